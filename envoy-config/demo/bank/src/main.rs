@@ -1,0 +1,3 @@
+//! The small open-banking service that the Portcullis demo protects.
+
+fn main() {}

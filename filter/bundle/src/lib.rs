@@ -1,0 +1,1 @@
+//! The Portcullis bundle format: layout, reader and writer.

@@ -1,0 +1,1 @@
+//! The decision engine: pure, knows neither proxy-wasm nor the compiler.

@@ -1,0 +1,1 @@
+//! The proxy-wasm filter: judges every request inside Envoy by a verified bundle.

@@ -1,0 +1,3 @@
+//! Builds, demonstrates and tests Portcullis.
+
+fn main() {}

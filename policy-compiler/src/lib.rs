@@ -1,0 +1,1 @@
+//! Compiles OpenAPI documents and policy into a signed Portcullis bundle.

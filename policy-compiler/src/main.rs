@@ -1,0 +1,3 @@
+//! Compiles OpenAPI documents and policy into a signed Portcullis bundle.
+
+fn main() {}
