@@ -1,0 +1,56 @@
+//! The hash by which names are looked up in the bundle's tables.
+
+/// Hashes a property name or literal string for the bundle's hash tables.
+///
+/// It reads the first eight bytes, the last eight and the length: tables hold names that the
+/// documents fix, whose collisions the compiler resolves by probing, so clients cannot make a
+/// look-up longer than the table's own longest run.
+#[inline(always)]
+pub fn name_hash(name: &[u8]) -> u32 {
+    let (first, last) = match name.len() {
+        0 => (0, 0),
+        1..=3 => {
+            let get = |i: usize| u64::from(name.get(i).copied().unwrap_or(0));
+            (get(0) | get(1) << 8 | get(2) << 16, 0)
+        }
+        4..=7 => (head::<4>(name), tail::<4>(name)),
+        _ => (head::<8>(name), tail::<8>(name)),
+    };
+    let mixed = (first ^ 0x9E37_79B9_7F4A_7C15).wrapping_mul(0xD6E8_FEB8_6659_FD93).rotate_left(29)
+        ^ last.wrapping_mul(0xA076_1D64_78BD_642F);
+    let mixed = (mixed ^ name.len() as u64).wrapping_mul(0xE703_7ED1_A0B4_28DB);
+    (mixed ^ (mixed >> 32)) as u32
+}
+
+#[inline(always)]
+fn head<const N: usize>(bytes: &[u8]) -> u64 {
+    bytes.first_chunk::<N>().map_or(0, widen)
+}
+
+#[inline(always)]
+fn tail<const N: usize>(bytes: &[u8]) -> u64 {
+    bytes.last_chunk::<N>().map_or(0, widen)
+}
+
+#[inline(always)]
+fn widen<const N: usize>(chunk: &[u8; N]) -> u64 {
+    chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name_hash;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_that_differ_in_one_place_hash_apart() {
+        let mut seen = HashSet::new();
+        for len in 0..40 {
+            for place in 0..len.min(8) {
+                let mut name = vec![b'a'; len];
+                name[place] = b'b';
+                assert!(seen.insert(name_hash(&name)), "{len} {place}");
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The router, operations, parameters and media types.
+//!
+//! A path without its query is cut at `/`; each node of the trie takes one segment. Literal
+//! edges come first, then partials in order, then the wildcard; the first complete match wins
+//! (DESIGN: concrete before templated, from the left).
+
+use super::record::{codes, record};
+use super::{BodyLimits, Text};
+use zerocopy::little_endian::{U16, U32, U64};
+
+record! {
+    /// A host with a router of its own; what it does not match is tried at [`super::Policy::root`].
+    pub struct Host {
+        /// Lower case, without port.
+        name: Text,
+        /// Index into nodes.
+        root: U32,
+    }
+}
+
+record! {
+    /// A node of the router: the segments before it are matched.
+    pub struct Node {
+        /// First of the node's edges.
+        edges: U32,
+        /// How many edges.
+        edge_count: U32,
+        /// First of the node's partials.
+        partials: U32,
+        /// How many partials.
+        partial_count: U32,
+        /// The node after a wholly variable segment, or `NONE`.
+        wildcard: U32,
+        /// First of the operations whose template ends here.
+        operations: U32,
+        /// How many operations; 0 where no template ends here.
+        operation_count: U32,
+        /// The API whose base path ends here, or `NONE`.
+        api: U32,
+    }
+}
+
+record! {
+    /// A literal segment.
+    pub struct Edge {
+        /// The segment, percent-decoded.
+        segment: Text,
+        /// The node it leads to.
+        node: U32,
+    }
+}
+
+record! {
+    /// A partly variable segment such as `{id}.json`. Its literals and variables alternate,
+    /// beginning and ending with a literal that may be empty: `literal_count` literals, one
+    /// variable between each two. A variable takes one byte or more; each but the last as few
+    /// as it can.
+    pub struct Partial {
+        /// First literal in partial_literals.
+        literals: U32,
+        /// How many literals, at least 2.
+        literal_count: U32,
+        /// The node it leads to.
+        node: U32,
+    }
+}
+
+record! {
+    /// An operation: a method on a path template of an API.
+    pub struct Operation {
+        /// Stable identity: the first eight bytes of BLAKE3 over API name, NUL, method, NUL, template.
+        id: U64,
+        /// Index into apis.
+        api: U32,
+        /// Upper case, as sent.
+        method: Text,
+        /// The path template with its base path.
+        template: Text,
+        /// The document's operationId, or empty.
+        operation_id: Text,
+        /// First of the operation's parameters.
+        parameters: U32,
+        /// How many parameters.
+        parameter_count: U32,
+        /// First of the media types of its request body.
+        media_types: U32,
+        /// How many media types; 0 where no body is declared.
+        media_type_count: U32,
+        /// Where the operation is declared: index into origins.
+        origin: U32,
+        /// Where its request body is declared: index into origins, or `NONE`.
+        body_origin: U32,
+        /// Limits of its body.
+        limits: BodyLimits,
+        /// A [`super::Mode`] code.
+        mode: u8,
+        /// An [`super::Action`] code: query parameters that are not declared.
+        undeclared_query: u8,
+        /// An [`super::Action`] code: media types that are not declared.
+        undeclared_media_types: u8,
+        /// An [`super::Action`] code: declared bodies whose content no schema program judges.
+        unenforced_bodies: u8,
+        /// Bit 0: the body is required. Bit 1: deprecated. Bit 2: streams (gRPC, upgrades), judged by headers only.
+        flags: U16,
+    }
+}
+
+/// [`Operation::flags`]: the request body is required.
+pub const OPERATION_BODY_REQUIRED: u16 = 1;
+/// [`Operation::flags`]: the document marks the operation deprecated.
+pub const OPERATION_DEPRECATED: u16 = 2;
+/// [`Operation::flags`]: the operation streams and is judged by its headers only.
+pub const OPERATION_STREAMS: u16 = 4;
+
+codes! {
+    /// Where a parameter is sent.
+    pub enum Location { Path = 0, Query = 1, Header = 2, Cookie = 3 }
+}
+
+codes! {
+    /// How a parameter's value is written (OpenAPI 3.1.1, section 4.8.12.2).
+    pub enum Style { Simple = 0, Form = 1, Matrix = 2, Label = 3, SpaceDelimited = 4, PipeDelimited = 5, DeepObject = 6, Json = 7 }
+}
+
+codes! {
+    /// What a parameter's value is made of.
+    pub enum Shape {
+        /// One value.
+        Scalar = 0,
+        /// Values of one kind.
+        Array = 1,
+        /// Named values.
+        Object = 2,
+    }
+}
+
+record! {
+    /// A parameter of an operation.
+    pub struct Parameter {
+        /// As declared; headers in lower case.
+        name: Text,
+        /// Index into schemas; the any schema where nothing is enforced.
+        schema: U32,
+        /// First of its fields, for objects.
+        fields: U32,
+        /// How many fields.
+        field_count: U32,
+        /// Where it is declared: index into origins.
+        origin: U32,
+        /// A [`Location`] code.
+        location: u8,
+        /// A [`Style`] code.
+        style: u8,
+        /// A [`Shape`] code.
+        shape: u8,
+        /// `PARAMETER_*` bits.
+        flags: u8,
+        /// The types that a scalar, or an array's items, or an object's additional properties
+        /// may have: `TYPE_*` bits. Text is read as a number, boolean or null where these allow it.
+        types: u8,
+        /// For path parameters: which of the path's variables, from 0.
+        capture: u8,
+        /// Zero; reserved.
+        reserved: U16,
+    }
+}
+
+/// [`Parameter::flags`]: must be present.
+pub const PARAMETER_REQUIRED: u8 = 1;
+/// [`Parameter::flags`]: `explode`.
+pub const PARAMETER_EXPLODE: u8 = 2;
+/// [`Parameter::flags`]: `allowEmptyValue`.
+pub const PARAMETER_EMPTY_ALLOWED: u8 = 4;
+/// [`Parameter::flags`]: no schema program judges the value (reported as not enforced).
+pub const PARAMETER_UNENFORCED: u8 = 8;
+/// [`Parameter::flags`]: an exploded form object whose schema takes any further property.
+pub const PARAMETER_OPEN_OBJECT: u8 = 16;
+
+record! {
+    /// A property of a parameter that is an object.
+    pub struct ParameterField {
+        /// The property's name.
+        name: Text,
+        /// `TYPE_*` bits, as in [`Parameter::types`].
+        types: U32,
+    }
+}
+
+codes! {
+    /// How a body of a media type is judged.
+    pub enum BodyKind {
+        /// Passes with its media type checked only.
+        Opaque = 0,
+        /// By a schema program.
+        Json = 1,
+    }
+}
+
+record! {
+    /// A media type of a request body, most specific first within an operation.
+    pub struct MediaType {
+        /// Lower case `type/subtype` without parameters; `type/*` and `*/*` are ranges (RFC 9110, 12.5.1).
+        name: Text,
+        /// Index into schemas.
+        schema: U32,
+        /// Where it is declared: index into origins.
+        origin: U32,
+        /// A [`BodyKind`] code.
+        kind: u8,
+        /// Zero; reserved.
+        reserved: [u8; 3],
+    }
+}

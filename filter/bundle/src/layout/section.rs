@@ -1,0 +1,147 @@
+//! The sections: one array of records each, or raw bytes.
+
+/// Declares the sections once, for the table, the reader and the writer.
+macro_rules! sections {
+    ( $( $(#[$meta:meta])* $variant:ident = $id:literal, $field:ident : $ty:ty, $version:literal; )+ ) => {
+        /// Identifies a section. Ids are never reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u16)]
+        pub enum SectionId { $( $(#[$meta])* $variant = $id ),+ }
+
+        impl SectionId {
+            /// Every section that this crate knows, ids ascending.
+            pub const ALL: &'static [SectionId] = &[ $( SectionId::$variant ),+ ];
+
+            /// The section that an id stands for.
+            pub const fn from_id(id: u16) -> Option<Self> {
+                match id { $( $id => Some(SectionId::$variant), )+ _ => None }
+            }
+
+            /// The name used in documents and tools.
+            pub const fn name(self) -> &'static str {
+                match self { $( SectionId::$variant => stringify!($field), )+ }
+            }
+
+            /// The section's record type as written in the source; `u8` for raw bytes.
+            pub const fn record(self) -> &'static str {
+                match self { $( SectionId::$variant => stringify!($ty), )+ }
+            }
+
+            /// Bytes of one record.
+            pub const fn record_len(self) -> usize {
+                match self { $( SectionId::$variant => core::mem::size_of::<$ty>(), )+ }
+            }
+
+            /// The version of the section's layout that this crate writes and reads.
+            pub const fn version(self) -> u16 {
+                match self { $( SectionId::$variant => $version, )+ }
+            }
+        }
+
+        /// A verified bundle's sections, read in place.
+        #[derive(Clone, Copy, Debug, Default)]
+        pub struct View<'b> { $( $(#[$meta])* pub $field: &'b [$ty] ),+ }
+
+        impl<'b> View<'b> {
+            /// Fills a view from a function that finds a section's bytes. A section that is
+            /// absent, or whose length is not a whole number of records, reads as empty
+            /// (the reader has refused such a bundle before).
+            pub(crate) fn from_sections(find: impl Fn(SectionId) -> &'b [u8]) -> View<'b> {
+                View { $( $field: <[$ty] as zerocopy::FromBytes>::ref_from_bytes(
+                    find(SectionId::$variant)).unwrap_or_default() ),+ }
+            }
+        }
+
+        /// A bundle under construction: every section's records.
+        #[cfg(feature = "writer")]
+        #[derive(Clone, Debug, Default)]
+        pub struct Sections { $( $(#[$meta])* pub $field: Vec<$ty> ),+ }
+
+        #[cfg(feature = "writer")]
+        impl Sections {
+            /// The bytes of each section, ids ascending.
+            pub fn as_bytes(&self) -> Vec<(SectionId, &[u8])> {
+                vec![ $( (SectionId::$variant, zerocopy::IntoBytes::as_bytes(self.$field.as_slice())) ),+ ]
+            }
+        }
+    };
+}
+
+use super::*;
+
+sections! {
+    /// Exactly one record: what holds for the whole bundle.
+    Policy = 1, policy: Policy, 1;
+    /// UTF-8, named by [`Text`].
+    Strings = 2, strings: u8, 1;
+    /// The source documents.
+    Documents = 3, documents: Document, 1;
+    /// Places in the source documents.
+    Origins = 4, origins: Origin, 1;
+    /// Paths that pass unjudged.
+    Probes = 5, probes: Probe, 1;
+    /// The APIs.
+    Apis = 10, apis: Api, 1;
+    /// Hosts with a router of their own, ascending by name.
+    Hosts = 11, hosts: Host, 1;
+    /// The router's nodes.
+    Nodes = 12, nodes: Node, 1;
+    /// Literal segments that lead on from a node, ascending by bytes within a node.
+    Edges = 13, edges: Edge, 1;
+    /// Partly variable segments that lead on from a node, in order of precedence.
+    Partials = 14, partials: Partial, 1;
+    /// The literals of partial segments.
+    PartialLiterals = 15, partial_literals: Text, 1;
+    /// The operations, those of one path template together.
+    Operations = 16, operations: Operation, 1;
+    /// The parameters, those of one operation together.
+    Parameters = 17, parameters: Parameter, 1;
+    /// Properties of parameters that are objects.
+    ParameterFields = 18, parameter_fields: ParameterField, 1;
+    /// The media types of bodies, those of one operation together.
+    MediaTypes = 19, media_types: MediaType, 1;
+    /// The schema programs.
+    Schemas = 30, schemas: Schema, 1;
+    /// Checks on strings.
+    StringChecks = 31, string_checks: StringCheck, 1;
+    /// Checks on numbers.
+    NumberChecks = 32, number_checks: NumberCheck, 1;
+    /// Checks on arrays.
+    ArrayChecks = 33, array_checks: ArrayCheck, 1;
+    /// Checks on objects.
+    ObjectChecks = 34, object_checks: ObjectCheck, 1;
+    /// The properties of objects, those of one object together.
+    Properties = 35, properties: Property, 1;
+    /// Hash tables over properties and literal strings.
+    Slots = 36, slots: Index, 1;
+    /// Lists of indexes: prefix items, patterns, classes, branches.
+    Lists = 37, lists: Index, 1;
+    /// `enum` and `const`.
+    LiteralSets = 38, literal_sets: LiteralSet, 1;
+    /// The strings of literal sets.
+    LiteralStrings = 39, literal_strings: LiteralString, 1;
+    /// Exact numbers.
+    Decimals = 40, decimals: Decimal, 1;
+    /// Schemas that apply to the same value.
+    Compositions = 41, compositions: Composition, 1;
+    /// The tag values of tagged compositions.
+    Tags = 42, tags: Tag, 1;
+    /// Schemas chosen by the type of a value.
+    TypeSwitches = 43, type_switches: TypeSwitch, 1;
+    /// Properties whose names match a pattern.
+    PatternProperties = 44, pattern_properties: PatternProperty, 1;
+    /// Schemas or properties that the presence of a property requires.
+    Dependents = 45, dependents: Dependent, 1;
+    /// Automata for `pattern`.
+    Automata = 46, automata: Automaton, 1;
+    /// The tables of the automata.
+    Transitions = 47, transitions: zerocopy::little_endian::U16, 1;
+    /// Byte classes of the automata, 256 bytes each.
+    ByteClasses = 48, byte_classes: ByteClassMap, 1;
+    /// Sets of characters.
+    CharClasses = 49, char_classes: CharClass, 1;
+    /// The characters above U+007F of character classes.
+    CharRanges = 50, char_ranges: CharRange, 1;
+    /// Where a schema's keywords stand, ascending by schema and keyword.
+    Traces = 51, traces: Trace, 1;
+}
