@@ -1,1 +1,5 @@
 //! Compiles OpenAPI documents and policy into a signed Portcullis bundle.
+
+#![forbid(unsafe_code)]
+
+pub mod ir;

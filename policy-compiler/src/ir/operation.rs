@@ -1,0 +1,374 @@
+//! APIs, operations, and what a message of an operation consists of.
+
+use super::{At, DocumentId, Origin, SchemaId, Settings, Template, Version};
+
+/// A set of operations under one name, from one or more documents.
+#[derive(Clone, Debug, Default)]
+pub struct Api {
+    /// Name given by the policy, or derived from the document's file name.
+    pub name: String,
+    /// The OpenAPI documents it was read from.
+    pub documents: Vec<DocumentId>,
+    /// Hosts it is bound to, lower case, without port; empty: every host.
+    pub hosts: Vec<String>,
+    /// The operations, in document order. Templates may be equal up to the names of variables as
+    /// long as the methods differ.
+    pub operations: Vec<Operation>,
+    /// Webhooks, which are requests that the API sends: recorded for the report only.
+    pub webhooks: Vec<Webhook>,
+    /// Security schemes of the documents.
+    pub security_schemes: Vec<SecurityScheme>,
+    /// Settings for what belongs to the API but to no operation.
+    pub settings: Settings,
+}
+
+/// One operation: a method on a path template.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Where it stands: the method's key.
+    pub origin: Origin,
+    /// OpenAPI version of its document.
+    pub version: Version,
+    /// The method.
+    pub method: Method,
+    /// The path template, without base path.
+    pub template: Template,
+    /// Where the path item stands.
+    pub path_origin: Origin,
+    /// Paths that the template is appended to; never empty.
+    pub base_paths: Vec<At<BasePath>>,
+    /// `operationId`
+    pub id: Option<At<String>>,
+    /// `tags`
+    pub tags: Vec<String>,
+    /// `deprecated`
+    pub deprecated: bool,
+    /// Parameters of the path item and of the operation, merged, in document order.
+    pub parameters: Vec<Parameter>,
+    /// `requestBody`
+    pub request_body: Option<RequestBody>,
+    /// `responses`
+    pub responses: Vec<Response>,
+    /// Alternatives of which one must be met; empty: no security is declared.
+    pub security: Vec<SecurityRequirement>,
+    /// `callbacks`, recorded for the report only.
+    pub callbacks: Vec<At<String>>,
+    /// What the policy says of this operation, inherited values filled in.
+    pub settings: Settings,
+}
+
+/// The HTTP methods that OpenAPI knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Method {
+    Get,
+    Put,
+    Post,
+    Delete,
+    Options,
+    Head,
+    Patch,
+    Trace,
+}
+
+impl Method {
+    /// All methods, in the order of the specification.
+    pub const ALL: [Method; 8] = [
+        Method::Get,
+        Method::Put,
+        Method::Post,
+        Method::Delete,
+        Method::Options,
+        Method::Head,
+        Method::Patch,
+        Method::Trace,
+    ];
+
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Put => "PUT",
+            Method::Post => "POST",
+            Method::Delete => "DELETE",
+            Method::Options => "OPTIONS",
+            Method::Head => "HEAD",
+            Method::Patch => "PATCH",
+            Method::Trace => "TRACE",
+        }
+    }
+
+    /// The method with that name, in any case.
+    pub fn parse(name: &str) -> Option<Method> {
+        Method::ALL.into_iter().find(|m| m.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// The path of a server URL, or one that the policy gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct BasePath {
+    /// Starts with `/` and does not end with it; empty for the root.
+    pub path: String,
+    /// Host of the server's URL, lower case; not enforced unless the policy lists it.
+    pub host: Option<String>,
+}
+
+/// A parameter.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// Where the parameter's object stands (after `$ref`).
+    pub origin: Origin,
+    /// Name as written; header names compare without regard to case.
+    pub name: String,
+    /// `in`
+    pub location: ParameterLocation,
+    /// `required`; always true in the path.
+    pub required: At<bool>,
+    /// `deprecated`
+    pub deprecated: bool,
+    /// `style`, or the location's default.
+    pub style: At<Style>,
+    /// `explode`, or the style's default.
+    pub explode: At<bool>,
+    /// `allowReserved`
+    pub allow_reserved: At<bool>,
+    /// `allowEmptyValue`
+    pub allow_empty_value: At<bool>,
+    /// What the value must be.
+    pub value: ParameterValue,
+}
+
+/// Where a parameter is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum ParameterLocation {
+    Path,
+    Query,
+    Header,
+    Cookie,
+}
+
+impl ParameterLocation {
+    /// The value of `in`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ParameterLocation::Path => "path",
+            ParameterLocation::Query => "query",
+            ParameterLocation::Header => "header",
+            ParameterLocation::Cookie => "cookie",
+        }
+    }
+}
+
+/// How a parameter's value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names are those of the specification")]
+pub enum Style {
+    Matrix,
+    Label,
+    Simple,
+    Form,
+    SpaceDelimited,
+    PipeDelimited,
+    DeepObject,
+}
+
+impl Style {
+    /// All styles.
+    pub const ALL: [Style; 7] = [
+        Style::Matrix,
+        Style::Label,
+        Style::Simple,
+        Style::Form,
+        Style::SpaceDelimited,
+        Style::PipeDelimited,
+        Style::DeepObject,
+    ];
+
+    /// The name in a document.
+    pub fn name(self) -> &'static str {
+        match self {
+            Style::Matrix => "matrix",
+            Style::Label => "label",
+            Style::Simple => "simple",
+            Style::Form => "form",
+            Style::SpaceDelimited => "spaceDelimited",
+            Style::PipeDelimited => "pipeDelimited",
+            Style::DeepObject => "deepObject",
+        }
+    }
+}
+
+/// What a parameter's or a header's value must be.
+#[derive(Clone, Debug)]
+pub enum ParameterValue {
+    /// `schema`, after the style has been undone.
+    Schema(SchemaId),
+    /// `content`: the value is text of a media type.
+    Content(Box<MediaType>),
+    /// Neither was written: any value.
+    Any,
+}
+
+/// `requestBody`.
+#[derive(Clone, Debug)]
+pub struct RequestBody {
+    /// Where the object stands (after `$ref`).
+    pub origin: Origin,
+    /// `required`; false where absent.
+    pub required: At<bool>,
+    /// `content`, in document order; ranges such as `*/*` among them.
+    pub content: Vec<MediaType>,
+}
+
+/// One media type of a `content`.
+#[derive(Clone, Debug)]
+pub struct MediaType {
+    /// Where its key stands.
+    pub origin: Origin,
+    /// The key as written.
+    pub text: String,
+    /// The key taken apart.
+    pub range: MediaRange,
+    /// `schema`
+    pub schema: Option<At<SchemaId>>,
+    /// `encoding`, by name of the property.
+    pub encoding: Vec<Encoding>,
+}
+
+/// A media type or range, lower case: `application/*`, `text/csv; charset=utf-8`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MediaRange {
+    /// The type; `*` in `*/*`.
+    pub kind: String,
+    /// The subtype, with its suffix; `*` in a range.
+    pub subtype: String,
+    /// Parameters: name in lower case, value as written without quotes.
+    pub parameters: Vec<(String, String)>,
+}
+
+impl MediaRange {
+    /// Whether bodies of it are JSON: `application/json`, or a subtype with the suffix `+json`
+    /// (RFC 6839 section 3.1). A range such as `*/*` is not.
+    pub fn is_json(&self) -> bool {
+        (matches!(self.kind.as_str(), "application" | "text") && self.subtype == "json")
+            || self.subtype.ends_with("+json")
+    }
+
+    /// The structured-syntax suffix, without its `+`.
+    pub fn suffix(&self) -> Option<&str> {
+        self.subtype.rsplit_once('+').map(|(_, suffix)| suffix)
+    }
+}
+
+/// An entry of `encoding`.
+#[derive(Clone, Debug)]
+pub struct Encoding {
+    /// Where it stands.
+    pub origin: Origin,
+    /// Name of the property.
+    pub property: String,
+    /// `contentType`, as written.
+    pub content_type: Option<At<String>>,
+    /// `style`
+    pub style: Option<At<Style>>,
+    /// `explode`
+    pub explode: Option<At<bool>>,
+    /// `allowReserved`
+    pub allow_reserved: Option<At<bool>>,
+    /// `headers`
+    pub headers: Vec<Header>,
+}
+
+/// A response.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// Where its status key stands.
+    pub origin: Origin,
+    /// Which answers it is about.
+    pub status: Status,
+    /// `headers`, without `Content-Type`.
+    pub headers: Vec<Header>,
+    /// `content`
+    pub content: Vec<MediaType>,
+}
+
+/// The key of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    /// `200`
+    Code(u16),
+    /// `2XX`, by its first digit.
+    Class(u8),
+    /// `default`
+    Default,
+}
+
+/// A header of a response or of a part.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// Where it stands.
+    pub origin: Origin,
+    /// Its name, as written.
+    pub name: String,
+    /// `required`
+    pub required: At<bool>,
+    /// `explode`
+    pub explode: At<bool>,
+    /// What the value must be.
+    pub value: ParameterValue,
+}
+
+/// One alternative of `security`: all its schemes must be met. Without schemes it is met always.
+#[derive(Clone, Debug)]
+pub struct SecurityRequirement {
+    /// Where the alternative stands.
+    pub origin: Origin,
+    /// Names of schemes with the scopes asked for.
+    pub schemes: Vec<(String, Vec<String>)>,
+}
+
+/// A security scheme.
+#[derive(Clone, Debug)]
+pub struct SecurityScheme {
+    /// Where it stands.
+    pub origin: Origin,
+    /// Its name in the document.
+    pub name: String,
+    /// The document it belongs to.
+    pub document: DocumentId,
+    /// What it is.
+    pub kind: SecurityKind,
+}
+
+/// Kinds of security scheme.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecurityKind {
+    /// `apiKey`
+    ApiKey {
+        /// Where the key is carried; never the path.
+        location: ParameterLocation,
+        /// Name of the parameter, header or cookie.
+        name: String,
+    },
+    /// `http`
+    Http {
+        /// Name of the authentication scheme, lower case.
+        scheme: String,
+    },
+    /// `mutualTLS`
+    MutualTls,
+    /// `oauth2`
+    OAuth2,
+    /// `openIdConnect`
+    OpenIdConnect,
+}
+
+/// A webhook.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// Where it stands.
+    pub origin: Origin,
+    /// Its name.
+    pub name: String,
+}
