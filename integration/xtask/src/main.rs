@@ -1,3 +1,51 @@
-//! Builds, demonstrates and tests Portcullis.
+//! `cargo xtask`: builds, demonstrates, tests and measures Portcullis.
+//!
+//! Every command is one file and says what it does as it goes; what is fetched or built is kept
+//! under `target/tools` and `target/dist`.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod build;
+mod envoy;
+mod process;
+mod reproduce;
+mod size;
+mod wasm_bindgen;
+mod wasm_std;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, demonstrates and tests Portcullis")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the native compiler `portcullis` and the wasm filter into target/dist
+    Build(build::Options),
+    /// Obtain Envoy and print the path of its binary
+    Envoy,
+    /// Build the wasm filter twice, from two copies of the sources, and compare the bytes
+    Reproduce,
+    /// Show what the wasm module spends its bytes on, by section and by crate
+    Size(size::Options),
+}
+
+fn main() {
+    let workspace = workspace::Workspace::locate();
+    let outcome = match Arguments::parse().command {
+        Command::Build(options) => build::run(&workspace, &options),
+        Command::Envoy => {
+            envoy::obtain(&workspace).map(|envoy| println!("{}", envoy.binary.display()))
+        }
+        Command::Reproduce => reproduce::run(&workspace),
+        Command::Size(options) => size::run(&workspace, &options),
+    };
+    if let Err(error) = outcome {
+        eprintln!("error: {error:#}");
+        std::process::exit(1);
+    }
+}
