@@ -64,7 +64,11 @@ fn announce(binary: PathBuf, origin: &str, version: &str) -> Envoy {
 /// `1.40.0` from `envoy  version: HASH/1.40.0/Clean/RELEASE/BoringSSL`.
 fn version(binary: &Path) -> Result<String> {
     let line = process::output(Command::new(binary).arg("--version"))?;
-    line.split('/').nth(1).map(str::to_owned).with_context(|| format!("no version in `{line}`"))
+    parse_version(&line).with_context(|| format!("no version in `{line}`"))
+}
+
+fn parse_version(line: &str) -> Option<String> {
+    line.split_once("version: ")?.1.split('/').nth(1).map(str::to_owned)
 }
 
 fn is_new_enough(version: &str) -> bool {
@@ -119,7 +123,13 @@ fn make_executable(_: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_new_enough;
+    use super::{is_new_enough, parse_version};
+
+    #[test]
+    fn version_is_read_whatever_the_path() {
+        let line = "/opt/a/envoy  version: 0123abc/1.40.0/Clean/RELEASE/BoringSSL";
+        assert_eq!(parse_version(line).as_deref(), Some("1.40.0"));
+    }
 
     #[test]
     fn old_versions_are_refused() {

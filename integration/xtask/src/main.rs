@@ -30,6 +30,8 @@ enum Command {
     Envoy,
     /// Build the wasm filter twice, from two copies of the sources, and compare the bytes
     Reproduce,
+    /// Install the runner that wasm tests need under Node, and print its path
+    WasmTestRunner,
     /// Show what the wasm module spends its bytes on, by section and by crate
     Size(size::Options),
 }
@@ -42,6 +44,9 @@ fn main() {
             envoy::obtain(&workspace).map(|envoy| println!("{}", envoy.binary.display()))
         }
         Command::Reproduce => reproduce::run(&workspace),
+        Command::WasmTestRunner => {
+            wasm_bindgen::test_runner(&workspace).map(|runner| println!("{}", runner.display()))
+        }
         Command::Size(options) => size::run(&workspace, &options),
     };
     if let Err(error) = outcome {
