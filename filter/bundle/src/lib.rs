@@ -4,9 +4,21 @@
 //! place: [`Bundle::open`] verifies it once, [`Bundle::view`] then gives its records without a copy.
 //! `FORMAT.md` documents every record.
 #![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod layout;
 
+mod error;
 mod hash;
+mod read;
+mod signature;
+mod verify;
+#[cfg(feature = "writer")]
+mod write;
 
+pub use error::{ActivationError, OpenError};
 pub use hash::name_hash;
+pub use read::{Bundle, Trust};
+pub use signature::{key_id, message};
+#[cfg(feature = "writer")]
+pub use write::{Identity, attach_signature, set_key, sign, write};

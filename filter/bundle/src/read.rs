@@ -1,0 +1,229 @@
+//! Opens a bundle: everything that is checked once, before any record is used.
+
+use crate::error::{ActivationError, OpenError};
+use crate::layout::{
+    FORMAT, Header, MAGIC, MAX_BUNDLE_LEN, MUST_UNDERSTAND, SIGNATURE_LEN, SectionEntry, SectionId,
+    View,
+};
+use crate::signature::{fits, hex, key_id};
+use crate::verify;
+use core::ops::Range;
+use ed25519_dalek::VerifyingKey;
+use zerocopy::{FromBytes, IntoBytes};
+
+/// One more than the highest section id.
+const SECTION_SLOTS: usize = 64;
+
+/// Whose bundles are opened.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    /// ed25519 public keys, any of which may have signed.
+    pub keys: Vec<[u8; 32]>,
+    /// Whether a bundle without a signature is opened. A signature that is there is checked all the same.
+    pub allow_unsigned: bool,
+}
+
+/// A verified bundle: every index in it holds, every text is UTF-8, no walk over it is endless.
+#[derive(Debug)]
+pub struct Bundle {
+    bytes: Vec<u8>,
+    header: Header,
+    sections: [Range<usize>; SECTION_SLOTS],
+}
+
+impl Bundle {
+    /// Verifies bytes as a bundle: length, format, signature, content hash, section table, records,
+    /// in this order. Total: whatever the bytes, the answer is a bundle or an error.
+    ///
+    /// # Errors
+    /// The first check that fails, with what was found.
+    pub fn open(bytes: Vec<u8>, trust: &Trust) -> Result<Bundle, OpenError> {
+        let header = read_header(&bytes)?;
+        check_signature(&header, &bytes, trust)?;
+        let signed_end = bytes.len().saturating_sub(SIGNATURE_LEN);
+        let content = bytes.get(size_of::<Header>()..signed_end).unwrap_or_default();
+        if blake3::hash(content) != header.content_hash {
+            return Err(OpenError::ContentHash);
+        }
+        let sections = read_table(&header, &bytes)?;
+        let bundle = Bundle { bytes, header, sections };
+        verify::verify(&bundle.view())?;
+        Ok(bundle)
+    }
+
+    /// The records, read in place. Cheap: make one where it is needed.
+    pub fn view(&self) -> View<'_> {
+        View::from_sections(|id| self.section(id))
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The bytes of a section; empty where the bundle has none.
+    pub fn section(&self, id: SectionId) -> &[u8] {
+        let range = self.sections.get(usize::from(id as u16)).cloned().unwrap_or(0..0);
+        self.bytes.get(range).unwrap_or_default()
+    }
+
+    /// The whole bundle as it was opened.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether a key signed the bundle.
+    pub fn is_signed(&self) -> bool {
+        self.header.key_id != [0; 8]
+    }
+
+    /// For whom the bundle is meant; empty for anyone.
+    pub fn audience(&self) -> &str {
+        padded(&self.header.audience)
+    }
+
+    /// Name and version of the compiler that made the bundle.
+    pub fn compiler(&self) -> &str {
+        padded(&self.header.compiler)
+    }
+
+    /// The key id in hexadecimal; all zeros where unsigned.
+    pub fn key_id(&self) -> String {
+        hex(&self.header.key_id)
+    }
+
+    /// The content hash in hexadecimal.
+    pub fn content_hash(&self) -> String {
+        hex(&self.header.content_hash)
+    }
+
+    /// Whether the bundle may start to serve: `now` in Unix seconds, the least epoch allowed, and the
+    /// gateway's audience if it has one. A bundle that serves already is never stopped by these.
+    ///
+    /// # Errors
+    /// The first condition that fails.
+    pub fn check_activation(
+        &self,
+        now: i64,
+        minimum_epoch: u64,
+        audience: Option<&str>,
+    ) -> Result<(), ActivationError> {
+        let header = &self.header;
+        let found = self.audience();
+        if let Some(expected) = audience
+            && expected != found
+        {
+            let (found, expected) = (found.to_owned(), expected.to_owned());
+            return Err(ActivationError::Audience { found, expected });
+        }
+        if now < header.not_before.get() {
+            return Err(ActivationError::NotYet { not_before: header.not_before.get(), now });
+        }
+        if now > header.not_after.get() {
+            return Err(ActivationError::Expired { not_after: header.not_after.get(), now });
+        }
+        if header.epoch.get() < minimum_epoch {
+            return Err(ActivationError::Epoch {
+                found: header.epoch.get(),
+                minimum: minimum_epoch,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn read_header(bytes: &[u8]) -> Result<Header, OpenError> {
+    if bytes.len() > MAX_BUNDLE_LEN {
+        return Err(OpenError::TooLarge { found: bytes.len(), limit: MAX_BUNDLE_LEN });
+    }
+    if !bytes.starts_with(&MAGIC) {
+        return Err(OpenError::NotABundle);
+    }
+    let short = OpenError::Length { declared: size_of::<Header>(), found: bytes.len() };
+    let format = bytes.get(8..10).and_then(|b| b.first_chunk().map(|b| u16::from_le_bytes(*b)));
+    let format = format.ok_or_else(|| short.clone())?;
+    if format == 0 || format > FORMAT {
+        return Err(OpenError::Format { found: format, newest: FORMAT });
+    }
+    let (header, _) = Header::read_from_prefix(bytes).map_err(|_| short)?;
+    let declared = header.total_len.get() as usize;
+    let least = size_of::<Header>() + SIGNATURE_LEN;
+    if usize::from(header.header_len.get()) != size_of::<Header>()
+        || declared != bytes.len()
+        || declared < least
+    {
+        return Err(OpenError::Length { declared, found: bytes.len() });
+    }
+    Ok(header)
+}
+
+fn check_signature(header: &Header, bytes: &[u8], trust: &Trust) -> Result<(), OpenError> {
+    if header.key_id == [0; 8] {
+        return if trust.allow_unsigned { Ok(()) } else { Err(OpenError::Unsigned) };
+    }
+    let name = || hex(&header.key_id);
+    let key = trust.keys.iter().find(|key| key_id(key) == header.key_id);
+    let key = match key {
+        Some(key) => key,
+        None if trust.keys.is_empty() && trust.allow_unsigned => return Ok(()),
+        None => return Err(OpenError::UnknownKey { key_id: name() }),
+    };
+    let key = VerifyingKey::from_bytes(key).map_err(|_| OpenError::BadKey { key_id: name() })?;
+    let signature = bytes.last_chunk::<SIGNATURE_LEN>();
+    match signature {
+        Some(signature) if fits(&key, header, signature) => Ok(()),
+        _ => Err(OpenError::Signature { key_id: name() }),
+    }
+}
+
+fn read_table(header: &Header, bytes: &[u8]) -> Result<[Range<usize>; SECTION_SLOTS], OpenError> {
+    let mut sections = [const { 0..0 }; SECTION_SLOTS];
+    let count = header.section_count.get() as usize;
+    let refuse = |entry, what| Err(OpenError::Table { entry, what });
+    let start = size_of::<Header>();
+    let end = count.checked_mul(size_of::<SectionEntry>()).and_then(|len| len.checked_add(start));
+    let table = end.and_then(|end| bytes.get(start..end));
+    let Some(table) = table.and_then(|table| <[SectionEntry]>::ref_from_bytes(table).ok()) else {
+        return refuse(count, "the table is longer than the bundle");
+    };
+    let mut at = start + table.as_bytes().len();
+    let mut last_id = 0;
+    for (number, entry) in table.iter().enumerate() {
+        let (id, len) = (entry.id.get(), entry.len.get() as usize);
+        if id <= last_id {
+            return refuse(number, "ids do not ascend");
+        }
+        if entry.offset.get() as usize != at {
+            return refuse(number, "the section does not begin where the one before it ends");
+        }
+        let range = at..at.saturating_add(len);
+        if range.end > bytes.len().saturating_sub(SIGNATURE_LEN) {
+            return refuse(number, "the section is longer than the bundle");
+        }
+        (at, last_id) = (range.end, id);
+        match SectionId::from_id(id).filter(|known| known.version() == entry.version.get()) {
+            Some(known) if len % known.record_len() != 0 => {
+                return refuse(number, "the section does not hold whole records");
+            }
+            Some(_) => {
+                if let Some(slot) = sections.get_mut(usize::from(id)) {
+                    *slot = range;
+                }
+            }
+            None if entry.flags.get() & MUST_UNDERSTAND != 0 => {
+                return Err(OpenError::Section { id, version: entry.version.get() });
+            }
+            None => {}
+        }
+    }
+    if at != bytes.len().saturating_sub(SIGNATURE_LEN) {
+        return refuse(count, "bytes follow the last section");
+    }
+    Ok(sections)
+}
+
+/// Text padded with zeros; empty where it is not UTF-8.
+fn padded(bytes: &[u8]) -> &str {
+    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    core::str::from_utf8(text).unwrap_or_default()
+}

@@ -1,0 +1,93 @@
+//! Checks the router, operations, parameters and media types.
+
+use super::Check;
+use crate::error::OpenError;
+use crate::layout::{
+    Action, BodyKind, Location, Mode, Node, Operation, Parameter, Shape, Style, TYPE_ALL,
+};
+
+pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
+    let view = check.view;
+    let mut last_host = "";
+    for (record, host) in view.hosts.iter().enumerate() {
+        let check = Check { section: "hosts", record, ..check };
+        let name = check.text(&host.name, "name")?;
+        check.that(record == 0 || name > last_host, "hosts do not ascend")?;
+        check.index(host.root.get(), view.nodes, "root")?;
+        last_host = name;
+    }
+    check.each("nodes", view.nodes, node)?;
+    check.each("partials", view.partials, |check, partial| {
+        check.that(partial.literal_count.get() >= 2, "fewer than two literals")?;
+        let (first, count) = (partial.literals.get(), partial.literal_count.get());
+        let literals = check.run(first, count, view.partial_literals, "literals")?;
+        literals.iter().try_for_each(|text| check.text(text, "literal").map(|_| ()))
+    })?;
+    check.each("operations", view.operations, operation)?;
+    check.each("parameters", view.parameters, parameter)?;
+    check.each("parameter_fields", view.parameter_fields, |check, field| {
+        check.text(&field.name, "name").map(|_| ())
+    })?;
+    check.each("media_types", view.media_types, |check, media_type| {
+        check.text(&media_type.name, "name")?;
+        check.schema(media_type.schema.get(), "schema")?;
+        check.maybe(media_type.origin.get(), view.origins, "origin")?;
+        check.that(BodyKind::from_code(media_type.kind).is_some(), "kind")
+    })
+}
+
+/// Children stand after their parents, so no walk down the router is endless.
+fn node(check: &Check<'_, '_>, node: &Node) -> Result<(), OpenError> {
+    let view = check.view;
+    let below = |child: u32| (child as usize) > check.record && (child as usize) < view.nodes.len();
+    let edges = check.run(node.edges.get(), node.edge_count.get(), view.edges, "edges")?;
+    let mut last: Option<&str> = None;
+    for edge in edges {
+        let segment = check.text(&edge.segment, "segment")?;
+        check.that(last.is_none_or(|last| last < segment), "edges do not ascend")?;
+        check.that(below(edge.node.get()), "an edge does not lead to a later node")?;
+        last = Some(segment);
+    }
+    let (first, count) = (node.partials.get(), node.partial_count.get());
+    let partials = check.run(first, count, view.partials, "partials")?;
+    let sound = partials.iter().all(|partial| below(partial.node.get()));
+    check.that(sound, "a partial does not lead to a later node")?;
+    let wildcard = node.wildcard.get();
+    check.that(wildcard == crate::layout::NONE || below(wildcard), "wildcard")?;
+    check.run(node.operations.get(), node.operation_count.get(), view.operations, "operations")?;
+    check.maybe(node.api.get(), view.apis, "api")
+}
+
+fn operation(check: &Check<'_, '_>, operation: &Operation) -> Result<(), OpenError> {
+    let view = check.view;
+    check.index(operation.api.get(), view.apis, "api")?;
+    check.text(&operation.method, "method")?;
+    check.text(&operation.template, "template")?;
+    check.text(&operation.operation_id, "operation_id")?;
+    let (first, count) = (operation.parameters.get(), operation.parameter_count.get());
+    check.run(first, count, view.parameters, "parameters")?;
+    let (first, count) = (operation.media_types.get(), operation.media_type_count.get());
+    check.run(first, count, view.media_types, "media_types")?;
+    check.maybe(operation.origin.get(), view.origins, "origin")?;
+    check.maybe(operation.body_origin.get(), view.origins, "body_origin")?;
+    check.that(Mode::from_code(operation.mode).is_some(), "mode")?;
+    for action in
+        [operation.undeclared_query, operation.undeclared_media_types, operation.unenforced_bodies]
+    {
+        check.that(Action::from_code(action).is_some(), "action")?;
+    }
+    Ok(())
+}
+
+fn parameter(check: &Check<'_, '_>, parameter: &Parameter) -> Result<(), OpenError> {
+    let view = check.view;
+    check.text(&parameter.name, "name")?;
+    check.schema(parameter.schema.get(), "schema")?;
+    let (first, count) = (parameter.fields.get(), parameter.field_count.get());
+    check.run(first, count, view.parameter_fields, "fields")?;
+    check.maybe(parameter.origin.get(), view.origins, "origin")?;
+    check.that(Location::from_code(parameter.location).is_some(), "location")?;
+    check.that(Style::from_code(parameter.style).is_some(), "style")?;
+    check.that(Shape::from_code(parameter.shape).is_some(), "shape")?;
+    check.that(parameter.types <= TYPE_ALL, "types")
+}

@@ -1,0 +1,220 @@
+//! Bundles opened, refused, and attacked.
+#![cfg(feature = "writer")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use portcullis_bundle::layout::*;
+use portcullis_bundle::*;
+use zerocopy::FromZeros;
+
+const SEED: [u8; 32] = [7; 32];
+
+/// The least that verifies: a policy, a router's root, the any and the never schema.
+fn least() -> Sections {
+    let mut node = Node::new_zeroed();
+    (node.wildcard, node.api) = (NONE.into(), NONE.into());
+    let mut any = Schema::new_zeroed();
+    (any.types, any.flags) = (TYPE_ALL, SCHEMA_ACCEPTS_ALL);
+    for part in [
+        &mut any.string,
+        &mut any.number,
+        &mut any.array,
+        &mut any.object,
+        &mut any.literals,
+        &mut any.origin,
+    ] {
+        *part = NONE.into();
+    }
+    let never = Schema { types: 0, flags: 0, ..any };
+    Sections {
+        policy: vec![Policy::new_zeroed()],
+        strings: b"accounts".to_vec(),
+        nodes: vec![node],
+        schemas: vec![any, never],
+        ..Sections::default()
+    }
+}
+
+fn public_key() -> [u8; 32] {
+    *ed25519_dalek::SigningKey::from_bytes(&SEED).verifying_key().as_bytes()
+}
+
+fn trust() -> Trust {
+    Trust { keys: vec![public_key()], allow_unsigned: false }
+}
+
+fn signed() -> Vec<u8> {
+    let identity = Identity { epoch: 3, audience: "gateways".into(), ..Identity::default() };
+    let mut bytes = write(&least(), &identity).unwrap();
+    sign(&mut bytes, &SEED).unwrap();
+    bytes
+}
+
+fn refusal(bytes: Vec<u8>, trust: &Trust) -> OpenError {
+    Bundle::open(bytes, trust).unwrap_err()
+}
+
+#[test]
+fn a_signed_bundle_opens_and_reads_back() {
+    let bundle = Bundle::open(signed(), &trust()).unwrap();
+    assert_eq!(bundle.view().schemas.len(), 2);
+    assert_eq!(bundle.view().strings, b"accounts");
+    assert_eq!(bundle.header().epoch.get(), 3);
+    assert_eq!(bundle.audience(), "gateways");
+    assert!(bundle.is_signed());
+}
+
+#[test]
+fn an_unsigned_bundle_opens_only_where_allowed() {
+    let bytes = write(&least(), &Identity::default()).unwrap();
+    assert_eq!(refusal(bytes.clone(), &trust()), OpenError::Unsigned);
+    let lenient = Trust { allow_unsigned: true, ..trust() };
+    assert!(!Bundle::open(bytes, &lenient).unwrap().is_signed());
+}
+
+#[test]
+fn a_signature_made_elsewhere_can_be_attached() {
+    use ed25519_dalek::Signer;
+    let mut bytes = write(&least(), &Identity::default()).unwrap();
+    let message = set_key(&mut bytes, &public_key()).unwrap();
+    let signature = ed25519_dalek::SigningKey::from_bytes(&SEED).sign(&message);
+    attach_signature(&mut bytes, &signature.to_bytes()).unwrap();
+    assert!(Bundle::open(bytes, &trust()).is_ok());
+}
+
+#[test]
+fn another_key_is_not_trusted() {
+    let mut bytes = signed();
+    sign(&mut bytes, &[8; 32]).unwrap();
+    assert!(matches!(refusal(bytes, &trust()), OpenError::UnknownKey { .. }));
+}
+
+#[test]
+fn every_changed_byte_is_noticed() {
+    let good = signed();
+    for place in 0..good.len() {
+        let mut bytes = good.clone();
+        bytes[place] ^= 0x10;
+        assert!(Bundle::open(bytes, &trust()).is_err(), "byte {place}");
+    }
+}
+
+#[test]
+fn every_truncation_is_noticed() {
+    let good = signed();
+    for len in 0..good.len() {
+        assert!(Bundle::open(good[..len].to_vec(), &trust()).is_err(), "{len} bytes");
+    }
+    let mut longer = good;
+    longer.push(0);
+    assert!(matches!(refusal(longer, &trust()), OpenError::Length { .. }));
+}
+
+#[test]
+fn a_newer_format_is_refused_by_both_numbers() {
+    let mut bytes = signed();
+    bytes[8] = 9;
+    let message = refusal(bytes, &trust()).to_string();
+    assert!(message.contains("format 9") && message.contains("takes 1"), "{message}");
+}
+
+#[test]
+fn activation_looks_at_time_epoch_and_audience() {
+    let identity = Identity {
+        epoch: 5,
+        not_before: 100,
+        not_after: 200,
+        audience: "a".into(),
+        ..Identity::default()
+    };
+    let bytes = write(&least(), &identity).unwrap();
+    let bundle = Bundle::open(bytes, &Trust { allow_unsigned: true, ..Trust::default() }).unwrap();
+    assert_eq!(bundle.check_activation(100, 5, Some("a")), Ok(()));
+    assert_eq!(bundle.check_activation(200, 0, None), Ok(()));
+    assert!(matches!(bundle.check_activation(99, 5, None), Err(ActivationError::NotYet { .. })));
+    assert!(matches!(bundle.check_activation(201, 5, None), Err(ActivationError::Expired { .. })));
+    assert!(matches!(bundle.check_activation(150, 6, None), Err(ActivationError::Epoch { .. })));
+    assert!(matches!(
+        bundle.check_activation(150, 5, Some("b")),
+        Err(ActivationError::Audience { .. })
+    ));
+}
+
+/// Records that do not hold are refused by name, each broken by hand.
+#[test]
+fn records_that_do_not_hold_are_named() {
+    type Break = fn(&mut Sections);
+    let broken: [(&str, Break); 8] = [
+        ("policy", |s| s.policy[0].root = 9.into()),
+        ("policy", |s| s.policy.clear()),
+        ("nodes", |s| s.nodes[0].wildcard = 0.into()),
+        ("schemas", |s| s.schemas[1].types = 255),
+        ("schemas", |s| {
+            s.schemas.truncate(1);
+        }),
+        ("schemas", |s| {
+            s.lists.push(Index { value: 1.into() });
+            s.compositions.push(Composition {
+                branch_count: 1.into(),
+                kind: CompositionKind::AllOf.code(),
+                ..Composition::new_zeroed()
+            });
+            s.schemas[1].composition_count = 1.into();
+        }),
+        ("strings", |s| s.strings[0] = 0xFF),
+        ("documents", |s| {
+            s.documents.push(Document { name: Text { offset: 7.into(), len: 2.into() } });
+        }),
+    ];
+    for (section, break_it) in broken {
+        let mut sections = least();
+        break_it(&mut sections);
+        let bytes = write(&sections, &Identity::default()).unwrap();
+        let error = refusal(bytes, &Trust { allow_unsigned: true, ..Trust::default() });
+        match error {
+            OpenError::Record { section: found, .. } => assert_eq!(found, section, "{error}"),
+            other => panic!("{section}: {other}"),
+        }
+    }
+}
+
+/// Bytes changed behind sound hashes: whatever they say, opening ends with a bundle or an error.
+#[test]
+fn hostile_records_behind_a_sound_preamble_never_panic() {
+    let mut state = 1u64;
+    let mut random = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let lenient = Trust { allow_unsigned: true, ..Trust::default() };
+    for _ in 0..2000 {
+        let mut sections = least();
+        let bytes: Vec<u8> = (0..random() % 400).map(|_| random() as u8).collect();
+        let words = |n: usize| -> Vec<Index> {
+            bytes
+                .chunks_exact(4)
+                .take(n)
+                .map(|c| Index { value: u32::from(c[0] % 4).into() })
+                .collect()
+        };
+        sections.lists = words(16);
+        sections.slots = words(8);
+        let take = |skip: usize| bytes.get(skip..).unwrap_or_default();
+        use zerocopy::FromBytes;
+        if let Ok((schema, _)) = Schema::read_from_prefix(take(3)) {
+            sections.schemas.push(schema);
+        }
+        if let Ok((composition, _)) = Composition::read_from_prefix(take(50)) {
+            sections.compositions.push(composition);
+        }
+        if let Ok((object, _)) = ObjectCheck::read_from_prefix(take(80)) {
+            sections.object_checks.push(object);
+        }
+        if let Ok((node, _)) = Node::read_from_prefix(take(10)) {
+            sections.nodes.push(node);
+        }
+        let bytes = write(&sections, &Identity::default()).unwrap();
+        let _ = Bundle::open(bytes, &lenient);
+    }
+}
