@@ -49,7 +49,8 @@ pub enum Progress {
 pub struct Exchange {}
 
 impl Exchange {
-    /// Judges the head of a request.
+    /// Judges the head of a request. Whatever the exchange judged before is forgotten while its
+    /// buffers are kept: callers pool exchanges instead of making one for each request.
     pub fn on_headers(
         &mut self,
         _bundle: &View<'_>,

@@ -77,6 +77,8 @@ findings! {
     BodyTooLarge = "body-too-large", 413;
     /// Judging the body took more steps than its budget.
     BodyBudget = "body-budget", 413;
+    /// The client waits for an interim answer before it sends a body that must be held (RFC 9110, 10.1.1).
+    ExpectationUnsupported = "expectation-unsupported", 417;
     /// The filter has no bundle that passed verification.
     PolicyMissing = "policy-missing", 503;
     /// Judged by its headers only: an upgrade, CONNECT or a stream.
