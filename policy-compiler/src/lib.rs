@@ -2,5 +2,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod diag;
 pub mod ir;
 pub mod report;
