@@ -1,3 +1,30 @@
-//! The small open-banking service that the Portcullis demo protects.
+//! Runs the demo bank on a loopback port.
 
-fn main() {}
+use std::convert::Infallible;
+use std::io::{self, Write};
+
+use clap::Parser;
+use tokio::net::TcpListener;
+
+/// The small open-banking service that the Portcullis demo protects.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    /// Port on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+}
+
+fn main() -> io::Result<()> {
+    let options = Options::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let never: Infallible = runtime.block_on(async {
+        let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
+        // One line, flushed, for whoever started the process and waits for the port.
+        let mut out = io::stdout();
+        writeln!(out, "listening on {}", listener.local_addr()?)?;
+        out.flush()?;
+        demo_bank::server::serve(listener).await
+    })?;
+    match never {}
+}
