@@ -14,7 +14,7 @@ mod section;
 
 pub use header::*;
 pub use policy::*;
-pub use record::{Field, RecordLayout};
+pub use record::{CodeLayout, Field, RecordLayout};
 pub use route::*;
 pub use schema::*;
 pub use section::*;

@@ -1,6 +1,7 @@
-//! The macro that declares records, so that their documentation can be checked against them.
+//! The macros that declare records and codes. What they declare can be listed, sentence by sentence,
+//! so that FORMAT.md is written from the source and cannot drift from it.
 
-/// One field of a record: its name, type and offset in bytes.
+/// One field of a record: its name, type, offset in bytes and meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
     /// The field's name.
@@ -9,40 +10,56 @@ pub struct Field {
     pub ty: &'static str,
     /// Bytes from the start of the record.
     pub offset: usize,
+    /// What it means.
+    pub doc: &'static str,
 }
 
 /// The shape of a record, for documents and tools.
 pub trait RecordLayout {
     /// The record's name.
     const NAME: &'static str;
+    /// What the record is.
+    const DOC: &'static str;
     /// Bytes of one record.
     const SIZE: usize;
     /// The fields in order.
     const FIELDS: &'static [Field];
 }
 
+/// A set of codes, for documents and tools.
+pub trait CodeLayout {
+    /// The set's name.
+    const NAME: &'static str;
+    /// What the codes are for.
+    const DOC: &'static str;
+    /// Code, name and meaning of each.
+    const CODES: &'static [(u8, &'static str, &'static str)];
+}
+
 /// Declares a record: an align-1, padding-free struct that reads in place.
 macro_rules! record {
     (
-        $(#[$meta:meta])*
-        pub struct $name:ident { $( $(#[$fmeta:meta])* $field:ident : $ty:ty ),+ $(,)? }
+        $(#[doc = $doc:literal])*
+        pub struct $name:ident { $( $(#[doc = $fdoc:literal])* $field:ident : $ty:ty ),+ $(,)? }
     ) => {
-        $(#[$meta])*
+        $(#[doc = $doc])*
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq,
             zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::KnownLayout,
             zerocopy::Immutable, zerocopy::Unaligned,
         )]
         #[repr(C)]
-        pub struct $name { $( $(#[$fmeta])* pub $field: $ty ),+ }
+        pub struct $name { $( $(#[doc = $fdoc])* pub $field: $ty ),+ }
 
         impl $crate::layout::RecordLayout for $name {
             const NAME: &'static str = stringify!($name);
+            const DOC: &'static str = concat!($($doc),*);
             const SIZE: usize = core::mem::size_of::<$name>();
             const FIELDS: &'static [$crate::layout::Field] = &[ $( $crate::layout::Field {
                 name: stringify!($field),
                 ty: stringify!($ty),
                 offset: core::mem::offset_of!($name, $field),
+                doc: concat!($($fdoc),*),
             } ),+ ];
         }
     };
@@ -51,14 +68,14 @@ macro_rules! record {
 /// Declares a set of codes: a byte in the bundle, an enum in the source.
 macro_rules! codes {
     (
-        $(#[$meta:meta])*
-        pub enum $name:ident { $( $(#[$vmeta:meta])* $variant:ident = $value:literal ),+ $(,)? }
+        $(#[doc = $doc:literal])*
+        pub enum $name:ident { $( $(#[doc = $vdoc:literal])* $variant:ident = $value:literal ),+ $(,)? }
     ) => {
-        $(#[$meta])*
+        $(#[doc = $doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
         #[allow(missing_docs, reason = "a code whose name is the field's own needs no sentence")]
-        pub enum $name { $( $(#[$vmeta])* $variant = $value ),+ }
+        pub enum $name { $( $(#[doc = $vdoc])* $variant = $value ),+ }
 
         impl $name {
             /// Every code, in order.
@@ -71,6 +88,13 @@ macro_rules! codes {
 
             /// The byte that stands for this code.
             pub const fn code(self) -> u8 { self as u8 }
+        }
+
+        impl $crate::layout::CodeLayout for $name {
+            const NAME: &'static str = stringify!($name);
+            const DOC: &'static str = concat!($($doc),*);
+            const CODES: &'static [(u8, &'static str, &'static str)] =
+                &[ $( ($value, stringify!($variant), concat!($($vdoc),*)) ),+ ];
         }
     };
 }
