@@ -1,1 +1,23 @@
-//! Real-Envoy harness, cases and tests.
+//! A real Envoy under test.
+//!
+//! [`Bootstrap`] is one base configuration and named modifiers; [`Envoy::start`] runs it and stops
+//! it when dropped; [`http1`] is a client that can send what a well-behaved one would not;
+//! [`Upstream`] answers behind Envoy and remembers what reached it; [`usage`] reads what a process
+//! cost. Tests that need something this machine lacks print `skipped: REASON` and return.
+#![forbid(unsafe_code)]
+
+pub mod artefacts;
+pub mod bootstrap;
+pub mod discovery;
+pub mod envoy;
+pub mod error;
+pub mod http1;
+pub mod upstream;
+pub mod usage;
+
+pub use artefacts::Artefacts;
+pub use bootstrap::{Bootstrap, Filter};
+pub use discovery::FilterDiscovery;
+pub use envoy::Envoy;
+pub use error::Error;
+pub use upstream::Upstream;
