@@ -1,1 +1,4 @@
 //! Benchmarks: ratios side by side in one run.
+
+pub mod document;
+pub mod payloads;

@@ -1,0 +1,1 @@
+//! Both validators behind plain exports.

@@ -1,0 +1,3 @@
+//! `bench`: what `cargo xtask bench` runs.
+
+fn main() {}
