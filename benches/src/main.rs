@@ -1,3 +1,32 @@
-//! `bench`: what `cargo xtask bench` runs.
+//! `bench`: what `cargo xtask bench` runs once it has built the modules.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use portcullis_benches::schema;
+
+#[derive(Parser)]
+#[command(name = "bench", about = "Measures Portcullis")]
+struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// One-pass validation against serde_json and jsonschema, in wasm under Node
+    Schema(schema::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().bench {
+        Bench::Schema(options) => schema::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -106,7 +106,8 @@ mod tests {
     #[test]
     fn the_schemas_agree_with_the_labels() {
         let document = crate::document::read().expect("the benchmark's own document");
-        for corpus in corpora() {
+        // The 1 MB lists are made like the 10 KB ones, and too slow to judge in a debug build.
+        for corpus in corpora().into_iter().filter(|corpus| corpus.name != "list1m") {
             let validator = jsonschema::options()
                 .should_validate_formats(true)
                 .build(&document.schema(corpus.schema))

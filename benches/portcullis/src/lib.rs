@@ -1,0 +1,1 @@
+//! The schema engine as a wasm module of its own.

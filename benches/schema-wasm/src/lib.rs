@@ -1,1 +1,0 @@
-//! Both validators behind plain exports.
