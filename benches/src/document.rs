@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// The document, parsed.
 #[derive(Clone, Debug)]
@@ -28,9 +27,7 @@ pub fn path() -> PathBuf {
 /// Reads `documents/payments.yaml`.
 pub fn read() -> Result<Document, Error> {
     let text = std::fs::read_to_string(path())?;
-    let documents = Yaml::load_from_str(&text).map_err(|error| Error::Parse(error.to_string()))?;
-    let first = documents.first().ok_or_else(|| Error::Parse("empty".to_owned()))?;
-    Ok(Document(value_of(first)?))
+    serde_saphyr::from_str(&text).map(Document).map_err(|error| Error::Parse(error.to_string()))
 }
 
 impl Document {
@@ -42,26 +39,4 @@ impl Document {
             "components": self.0["components"],
         })
     }
-}
-
-fn value_of(node: &Yaml) -> Result<Value, Error> {
-    Ok(match node {
-        Yaml::Value(Scalar::Null) => Value::Null,
-        Yaml::Value(Scalar::Boolean(value)) => Value::Bool(*value),
-        Yaml::Value(Scalar::Integer(value)) => json!(value),
-        Yaml::Value(Scalar::FloatingPoint(value)) => json!(value.into_inner()),
-        Yaml::Value(Scalar::String(value)) => Value::String(value.to_string()),
-        Yaml::Sequence(items) => {
-            Value::Array(items.iter().map(value_of).collect::<Result<_, _>>()?)
-        }
-        Yaml::Mapping(members) => {
-            let mut object = Map::new();
-            for (key, value) in members {
-                let name = key.as_str().ok_or_else(|| Error::Parse(format!("key {key:?}")))?;
-                object.insert(name.to_owned(), value_of(value)?);
-            }
-            Value::Object(object)
-        }
-        other => return Err(Error::Parse(format!("{other:?}"))),
-    })
 }

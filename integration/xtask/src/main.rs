@@ -4,6 +4,7 @@
 //! under `target/tools` and `target/dist`.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod build;
 mod envoy;
 mod process;
@@ -32,6 +33,8 @@ enum Command {
     Reproduce,
     /// Install the runner that wasm tests need under Node, and print its path
     WasmTestRunner,
+    /// Measure: schema, envoy or documents
+    Bench(bench::Options),
     /// Show what the wasm module spends its bytes on, by section and by crate
     Size(size::Options),
 }
@@ -47,6 +50,7 @@ fn main() {
         Command::WasmTestRunner => {
             wasm_bindgen::test_runner(&workspace).map(|runner| println!("{}", runner.display()))
         }
+        Command::Bench(options) => bench::run(&workspace, &options),
         Command::Size(options) => size::run(&workspace, &options),
     };
     if let Err(error) = outcome {

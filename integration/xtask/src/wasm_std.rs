@@ -31,6 +31,7 @@ pub struct WasmToolchain {
     commit: String,
     linker: Option<PathBuf>,
     build_std: bool,
+    cfgs: Vec<String>,
 }
 
 /// Finds, or installs, a toolchain with a standard library for the target, and says which.
@@ -43,6 +44,12 @@ pub fn find(workspace: &Workspace) -> Result<WasmToolchain> {
 }
 
 impl WasmToolchain {
+    /// The same toolchain with a `--cfg` for every crate.
+    pub fn with_cfg(mut self, cfg: &str) -> Self {
+        self.cfgs.push(format!("--cfg={cfg}"));
+        self
+    }
+
     /// A `cargo SUBCOMMAND --target wasm32-unknown-unknown` for this toolchain.
     ///
     /// `root` is the directory that the sources are in: it and every other machine-dependent path is
@@ -93,6 +100,7 @@ impl WasmToolchain {
         // What a precompiled standard library has in place of its source's path.
         let std_source = format!("/rustc/{}", self.commit);
         remap(&self.sysroot.join("lib/rustlib/src/rust"), &std_source);
+        flags.extend_from_slice(&self.cfgs);
         flags
     }
 }
@@ -135,8 +143,17 @@ fn toolchain(
         .find_map(|line| line.strip_prefix("commit-hash: "))
         .unwrap_or("unknown")
         .to_owned();
-    let (linker, build_std) = (None, false);
-    Ok(WasmToolchain { route, version, cargo, rustc, sysroot, commit, linker, build_std })
+    Ok(WasmToolchain {
+        route,
+        version,
+        cargo,
+        rustc,
+        sysroot,
+        commit,
+        linker: None,
+        build_std: false,
+        cfgs: Vec::new(),
+    })
 }
 
 fn in_sysroot(sysroot: &Path, program: &str) -> PathBuf {
