@@ -10,6 +10,7 @@ pub mod layout;
 
 mod error;
 mod hash;
+mod names;
 mod read;
 mod signature;
 mod verify;
