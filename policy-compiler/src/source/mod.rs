@@ -1,0 +1,435 @@
+//! Reading: files into spanned trees, and references from one place of a tree to another.
+//!
+//! In: paths, through [`Sources`]. Out: a [`Library`] of trees with every file that a reference
+//! names, so that what comes after can follow references without reading anything. Nothing is
+//! ever fetched from a network.
+
+mod json;
+mod reference;
+mod scalar;
+mod tree;
+mod yaml;
+
+pub use reference::{Fragment, RefError, Reference, decode, join};
+pub use tree::{Kind, MAX_DEPTH, MAX_NODES, Member, Node, NodeId, Position, Tree};
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use crate::diag::{self, Code, Diagnostic, Diagnostics, Files, Span, did_you_mean};
+use crate::ir::DocumentId;
+
+/// Largest file that is read, in bytes.
+pub const MAX_FILE: u64 = 64 << 20;
+/// How many files one compilation reads at most.
+pub const MAX_FILES: usize = 10_000;
+
+/// Where files come from.
+pub trait Sources {
+    /// The bytes of the file at a path that uses `/`; the error says why not.
+    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+}
+
+/// Files of this machine, relative to a folder.
+#[derive(Clone, Debug)]
+pub struct FileSystem {
+    /// The folder; empty for the current one.
+    pub base: PathBuf,
+}
+
+impl Sources for FileSystem {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        let path = self.base.join(path);
+        let size = std::fs::metadata(&path).map_err(|e| e.to_string())?;
+        if !size.is_file() {
+            return Err("not a regular file".into());
+        }
+        if size.len() > MAX_FILE {
+            return Err(format!("larger than {} MiB", MAX_FILE >> 20));
+        }
+        std::fs::read(&path).map_err(|e| e.to_string())
+    }
+}
+
+/// Files in memory, for tests.
+#[derive(Clone, Debug, Default)]
+pub struct Memory(pub BTreeMap<String, Vec<u8>>);
+
+impl Memory {
+    /// Files from pairs of path and text.
+    pub fn new<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self(files.into_iter().map(|(p, t)| (p.to_owned(), t.as_bytes().to_vec())).collect())
+    }
+}
+
+impl Sources for Memory {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.0.get(path).cloned().ok_or_else(|| "no such file".to_owned())
+    }
+}
+
+/// Something wrong with the text of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    code: Code,
+    position: Position,
+    title: String,
+    first: Option<Position>,
+}
+
+impl Problem {
+    fn new(code: Code, position: Position, title: impl Into<String>) -> Self {
+        Self { code, position, title: title.into(), first: None }
+    }
+
+    fn duplicate((key, again, first): &(Box<str>, Position, Position)) -> Self {
+        let title = format!("`{key}` is named twice");
+        Self { code: diag::DUPLICATE_KEY, position: *again, title, first: Some(*first) }
+    }
+
+    fn diagnostic(self, path: &str) -> Diagnostic {
+        let at = |p: Position| Span::word(path, p.line, p.column);
+        let diagnostic = Diagnostic::new(self.code, self.title);
+        match self.first {
+            Some(first) => diagnostic
+                .label(at(self.position), "again here")
+                .label(at(first), "first here")
+                .help("remove one of them: readers disagree about which one counts"),
+            None => diagnostic.at(at(self.position)),
+        }
+    }
+}
+
+/// Parses one file's text; what is wrong with it goes to `diagnostics`.
+pub fn parse(path: &str, text: &str, diagnostics: &mut Diagnostics) -> Option<Tree> {
+    let mut problems = Vec::new();
+    let lower = path.to_ascii_lowercase();
+    let first = text.trim_start().bytes().next();
+    let tree = if lower.ends_with(".json") {
+        json::parse(text, &mut problems)
+    } else if matches!(first, Some(b'{' | b'[')) {
+        // JSON under another name, or YAML's flow style.
+        match json::parse(text, &mut problems) {
+            Some(tree) => Some(tree),
+            None => {
+                problems.clear();
+                yaml::parse(text, &mut problems)
+            }
+        }
+    } else {
+        yaml::parse(text, &mut problems)
+    };
+    diagnostics.extend(problems.into_iter().map(|p| p.diagnostic(path)));
+    tree
+}
+
+/// Every file of a compilation.
+pub struct Library<'s> {
+    sources: &'s dyn Sources,
+    files: Files,
+    loaded: Vec<Loaded>,
+    by_path: HashMap<String, Result<DocumentId, String>>,
+}
+
+struct Loaded {
+    path: String,
+    tree: Tree,
+    anchors: HashMap<String, NodeId>,
+    // Diagnostics of a file that is only named by references, held back until one is followed.
+    pending: Vec<Diagnostic>,
+}
+
+/// A node of the library.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The file.
+    pub document: DocumentId,
+    /// The node.
+    pub node: Node<'a>,
+}
+
+impl<'s> Library<'s> {
+    /// An empty library.
+    pub fn new(sources: &'s dyn Sources) -> Self {
+        let (files, loaded) = (Files::default(), Vec::new());
+        Self { sources, files, loaded, by_path: HashMap::new() }
+    }
+
+    /// Texts of the files, for rendering diagnostics.
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// Gives up everything but the texts.
+    pub fn into_files(self) -> Files {
+        self.files
+    }
+
+    /// Makes the text of another file, such as the policy, known to diagnostics.
+    pub fn add_text(&mut self, path: &str, text: &str) {
+        self.files.add(path, text.into());
+    }
+
+    /// Ids of all files, in the order of loading.
+    pub fn documents(&self) -> impl Iterator<Item = DocumentId> + use<> {
+        (0..self.loaded.len() as u32).map(DocumentId)
+    }
+
+    /// The path of a file.
+    pub fn path(&self, document: DocumentId) -> &str {
+        self.loaded.get(document.index()).map_or("", |l| &l.path)
+    }
+
+    /// The tree of a file.
+    pub fn tree(&self, document: DocumentId) -> &Tree {
+        &self.loaded[document.index()].tree
+    }
+
+    /// A span for diagnostics at a node (its key, for a member).
+    pub fn span(&self, place: Place<'_>) -> Span {
+        let at = place.node.anchor();
+        Span::word(self.path(place.document), at.line, at.column)
+    }
+
+    /// A span for diagnostics at the value of a node.
+    pub fn value_span(&self, place: Place<'_>) -> Span {
+        let at = place.node.position();
+        Span::word(self.path(place.document), at.line, at.column)
+    }
+
+    /// Loads an OpenAPI document and every file that it and those name in a `$ref`.
+    pub fn load(&mut self, path: &str, diagnostics: &mut Diagnostics) -> Option<DocumentId> {
+        let path = join("", path);
+        let id = match self.load_one(&path) {
+            Ok(id) => id,
+            Err(why) => {
+                diagnostics.push(unreadable(&path, &why));
+                return None;
+            }
+        };
+        diagnostics.extend(std::mem::take(&mut self.loaded[id.index()].pending));
+        let mut next = id.index();
+        while next < self.loaded.len() {
+            for file in self.named_files(next) {
+                // Failures matter only when the reference is followed.
+                let _ = self.load_one(&file);
+            }
+            next += 1;
+        }
+        Some(id)
+    }
+
+    fn load_one(&mut self, path: &str) -> Result<DocumentId, String> {
+        if let Some(known) = self.by_path.get(path) {
+            return known.clone();
+        }
+        let result = self.read(path);
+        self.by_path.insert(path.to_owned(), result.clone());
+        result
+    }
+
+    fn read(&mut self, path: &str) -> Result<DocumentId, String> {
+        if self.loaded.len() >= MAX_FILES {
+            return Err(format!("more than {MAX_FILES} files"));
+        }
+        let bytes = self.sources.read(path)?;
+        let mut diagnostics = Diagnostics::default();
+        let text = match decode_text(&bytes) {
+            Ok(text) => text,
+            Err((why, line, column)) => {
+                let at = Span::word(path, line, column);
+                diagnostics.push(
+                    Diagnostic::new(diag::NOT_UTF8, format!("`{path}` is not UTF-8 text: {why}"))
+                        .at(at)
+                        .help("save the file as UTF-8"),
+                );
+                ""
+            }
+        };
+        self.files.add(path, text.into());
+        let tree = match diagnostics.has_errors() {
+            true => None,
+            false => parse(path, text, &mut diagnostics),
+        };
+        let tree = tree.unwrap_or_else(Tree::empty);
+        let anchors = anchors(&tree);
+        let id = DocumentId(self.loaded.len() as u32);
+        let pending = diagnostics.sorted().into_iter().cloned().collect();
+        self.loaded.push(Loaded { path: path.to_owned(), tree, anchors, pending });
+        Ok(id)
+    }
+
+    /// Files that references in a loaded file name.
+    fn named_files(&self, index: usize) -> Vec<String> {
+        let loaded = &self.loaded[index];
+        let mut files = Vec::new();
+        for node in loaded.tree.nodes() {
+            let Some(text) = node.get("$ref").and_then(Node::as_str) else { continue };
+            if text.starts_with('#') {
+                continue;
+            }
+            if let Ok(Reference { path: Some(path), .. }) = Reference::parse(text) {
+                let path = join(&loaded.path, &path);
+                if !files.contains(&path) {
+                    files.push(path);
+                }
+            }
+        }
+        // Values of a discriminator's mapping may name files too.
+        for node in loaded.tree.nodes() {
+            let Some(mapping) = node.get("mapping").and_then(|m| m.members()) else { continue };
+            for text in mapping.filter_map(|(_, value)| value.as_str()) {
+                let is_file = text.contains(['/', '.']) && !text.starts_with('#');
+                if let (true, Ok(Reference { path: Some(path), .. })) =
+                    (is_file, Reference::parse(text))
+                {
+                    files.push(join(&loaded.path, &path));
+                }
+            }
+        }
+        files
+    }
+
+    /// Where a reference that stands in `from` leads.
+    pub fn resolve(&self, from: DocumentId, text: &str) -> Result<Place<'_>, RefError> {
+        let reference = Reference::parse(text)?;
+        let document = match &reference.path {
+            None => from,
+            Some(path) => {
+                let path = join(self.path(from), path);
+                match self.by_path.get(&path) {
+                    Some(Ok(id)) => *id,
+                    Some(Err(why)) => return Err(unresolved(text, format!("`{path}`: {why}"))),
+                    None => return Err(unresolved(text, format!("`{path}` was not read"))),
+                }
+            }
+        };
+        let tree = self.tree(document);
+        let tokens = match reference.fragment {
+            Fragment::Pointer(tokens) => tokens,
+            Fragment::Anchor(name) => {
+                let id = self.loaded[document.index()].anchors.get(&name);
+                let why = || unresolved(text, format!("there is no `$anchor: {name}`"));
+                return Ok(Place { document, node: tree.node(*id.ok_or_else(why)?) });
+            }
+        };
+        let mut node = tree.root();
+        for token in &tokens {
+            node = node.child(token).ok_or_else(|| missing_child(text, token, node))?;
+        }
+        Ok(Place { document, node })
+    }
+
+    /// Diagnostics of a file that was read only because a reference names it, once.
+    pub fn take_pending(&mut self) -> Vec<Diagnostic> {
+        self.loaded.iter_mut().flat_map(|l| std::mem::take(&mut l.pending)).collect()
+    }
+}
+
+fn unresolved(text: &str, why: String) -> RefError {
+    RefError::new(diag::UNRESOLVED_REF, format!("`{text}` leads nowhere: {why}"), None)
+}
+
+fn missing_child(text: &str, token: &str, node: Node<'_>) -> RefError {
+    let names = node.members().into_iter().flatten().map(|(member, _)| &*member.key);
+    let place = match node.pointer() {
+        p if p.is_empty() => "the document".to_owned(),
+        p => format!("`#{p}`"),
+    };
+    let why = format!("{place} has no `{token}`");
+    let error = unresolved(text, why);
+    RefError { help: did_you_mean(token, names), ..error }
+}
+
+fn unreadable(path: &str, why: &str) -> Diagnostic {
+    Diagnostic::new(diag::UNREADABLE_FILE, format!("`{path}` cannot be read: {why}"))
+        .at(Span::file(path))
+}
+
+/// Names of `$anchor` and `$dynamicAnchor` in a file.
+fn anchors(tree: &Tree) -> HashMap<String, NodeId> {
+    let mut anchors = HashMap::new();
+    for node in tree.nodes() {
+        for keyword in ["$anchor", "$dynamicAnchor"] {
+            if let Some(name) = node.get(keyword).and_then(Node::as_str) {
+                anchors.entry(name.to_owned()).or_insert(node.id());
+            }
+        }
+    }
+    anchors
+}
+
+/// The text of a file: UTF-8 without its byte order mark.
+fn decode_text(bytes: &[u8]) -> Result<&str, (&'static str, u32, u32)> {
+    match bytes {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => return Err(("it starts as UTF-16 does", 1, 1)),
+        _ => {}
+    }
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    std::str::from_utf8(bytes).map_err(|error| {
+        let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        let line = good.matches('\n').count() as u32 + 1;
+        let column = good.rsplit('\n').next().unwrap_or("").chars().count() as u32 + 1;
+        ("a byte sequence that UTF-8 does not have", line, column)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_across_files() {
+        let memory = Memory::new([
+            ("api/a.yaml", "x: {$ref: 'b/c.json#/k%20y/0'}\ny: {$ref: '../gone.yaml'}\n"),
+            ("api/b/c.json", "{\"k y\": [{\"$ref\": \"../a.yaml#/x\"}], \"$anchor\": \"top\"}"),
+        ]);
+        let mut library = Library::new(&memory);
+        let mut diagnostics = Diagnostics::default();
+        let a = library.load("./api/a.yaml", &mut diagnostics).unwrap();
+        assert!(!diagnostics.has_errors());
+        let c = library.resolve(a, "b/c.json#/k%20y/0").unwrap();
+        assert_eq!((library.path(c.document), c.node.pointer()), ("api/b/c.json", "/k y/0".into()));
+        let back = library.resolve(c.document, "../a.yaml#/x").unwrap();
+        assert_eq!(back.document, a);
+        assert!(library.resolve(a, "b/c.json#top").is_ok());
+        let gone = library.resolve(a, "../gone.yaml").unwrap_err();
+        assert_eq!(gone.title, "`../gone.yaml` leads nowhere: `gone.yaml`: no such file");
+        let typo = library.resolve(a, "b/c.json#/k_y").unwrap_err();
+        assert_eq!(typo.help.as_deref(), Some("did you mean `k y`?"));
+    }
+
+    #[test]
+    fn encodings() {
+        let memory = Memory(
+            [
+                ("bom.yaml".to_owned(), b"\xEF\xBB\xBFa: 1\n".to_vec()),
+                ("latin.yaml".to_owned(), b"a: 1\nb: caf\xE9\n".to_vec()),
+                ("wide.yaml".to_owned(), b"\xFF\xFEa\0".to_vec()),
+            ]
+            .into(),
+        );
+        let mut library = Library::new(&memory);
+        let mut diagnostics = Diagnostics::default();
+        let bom = library.load("bom.yaml", &mut diagnostics).unwrap();
+        assert!(library.tree(bom).root().get("a").is_some());
+        library.load("latin.yaml", &mut diagnostics);
+        library.load("wide.yaml", &mut diagnostics);
+        let places: Vec<_> = diagnostics
+            .sorted()
+            .iter()
+            .map(|d| (d.code.id, d.labels[0].span.line, d.labels[0].span.column))
+            .collect();
+        assert_eq!(places, [("PC0002", 2, 7), ("PC0002", 1, 1)]);
+    }
+
+    #[test]
+    fn json_by_name_or_by_look() {
+        let mut diagnostics = Diagnostics::default();
+        assert!(parse("a.yaml", "{\"a\": \"\\ud83d\\ude00\"}", &mut diagnostics).is_some());
+        assert!(parse("a.yaml", "{a: 1}", &mut diagnostics).is_some());
+        assert!(!diagnostics.has_errors());
+        assert!(parse("a.json", "{a: 1}", &mut diagnostics).is_none());
+        assert!(diagnostics.has_errors());
+    }
+}
