@@ -10,6 +10,7 @@ mod envoy;
 mod process;
 mod reproduce;
 mod size;
+mod test;
 mod wasm_bindgen;
 mod wasm_std;
 mod workspace;
@@ -35,6 +36,8 @@ enum Command {
     WasmTestRunner,
     /// Measure: schema, envoy or documents
     Bench(bench::Options),
+    /// Run every check and test; ends with `N passed, N failed, N skipped`
+    Test(test::Options),
     /// Show what the wasm module spends its bytes on, by section and by crate
     Size(size::Options),
 }
@@ -51,6 +54,7 @@ fn main() {
             wasm_bindgen::test_runner(&workspace).map(|runner| println!("{}", runner.display()))
         }
         Command::Bench(options) => bench::run(&workspace, &options),
+        Command::Test(options) => test::run(&workspace, &options),
         Command::Size(options) => size::run(&workspace, &options),
     };
     if let Err(error) = outcome {

@@ -2,6 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::process;
+
 /// The paths of this checkout.
 #[derive(Clone, Debug)]
 pub struct Workspace {
@@ -47,4 +52,12 @@ impl Workspace {
     pub fn compiler(&self) -> PathBuf {
         self.dist().join("portcullis")
     }
+}
+
+/// What `cargo metadata` says about the workspace's own packages.
+pub fn metadata(workspace: &Workspace) -> Result<Value> {
+    let mut command = process::cargo();
+    command.current_dir(&workspace.root);
+    let text = process::output(command.args(["metadata", "--format-version", "1", "--no-deps"]))?;
+    serde_json::from_str(&text).context("cargo metadata is not JSON")
 }

@@ -1,0 +1,96 @@
+//! `cargo xtask test`: everything that must hold, stage by stage, in one final line.
+
+mod counts;
+mod stages;
+mod tidy;
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::process::say;
+use crate::workspace::Workspace;
+use counts::Counts;
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// Run only these stages
+    #[arg(long, value_enum)]
+    only: Vec<Stage>,
+    /// Pass this filter on to the test binaries
+    #[arg(long)]
+    filter: Option<String>,
+}
+
+/// The stages, in the order in which they run: the cheap ones first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Stage {
+    /// Formatting
+    Fmt,
+    /// Links, file sizes, and which crate may depend on which
+    Tidy,
+    /// Clippy on every target, warnings denied
+    Clippy,
+    /// Unit, golden, property and engine tests on this machine
+    Native,
+    /// Engine tests and the case suite in wasm, under Node
+    Wasm,
+    /// The module, the case suite and the traps in a real Envoy
+    Envoy,
+    /// Licences, advisories and sources of the dependencies
+    Deny,
+}
+
+impl Stage {
+    const ALL: [Self; 7] =
+        [Self::Fmt, Self::Tidy, Self::Clippy, Self::Native, Self::Wasm, Self::Envoy, Self::Deny];
+
+    fn run(self, workspace: &Workspace, filter: Option<&str>) -> Result<Counts> {
+        match self {
+            Self::Fmt => stages::fmt(workspace),
+            Self::Tidy => tidy::run(workspace),
+            Self::Clippy => stages::clippy(workspace),
+            Self::Native => stages::native(workspace, filter),
+            Self::Wasm => stages::wasm(workspace, filter),
+            Self::Envoy => stages::envoy(workspace, filter),
+            Self::Deny => stages::deny(workspace),
+        }
+    }
+}
+
+/// Runs the stages. A stage that cannot run to its end counts as one failure, and the others go on.
+pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let started = Instant::now();
+    let mut total = Counts::default();
+    let mut table = Vec::new();
+    for stage in Stage::ALL {
+        if !options.only.is_empty() && !options.only.contains(&stage) {
+            continue;
+        }
+        let name = format!("{stage:?}").to_lowercase();
+        say(format!("stage {name}"));
+        let began = Instant::now();
+        let counts = stage.run(workspace, options.filter.as_deref()).unwrap_or_else(|error| {
+            println!("{name}: {error:#}");
+            Counts::failure()
+        });
+        let row = format!("{name:<8} {counts}  ({:.1?})", began.elapsed());
+        say(&row);
+        table.push(row);
+        total.add(counts);
+    }
+    println!();
+    for row in table {
+        println!("{row}");
+    }
+    for reason in &total.reasons {
+        println!("skipped: {reason}");
+    }
+    println!("took {:.0?}", started.elapsed());
+    println!("{total}");
+    if total.failed > 0 {
+        // The line above is the last one on standard output.
+        bail!("{} failed", total.failed);
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! The stages that run other programs.
+
+use std::process::Command;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::test::counts::{self, Counts};
+use crate::workspace::Workspace;
+use crate::{build, envoy, process, wasm_bindgen, wasm_std};
+
+/// The package of the real-Envoy tests: it needs what the others do not.
+const ENVOY_TESTS: &str = "portcullis-integration";
+
+pub fn fmt(workspace: &Workspace) -> Result<Counts> {
+    passes(cargo(workspace).args(["fmt", "--all", "--check"]))
+}
+
+pub fn clippy(workspace: &Workspace) -> Result<Counts> {
+    let arguments = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    passes(cargo(workspace).args(arguments))
+}
+
+pub fn native(workspace: &Workspace, filter: Option<&str>) -> Result<Counts> {
+    let mut command = cargo(workspace);
+    command.args(["test", "--workspace", "--no-fail-fast", "--exclude", ENVOY_TESTS]);
+    counts::of(with_output_shown(&mut command, filter))
+}
+
+pub fn wasm(workspace: &Workspace, filter: Option<&str>) -> Result<Counts> {
+    if process::find("node").is_none() {
+        return Ok(Counts::skip("wasm tests: no `node` on PATH"));
+    }
+    let packages = wasm_test_packages(workspace)?;
+    if packages.is_empty() {
+        return Ok(Counts::skip("wasm tests: no package has any"));
+    }
+    let runner = wasm_bindgen::test_runner(workspace)?;
+    let toolchain = wasm_std::find(workspace)?;
+    // The release profile, so that the dependencies are those of the module.
+    let mut command = toolchain.cargo("test", &workspace.root);
+    command.args(["--release", "--no-fail-fast", "--target-dir"]).arg(&workspace.target);
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+    for package in packages {
+        command.args(["--package", &package]);
+    }
+    if let Some(filter) = filter {
+        command.args(["--", filter]);
+    }
+    counts::of(&mut command)
+}
+
+pub fn envoy(workspace: &Workspace, filter: Option<&str>) -> Result<Counts> {
+    let envoy = envoy::obtain(workspace)?;
+    // The profile of the tests, so that nothing is compiled a second time.
+    let compiler = build::compiler(workspace, "dev")?;
+    let module = build::filter(workspace)?;
+    let mut command = cargo(workspace);
+    command
+        .args(["test", "--package", ENVOY_TESTS, "--no-fail-fast"])
+        .env("PORTCULLIS_ENVOY", envoy.binary)
+        .env("PORTCULLIS_COMPILER", compiler)
+        .env("PORTCULLIS_FILTER", module);
+    counts::of(with_output_shown(&mut command, filter))
+}
+
+pub fn deny(workspace: &Workspace) -> Result<Counts> {
+    if process::find("cargo-deny").is_none() {
+        return Ok(Counts::skip(
+            "licences and advisories: no `cargo-deny` (cargo install cargo-deny)",
+        ));
+    }
+    passes(cargo(workspace).args(["deny", "--log-level", "error", "check"]))
+}
+
+fn passes(command: &mut Command) -> Result<Counts> {
+    Ok(match process::run(command) {
+        Ok(()) => Counts::success(),
+        Err(error) => {
+            println!("{error:#}");
+            Counts::failure()
+        }
+    })
+}
+
+fn cargo(workspace: &Workspace) -> Command {
+    let mut command = process::cargo();
+    command.current_dir(&workspace.root);
+    command
+}
+
+fn with_output_shown<'a>(command: &'a mut Command, filter: Option<&str>) -> &'a mut Command {
+    command.arg("--").args(filter).arg("--show-output")
+}
+
+/// The workspace's packages that use wasm-bindgen-test.
+fn wasm_test_packages(workspace: &Workspace) -> Result<Vec<String>> {
+    let metadata = crate::workspace::metadata(workspace)?;
+    let packages = metadata.get("packages").and_then(Value::as_array);
+    let uses = |package: &&Value| {
+        let dependencies = package.get("dependencies").and_then(Value::as_array);
+        dependencies.into_iter().flatten().any(|d| d["name"] == "wasm-bindgen-test")
+    };
+    let names = packages.into_iter().flatten().filter(uses);
+    Ok(names.filter_map(|package| package["name"].as_str().map(str::to_owned)).collect())
+}
