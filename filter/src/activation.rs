@@ -1,0 +1,122 @@
+//! What the workers of one Envoy remember together about the bundles that a plugin activated.
+//!
+//! It lies in shared data, one value for each plugin, of a fixed size. The main thread's trial VM writes it
+//! first, so it is there before a worker looks.
+
+use crate::host::{Cas, Host};
+
+/// Configurations that are remembered as accepted.
+const ACCEPTED: usize = 16;
+/// Bytes of a configuration's fingerprint.
+const FINGERPRINT: usize = 16;
+/// Bytes of a serialised memory.
+const SIZE: usize = 8 + 32 + ACCEPTED * FINGERPRINT;
+/// How often a write is tried against other workers; each loss means that another one won.
+const TRIES: usize = 64;
+
+/// Names a configuration among those that were accepted: same module, VM, settings and bundle.
+pub type Fingerprint = [u8; FINGERPRINT];
+
+/// The highest epoch that served, and which configurations were accepted last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Activations {
+    /// The highest epoch that a worker activated, and its bundle's content hash.
+    pub highest: Option<(u64, [u8; 32])>,
+    /// The newest first.
+    accepted: Vec<Fingerprint>,
+}
+
+impl Activations {
+    /// Reads the memory of a plugin.
+    pub fn read(host: &impl Host, plugin: &str) -> Activations {
+        read(host, &key(plugin)).0
+    }
+
+    /// Whether a configuration was accepted lately: then the one who asks is a worker, or the main
+    /// thread that asks again.
+    pub fn knows(&self, fingerprint: &Fingerprint) -> bool {
+        self.accepted.contains(fingerprint)
+    }
+
+    /// Remembers that a configuration was accepted.
+    pub fn accept(host: &impl Host, plugin: &str, fingerprint: Fingerprint) {
+        update(host, plugin, |memory| {
+            memory.accepted.retain(|known| *known != fingerprint);
+            memory.accepted.insert(0, fingerprint);
+            memory.accepted.truncate(ACCEPTED);
+        });
+    }
+
+    /// Remembers that a worker serves an epoch.
+    pub fn serve(host: &impl Host, plugin: &str, epoch: u64, content_hash: [u8; 32]) {
+        update(host, plugin, |memory| {
+            if memory.highest.is_none_or(|(highest, _)| epoch > highest) {
+                memory.highest = Some((epoch, content_hash));
+            }
+        });
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(SIZE);
+        let (epoch, hash) = self.highest.unwrap_or_default();
+        bytes.extend(epoch.to_le_bytes());
+        bytes.extend(hash);
+        self.accepted.iter().for_each(|fingerprint| bytes.extend(fingerprint));
+        bytes.resize(SIZE, 0);
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Activations {
+        let Some((epoch, rest)) = bytes.split_first_chunk::<8>() else {
+            return Activations::default();
+        };
+        let Some((hash, rest)) = rest.split_first_chunk::<32>() else {
+            return Activations::default();
+        };
+        let accepted = rest.chunks_exact(FINGERPRINT).filter_map(|chunk| chunk.try_into().ok());
+        Activations {
+            highest: (*hash != [0; 32]).then(|| (u64::from_le_bytes(*epoch), *hash)),
+            accepted: accepted.filter(|fingerprint| *fingerprint != [0; FINGERPRINT]).collect(),
+        }
+    }
+}
+
+fn key(plugin: &str) -> String {
+    ["portcullis.activation.", plugin].concat()
+}
+
+fn read(host: &impl Host, key: &str) -> (Activations, Option<Cas>) {
+    match host.shared(key) {
+        Some((bytes, cas)) => (Activations::from_bytes(&bytes), Some(cas)),
+        None => (Activations::default(), None),
+    }
+}
+
+fn update(host: &impl Host, plugin: &str, change: impl Fn(&mut Activations)) {
+    let key = key(plugin);
+    for _ in 0..TRIES {
+        let (before, cas) = read(host, &key);
+        let mut after = before.clone();
+        change(&mut after);
+        if after == before || host.set_shared(&key, &after.to_bytes(), cas) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ACCEPTED, Activations, SIZE};
+
+    #[test]
+    fn bytes_come_back() {
+        let memory = Activations {
+            highest: Some((7, [3; 32])),
+            accepted: (1..=ACCEPTED as u8).map(|n| [n; 16]).collect(),
+        };
+        assert_eq!(memory.to_bytes().len(), SIZE);
+        assert_eq!(Activations::from_bytes(&memory.to_bytes()), memory);
+        assert_eq!(Activations::from_bytes(&[0; SIZE]), Activations::default());
+        assert_eq!(Activations::from_bytes(b"short"), Activations::default());
+    }
+}

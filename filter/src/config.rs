@@ -1,0 +1,230 @@
+//! The plugin configuration: JSON text, or a bare bundle, or nothing.
+//!
+//! In: the configuration's bytes and the node's metadata. Out: [`Settings`] and the bundle's bytes. Nothing
+//! here asks the clock or other workers, so that the main thread refuses exactly what a worker would.
+//! CONFIGURATION.md documents every field.
+
+use crate::refusal::Refusal;
+use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
+use portcullis_bundle::Trust;
+use portcullis_bundle::layout::MAGIC;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::time::UNIX_EPOCH;
+
+/// Findings logged a second where the configuration does not say.
+pub const DEFAULT_FINDINGS_PER_SECOND: u32 = 20;
+
+/// What a configuration asks for.
+#[derive(Debug)]
+pub enum Configuration {
+    /// No policy at all: every request is refused with `policy-missing`. What `default_config` holds.
+    Deny,
+    /// A bundle to serve, as it came, and everything else.
+    Serve(Vec<u8>, Settings),
+}
+
+/// Everything in a configuration but the bundle.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whose bundles are opened.
+    pub trust: Trust,
+    /// The least epoch that is activated.
+    pub minimum_epoch: u64,
+    /// The gateway's audience: bundles for others are refused.
+    pub audience: Option<String>,
+    /// Whether the plugin may stop on headers, so that bodies can be held until they are judged.
+    pub hold_headers: bool,
+    /// Until when refusals are suspended, in nanoseconds since the Unix epoch. Needs the bundle's consent.
+    pub force_monitor_until: Option<u64>,
+    /// Findings logged a second at most, by each worker.
+    pub findings_per_second: u32,
+}
+
+/// The fields of the JSON text; all but `bundle` may stand in the node's metadata too.
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Document<'a> {
+    /// The bundle in base64 (RFC 4648, section 4).
+    #[serde(borrow)]
+    pub bundle: Cow<'a, str>,
+    /// ed25519 public keys in hexadecimal.
+    pub trusted_keys: Option<Vec<String>>,
+    /// See [`Settings::minimum_epoch`].
+    pub minimum_epoch: Option<u64>,
+    /// See [`Settings::audience`].
+    pub audience: Option<String>,
+    /// See [`Settings::hold_headers`].
+    pub hold_headers: Option<bool>,
+    /// Whether bundles without a signature are opened.
+    pub allow_unsigned: Option<bool>,
+    /// RFC 3339, in UTC.
+    pub force_monitor_until: Option<String>,
+    /// See [`Settings::findings_per_second`].
+    pub log_findings_per_second: Option<u32>,
+}
+
+impl Configuration {
+    /// Reads a plugin configuration. What the node's metadata says goes before what the
+    /// configuration says: keys that travel with the bundle protect nothing.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration's own text; the bundle is not looked at.
+    pub fn read(bytes: Vec<u8>, node: Document<'static>) -> Result<Configuration, Refusal> {
+        if bytes.starts_with(&MAGIC) {
+            return Ok(Configuration::Serve(bytes, node.settings()?));
+        }
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Configuration::Deny);
+        }
+        let document: Document<'_> = serde_json::from_slice(&bytes)
+            .map_err(|error| Refusal::Configuration(error.to_string()))?;
+        if document == Document::default() {
+            return Ok(Configuration::Deny);
+        }
+        if document.bundle.is_empty() {
+            return Err(Refusal::BundleMissing);
+        }
+        let bundle = BASE64
+            .decode(document.bundle.as_bytes())
+            .map_err(|error| Refusal::BundleEncoding(error.to_string()))?;
+        Ok(Configuration::Serve(bundle, node.or(document).settings()?))
+    }
+}
+
+impl Document<'_> {
+    /// These fields, and the other's where these say nothing. The bundle is left out.
+    fn or(self, other: Document<'_>) -> Document<'static> {
+        Document {
+            bundle: Cow::Borrowed(""),
+            trusted_keys: self.trusted_keys.or(other.trusted_keys),
+            minimum_epoch: self.minimum_epoch.or(other.minimum_epoch),
+            audience: self.audience.or(other.audience),
+            hold_headers: self.hold_headers.or(other.hold_headers),
+            allow_unsigned: self.allow_unsigned.or(other.allow_unsigned),
+            force_monitor_until: self.force_monitor_until.or(other.force_monitor_until),
+            log_findings_per_second: self.log_findings_per_second.or(other.log_findings_per_second),
+        }
+    }
+
+    fn settings(self) -> Result<Settings, Refusal> {
+        let keys = self.trusted_keys.unwrap_or_default();
+        Ok(Settings {
+            trust: Trust {
+                keys: keys.iter().map(|key| read_key(key)).collect::<Result<_, _>>()?,
+                allow_unsigned: self.allow_unsigned.unwrap_or(false),
+            },
+            minimum_epoch: self.minimum_epoch.unwrap_or(0),
+            audience: self.audience.filter(|audience| !audience.is_empty()),
+            hold_headers: self.hold_headers.unwrap_or(false),
+            force_monitor_until: self.force_monitor_until.as_deref().map(read_time).transpose()?,
+            findings_per_second: self
+                .log_findings_per_second
+                .unwrap_or(DEFAULT_FINDINGS_PER_SECOND),
+        })
+    }
+}
+
+fn read_key(text: &str) -> Result<[u8; 32], Refusal> {
+    let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
+    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| {
+        Refusal::Configuration(format!(
+            "`trusted_keys`: `{text}` is not an ed25519 public key of 64 hexadecimal digits"
+        ))
+    })
+}
+
+/// Nanoseconds since the Unix epoch.
+fn read_time(text: &str) -> Result<u64, Refusal> {
+    let refuse = || {
+        Refusal::Configuration(format!(
+            "`force_monitor_until`: `{text}` is not a time as RFC 3339 writes it in UTC, \
+             such as `2026-01-31T18:00:00Z`"
+        ))
+    };
+    let time = humantime::parse_rfc3339(text).map_err(|_| refuse())?;
+    let since = time.duration_since(UNIX_EPOCH).map_err(|_| refuse())?;
+    u64::try_from(since.as_nanos()).map_err(|_| refuse())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Configuration, Document};
+    use crate::refusal::Refusal;
+    use portcullis_bundle::layout::MAGIC;
+
+    fn read(text: &str) -> Result<Configuration, Refusal> {
+        Configuration::read(text.as_bytes().to_vec(), Document::default())
+    }
+
+    #[test]
+    fn nothing_denies() {
+        for text in ["", " \n", "{}", "{ }"] {
+            assert!(matches!(read(text), Ok(Configuration::Deny)), "{text}");
+        }
+    }
+
+    #[test]
+    fn json_carries_bundle_and_settings() {
+        let key = "aB".repeat(32);
+        let text = format!(
+            r#"{{"bundle":"UE9SVA==","trusted_keys":["{key}"],"minimum_epoch":7,"audience":"bank",
+                "hold_headers":true,"force_monitor_until":"2026-01-01T00:00:00Z"}}"#
+        );
+        let Ok(Configuration::Serve(bundle, settings)) = read(&text) else { panic!("refused") };
+        assert_eq!(bundle, b"PORT");
+        assert_eq!(settings.trust.keys, [[0xAB; 32]]);
+        assert_eq!(settings.minimum_epoch, 7);
+        assert_eq!(settings.audience.as_deref(), Some("bank"));
+        assert!(settings.hold_headers && !settings.trust.allow_unsigned);
+        assert_eq!(settings.force_monitor_until, Some(1_767_225_600_000_000_000));
+        assert_eq!(settings.findings_per_second, 20);
+    }
+
+    #[test]
+    fn a_bare_bundle_is_trusted_by_the_node_alone() {
+        let node = Document { trusted_keys: Some(vec!["00".repeat(32)]), ..Document::default() };
+        let Ok(Configuration::Serve(bundle, settings)) = Configuration::read(MAGIC.to_vec(), node)
+        else {
+            panic!("refused")
+        };
+        assert_eq!(bundle, MAGIC);
+        assert_eq!(settings.trust.keys, [[0; 32]]);
+    }
+
+    #[test]
+    fn the_node_goes_before_the_configuration() {
+        let node = Document { minimum_epoch: Some(9), ..Document::default() };
+        let text = br#"{"bundle":"UE9SVA==","minimum_epoch":1,"audience":"bank"}"#;
+        let Ok(Configuration::Serve(_, settings)) = Configuration::read(text.to_vec(), node) else {
+            panic!("refused")
+        };
+        assert_eq!(settings.minimum_epoch, 9);
+        assert_eq!(settings.audience.as_deref(), Some("bank"));
+    }
+
+    #[test]
+    fn escaped_slashes_of_base64_are_read() {
+        let Ok(Configuration::Serve(bundle, _)) = read(r#"{"bundle":"\/\/\/\/"}"#) else {
+            panic!("refused")
+        };
+        assert_eq!(bundle, [0xFF; 3]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (text, reason) in [
+            (r#"{"minimum_epoch":1}"#, "bundle-missing"),
+            (r#"{"bundle":"*"}"#, "bundle-encoding"),
+            (r#"{"bundel":""}"#, "configuration"),
+            (r#"{"bundle":"AAAA","trusted_keys":["zz"]}"#, "configuration"),
+            (r#"{"bundle":"AAAA","force_monitor_until":"tomorrow"}"#, "configuration"),
+            ("nonsense", "configuration"),
+        ] {
+            match read(text) {
+                Err(refusal) => assert_eq!(refusal.reason().name(), reason, "{text}"),
+                Ok(_) => panic!("{text} was read"),
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Bundles that serve: the current one of each plugin, and older ones for as long as a request that
+//! they began to judge needs them.
+
+use crate::config::Settings;
+use portcullis_bundle::Bundle;
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+
+/// Bundles alive in one VM, at most. Beyond, the oldest is taken from the requests that hold it, and
+/// these are refused.
+pub const MAX_GENERATIONS: usize = 8;
+
+/// One activated configuration.
+#[derive(Debug)]
+pub struct Generation {
+    /// The bundle; `None` once revoked.
+    pub bundle: RefCell<Option<Bundle>>,
+    /// The configuration's settings.
+    pub settings: Settings,
+    /// The bundle's epoch.
+    pub epoch: u64,
+    /// The bundle's content hash.
+    pub content_hash: [u8; 32],
+    /// Whether the bundle permits break-glass.
+    pub break_glass: bool,
+    /// Whether the epoch is recorded as served.
+    pub recorded: Cell<bool>,
+}
+
+impl Generation {
+    /// A generation of a bundle that passed every check.
+    pub fn new(bundle: Bundle, settings: Settings) -> Generation {
+        let policy = bundle.view().policy.first().copied();
+        Generation {
+            epoch: bundle.header().epoch.get(),
+            content_hash: bundle.header().content_hash,
+            break_glass: policy.is_some_and(|policy| policy.break_glass == 1),
+            bundle: RefCell::new(Some(bundle)),
+            settings,
+            recorded: Cell::new(false),
+        }
+    }
+
+    /// Whether refusals are suspended at a time, in nanoseconds since the Unix epoch. The clock is asked
+    /// only where break-glass is on.
+    pub fn forces_monitor(&self, now: impl FnOnce() -> u64) -> bool {
+        self.break_glass && self.settings.force_monitor_until.is_some_and(|until| now() < until)
+    }
+}
+
+/// The generations of one VM.
+#[derive(Debug, Default)]
+pub struct Generations {
+    current: Vec<(Rc<str>, Rc<Generation>)>,
+    /// Oldest first.
+    alive: Vec<Weak<Generation>>,
+}
+
+impl Generations {
+    /// The bundle that a plugin serves.
+    pub fn current(&self, plugin: &str) -> Option<Rc<Generation>> {
+        let (_, generation) = self.current.iter().find(|(name, _)| **name == *plugin)?;
+        Some(Rc::clone(generation))
+    }
+
+    /// Makes a generation the current one of a plugin. Gives back how many bundles were taken from
+    /// requests that still needed them.
+    pub fn activate(&mut self, plugin: &Rc<str>, generation: Rc<Generation>) -> u64 {
+        self.alive.push(Rc::downgrade(&generation));
+        match self.current.iter_mut().find(|(name, _)| name == plugin) {
+            Some((_, current)) => *current = generation,
+            None => self.current.push((Rc::clone(plugin), generation)),
+        }
+        self.revoke_oldest()
+    }
+
+    /// How many bundles are alive.
+    pub fn alive(&self) -> usize {
+        self.alive.iter().filter(|weak| weak.strong_count() > 0).count()
+    }
+
+    fn revoke_oldest(&mut self) -> u64 {
+        self.alive.retain(|weak| weak.strong_count() > 0);
+        let mut revoked = 0;
+        let mut at = 0;
+        while self.alive.len() > MAX_GENERATIONS && at < self.alive.len() {
+            let oldest = self.alive.get(at).and_then(Weak::upgrade);
+            let is_current = oldest.as_ref().is_some_and(|oldest| {
+                self.current.iter().any(|(_, current)| Rc::ptr_eq(current, oldest))
+            });
+            if is_current {
+                at = at.saturating_add(1);
+                continue;
+            }
+            if let Some(mut bundle) = oldest.as_ref().and_then(|it| it.bundle.try_borrow_mut().ok())
+            {
+                *bundle = None;
+                revoked = u64::saturating_add(revoked, 1);
+            }
+            self.alive.remove(at);
+        }
+        revoked
+    }
+}

@@ -1,0 +1,265 @@
+//! The root context: one for each configuration of a plugin, in each VM.
+//!
+//! Envoy runs `on_configure` first in a trial VM of the main thread, then on the main thread and on every
+//! worker. A worker that fails it lets every request through unfiltered, so only the trial may fail: a VM
+//! that has served before, or a configuration that the trial has accepted, never does.
+
+use crate::activation::{Activations, Fingerprint};
+use crate::config::{Configuration, Settings};
+use crate::events::{self, ConfigurationPart, log_configuration};
+use crate::generation::Generation;
+use crate::host::{Host, Level};
+use crate::http::Http;
+use crate::metrics::Event;
+use crate::node;
+use crate::refusal::Refusal;
+use crate::vm::Vm;
+use crate::worker::Worker;
+use data_encoding::HEXLOWER;
+use portcullis_bundle::Bundle;
+use portcullis_bundle::layout::Header;
+use std::rc::{Rc, Weak};
+
+/// Milliseconds between ticks.
+const TICK: u32 = 1000;
+
+/// A plugin as configured once.
+#[derive(Debug)]
+pub struct Root<H: Host> {
+    vm: Rc<Vm<H>>,
+    plugin: Rc<str>,
+    policy: Policy,
+}
+
+/// What a root context serves.
+#[derive(Debug)]
+enum Policy {
+    /// Nothing: every request is refused.
+    Deny,
+    /// A generation, or the plugin's current one once this one is gone.
+    Serve(Weak<Generation>),
+}
+
+/// A configuration that may be activated.
+struct Loaded {
+    generation: Generation,
+    fingerprint: Fingerprint,
+    is_known: bool,
+}
+
+/// A configuration that may not.
+struct Refused {
+    refusal: Refusal,
+    /// Whether the trial has accepted it before.
+    is_known: bool,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Refused { refusal, is_known: false }
+    }
+}
+
+impl<H: Host> Root<H> {
+    /// A root context that is not configured yet, and refuses every request.
+    pub fn new(vm: Rc<Vm<H>>) -> Self {
+        Root { vm, plugin: Rc::from(""), policy: Policy::Deny }
+    }
+
+    /// Takes note of which VM this is.
+    pub fn on_vm_start(&mut self) -> bool {
+        let hash = blake3::hash(&self.vm.host.vm_configuration());
+        self.vm.configuration.set(*hash.as_bytes());
+        true
+    }
+
+    /// Activates a configuration, keeps the last good one, or vetoes.
+    pub fn on_configure(&mut self) -> bool {
+        let host = &self.vm.host;
+        self.plugin = plugin_name(host);
+        Worker::prepare(host);
+        host.set_tick_period(TICK);
+        let configuration = Configuration::read(host.plugin_configuration(), node::read(host));
+        let loaded = match configuration {
+            Ok(Configuration::Deny) => return self.deny(),
+            Ok(Configuration::Serve(bundle, settings)) => self.load(bundle, settings),
+            Err(refusal) => Err(refusal.into()),
+        };
+        match loaded {
+            Ok(loaded) => self.activate(loaded),
+            Err(refused) => return self.refuse(&refused),
+        }
+        true
+    }
+
+    /// Housekeeping. The trial VM never comes here, so what serves here is in force.
+    pub fn on_tick(&mut self) {
+        if let Some(generation) = self.generation() {
+            record(&self.vm, &self.plugin, &generation);
+        }
+        self.vm.tick(&self.plugin);
+        events::log_suppressed(&self.vm);
+    }
+
+    /// A context for one request.
+    pub fn http(&self) -> Http<H> {
+        Http::new(Rc::clone(&self.vm), Rc::clone(&self.plugin), self.generation())
+    }
+
+    fn generation(&self) -> Option<Rc<Generation>> {
+        match &self.policy {
+            Policy::Deny => None,
+            Policy::Serve(weak) => weak.upgrade().or_else(|| self.vm.current(&self.plugin)),
+        }
+    }
+
+    fn deny(&mut self) -> bool {
+        self.policy = Policy::Deny;
+        let content = ConfigurationPart {
+            outcome: "denying",
+            plugin: &self.plugin,
+            ..ConfigurationPart::default()
+        };
+        log_configuration(&self.vm.host, Level::Info, content);
+        true
+    }
+
+    /// Verifies a bundle and whether it may serve here and now.
+    fn load(&self, bundle: Vec<u8>, settings: Settings) -> Result<Loaded, Refused> {
+        let bundle = Bundle::open(bundle, &settings.trust).map_err(Refusal::from)?;
+        let fingerprint = self.fingerprint(&bundle, &settings);
+        let memory = Activations::read(&self.vm.host, &self.plugin);
+        let is_known = memory.knows(&fingerprint);
+        let refused = |refusal| Refused { refusal, is_known };
+        let header = bundle.header();
+        let epoch = header.epoch.get();
+        let serves_already = memory.highest == Some((epoch, header.content_hash));
+        let now = i64::try_from(self.vm.host.now() / 1_000_000_000).unwrap_or(i64::MAX);
+        // Expiry never stops what serves: a VM that is made anew in its place takes it over.
+        let at = if serves_already || is_known {
+            now.max(header.not_before.get()).min(header.not_after.get())
+        } else {
+            now
+        };
+        bundle
+            .check_activation(at, settings.minimum_epoch, settings.audience.as_deref())
+            .map_err(|error| refused(error.into()))?;
+        if let Some((activated, _)) = memory.highest
+            && bundle.is_signed()
+            && !serves_already
+        {
+            if epoch < activated {
+                return Err(refused(Refusal::EpochLower { found: epoch, activated }));
+            }
+            if epoch == activated {
+                return Err(refused(Refusal::EpochReused { epoch }));
+            }
+        }
+        Ok(Loaded { generation: Generation::new(bundle, settings), fingerprint, is_known })
+    }
+
+    fn activate(&mut self, loaded: Loaded) {
+        let Loaded { generation, fingerprint, is_known } = loaded;
+        let vm = &self.vm;
+        if generation.settings.force_monitor_until.is_some() && !generation.break_glass {
+            vm.metrics().count_event(Event::BreakGlassRefused, 1);
+            let content = ConfigurationPart {
+                outcome: "break-glass-refused",
+                plugin: &self.plugin,
+                detail: Some("the bundle does not permit `force_monitor_until`".to_owned()),
+                ..ConfigurationPart::default()
+            };
+            log_configuration(&vm.host, Level::Error, content);
+        }
+        if !is_known {
+            Activations::accept(&vm.host, &self.plugin, fingerprint);
+            vm.metrics().count_event(Event::ConfigurationAccepted, 1);
+        }
+        vm.metrics().count_event(Event::ConfigurationActivated, 1);
+        let level = if is_known { Level::Debug } else { Level::Info };
+        let forced = generation.forces_monitor(|| vm.host.now());
+        let content = ConfigurationPart {
+            outcome: if forced { "break-glass" } else { "accepted" },
+            plugin: &self.plugin,
+            epoch: Some(generation.epoch),
+            content_hash: Some(HEXLOWER.encode(&generation.content_hash)),
+            ..ConfigurationPart::default()
+        };
+        log_configuration(&vm.host, if forced { Level::Error } else { level }, content);
+        let generation = Rc::new(generation);
+        self.policy = Policy::Serve(Rc::downgrade(&generation));
+        vm.activate(&self.plugin, generation);
+    }
+
+    /// Vetoes where this may be the trial; keeps what serves, or refuses every request, where it
+    /// cannot be.
+    fn refuse(&mut self, refused: &Refused) -> bool {
+        let vm = &self.vm;
+        let current = vm.current(&self.plugin);
+        let is_trial = current.is_none() && !refused.is_known;
+        let reason = refused.refusal.reason();
+        vm.metrics().count_refusal(reason);
+        if !is_trial {
+            vm.metrics().count_event(Event::ConfigurationKept, 1);
+        }
+        let content = ConfigurationPart {
+            outcome: if is_trial { "refused" } else { "kept" },
+            plugin: &self.plugin,
+            reason: Some(reason.name()),
+            detail: Some(refused.refusal.to_string()),
+            epoch: current.as_ref().map(|current| current.epoch),
+            content_hash: current.as_ref().map(|it| HEXLOWER.encode(&it.content_hash)),
+        };
+        let level = if is_trial || current.is_some() { Level::Error } else { Level::Critical };
+        log_configuration(&vm.host, level, content);
+        self.policy = match current {
+            Some(current) => Policy::Serve(Rc::downgrade(&current)),
+            None => Policy::Deny,
+        };
+        !is_trial
+    }
+
+    /// Names a configuration: this module and VM, the settings, and the bundle by its header.
+    fn fingerprint(&self, bundle: &Bundle, settings: &Settings) -> Fingerprint {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
+        hasher.update(&self.vm.configuration.get());
+        hasher.update(bundle.as_bytes().get(..size_of::<Header>()).unwrap_or_default());
+        settings.trust.keys.iter().for_each(|key| {
+            hasher.update(key);
+        });
+        let numbers = [
+            u64::from(settings.trust.allow_unsigned),
+            u64::from(settings.hold_headers),
+            u64::from(settings.findings_per_second),
+            settings.minimum_epoch,
+            settings.force_monitor_until.unwrap_or(0),
+        ];
+        numbers.iter().for_each(|number| {
+            hasher.update(&number.to_le_bytes());
+        });
+        hasher.update(settings.audience.as_deref().unwrap_or_default().as_bytes());
+        hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default()
+    }
+}
+
+/// Records that a generation serves, once for each VM.
+pub fn record<H: Host>(vm: &Vm<H>, plugin: &str, generation: &Generation) {
+    if !generation.recorded.replace(true) {
+        Activations::serve(&vm.host, plugin, generation.epoch, generation.content_hash);
+    }
+}
+
+/// The plugin's `name` and `root_id` as the configuration gives them.
+fn plugin_name(host: &impl Host) -> Rc<str> {
+    let read = |property: &str| {
+        let value = host.property(&[property]).unwrap_or_default();
+        String::from_utf8_lossy(&value).trim_end_matches('\0').to_owned()
+    };
+    let (name, root_id) = (read("plugin_name"), read("plugin_root_id"));
+    if name == root_id || root_id.is_empty() {
+        Rc::from(name)
+    } else {
+        Rc::from([name, root_id].join("/"))
+    }
+}

@@ -1,0 +1,128 @@
+//! What all contexts of one VM share. It outlives configurations, and is lost when the VM is.
+
+use crate::events::Limiter;
+use crate::generation::{Generation, Generations};
+use crate::host::{Host, Metric, MetricKind};
+use crate::metrics::{Event, Metrics};
+use crate::worker::Worker;
+use portcullis_engine::exchange::Exchange;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+
+/// Exchanges kept for the next requests; more than run at once in one worker are dropped.
+const POOLED: usize = 32;
+
+/// The state of one VM.
+#[derive(Debug)]
+pub struct Vm<H: Host> {
+    /// The proxy.
+    pub host: H,
+    /// The rate of log lines.
+    pub limiter: Limiter,
+    /// Hash of the VM's configuration, which with the module decides which VM this is.
+    pub configuration: Cell<[u8; 32]>,
+    metrics: OnceCell<Metrics<H>>,
+    generations: RefCell<Generations>,
+    #[expect(clippy::vec_box, reason = "an exchange is large: taking one must not copy it")]
+    exchanges: RefCell<Vec<Box<Exchange>>>,
+    worker: Worker,
+    gauges: RefCell<Vec<(Rc<str>, Option<Metric>)>>,
+}
+
+impl<H: Host> Vm<H> {
+    /// A VM that has seen nothing.
+    pub fn new(host: H) -> Rc<Self> {
+        Rc::new(Vm {
+            host,
+            limiter: Limiter::default(),
+            configuration: Cell::default(),
+            metrics: OnceCell::new(),
+            generations: RefCell::default(),
+            exchanges: RefCell::default(),
+            worker: Worker::default(),
+            gauges: RefCell::default(),
+        })
+    }
+
+    /// The metrics, defined when first asked for.
+    pub fn metrics(&self) -> &Metrics<H> {
+        self.metrics.get_or_init(|| Metrics::define(self.host.clone()))
+    }
+
+    /// The bundle that a plugin serves, if any.
+    pub fn current(&self, plugin: &str) -> Option<Rc<Generation>> {
+        self.generations.try_borrow().ok()?.current(plugin)
+    }
+
+    /// Makes a generation the one that a plugin serves from the next request on.
+    pub fn activate(&self, plugin: &Rc<str>, generation: Rc<Generation>) {
+        if let Ok(mut generations) = self.generations.try_borrow_mut() {
+            let revoked = generations.activate(plugin, generation);
+            if revoked > 0 {
+                self.metrics().count_event(Event::GenerationRevoked, revoked);
+            }
+        }
+        self.show_epoch(plugin);
+    }
+
+    /// Says that this VM serves requests: claims a worker's index, the first time.
+    pub fn serves(&self, plugin: &Rc<str>) {
+        if self.worker.claim(&self.host) {
+            self.show_epoch(plugin);
+        }
+    }
+
+    /// Housekeeping, about once a second.
+    pub fn tick(&self, plugin: &Rc<str>) {
+        self.worker.tick(&self.host);
+        self.show_epoch(plugin);
+    }
+
+    /// An exchange for a request.
+    pub fn take_exchange(&self) -> Box<Exchange> {
+        let pooled = self.exchanges.try_borrow_mut().ok().and_then(|mut pool| pool.pop());
+        pooled.unwrap_or_default()
+    }
+
+    /// Keeps an exchange for a later request.
+    pub fn give_back(&self, exchange: Box<Exchange>) {
+        if let Ok(mut pool) = self.exchanges.try_borrow_mut()
+            && pool.len() < POOLED
+        {
+            pool.push(exchange);
+        }
+    }
+
+    /// Sets the gauges of this worker: the epoch that the plugin serves, and how many bundles are alive.
+    fn show_epoch(&self, plugin: &Rc<str>) {
+        let Some(index) = self.worker.index() else { return };
+        let epoch = self.current(plugin).map_or(0, |generation| generation.epoch);
+        let alive = self.generations.try_borrow().map_or(0, |generations| generations.alive());
+        let worker = index.to_string();
+        self.set_gauge(plugin, epoch, || {
+            ["portcullis.epoch.", &label(plugin), ".worker.", &worker].concat()
+        });
+        let all = Rc::from("");
+        self.set_gauge(&all, u64::try_from(alive).unwrap_or(0), || {
+            ["portcullis.generations.worker.", &worker].concat()
+        });
+    }
+
+    fn set_gauge(&self, key: &Rc<str>, value: u64, name: impl FnOnce() -> String) {
+        let Ok(mut gauges) = self.gauges.try_borrow_mut() else { return };
+        let known = gauges.iter().find(|(known, _)| known == key).map(|(_, metric)| *metric);
+        let metric = known.unwrap_or_else(|| {
+            let metric = self.host.define_metric(MetricKind::Gauge, &name());
+            gauges.push((Rc::clone(key), metric));
+            metric
+        });
+        if let Some(metric) = metric {
+            self.host.set_metric(metric, value);
+        }
+    }
+}
+
+/// A plugin's name as part of a metric's name.
+fn label(plugin: &str) -> String {
+    plugin.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
+}

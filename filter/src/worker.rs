@@ -1,0 +1,88 @@
+//! Which worker this VM is: an index that it claims in shared data when it serves its first request.
+//!
+//! Neither the main thread nor its trial VM serves requests, so neither claims one. A VM that is replaced
+//! after a fault leaves its index; it is free again when no sign of life has come for a while.
+
+use crate::host::{Cas, Host};
+use std::cell::Cell;
+
+/// Workers that have an index; others go without a gauge of their own.
+pub const WORKERS: usize = 64;
+/// Seconds without a sign of life after which an index is free.
+const STALE: u32 = 60;
+/// Seconds between signs of life.
+const HEARTBEAT: u32 = 15;
+const KEY: &str = "portcullis.workers";
+const TRIES: usize = 64;
+
+/// This VM's place among the workers.
+#[derive(Debug, Default)]
+pub struct Worker {
+    index: Cell<Option<u8>>,
+    tried: Cell<bool>,
+    last_sign: Cell<u32>,
+}
+
+impl Worker {
+    /// Writes an empty table where there is none. The main thread's trial VM comes here first.
+    pub fn prepare(host: &impl Host) {
+        if host.shared(KEY).is_none() {
+            host.set_shared(KEY, &[0; WORKERS * 4], None);
+        }
+    }
+
+    /// The index, once claimed.
+    pub fn index(&self) -> Option<u8> {
+        self.index.get()
+    }
+
+    /// Claims an index. True where this call did.
+    pub fn claim(&self, host: &impl Host) -> bool {
+        if self.tried.replace(true) {
+            return false;
+        }
+        let now = seconds(host);
+        for _ in 0..TRIES {
+            let Some((mut table, cas)) = host.shared(KEY) else { return false };
+            let free =
+                table.chunks_exact(4).position(|seen| now.saturating_sub(read(seen)) > STALE);
+            let Some(index) = free.and_then(|index| u8::try_from(index).ok()) else { return false };
+            if sign(host, &mut table, cas, index, now) {
+                self.index.set(Some(index));
+                self.last_sign.set(now);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Gives a sign of life, where one is due.
+    pub fn tick(&self, host: &impl Host) {
+        let (Some(index), now) = (self.index.get(), seconds(host)) else { return };
+        if now.saturating_sub(self.last_sign.get()) < HEARTBEAT {
+            return;
+        }
+        for _ in 0..TRIES {
+            let Some((mut table, cas)) = host.shared(KEY) else { return };
+            if sign(host, &mut table, cas, index, now) {
+                self.last_sign.set(now);
+                return;
+            }
+        }
+    }
+}
+
+fn seconds(host: &impl Host) -> u32 {
+    u32::try_from(host.now() / 1_000_000_000).unwrap_or(u32::MAX)
+}
+
+fn read(seen: &[u8]) -> u32 {
+    seen.first_chunk().map_or(0, |seen| u32::from_le_bytes(*seen))
+}
+
+fn sign(host: &impl Host, table: &mut [u8], cas: Cas, index: u8, now: u32) -> bool {
+    if let Some(slot) = table.chunks_exact_mut(4).nth(usize::from(index)) {
+        slot.copy_from_slice(&now.to_le_bytes());
+    }
+    host.set_shared(KEY, table, Some(cas))
+}
