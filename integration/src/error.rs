@@ -33,6 +33,9 @@ pub enum Error {
     /// An answer that is no HTTP, or ends too early.
     #[error("the answer is not HTTP: {0}")]
     Http(String),
+    /// A case file that is written wrong, or a policy that does not compile.
+    #[error("{0}")]
+    Case(String),
     /// A configuration that Envoy refuses in `--mode validate`.
     #[error("envoy refuses the configuration {path}:\n{log}", path = path.display())]
     Invalid {

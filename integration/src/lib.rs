@@ -8,6 +8,7 @@
 
 pub mod artefacts;
 pub mod bootstrap;
+pub mod cases;
 pub mod discovery;
 pub mod envoy;
 pub mod error;

@@ -1,0 +1,7 @@
+//! The case suite: files read, compiled by the compiler's command line, and run through Envoy.
+
+mod envoy;
+mod suite;
+
+pub use envoy::Gateway;
+pub use suite::{Compiled, Suite, all};

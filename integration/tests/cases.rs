@@ -1,0 +1,77 @@
+//! The case suite, natively and through Envoy, a test for each case and way.
+
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use portcullis_cases::{Case, judge};
+use portcullis_integration::cases::{self, Compiled, Gateway};
+use portcullis_integration::{Artefacts, Error, artefacts};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let Some(artefacts) = Artefacts::find() else {
+        return libtest_mimic::run(&arguments, Vec::new()).exit_code();
+    };
+    match trials(&artefacts) {
+        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn trials(artefacts: &Artefacts) -> Result<Vec<Trial>, Error> {
+    let dir = artefacts::target().join("cases/compiled");
+    let mut trials = Vec::new();
+    for suite in cases::all()? {
+        let name = suite.name.clone();
+        match suite.compile(&artefacts.compiler, &dir) {
+            Ok(compiled) => add(&mut trials, artefacts, Arc::new(compiled)),
+            Err(error) => {
+                let error = error.to_string();
+                trials.push(Trial::test(format!("{name}::compiles"), move || Err(error.into())));
+            }
+        }
+    }
+    Ok(trials)
+}
+
+fn add(trials: &mut Vec<Trial>, artefacts: &Artefacts, compiled: Arc<Compiled>) {
+    // One Envoy for a suite, started by the first case that runs; one case at a time through it.
+    let gateway = Arc::new(Lazy { artefacts: artefacts.clone(), started: OnceLock::new() });
+    for case in compiled.suite.cases.clone() {
+        let name = format!("{}::{}", compiled.suite.name, case.name);
+        let (suite, same) = (Arc::clone(&compiled), case.clone());
+        trials.push(Trial::test(format!("native::{name}"), move || natively(&suite, &same)));
+        let (suite, gateway) = (Arc::clone(&compiled), Arc::clone(&gateway));
+        trials.push(Trial::test(format!("envoy::{name}"), move || gateway.run(&suite, &case)));
+    }
+}
+
+fn natively(suite: &Compiled, case: &Case) -> Result<(), Failed> {
+    let bundle = judge::open(&suite.bytes()?);
+    verdict(&judge::differences(&bundle, case))
+}
+
+struct Lazy {
+    artefacts: Artefacts,
+    started: OnceLock<Result<std::sync::Mutex<Gateway>, String>>,
+}
+
+impl Lazy {
+    fn run(&self, suite: &Compiled, case: &Case) -> Result<(), Failed> {
+        let gateway = self.started.get_or_init(|| {
+            let start =
+                || Gateway::start(&self.artefacts.envoy, &self.artefacts.filter, &suite.bytes()?);
+            start().map(std::sync::Mutex::new).map_err(|error| error.to_string())
+        });
+        let gateway = gateway.as_ref()?.lock().map_err(|_| "an earlier case panicked")?;
+        verdict(&gateway.differences(case)?)
+    }
+}
+
+fn verdict(differences: &[String]) -> Result<(), Failed> {
+    if differences.is_empty() { Ok(()) } else { Err(differences.join("\n").into()) }
+}
