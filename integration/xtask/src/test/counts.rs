@@ -82,6 +82,7 @@ pub fn of(command: &mut Command) -> Result<Counts> {
 struct Reader {
     counts: Counts,
     in_successes: bool,
+    in_failures: bool,
     /// Tests of this binary that passed by skipping.
     skipped_here: u64,
 }
@@ -90,7 +91,7 @@ impl Reader {
     /// Takes one line; true when it is worth showing.
     fn read(&mut self, line: &str) -> bool {
         if let Some(result) = line.strip_prefix("test result: ") {
-            self.in_successes = false;
+            (self.in_successes, self.in_failures) = (false, false);
             let skipped = std::mem::take(&mut self.skipped_here);
             self.counts.passed += number_before(result, " passed").saturating_sub(skipped);
             self.counts.failed += number_before(result, " failed");
@@ -104,8 +105,8 @@ impl Reader {
             return test.ends_with("FAILED") || test.ends_with("FAIL");
         }
         match line {
-            "successes:" => self.in_successes = true,
-            "failures:" => self.in_successes = false,
+            "successes:" => (self.in_successes, self.in_failures) = (true, false),
+            "failures:" => (self.in_successes, self.in_failures) = (false, true),
             _ => {}
         }
         if self.in_successes {
@@ -115,6 +116,11 @@ impl Reader {
                 self.counts.reasons.insert(reason.to_owned());
             }
             return false;
+        }
+        // A binary that makes its own tests says so before it has any.
+        if let Some(reason) = line.strip_prefix("skipped: ").filter(|_| !self.in_failures) {
+            self.counts.skipped += 1;
+            self.counts.reasons.insert(reason.to_owned());
         }
         !(line.is_empty() || line.starts_with("running ") || line.starts_with("no tests to run"))
     }

@@ -1,5 +1,6 @@
 //! The stages that run other programs.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
@@ -35,12 +36,14 @@ pub fn wasm(workspace: &Workspace, filter: Option<&str>) -> Result<Counts> {
     if packages.is_empty() {
         return Ok(Counts::skip("wasm tests: no package has any"));
     }
+    let cases = compiled_cases(workspace)?;
     let runner = wasm_bindgen::test_runner(workspace)?;
     let toolchain = wasm_std::find(workspace)?;
     // The release profile, so that the dependencies are those of the module.
     let mut command = toolchain.cargo("test", &workspace.root);
     command.args(["--release", "--no-fail-fast", "--target-dir"]).arg(&workspace.target);
     command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+    command.env("PORTCULLIS_CASES", cases);
     for package in packages {
         command.args(["--package", &package]);
     }
@@ -48,6 +51,16 @@ pub fn wasm(workspace: &Workspace, filter: Option<&str>) -> Result<Counts> {
         command.args(["--", filter]);
     }
     counts::of(&mut command)
+}
+
+/// Compiles the case suites for the tests in wasm, which cannot read files.
+fn compiled_cases(workspace: &Workspace) -> Result<PathBuf> {
+    let compiler = build::compiler(workspace, "dev")?;
+    let dir = workspace.target.join("cases/wasm");
+    let mut command = cargo(workspace);
+    command.args(["run", "--quiet", "--package", ENVOY_TESTS, "--example", "compile-cases", "--"]);
+    process::run(command.arg(compiler).arg(&dir))?;
+    Ok(dir)
 }
 
 pub fn envoy(workspace: &Workspace, filter: Option<&str>) -> Result<Counts> {
