@@ -79,7 +79,8 @@ impl<H: Host> Root<H> {
         self.plugin = plugin_name(host);
         Worker::prepare(host);
         host.set_tick_period(TICK);
-        let configuration = Configuration::read(host.plugin_configuration(), node::read(host));
+        let configuration = node::read(host)
+            .and_then(|node| Configuration::read(host.plugin_configuration(), node));
         let loaded = match configuration {
             Ok(Configuration::Deny) => return self.deny(),
             Ok(Configuration::Serve(bundle, settings)) => self.load(bundle, settings),
