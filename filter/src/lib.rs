@@ -23,3 +23,5 @@ pub mod worker;
 
 #[cfg(target_arch = "wasm32")]
 mod entry;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,319 @@
+//! A fake host, and a bundle, for native tests.
+
+use crate::headers::serialise;
+use crate::host::{Answer, Cas, Host, Level, Metric, MetricKind};
+use portcullis_bundle::layout::*;
+use portcullis_bundle::{Identity, sign, write};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use zerocopy::FromZeros;
+
+/// The seed of the key that signs the tests' bundles.
+pub const SEED: [u8; 32] = [7; 32];
+/// Unix seconds that the fake clock starts at.
+pub const NOW: i64 = 1_800_000_000;
+
+/// What all VMs of one fake Envoy share.
+#[derive(Debug, Default)]
+pub struct Process {
+    /// Shared data, with versions.
+    pub shared: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
+    /// Metrics by name.
+    pub metrics: RefCell<Vec<(String, i64)>>,
+    /// Nanoseconds since the Unix epoch.
+    pub clock: Cell<u64>,
+}
+
+/// One fake VM's host.
+#[derive(Clone, Debug, Default)]
+pub struct FakeHost {
+    /// The process.
+    pub process: Rc<Process>,
+    /// What the VM sees and did.
+    pub seen: Rc<RefCell<Seen>>,
+}
+
+/// What one VM sees and did.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The plugin's configuration.
+    pub configuration: Vec<u8>,
+    /// `xds.node.metadata.portcullis`.
+    pub node: Option<Vec<u8>>,
+    /// Serialised request headers; `None` fails the call.
+    pub headers: Option<Vec<u8>>,
+    /// The body that the host shows now.
+    pub body: Vec<u8>,
+    /// Log lines.
+    pub log: Vec<(Level, String)>,
+    /// Filter state set, in order.
+    pub states: Vec<(String, String)>,
+    /// Header names removed.
+    pub removed: Vec<String>,
+    /// Answers: status, details, header fields, body.
+    pub answers: Vec<(u16, String, Vec<(String, String)>, String)>,
+}
+
+impl FakeHost {
+    /// A host in a new process.
+    pub fn new() -> Self {
+        let host = FakeHost::default();
+        host.process.clock.set(NOW as u64 * 1_000_000_000);
+        host
+    }
+
+    /// Another VM's host in the same process, of the same configuration.
+    pub fn sibling(&self) -> Self {
+        let host = FakeHost { process: Rc::clone(&self.process), ..FakeHost::default() };
+        host.seen.borrow_mut().configuration = self.seen.borrow().configuration.clone();
+        host.seen.borrow_mut().node = self.seen.borrow().node.clone();
+        host
+    }
+
+    /// A metric's value; `None` where it is not defined.
+    pub fn metric(&self, name: &str) -> Option<i64> {
+        let metrics = self.process.metrics.borrow();
+        metrics.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+    }
+
+    /// The filter state of a name as last set.
+    pub fn state(&self, name: &str) -> Option<String> {
+        let seen = self.seen.borrow();
+        seen.states.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+
+    /// Lets time pass.
+    pub fn pass_seconds(&self, seconds: i64) {
+        let now = self.process.clock.get() as i64 + seconds * 1_000_000_000;
+        self.process.clock.set(now as u64);
+    }
+
+    /// The log as JSON.
+    pub fn lines(&self) -> Vec<serde_json::Value> {
+        let seen = self.seen.borrow();
+        seen.log.iter().map(|(_, line)| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+impl Host for FakeHost {
+    fn log(&self, level: Level, line: &str) {
+        self.seen.borrow_mut().log.push((level, line.to_owned()));
+    }
+
+    fn now(&self) -> u64 {
+        self.process.clock.get()
+    }
+
+    fn set_tick_period(&self, _: u32) {}
+
+    fn plugin_configuration(&self) -> Vec<u8> {
+        self.seen.borrow().configuration.clone()
+    }
+
+    fn vm_configuration(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        match path {
+            ["plugin_name" | "plugin_root_id"] => Some(b"portcullis".to_vec()),
+            ["xds", "node", "metadata", "portcullis"] => self.seen.borrow().node.clone(),
+            _ => None,
+        }
+    }
+
+    fn set_filter_state(&self, name: &str, value: &[u8]) {
+        let value = String::from_utf8(value.to_vec()).unwrap();
+        self.seen.borrow_mut().states.push((name.to_owned(), value));
+    }
+
+    fn request_headers(&self) -> Option<Vec<u8>> {
+        self.seen.borrow().headers.clone()
+    }
+
+    fn remove_request_header(&self, name: &[u8]) {
+        self.seen.borrow_mut().removed.push(String::from_utf8_lossy(name).into_owned());
+    }
+
+    fn request_body(&self, start: usize, len: usize) -> Vec<u8> {
+        let seen = self.seen.borrow();
+        seen.body.iter().skip(start).take(len).copied().collect()
+    }
+
+    fn answer(&self, answer: &Answer<'_>) {
+        let own = |text: &str| text.to_owned();
+        self.seen.borrow_mut().answers.push((
+            answer.status,
+            own(answer.details),
+            answer.headers.iter().map(|(name, value)| (own(name), own(value))).collect(),
+            String::from_utf8(answer.body.to_vec()).unwrap(),
+        ));
+    }
+
+    fn shared(&self, key: &str) -> Option<(Vec<u8>, Cas)> {
+        let shared = self.process.shared.borrow();
+        shared.get(key).map(|(value, version)| (value.clone(), Cas(*version)))
+    }
+
+    fn set_shared(&self, key: &str, value: &[u8], replaces: Option<Cas>) -> bool {
+        assert!(key.starts_with("portcullis."), "{key}");
+        let mut shared = self.process.shared.borrow_mut();
+        let version = shared.get(key).map_or(0, |(_, version)| *version);
+        if replaces.is_some_and(|replaces| replaces.0 != version) {
+            return false;
+        }
+        shared.insert(key.to_owned(), (value.to_vec(), version + 1));
+        true
+    }
+
+    fn define_metric(&self, _: MetricKind, name: &str) -> Option<Metric> {
+        let mut metrics = self.process.metrics.borrow_mut();
+        let known = metrics.iter().position(|(known, _)| known == name);
+        let at = known.unwrap_or_else(|| {
+            metrics.push((name.to_owned(), 0));
+            metrics.len() - 1
+        });
+        Some(Metric(at as u32))
+    }
+
+    fn add_metric(&self, metric: Metric, by: i64) {
+        self.process.metrics.borrow_mut()[metric.0 as usize].1 += by;
+    }
+
+    fn set_metric(&self, metric: Metric, value: u64) {
+        self.process.metrics.borrow_mut()[metric.0 as usize].1 = value as i64;
+    }
+}
+
+/// Serialises header fields with values that need not be text.
+pub fn fields(fields: &[(&str, &[u8])]) -> Vec<u8> {
+    let count = serialise(&[]).len();
+    let mut bytes = (fields.len() as u32).to_le_bytes()[..count].to_vec();
+    for (name, value) in fields {
+        bytes.extend((name.len() as u32).to_le_bytes());
+        bytes.extend((value.len() as u32).to_le_bytes());
+    }
+    for (name, value) in fields {
+        bytes.extend([name.as_bytes(), b"\0", value, b"\0"].concat());
+    }
+    bytes
+}
+
+/// Sections of a policy with `GET /ping` and `POST /pay`, whose body is any JSON of 64 KiB at most.
+pub fn sections(mode: Mode) -> Sections {
+    let mut strings = Vec::new();
+    let mut text = |value: &str| {
+        let offset = strings.len() as u32;
+        strings.extend_from_slice(value.as_bytes());
+        Text { offset: offset.into(), len: (value.len() as u32).into() }
+    };
+    let any = Schema {
+        types: TYPE_ALL,
+        flags: SCHEMA_ACCEPTS_ALL,
+        string: NONE.into(),
+        number: NONE.into(),
+        array: NONE.into(),
+        object: NONE.into(),
+        literals: NONE.into(),
+        origin: NONE.into(),
+        ..Schema::new_zeroed()
+    };
+    let node = |operations: u32, operation_count: u32| Node {
+        wildcard: NONE.into(),
+        api: NONE.into(),
+        operations: operations.into(),
+        operation_count: operation_count.into(),
+        ..Node::new_zeroed()
+    };
+    let limits = BodyLimits {
+        max_bytes: 65_536.into(),
+        max_string: 65_536.into(),
+        max_properties: 1024.into(),
+        max_items: 1024.into(),
+        max_depth: 32.into(),
+        max_digits: 64.into(),
+    };
+    let operation = |method: Text, template: Text| Operation {
+        id: 0xAB.into(),
+        method,
+        template,
+        body_origin: NONE.into(),
+        limits,
+        mode: mode.code(),
+        undeclared_query: Action::Block.code(),
+        undeclared_media_types: Action::Block.code(),
+        ..Operation::new_zeroed()
+    };
+    let (ping, pay) = (text("ping"), text("pay"));
+    let operations = vec![
+        operation(text("GET"), text("/ping")),
+        Operation {
+            media_type_count: 1.into(),
+            flags: OPERATION_BODY_REQUIRED.into(),
+            ..operation(text("POST"), text("/pay"))
+        },
+    ];
+    let mut root = node(0, 0);
+    root.edge_count = 2.into();
+    Sections {
+        policy: vec![Policy {
+            name: text("bank"),
+            mode: mode.code(),
+            undeclared_operations: Action::Block.code(),
+            undeclared_methods: Action::Block.code(),
+            ambiguous_paths: Action::Block.code(),
+            break_glass: 1,
+            max_path: 8192.into(),
+            max_parameters: 128.into(),
+            ..Policy::new_zeroed()
+        }],
+        documents: vec![Document { name: text("bank.yaml") }],
+        origins: vec![Origin {
+            line: 3.into(),
+            column: 1.into(),
+            pointer: text("/paths"),
+            ..Origin::new_zeroed()
+        }],
+        apis: vec![Api {
+            name: text("pay"),
+            mode: mode.code(),
+            undeclared_operations: Action::Block.code(),
+            undeclared_methods: Action::Block.code(),
+            ..Api::new_zeroed()
+        }],
+        nodes: vec![root, node(0, 1), node(1, 1)],
+        edges: vec![Edge { segment: pay, node: 2.into() }, Edge { segment: ping, node: 1.into() }],
+        operations,
+        media_types: vec![MediaType {
+            name: text("application/json"),
+            origin: NONE.into(),
+            kind: BodyKind::Json.code(),
+            ..MediaType::new_zeroed()
+        }],
+        schemas: vec![any, Schema { types: 0, flags: 0, ..any }],
+        strings,
+        ..Sections::default()
+    }
+}
+
+/// A signed bundle.
+pub fn bundle(mode: Mode, identity: &Identity) -> Vec<u8> {
+    signed(&sections(mode), identity)
+}
+
+/// A signed bundle of other sections.
+pub fn signed(sections: &Sections, identity: &Identity) -> Vec<u8> {
+    let mut bytes = write(sections, identity).unwrap();
+    sign(&mut bytes, &SEED).unwrap();
+    bytes
+}
+
+/// A plugin configuration for a bundle, with further members.
+pub fn configuration(bundle: &[u8], more: &str) -> Vec<u8> {
+    let key = ed25519_dalek::SigningKey::from_bytes(&SEED).verifying_key();
+    let key = data_encoding::HEXLOWER.encode(key.as_bytes());
+    let bundle = data_encoding::BASE64.encode(bundle);
+    format!(r#"{{"bundle":"{bundle}","trusted_keys":["{key}"],"hold_headers":true{more}}}"#)
+        .into_bytes()
+}
