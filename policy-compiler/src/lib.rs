@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod diag;
+pub mod emit;
 pub mod ir;
+pub mod lower;
 pub mod report;
 pub mod source;

@@ -102,6 +102,10 @@ codes! {
     OPTIONAL_SECURITY = "PC0607" Note "an operation can be called without credentials";
     UNREACHABLE_BRANCH = "PC0608" Warning "an `enum` value is not of the schema's type";
     CLOSED_COMPOSITION = "PC0609" Warning "`additionalProperties: false` in a branch refuses the other branches' properties";
+
+    PATTERN_UNSUPPORTED = "PC0701" Error "a pattern cannot be enforced";
+    BUNDLE_TOO_LARGE = "PC0702" Error "the bundle is larger than any reader takes";
+    BUNDLE_UNSOUND = "PC0703" Error "the bundle does not pass its own verification";
 }
 
 #[cfg(test)]

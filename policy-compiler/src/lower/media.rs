@@ -1,0 +1,116 @@
+//! Lowers request bodies: which media types are taken, and how each is judged.
+
+use super::schema::{ANY, Lowering, NodeId};
+use super::tables::Tables;
+use crate::ir::{MediaRange, MediaType, RequestBody};
+use crate::report::construct;
+use portcullis_bundle::layout::{self, BodyKind};
+use std::collections::HashMap;
+
+/// A media type on its way to a record.
+pub struct Lowered {
+    name: String,
+    kind: BodyKind,
+    root: NodeId,
+    origin: crate::ir::Origin,
+}
+
+impl Lowered {
+    /// The node that judges bodies of the media type.
+    pub fn root(&self) -> NodeId {
+        self.root
+    }
+}
+
+/// Lowers the content of a request body, most specific media types first.
+pub fn lower(lowering: &mut Lowering<'_>, profile: usize, body: &RequestBody) -> Vec<Lowered> {
+    let mut lowered: Vec<Lowered> = Vec::new();
+    for media_type in &body.content {
+        let name = format!("{}/{}", media_type.range.kind, media_type.range.subtype);
+        if lowered.iter().any(|known| known.name == name) {
+            let reason = "the same media type stands before it with other parameters";
+            record(lowering, media_type, Some(reason));
+            continue;
+        }
+        let reason = unjudged(&media_type.range);
+        let roots = media_type.schema.map(|schema| schema.value);
+        let mut root = ANY;
+        match reason {
+            None => root = lowering.lower(profile, roots),
+            Some(reason) => lowering.record_unjudged(roots, reason),
+        }
+        record(lowering, media_type, reason);
+        let kind = if reason.is_none() { BodyKind::Json } else { BodyKind::Opaque };
+        lowered.push(Lowered { name, kind, root, origin: media_type.origin });
+    }
+    lowered.sort_by_key(|media_type| specificity(&media_type.name));
+    let status = lowering.recorder();
+    status.enforced(body.origin, construct::REQUEST_BODY);
+    lowered
+}
+
+/// Records what becomes of a media type and its encodings.
+pub fn record(lowering: &mut Lowering<'_>, media_type: &MediaType, reason: Option<&'static str>) {
+    let recorder = lowering.recorder();
+    match reason {
+        Some(reason) => {
+            let reason = format!("{reason}; only the media type itself is checked");
+            recorder.approximated(media_type.origin, construct::MEDIA_TYPE, reason);
+        }
+        None => recorder.enforced(media_type.origin, construct::MEDIA_TYPE),
+    }
+    for encoding in &media_type.encoding {
+        let reason = "`encoding` is for forms and multipart bodies, which are not checked yet";
+        recorder.not_enforced(encoding.origin, construct::ENCODING, reason);
+        for header in &encoding.headers {
+            recorder.not_enforced(header.origin, construct::HEADER, reason);
+        }
+    }
+}
+
+/// Why bodies of a media type are not judged, if they are not.
+fn unjudged(range: &MediaRange) -> Option<&'static str> {
+    let subtype = range.subtype.as_str();
+    Some(match range.kind.as_str() {
+        _ if range.is_json() => return None,
+        "application" if subtype == "x-www-form-urlencoded" => "form bodies are not checked yet",
+        "multipart" => "multipart bodies are not checked yet",
+        _ if subtype == "*" => "bodies of media type ranges are not checked",
+        _ if subtype == "xml" || subtype.ends_with("+xml") => "XML bodies are not checked",
+        "application" if subtype.starts_with("jose") || subtype.ends_with("jwt") => {
+            "bodies in a JOSE envelope are not checked"
+        }
+        "text" => "text bodies are not checked",
+        _ => "only JSON bodies are checked",
+    })
+}
+
+/// Ranges come after what they hold.
+fn specificity(name: &str) -> (u8, String) {
+    let rank = match name {
+        "*/*" => 2,
+        range if range.ends_with("/*") => 1,
+        _ => 0,
+    };
+    (rank, name.to_owned())
+}
+
+/// Writes the media types of one operation; gives the first record and how many.
+pub fn write(
+    tables: &mut Tables<'_>,
+    moved: &HashMap<NodeId, NodeId>,
+    media_types: &[Lowered],
+) -> (u32, u32) {
+    let first = tables.sections.media_types.len() as u32;
+    for media_type in media_types {
+        let record = layout::MediaType {
+            name: tables.text(&media_type.name),
+            schema: moved[&media_type.root].0.into(),
+            origin: tables.origin(media_type.origin).into(),
+            kind: media_type.kind.code(),
+            reserved: [0; 3],
+        };
+        tables.sections.media_types.push(record);
+    }
+    (first, media_types.len() as u32)
+}

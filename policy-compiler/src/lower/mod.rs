@@ -1,0 +1,59 @@
+//! Lowers the intermediate representation to the sections of a bundle.
+//!
+//! In: a model that passed its checks. Out: sections, what became of every construct, and
+//! diagnostics about what could not be lowered. It may forget whatever no request can meet.
+
+mod media;
+mod operation;
+mod parameter;
+mod pattern;
+mod policy;
+mod route;
+mod schema;
+mod tables;
+
+use crate::diag::{Diagnostic, PATTERN_UNSUPPORTED, Span};
+use crate::ir::Model;
+use crate::report::Recorder;
+use portcullis_bundle::layout::Sections;
+use schema::{Lowering, share, write_nodes, write_patterns};
+use tables::Tables;
+
+/// What lowering gives.
+#[derive(Debug)]
+pub struct Lowered {
+    /// The records.
+    pub sections: Sections,
+    /// What became of the constructs that requests can meet.
+    pub recorder: Recorder,
+    /// What could not be lowered.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Lowers a model.
+pub fn lower(model: &Model) -> Lowered {
+    let mut lowering = Lowering::new(model);
+    let operations = operation::lower(&mut lowering);
+    operation::record_rest(&mut lowering);
+    let refused = std::mem::take(&mut lowering.refused_patterns);
+    let diagnostics = refused
+        .into_iter()
+        .map(|(origin, reason)| {
+            Diagnostic::new(
+                PATTERN_UNSUPPORTED,
+                format!("this pattern cannot be enforced: {reason}"),
+            )
+            .at(Span::of(origin, model))
+            .help("`strictness.unsupported_patterns: not_enforced` leaves such patterns out")
+        })
+        .collect();
+    let (nodes, patterns, recorder) = lowering.finish();
+    let roots: Vec<_> = operations.iter().flat_map(operation::Lowered::roots).collect();
+    let (nodes, moved) = share(&nodes, &roots);
+    let mut tables = Tables::new(model);
+    write_patterns(&mut tables, &patterns);
+    write_nodes(&mut tables, &nodes);
+    policy::write(&mut tables, model);
+    operation::write(&mut tables, model, &moved, &operations);
+    Lowered { sections: tables.sections, recorder, diagnostics }
+}

@@ -1,0 +1,526 @@
+//! Everything that applies to a value in every case, merged part by part, and the compositions
+//! beside it.
+
+use super::goal::{Goal, closure};
+use super::node::{
+    ANY, ArrayPart, Branches, Composition, DependentPart, Node, NodeId, ObjectPart, PropertyPart,
+    StringPart,
+};
+use super::number::numbers;
+use super::union::Union;
+use super::{Lowering, record::string_format};
+use crate::ir::{Action, Formats, Origin, Property, Schema, SchemaId};
+use crate::lower::pattern::Pattern;
+use portcullis_bundle::layout::{
+    CompositionKind, Keyword, SCHEMA_SENSITIVE, TYPE_ARRAY, TYPE_FRACTION, TYPE_INTEGER,
+    TYPE_OBJECT, TYPE_STRING,
+};
+use std::collections::HashMap;
+
+/// What one schema says of the properties of an object: the ones it names, patterns, the rest.
+pub(super) struct Names<'m> {
+    properties: HashMap<&'m str, Option<SchemaId>>,
+    /// Index of an automaton, and the schema.
+    patterns: Vec<(u32, Option<SchemaId>)>,
+    additional: Option<SchemaId>,
+}
+
+impl<'m> Lowering<'m> {
+    /// Lowers what is left of a goal once its unions are settled or stay beside it.
+    pub(super) fn base(
+        &mut self,
+        goal: &Goal,
+        flat: &[SchemaId],
+        types: u8,
+        unions: &[Union<'m>],
+    ) -> Node {
+        let schemas: Vec<&'m Schema> = flat.iter().map(|id| &self.model.schemas[*id]).collect();
+        let mut node = Node { types, origin: self.origin_of(flat), ..Node::default() };
+        for schema in &schemas {
+            let keywords = [
+                (Keyword::Type, schema.types.map(|t| t.origin)),
+                (Keyword::Enum, schema.enumeration.as_ref().map(|e| e.origin)),
+                (Keyword::Const, schema.constant.as_ref().map(|c| c.origin)),
+            ];
+            let written = keywords.into_iter().filter_map(|(k, origin)| Some((k, origin?)));
+            node.traces.extend(written);
+            let secret = schema.string.format.as_ref().is_some_and(|f| f.value == "password");
+            if secret || schema.write_only.is_some_and(|w| w.value) {
+                node.flags |= SCHEMA_SENSITIVE;
+            }
+        }
+        let asserted = self.settings(goal).formats == Formats::Assert;
+        if types & TYPE_STRING != 0 {
+            self.strings(goal, &mut node, &schemas);
+        }
+        if types & (TYPE_INTEGER | TYPE_FRACTION) != 0 {
+            numbers(&mut node, &schemas, asserted);
+        }
+        if types & TYPE_ARRAY != 0 {
+            self.arrays(goal, &mut node, &schemas);
+        }
+        if types & TYPE_OBJECT != 0 {
+            self.objects(goal, &mut node, flat);
+        }
+        self.literals(&mut node, flat, types);
+        for union in unions {
+            node.traces.push((union.keyword(), union.origin));
+            let composition = self.composition(goal, types, union);
+            self.record_union(union, &composition.branches);
+            if let Branches::Tagged(..) = composition.branches
+                && let Some(discriminator) = union.discriminator
+            {
+                node.traces.push((Keyword::Discriminator, discriminator.origin));
+            }
+            node.compositions.push(composition);
+        }
+        for id in flat {
+            self.not_and_if(goal, &mut node, *id);
+        }
+        if node.types == 0 {
+            node = Node { origin: node.origin, traces: node.traces, ..Node::default() };
+        }
+        self.with_null(goal, node)
+    }
+
+    /// Where a node stands: its first schema.
+    pub(super) fn origin_of(&self, flat: &[SchemaId]) -> Option<Origin> {
+        flat.first().map(|id| self.model.schemas[*id].origin)
+    }
+
+    fn not_and_if(&mut self, goal: &Goal, node: &mut Node, id: SchemaId) {
+        let applied = &self.model.schemas[id].applied;
+        if let Some(not) = applied.not {
+            let branch = self.apart(goal, id, None, not.value);
+            let branches = Branches::Plain(CompositionKind::Not, vec![self.node(branch)]);
+            node.compositions.push(Composition { keyword: Keyword::Not, branches });
+            node.traces.push((Keyword::Not, not.origin));
+        }
+        let Some(condition) = applied.if_ else { return };
+        if applied.then.is_none() && applied.else_.is_none() {
+            return;
+        }
+        let branches = [Some(condition), applied.then, applied.else_]
+            .map(|branch| branch.map(|branch| self.apart(goal, id, None, branch.value)))
+            .map(|goal| goal.map_or(ANY, |goal| self.node(goal)))
+            .to_vec();
+        let branches = Branches::Plain(CompositionKind::If, branches);
+        node.compositions.push(Composition { keyword: Keyword::If, branches });
+        let written = [
+            (Keyword::If, Some(condition)),
+            (Keyword::Then, applied.then),
+            (Keyword::Else, applied.else_),
+        ];
+        let written = written.into_iter().filter_map(|(k, at)| Some((k, at?.origin)));
+        node.traces.extend(written);
+    }
+
+    fn strings(&mut self, goal: &Goal, node: &mut Node, schemas: &[&'m Schema]) {
+        let mut part = StringPart::default();
+        let (mut min_at, mut max_at) = (None, None);
+        let mut patterns = Vec::new();
+        for schema in schemas {
+            let of = &schema.string;
+            if let Some(min) = of.min_length.filter(|min| min.value > part.min_length) {
+                (part.min_length, min_at) = (min.value, Some(min.origin));
+            }
+            let tighter = |max: u64| part.max_length.is_none_or(|known| max < known);
+            if let Some(max) = of.max_length.filter(|max| tighter(max.value)) {
+                (part.max_length, max_at) = (Some(max.value), Some(max.origin));
+            }
+            if let Some(pattern) = &of.pattern {
+                node.traces.push((Keyword::Pattern, pattern.origin));
+                patterns.push(self.patterns.get(&pattern.value).clone());
+            }
+        }
+        for pattern in patterns {
+            match pattern {
+                Pattern::Everything | Pattern::Unsupported(_) => {}
+                Pattern::Automaton(index) => push_new(&mut part.patterns, index),
+                Pattern::Class { class, min, max } => {
+                    push_new(&mut part.classes, class);
+                    // The length is part of the pattern, but is found wrong as a length.
+                    if min > part.min_length {
+                        (part.min_length, min_at) = (min, None);
+                    }
+                    if let Some(max) = max.filter(|max| part.max_length.is_none_or(|k| *max < k)) {
+                        (part.max_length, max_at) = (Some(max), None);
+                    }
+                }
+            }
+        }
+        let pattern = node.traces.iter().find(|(k, _)| *k == Keyword::Pattern).map(|(_, at)| *at);
+        if part.min_length > 0 {
+            node.traces.extend(min_at.or(pattern).map(|at| (Keyword::MinLength, at)));
+        }
+        if part.max_length.is_some() {
+            node.traces.extend(max_at.or(pattern).map(|at| (Keyword::MaxLength, at)));
+        }
+        if self.settings(goal).formats == Formats::Assert {
+            for schema in schemas {
+                let Some(written) = &schema.string.format else { continue };
+                let Some(format) = string_format(&written.value) else { continue };
+                node.traces.push((Keyword::Format, written.origin));
+                node.traces.push((Keyword::ContentEncoding, written.origin));
+                if part.format.is_none_or(|known| known == format) {
+                    part.format = Some(format);
+                    continue;
+                }
+                let string = Some(StringPart { format: Some(format), ..StringPart::default() });
+                let traces = vec![(Keyword::Format, written.origin)];
+                let node_of = Node { string, traces, origin: Some(schema.origin), ..Node::any() };
+                self.beside(node, node_of);
+            }
+        }
+        if part != StringPart::default() {
+            node.string = Some(part);
+        }
+    }
+
+    /// Adds a node that applies to the same value, for what one record cannot hold twice.
+    fn beside(&mut self, node: &mut Node, beside: Node) {
+        let beside = self.push(beside);
+        let all_of = |c: &&mut Composition| c.keyword == Keyword::AllOf;
+        if let Some(Composition { branches: Branches::Plain(_, nodes), .. }) =
+            node.compositions.iter_mut().find(all_of)
+        {
+            nodes.push(beside);
+            return;
+        }
+        let branches = Branches::Plain(CompositionKind::AllOf, vec![beside]);
+        node.compositions.push(Composition { keyword: Keyword::AllOf, branches });
+    }
+
+    fn arrays(&mut self, goal: &Goal, node: &mut Node, schemas: &[&'m Schema]) {
+        let mut items = Goal::new(goal.profile, []);
+        let mut prefix: Vec<Goal> = Vec::new();
+        let mut part = ArrayPart {
+            prefix: Vec::new(),
+            items: ANY,
+            min_items: 0,
+            max_items: None,
+            contains: None,
+            unique: false,
+        };
+        let places = schemas.iter().filter_map(|s| s.array.prefix_items.as_ref());
+        let places = places.map(|list| list.value.len()).max().unwrap_or(0);
+        prefix.resize(places, Goal::new(goal.profile, []));
+        for schema in schemas {
+            let of = &schema.array;
+            let own = of.prefix_items.as_ref().map_or(&[][..], |list| &list.value);
+            for (at, place) in prefix.iter_mut().enumerate() {
+                let schema = own.get(at).copied().or(of.items.map(|items| items.value));
+                schema.into_iter().for_each(|schema| place.add(schema));
+            }
+            of.items.iter().for_each(|rest| items.add(rest.value));
+            if let Some(min) = of.min_items.filter(|min| min.value > part.min_items) {
+                part.min_items = min.value;
+                rename(node, Keyword::MinItems, min.origin);
+            }
+            let tighter = |max: u64| part.max_items.is_none_or(|known| max < known);
+            if let Some(max) = of.max_items.filter(|max| tighter(max.value)) {
+                part.max_items = Some(max.value);
+                rename(node, Keyword::MaxItems, max.origin);
+            }
+            if let Some(unique) = of.unique_items.filter(|unique| unique.value) {
+                part.unique = true;
+                node.traces.push((Keyword::UniqueItems, unique.origin));
+            }
+            let written = [
+                (Keyword::Items, of.items.map(|at| at.origin)),
+                (Keyword::PrefixItems, of.prefix_items.as_ref().map(|at| at.origin)),
+                (Keyword::Contains, of.contains.map(|at| at.origin)),
+                (Keyword::MinContains, of.min_contains.map(|at| at.origin)),
+                (Keyword::MaxContains, of.max_contains.map(|at| at.origin)),
+            ];
+            let written: Vec<_> =
+                written.into_iter().filter_map(|(k, origin)| Some((k, origin?))).collect();
+            if let Some(contains) = of.contains {
+                let counted = self.node(Goal::new(goal.profile, [contains.value]));
+                let min = of.min_contains.map_or(1, |min| min.value);
+                let counts = (counted, min, of.max_contains.map(|max| max.value));
+                if part.contains.is_some() {
+                    let array = ArrayPart { contains: Some(counts), ..ArrayPart::open() };
+                    let traces = written.clone();
+                    let origin = Some(schema.origin);
+                    let second = Node { array: Some(array), traces, origin, ..Node::any() };
+                    self.beside(node, second);
+                } else {
+                    part.contains = Some(counts);
+                }
+            }
+            node.traces.extend(written);
+        }
+        part.items = self.node(items);
+        part.prefix = prefix.into_iter().map(|place| self.node(place)).collect();
+        if part != ArrayPart::open() {
+            node.array = Some(part);
+        }
+    }
+
+    fn objects(&mut self, goal: &Goal, node: &mut Node, flat: &[SchemaId]) {
+        let mut part = ObjectPart::open();
+        let mut names: Vec<Names<'m>> = Vec::new();
+        let mut order: Vec<&'m str> = Vec::new();
+        let mut key_goal = Goal::new(goal.profile, []);
+        for id in flat {
+            let schema = &self.model.schemas[*id];
+            let of = &schema.object;
+            names.push(self.names_of(schema));
+            let listed = of.properties.iter().flat_map(|p| &p.value).map(|p| p.name.as_str());
+            listed.for_each(|name| push_new(&mut order, name));
+            if let Some(min) = of.min_properties.filter(|min| min.value > part.min_properties) {
+                part.min_properties = min.value;
+                rename(node, Keyword::MinProperties, min.origin);
+            }
+            let tighter = |max: u64| part.max_properties.is_none_or(|known| max < known);
+            if let Some(max) = of.max_properties.filter(|max| tighter(max.value)) {
+                part.max_properties = Some(max.value);
+                rename(node, Keyword::MaxProperties, max.origin);
+            }
+            of.property_names.iter().for_each(|keys| key_goal.add(keys.value));
+            if let Some(unevaluated) = of.unevaluated_properties
+                && let Some(evaluated) = self.evaluated(*id, unevaluated.value)
+            {
+                names.push(evaluated);
+                node.traces.push((Keyword::AdditionalProperties, unevaluated.origin));
+            }
+            let written = [
+                (Keyword::Properties, of.properties.as_ref().map(|at| at.origin)),
+                (Keyword::Required, of.required.as_ref().map(|at| at.origin)),
+                (Keyword::AdditionalProperties, of.additional_properties.map(|at| at.origin)),
+                (Keyword::PatternProperties, of.pattern_properties.as_ref().map(|at| at.origin)),
+                (Keyword::PropertyNames, of.property_names.map(|at| at.origin)),
+                (Keyword::DependentRequired, of.dependent_required.as_ref().map(|at| at.origin)),
+                (Keyword::DependentSchemas, of.dependent_schemas.as_ref().map(|at| at.origin)),
+            ];
+            node.traces.extend(written.into_iter().filter_map(|(k, at)| Some((k, at?))));
+        }
+        // One record holds the patterns of one schema, or of several that leave the rest alone.
+        let patterned = names.iter().filter(|n| !n.patterns.is_empty()).count();
+        let closing = names.iter().filter(|n| n.additional.is_some()).count();
+        let apart = if patterned > 1 && closing > 0 { 1 } else { names.len().max(1) };
+        let groups: Vec<&[Names<'m>]> = names.chunks(apart).collect();
+        let mut parts = Vec::new();
+        for (at, group) in groups.iter().enumerate() {
+            let mut object = if at == 0 { part.clone() } else { ObjectPart::open() };
+            self.properties(goal, &mut object, group, &order);
+            parts.push(object);
+        }
+        let mut parts = parts.into_iter();
+        part = parts.next().unwrap_or_else(ObjectPart::open);
+        self.required(goal, &mut part, flat, &names);
+        self.dependents(goal, &mut part, flat, &names);
+        if !key_goal.roots.is_empty() {
+            part.names = Some(self.node(key_goal)).filter(|keys| *keys != ANY);
+        }
+        if part != ObjectPart::open() {
+            node.object = Some(part);
+        }
+        for object in parts.filter(|object| *object != ObjectPart::open()) {
+            let (traces, origin) = (node.traces.clone(), node.origin);
+            self.beside(node, Node { object: Some(object), traces, origin, ..Node::any() });
+        }
+    }
+
+    fn names_of(&mut self, schema: &'m Schema) -> Names<'m> {
+        let of = &schema.object;
+        let pair = |p: &'m Property| (p.name.as_str(), Some(p.schema));
+        let properties = of.properties.iter().flat_map(|p| &p.value).map(pair).collect();
+        let mut patterns = Vec::new();
+        for property in of.pattern_properties.iter().flat_map(|p| &p.value) {
+            match self.patterns.automaton(&property.name) {
+                Some(index) => patterns.push((index, Some(property.schema))),
+                // Names that the pattern matches must not be taken for additional ones.
+                None => return Names { properties, patterns: Vec::new(), additional: None },
+            }
+        }
+        Names { properties, patterns, additional: of.additional_properties.map(|at| at.value) }
+    }
+
+    /// `unevaluatedProperties` as far as it can be told beforehand: where no keyword of the schema
+    /// evaluates properties in some cases only. What is evaluated has no schema here.
+    pub(super) fn evaluated(&mut self, id: SchemaId, rest: SchemaId) -> Option<Names<'m>> {
+        let schemas = &self.model.schemas;
+        let mut all =
+            Names { properties: HashMap::new(), patterns: Vec::new(), additional: Some(rest) };
+        for id in closure(schemas, &[id]) {
+            let schema = &schemas[id];
+            let (applied, of) = (&schema.applied, &schema.object);
+            let open = applied.any_of.is_some()
+                || applied.one_of.is_some()
+                || applied.if_.is_some()
+                || of.dependent_schemas.is_some();
+            if open {
+                return None;
+            }
+            if of.additional_properties.is_some() {
+                all.additional = None;
+            }
+            let names = self.names_of(schema);
+            all.properties.extend(names.properties.into_keys().map(|name| (name, None)));
+            all.patterns.extend(names.patterns.into_iter().map(|(automaton, _)| (automaton, None)));
+        }
+        Some(all)
+    }
+
+    fn properties(
+        &mut self,
+        goal: &Goal,
+        part: &mut ObjectPart,
+        group: &[Names<'m>],
+        order: &[&'m str],
+    ) {
+        for name in order {
+            if group.iter().any(|names| names.properties.contains_key(name)) {
+                let node = self.property(goal, group, name);
+                let name = (*name).to_owned();
+                part.properties.push(PropertyPart { name, node, required: false, implied: false });
+            }
+        }
+        let mut rest = Goal::new(goal.profile, []);
+        group.iter().filter_map(|names| names.additional).for_each(|schema| rest.add(schema));
+        for (at, names) in group.iter().enumerate() {
+            for (automaton, schema) in &names.patterns {
+                let mut matching = Goal::new(goal.profile, *schema);
+                let others = group.iter().enumerate().filter(|(other, _)| *other != at);
+                let others = others.filter_map(|(_, names)| names.additional);
+                others.for_each(|schema| matching.add(schema));
+                let node = self.node(matching);
+                part.patterns.push((*automaton, node));
+            }
+        }
+        part.additional = self.node(rest);
+    }
+
+    /// The schemas that apply to a property of that name.
+    fn property_goal(&self, goal: &Goal, group: &[Names<'m>], name: &str) -> Goal {
+        let mut all = Goal::new(goal.profile, []);
+        for names in group {
+            let mut known = false;
+            if let Some(schema) = names.properties.get(name) {
+                known = true;
+                schema.iter().for_each(|schema| all.add(*schema));
+            }
+            for (automaton, schema) in &names.patterns {
+                if self.patterns.matches(*automaton, name) {
+                    known = true;
+                    schema.iter().for_each(|schema| all.add(*schema));
+                }
+            }
+            if !known {
+                names.additional.iter().for_each(|schema| all.add(*schema));
+            }
+        }
+        all
+    }
+
+    fn property(&mut self, goal: &Goal, group: &[Names<'m>], name: &str) -> NodeId {
+        let all = self.property_goal(goal, group, name);
+        let schemas = &self.model.schemas;
+        let marked = closure(schemas, &all.roots)
+            .into_iter()
+            .find_map(|id| schemas[id].read_only.filter(|marked| marked.value));
+        match marked {
+            Some(marked) if self.settings(goal).read_only == Action::Block => {
+                let traces = vec![(Keyword::ReadOnly, marked.origin)];
+                self.push(Node { origin: Some(marked.origin), traces, ..Node::default() })
+            }
+            _ => self.node(all),
+        }
+    }
+
+    fn required(
+        &mut self,
+        goal: &Goal,
+        part: &mut ObjectPart,
+        flat: &[SchemaId],
+        names: &[Names<'m>],
+    ) {
+        for id in flat {
+            let required = &self.model.schemas[*id].object.required;
+            for name in required.iter().flat_map(|list| &list.value) {
+                if self.is_read_only(goal, names, &name.value) {
+                    continue;
+                }
+                let at = self.place_of(goal, part, names, &name.value);
+                part.properties[at].required = true;
+            }
+        }
+    }
+
+    fn is_read_only(&self, goal: &Goal, names: &[Names<'m>], name: &str) -> bool {
+        let schemas = &self.model.schemas;
+        let all = self.property_goal(goal, names, name);
+        closure(schemas, &all.roots)
+            .into_iter()
+            .any(|id| schemas[id].read_only.is_some_and(|marked| marked.value))
+    }
+
+    /// The place of a property, which is added if it is not declared.
+    fn place_of(
+        &mut self,
+        goal: &Goal,
+        part: &mut ObjectPart,
+        names: &[Names<'m>],
+        name: &str,
+    ) -> usize {
+        if let Some(at) = part.properties.iter().position(|p| p.name == name) {
+            return at;
+        }
+        let node = self.property(goal, names, name);
+        let name = name.to_owned();
+        part.properties.push(PropertyPart { name, node, required: false, implied: true });
+        part.properties.len() - 1
+    }
+
+    fn dependents(
+        &mut self,
+        goal: &Goal,
+        part: &mut ObjectPart,
+        flat: &[SchemaId],
+        names: &[Names<'m>],
+    ) {
+        for id in flat {
+            let of = &self.model.schemas[*id].object;
+            for dependent in of.dependent_required.iter().flat_map(|list| &list.value) {
+                let property = self.place_of(goal, part, names, &dependent.name);
+                for name in &dependent.required {
+                    let required = Some(self.place_of(goal, part, names, name));
+                    part.dependents.push(DependentPart { property, required, node: None });
+                }
+            }
+            for dependent in of.dependent_schemas.iter().flat_map(|list| &list.value) {
+                let property = self.place_of(goal, part, names, &dependent.name);
+                let node = self.node(self.apart(goal, *id, None, dependent.schema));
+                part.dependents.push(DependentPart { property, required: None, node: Some(node) });
+            }
+        }
+    }
+}
+
+impl ArrayPart {
+    /// An array of which nothing is asked.
+    pub fn open() -> Self {
+        ArrayPart {
+            prefix: Vec::new(),
+            items: ANY,
+            min_items: 0,
+            max_items: None,
+            contains: None,
+            unique: false,
+        }
+    }
+}
+
+fn push_new<T: PartialEq>(list: &mut Vec<T>, value: T) {
+    if !list.contains(&value) {
+        list.push(value);
+    }
+}
+
+/// Makes one place the one to name for a keyword.
+fn rename(node: &mut Node, keyword: Keyword, origin: Origin) {
+    node.traces.retain(|(known, _)| *known != keyword);
+    node.traces.push((keyword, origin));
+}

@@ -1,0 +1,85 @@
+//! The keywords that a schema was written with.
+
+use crate::ir::{Origin, Schema, SchemaId};
+
+/// Every keyword of a schema that constrains or annotates values, and where it stands.
+pub fn keywords(schema: &Schema) -> Vec<(&'static str, Origin)> {
+    let mut found = Vec::new();
+    macro_rules! written {
+        ($($name:literal: $at:expr),* $(,)?) => {
+            $(if let Some(at) = &$at { found.push(($name, at.origin)); })*
+        };
+    }
+    written! {
+        "$ref": schema.reference, "$ref": schema.unresolved,
+        "$dynamicRef": schema.dynamic_reference, "$dynamicAnchor": schema.dynamic_anchor,
+        "type": schema.types, "nullable": schema.nullable,
+        "enum": schema.enumeration, "const": schema.constant,
+        "readOnly": schema.read_only, "writeOnly": schema.write_only,
+        "deprecated": schema.deprecated, "default": schema.default,
+    }
+    if let Some(of) = schema.number.get() {
+        written! {
+            "minimum": of.minimum, "exclusiveMinimum": of.exclusive_minimum,
+            "maximum": of.maximum, "exclusiveMaximum": of.exclusive_maximum,
+            "multipleOf": of.multiple_of,
+        }
+    }
+    if let Some(of) = schema.string.get() {
+        written! {
+            "minLength": of.min_length, "maxLength": of.max_length, "pattern": of.pattern,
+            "format": of.format, "contentEncoding": of.content_encoding,
+            "contentMediaType": of.content_media_type, "contentSchema": of.content_schema,
+        }
+    }
+    if let Some(of) = schema.array.get() {
+        written! {
+            "items": of.items, "prefixItems": of.prefix_items,
+            "minItems": of.min_items, "maxItems": of.max_items, "uniqueItems": of.unique_items,
+            "contains": of.contains, "minContains": of.min_contains,
+            "maxContains": of.max_contains, "unevaluatedItems": of.unevaluated_items,
+        }
+    }
+    if let Some(of) = schema.object.get() {
+        written! {
+            "properties": of.properties, "required": of.required,
+            "additionalProperties": of.additional_properties,
+            "minProperties": of.min_properties, "maxProperties": of.max_properties,
+            "patternProperties": of.pattern_properties, "propertyNames": of.property_names,
+            "dependentRequired": of.dependent_required,
+            "dependentSchemas": of.dependent_schemas,
+            "unevaluatedProperties": of.unevaluated_properties,
+        }
+    }
+    if let Some(of) = schema.applied.get() {
+        written! {
+            "allOf": of.all_of, "anyOf": of.any_of, "oneOf": of.one_of, "not": of.not,
+            "if": of.if_, "then": of.then, "else": of.else_, "discriminator": of.discriminator,
+        }
+    }
+    found
+}
+
+/// Every schema that a schema holds or refers to.
+pub fn children(schema: &Schema) -> Vec<SchemaId> {
+    let mut found = Vec::new();
+    found.extend(schema.reference.map(|at| at.value));
+    found.extend(schema.dynamic_reference.as_ref().map(|at| at.value.schema));
+    let strings = schema.string.content_schema;
+    let of = &schema.array;
+    let arrays = [of.items, of.contains, of.unevaluated_items];
+    found.extend(of.prefix_items.iter().flat_map(|list| &list.value));
+    let of = &schema.object;
+    let objects = [of.additional_properties, of.property_names, of.unevaluated_properties];
+    for list in [&of.properties, &of.pattern_properties, &of.dependent_schemas] {
+        found.extend(list.iter().flat_map(|list| &list.value).map(|property| property.schema));
+    }
+    let of = &schema.applied;
+    let applied = [of.not, of.if_, of.then, of.else_];
+    for list in [&of.all_of, &of.any_of, &of.one_of] {
+        found.extend(list.iter().flat_map(|list| &list.value));
+    }
+    let single = [strings].into_iter().chain(arrays).chain(objects).chain(applied);
+    found.extend(single.flatten().map(|at| at.value));
+    found
+}

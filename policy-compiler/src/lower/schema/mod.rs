@@ -1,0 +1,164 @@
+//! Lowers schemas to a graph of nodes.
+//!
+//! In: goals, each a set of schemas that apply to one value in one direction. Out: one node for
+//! each distinct goal that can be reached, its children by index, nothing inlined. `allOf` and
+//! `$ref` are merged by joining sets; what can be decided by type or by a tag is; the rest become
+//! compositions, which the engine runs side by side.
+
+mod base;
+mod facts;
+mod goal;
+mod keywords;
+mod literals;
+mod node;
+mod number;
+mod record;
+mod share;
+mod union;
+mod write;
+
+use facts::Facts;
+pub use goal::Goal;
+use keywords::keywords;
+pub use node::*;
+pub use share::share;
+pub use write::{write_nodes, write_patterns};
+
+use super::pattern::Patterns;
+use crate::ir::{Action, Formats, Model, OneOf, SchemaId, Strictness, Unsupported};
+use crate::report::Recorder;
+use std::collections::{HashMap, HashSet, VecDeque};
+
+/// What lowering a schema depends on besides the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// What happens to a `readOnly` property.
+    pub read_only: Action,
+    /// Whether formats are asserted.
+    pub formats: Formats,
+    /// What `oneOf` means.
+    pub one_of: OneOf,
+    /// What becomes of a pattern that cannot be built.
+    pub patterns: Unsupported,
+}
+
+impl Profile {
+    /// For what clients send.
+    pub fn request(strictness: &Strictness) -> Self {
+        Profile {
+            read_only: strictness.read_only_in_requests,
+            formats: strictness.formats,
+            one_of: strictness.one_of,
+            patterns: strictness.unsupported_patterns,
+        }
+    }
+}
+
+/// Lowers goals to nodes.
+pub struct Lowering<'m> {
+    model: &'m Model,
+    /// The patterns met so far.
+    pub patterns: Patterns,
+    /// Patterns that could not be built where the policy asks for an error: place and reason.
+    pub refused_patterns: Vec<(crate::ir::Origin, String)>,
+    facts: Facts<'m>,
+    profiles: Vec<Profile>,
+    nodes: Vec<Node>,
+    memo: HashMap<Goal, NodeId>,
+    open: VecDeque<(NodeId, Goal)>,
+    /// Schemas that apply to the same value as themselves.
+    cyclic: HashSet<SchemaId>,
+    recorder: Recorder,
+    recorded: HashSet<(usize, SchemaId)>,
+    unjudged: HashSet<(SchemaId, &'static str)>,
+}
+
+impl<'m> Lowering<'m> {
+    /// Nothing is lowered yet.
+    pub fn new(model: &'m Model) -> Self {
+        Lowering {
+            model,
+            patterns: Patterns::default(),
+            refused_patterns: Vec::new(),
+            facts: Facts::new(&model.schemas),
+            profiles: Vec::new(),
+            nodes: vec![Node::any(), Node::default()],
+            memo: HashMap::new(),
+            open: VecDeque::new(),
+            cyclic: goal::cyclic(&model.schemas),
+            recorder: Recorder::default(),
+            recorded: HashSet::new(),
+            unjudged: HashSet::new(),
+        }
+    }
+
+    /// The index of a profile.
+    pub fn profile(&mut self, profile: Profile) -> usize {
+        let known = self.profiles.iter().position(|known| *known == profile);
+        known.unwrap_or_else(|| {
+            self.profiles.push(profile);
+            self.profiles.len() - 1
+        })
+    }
+
+    /// The node of schemas that apply to one value.
+    pub fn lower(&mut self, profile: usize, roots: impl IntoIterator<Item = SchemaId>) -> NodeId {
+        let node = self.node(Goal::new(profile, roots));
+        self.run();
+        node
+    }
+
+    /// What was lowered: the nodes, the patterns, and what was recorded.
+    pub fn finish(self) -> (Vec<Node>, Patterns, Recorder) {
+        (self.nodes, self.patterns, self.recorder)
+    }
+
+    /// Where statuses of constructs are recorded.
+    pub fn recorder(&mut self) -> &mut Recorder {
+        &mut self.recorder
+    }
+
+    /// What is being lowered.
+    pub fn model(&self) -> &'m Model {
+        self.model
+    }
+
+    /// The nodes so far.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    fn node(&mut self, mut goal: Goal) -> NodeId {
+        goal.normalise(&self.model.schemas, &mut self.facts);
+        if goal.roots.is_empty() && goal.types == portcullis_bundle::layout::TYPE_ALL {
+            return ANY;
+        }
+        if let Some(known) = self.memo.get(&goal) {
+            return *known;
+        }
+        let id = self.push(Node::any());
+        self.memo.insert(goal.clone(), id);
+        self.open.push_back((id, goal));
+        id
+    }
+
+    fn push(&mut self, node: Node) -> NodeId {
+        self.nodes.push(node);
+        NodeId(self.nodes.len() as u32 - 1)
+    }
+
+    fn run(&mut self) {
+        while let Some((id, goal)) = self.open.pop_front() {
+            let mut node = self.build(goal);
+            if node.accepts_all() {
+                // Nothing to name: one record serves all of these.
+                node = Node::any();
+            }
+            self.nodes[id.0 as usize] = node;
+        }
+    }
+
+    fn settings(&self, goal: &Goal) -> Profile {
+        self.profiles[goal.profile]
+    }
+}

@@ -1,0 +1,234 @@
+//! What becomes of each keyword, for the report.
+
+use super::goal::Goal;
+use super::node::Branches;
+use super::number::integer_format;
+use super::union::Union;
+use super::{Lowering, keywords};
+use crate::ir::{Action, Formats, Origin, Schema, SchemaId, Unsupported};
+use crate::lower::pattern::Pattern;
+use crate::report::Status;
+use portcullis_bundle::layout::{CompositionKind, Format};
+use std::borrow::Cow;
+
+type Outcome = (Status, Cow<'static, str>);
+
+const ENFORCED: Outcome = (Status::Enforced, Cow::Borrowed(""));
+
+fn not_enforced(reason: impl Into<Cow<'static, str>>) -> Outcome {
+    (Status::NotEnforced, reason.into())
+}
+
+fn approximated(reason: impl Into<Cow<'static, str>>) -> Outcome {
+    (Status::Approximated, reason.into())
+}
+
+/// The code of a format that is asserted on strings.
+pub(super) fn string_format(name: &str) -> Option<Format> {
+    Some(match name {
+        "date" => Format::Date,
+        "date-time" => Format::DateTime,
+        "time" => Format::Time,
+        "duration" => Format::Duration,
+        "uuid" => Format::Uuid,
+        "email" => Format::Email,
+        "uri" => Format::Uri,
+        "uri-reference" => Format::UriReference,
+        "hostname" => Format::Hostname,
+        "ipv4" => Format::Ipv4,
+        "ipv6" => Format::Ipv6,
+        "byte" => Format::Byte,
+        "json-pointer" => Format::JsonPointer,
+        _ => return None,
+    })
+}
+
+impl Lowering<'_> {
+    /// Records what becomes of the keywords of schemas, unions aside.
+    pub(super) fn record_flat(&mut self, goal: &Goal, flat: &[SchemaId]) {
+        for id in flat {
+            if !self.recorded.insert((goal.profile, *id)) {
+                continue;
+            }
+            let schema = &self.model.schemas[*id];
+            for (keyword, origin) in keywords(schema) {
+                let (status, reason) = match keyword {
+                    "anyOf" | "oneOf" | "discriminator" => continue,
+                    _ => self.outcome(goal, *id, schema, keyword, origin),
+                };
+                self.recorder.record(origin, keyword, status, reason);
+            }
+            for unknown in &schema.unknown {
+                let reason = "not a keyword that is known";
+                self.recorder.not_enforced(unknown.origin, unknown.value.clone(), reason);
+            }
+            if let Some(discriminator) = &schema.applied.discriminator
+                && schema.applied.any_of.is_none()
+                && schema.applied.one_of.is_none()
+            {
+                let reason = "no `oneOf` or `anyOf` beside it: only the schema itself is checked";
+                self.recorder.not_enforced(discriminator.origin, "discriminator", reason);
+            }
+        }
+    }
+
+    fn outcome(
+        &mut self,
+        goal: &Goal,
+        id: SchemaId,
+        schema: &Schema,
+        keyword: &'static str,
+        origin: Origin,
+    ) -> Outcome {
+        let settings = self.settings(goal);
+        match keyword {
+            "$ref" if schema.unresolved.is_some() => not_enforced("the reference leads nowhere"),
+            "$dynamicRef" => match &schema.dynamic_reference {
+                Some(at) if at.value.anchor.is_some() => {
+                    approximated("taken as `$ref`, without regard to the dynamic scope")
+                }
+                _ => ENFORCED,
+            },
+            "pattern" => {
+                let text = schema.string.pattern.as_ref().map_or("", |p| p.value.as_str());
+                self.pattern_outcome(settings.patterns, text, origin)
+            }
+            "patternProperties" => self.pattern_properties(settings.patterns, schema),
+            "additionalProperties" => {
+                let (status, reason) = self.pattern_properties(settings.patterns, schema);
+                if status == Status::Enforced { ENFORCED } else { (status, reason) }
+            }
+            "format" => format_outcome(settings.formats, schema),
+            "contentEncoding" | "contentMediaType" | "contentSchema" => {
+                not_enforced("an annotation: the content of strings is not decoded")
+            }
+            "unevaluatedItems" => not_enforced("`unevaluatedItems` is not supported yet"),
+            "unevaluatedProperties" => {
+                let rest = schema.object.unevaluated_properties.map(|at| at.value);
+                match rest.and_then(|rest| self.evaluated(id, rest)) {
+                    Some(_) => ENFORCED,
+                    None => not_enforced(
+                        "`unevaluatedProperties` beside alternatives is not supported yet",
+                    ),
+                }
+            }
+            "readOnly" if schema.read_only.is_some_and(|marked| marked.value) => {
+                match settings.read_only {
+                    Action::Block => ENFORCED,
+                    _ => not_enforced("the policy lets read-only properties pass in requests"),
+                }
+            }
+            "then" | "else" if schema.applied.if_.is_none() => not_enforced("no `if` beside it"),
+            "minContains" | "maxContains" if schema.array.contains.is_none() => {
+                not_enforced("no `contains` beside it")
+            }
+            _ => ENFORCED,
+        }
+    }
+
+    fn pattern_outcome(&mut self, policy: Unsupported, text: &str, origin: Origin) -> Outcome {
+        let Pattern::Unsupported(reason) = self.patterns.get(text) else { return ENFORCED };
+        let reason = reason.clone();
+        if policy == Unsupported::Error {
+            self.refused_patterns.push((origin, reason.clone()));
+        }
+        not_enforced(reason)
+    }
+
+    fn pattern_properties(&mut self, policy: Unsupported, schema: &Schema) -> Outcome {
+        for property in schema.object.pattern_properties.iter().flat_map(|list| &list.value) {
+            if let Err(reason) = self.patterns.automaton_or_reason(&property.name) {
+                if policy == Unsupported::Error {
+                    self.refused_patterns.push((property.origin, reason.clone()));
+                }
+                return not_enforced(reason);
+            }
+        }
+        ENFORCED
+    }
+
+    /// Records what becomes of a union, by how it was lowered.
+    pub(super) fn record_union(&mut self, union: &Union<'_>, branches: &Branches) {
+        let keyword = match union.kind {
+            super::goal::UnionKind::Any => "anyOf",
+            super::goal::UnionKind::One => "oneOf",
+        };
+        let lenient = union.kind == super::goal::UnionKind::One
+            && !union.exclusive
+            && matches!(branches, Branches::Plain(CompositionKind::AnyOf, _));
+        if lenient {
+            let reason = "the policy takes `oneOf` as `anyOf`";
+            self.recorder.approximated(union.origin, keyword, reason);
+        } else {
+            self.recorder.enforced(union.origin, keyword);
+        }
+        if let Some(discriminator) = union.discriminator {
+            match branches {
+                Branches::Plain(..) if union.live.len() > 1 => self.recorder.approximated(
+                    discriminator.origin,
+                    "discriminator",
+                    "its values do not tell the alternatives apart: they are all tried",
+                ),
+                _ => self.recorder.enforced(discriminator.origin, "discriminator"),
+            }
+        }
+    }
+
+    /// A union that was settled without a node of its own.
+    pub(super) fn record_settled(&mut self, union: &Union<'_>) {
+        self.record_union(union, &Branches::Types([super::ANY; 6]));
+    }
+
+    /// Records that nothing below schemas is enforced, with the reason.
+    pub fn record_unjudged(
+        &mut self,
+        roots: impl IntoIterator<Item = SchemaId>,
+        reason: &'static str,
+    ) {
+        let mut seen = std::collections::HashSet::new();
+        let mut open: Vec<SchemaId> = roots.into_iter().collect();
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) || !self.unjudged.insert((id, reason)) {
+                continue;
+            }
+            let schema = &self.model.schemas[id];
+            for (keyword, origin) in keywords(schema) {
+                self.recorder.not_enforced(origin, keyword, reason);
+            }
+            open.extend(super::keywords::children(schema));
+        }
+    }
+}
+
+fn format_outcome(policy: Formats, schema: &Schema) -> Outcome {
+    let Some(format) = &schema.string.format else { return ENFORCED };
+    let name = format.value.as_str();
+    let declares = |kind| schema.types.is_some_and(|types| types.value.admits(kind));
+    let numeric = declares(crate::ir::Type::Integer) || declares(crate::ir::Type::Number);
+    let textual = schema.types.is_none() || declares(crate::ir::Type::String);
+    if policy == Formats::Annotate {
+        return not_enforced("the policy takes formats as annotations");
+    }
+    match name {
+        // These annotate: there is no value that they forbid.
+        "password" | "binary" => ENFORCED,
+        "float" | "double" if numeric => {
+            approximated("any number is accepted, whatever its range and precision")
+        }
+        _ if integer_format(name).is_some() => {
+            if numeric || schema.types.is_none() {
+                ENFORCED
+            } else {
+                not_enforced(format!("`{name}` is a format of numbers"))
+            }
+        }
+        _ if string_format(name).is_some() => {
+            if textual {
+                ENFORCED
+            } else {
+                not_enforced(format!("`{name}` is a format of strings"))
+            }
+        }
+        _ => not_enforced(format!("format `{name}` is not known")),
+    }
+}
