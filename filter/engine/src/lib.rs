@@ -10,3 +10,4 @@
 pub mod decision;
 pub mod exchange;
 pub mod finding;
+pub mod schema;

@@ -1,0 +1,244 @@
+//! The state between tokens, and what every part of the machine does with it.
+
+use super::check::Value;
+use super::digest;
+use super::fault::{Fault, FaultKind};
+use super::frame::{Container, DIGEST, Frame, THREADS, UNIQUE, pointer};
+use super::machine::Limits;
+use super::threads::Threads;
+use portcullis_bundle::layout::{Keyword, NONE, SCHEMA_NEVER, View};
+
+/// What the next token must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Expect {
+    /// A name, or the end of the object.
+    FirstName,
+    /// A name.
+    Name,
+    /// A colon.
+    Colon,
+    /// An item, or the end of the array.
+    FirstItem,
+    /// A value.
+    #[default]
+    Value,
+    /// A comma or the end of the container; at the root, the end of the text.
+    After,
+    /// Nothing: the container's closing mark has been read.
+    Closed,
+    /// The first name of an object whose tag may stand first.
+    Tag,
+}
+
+/// The schema of a value that several schemas apply to: those of the pending edges.
+pub(super) const WANT_EDGES: u32 = NONE - 1;
+
+/// The state between tokens.
+#[derive(Debug, Default)]
+pub(super) struct Core {
+    pub limits: Limits,
+    pub steps: u64,
+    pub expect: Expect,
+    /// The schema of the next value, or `WANT_EDGES`.
+    pub want: u32,
+    /// The innermost frame.
+    pub frame: Frame,
+    /// The frames around it, the root first.
+    pub frames: Vec<Frame>,
+    /// Bytes of the body before the input of the moment.
+    pub base: u64,
+    /// Hashes of undeclared names, those of the innermost frame last.
+    pub names: Vec<u64>,
+    /// Room to rebuild a table of names.
+    spare: Vec<u64>,
+    /// Bits of declared properties from the 65th on.
+    pub wide: Vec<u64>,
+    pub threads: Threads,
+}
+
+/// Why a token is not accepted.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stop {
+    /// The input ends within it.
+    Unfinished,
+    /// Something is wrong at this place of the input.
+    Fault(FaultKind, usize),
+    /// Something is wrong at the token.
+    Here(FaultKind),
+    /// A keyword of this schema refuses.
+    Refused(Keyword, u32),
+}
+
+/// Names that are compared one by one before a table is built.
+const FEW: usize = 16;
+
+impl Core {
+    pub fn begin(&mut self, schema: u32, limits: Limits) {
+        self.limits = limits;
+        self.steps = 0;
+        self.expect = Expect::Value;
+        self.want = schema;
+        self.frame = Frame { part: NONE, member: NONE, ..Frame::default() };
+        self.frames.clear();
+        self.frames.reserve(64.min(limits.depth as usize + 1));
+        self.base = 0;
+        self.names.clear();
+        self.wide.clear();
+        self.threads.clear();
+    }
+
+    /// Whether the value is complete.
+    pub fn is_complete(&self) -> bool {
+        self.expect == Expect::After && self.frame.container == Container::Root
+    }
+
+    /// Counts steps beyond the scan itself.
+    pub fn step(&mut self, steps: usize) -> Result<(), Stop> {
+        self.steps = self.steps.saturating_add(steps as u64);
+        if self.steps > self.limits.steps { Err(Stop::Here(FaultKind::Budget)) } else { Ok(()) }
+    }
+
+    /// A frame for a container within `parent`, before anything is known of its schema.
+    #[inline(always)]
+    pub fn frame_within(&self, parent: &Frame, container: Container, schema: u32) -> Frame {
+        let digest = parent.flags & (DIGEST | UNIQUE) != 0;
+        Frame {
+            container,
+            flags: if digest { DIGEST } else { 0 },
+            schema,
+            part: NONE,
+            member: NONE,
+            names: self.names.len() as u32,
+            wide: self.wide.len() as u32,
+            threads: self.threads.list.len() as u32,
+            edges: self.threads.edges.len() as u32,
+            choices: self.threads.choices.len() as u32,
+            ..Frame::default()
+        }
+    }
+
+    /// Adds a hash to those of a frame; false if it is there already.
+    pub fn add_name(&mut self, frame: &mut Frame, hash: u64) -> bool {
+        // Zero marks a free place.
+        let hash = hash.max(1);
+        let first = frame.names as usize;
+        if frame.tabled == 0 {
+            let names = self.names.get(first..).unwrap_or_default();
+            if names.contains(&hash) {
+                return false;
+            }
+            let count = names.len();
+            self.names.push(hash);
+            if count >= FEW {
+                frame.tabled = count as u32 + 1;
+                self.rebuild(first, 8 * FEW);
+            }
+            return true;
+        }
+        let added = insert(self.names.get_mut(first..).unwrap_or_default(), hash);
+        frame.tabled += u32::from(added);
+        let room = self.names.len().saturating_sub(first);
+        if frame.tabled as usize * 2 > room {
+            self.rebuild(first, room * 4);
+        }
+        added
+    }
+
+    /// Puts the hashes from `first` on into a table of `room` places, a power of two.
+    fn rebuild(&mut self, first: usize, room: usize) {
+        self.spare.clear();
+        self.spare.extend_from_slice(self.names.get(first..).unwrap_or_default());
+        self.names.truncate(first);
+        self.names.resize(first + room, 0);
+        let table = self.names.get_mut(first..).unwrap_or_default();
+        for &hash in self.spare.iter().filter(|&&hash| hash != 0) {
+            insert(table, hash);
+        }
+    }
+
+    /// Tells a frame what one of its values was, where it has to know.
+    pub fn absorb(
+        &mut self,
+        view: &View<'_>,
+        frame: &mut Frame,
+        value: &Value<'_>,
+    ) -> Result<(), Stop> {
+        self.absorb_digest(view, frame, digest::scalar(value))
+    }
+
+    /// As [`Core::absorb`], of a value known by its digest.
+    pub fn absorb_digest(
+        &mut self,
+        view: &View<'_>,
+        frame: &mut Frame,
+        digest: u64,
+    ) -> Result<(), Stop> {
+        if frame.flags & DIGEST != 0 {
+            frame.digest = match frame.container {
+                Container::Object => frame.digest.wrapping_add(digest::pair(frame.name, digest)),
+                _ => digest::pair(frame.digest, digest),
+            };
+        }
+        if frame.flags & UNIQUE != 0 && !self.add_name(frame, digest) {
+            if frame.flags & THREADS == 0 {
+                return Err(Stop::Refused(Keyword::UniqueItems, frame.schema));
+            }
+            self.threads.not_unique(view, frame.threads)?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub fn fault(&self, view: &View<'_>, kind: FaultKind, at: usize, within: bool) -> Fault {
+        let top = within.then_some(&self.frame);
+        Fault {
+            kind,
+            keyword: Keyword::Schema,
+            schema: NONE,
+            offset: self.base.saturating_add(at as u64),
+            pointer: pointer(view, &self.frames, top),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub fn refusal(
+        &self,
+        view: &View<'_>,
+        keyword: Keyword,
+        schema: u32,
+        at: usize,
+        within: bool,
+    ) -> Fault {
+        let fault = self.fault(view, FaultKind::Invalid, at, within);
+        // The never schema stands nowhere: what refuses is the keyword that names it.
+        if schema == SCHEMA_NEVER && within && self.frame.flags & THREADS == 0 {
+            let keyword = match self.frame.container {
+                Container::Root => Keyword::Schema,
+                Container::Array => Keyword::Items,
+                Container::Object if self.frame.member == NONE => Keyword::AdditionalProperties,
+                Container::Object => Keyword::Properties,
+            };
+            return Fault { keyword, schema: self.frame.schema, ..fault };
+        }
+        Fault { keyword, schema, ..fault }
+    }
+}
+
+/// Puts a hash into a table with free places; false if it is there already.
+fn insert(table: &mut [u64], hash: u64) -> bool {
+    let mask = table.len().wrapping_sub(1);
+    let mut place = (hash ^ hash >> 32) as usize & mask;
+    for _ in 0..table.len() {
+        match table.get_mut(place) {
+            Some(free @ 0) => {
+                *free = hash;
+                return true;
+            }
+            Some(taken) if *taken == hash => return false,
+            _ => place = (place + 1) & mask,
+        }
+    }
+    false
+}

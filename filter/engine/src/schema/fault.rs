@@ -1,0 +1,103 @@
+//! Why a body is refused, and where.
+
+use portcullis_bundle::layout::{Keyword, NONE, View};
+
+/// What is wrong with a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The text is not JSON.
+    Malformed(Malformation),
+    /// An object holds a name twice.
+    DuplicateName,
+    /// Arrays and objects are nested deeper than allowed.
+    TooDeep,
+    /// A part is larger than allowed.
+    TooLarge(Part),
+    /// Judging took more steps than allowed.
+    Budget,
+    /// The value does not satisfy the schema; [`Fault::keyword`] says in what.
+    Invalid,
+}
+
+/// In what a text is not JSON (RFC 8259).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformation {
+    /// A byte that cannot stand where it does.
+    Unexpected,
+    /// The text ends within a value, or holds none.
+    Truncated,
+    /// Something follows the value.
+    Trailing,
+    /// A byte order mark, which RFC 8259 section 8.1 forbids to send.
+    ByteOrderMark,
+    /// A control character within a string.
+    ControlCharacter,
+    /// A string that is not UTF-8.
+    NotUtf8,
+    /// A backslash with a meaning that JSON does not know.
+    Escape,
+    /// An escaped surrogate that is not one of a pair.
+    LoneSurrogate,
+    /// A number with a leading zero, without digits and the like.
+    Number,
+}
+
+/// What is larger than allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A string or name, in bytes as sent.
+    String,
+    /// A number, in digits, or its exponent.
+    Number,
+    /// An object, in properties.
+    Properties,
+    /// An array, in items.
+    Items,
+}
+
+/// Why a body is refused. It holds no value of the body and no name that the schema does not declare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong.
+    pub kind: FaultKind,
+    /// The keyword that refused; [`Keyword::Schema`] where none did.
+    pub keyword: Keyword,
+    /// Index into schemas of the schema whose keyword it is, or `NONE`.
+    pub schema: u32,
+    /// Bytes from the start of the body to what is wrong: a token, or the end of an object or array.
+    pub offset: u64,
+    /// JSON pointer (RFC 6901) to the value concerned; undeclared names are shown as `*`.
+    pub pointer: String,
+}
+
+impl Fault {
+    /// Where the documents say so: index into origins, or `NONE`.
+    pub fn origin(&self, view: &View<'_>) -> u32 {
+        origin(view, self.schema, self.keyword)
+    }
+}
+
+/// Where a schema's keyword stands in the documents, or else the schema: index into origins, or `NONE`.
+pub fn origin(view: &View<'_>, schema: u32, keyword: Keyword) -> u32 {
+    let alternatives: &[Keyword] = match keyword {
+        Keyword::Enum => &[Keyword::Enum, Keyword::Const],
+        Keyword::Minimum => &[Keyword::Minimum, Keyword::ExclusiveMinimum, Keyword::Format],
+        Keyword::ExclusiveMinimum => &[Keyword::ExclusiveMinimum, Keyword::Minimum],
+        Keyword::Maximum => &[Keyword::Maximum, Keyword::ExclusiveMaximum, Keyword::Format],
+        Keyword::ExclusiveMaximum => &[Keyword::ExclusiveMaximum, Keyword::Maximum],
+        Keyword::Contains => &[Keyword::Contains, Keyword::MinContains],
+        Keyword::MinContains => &[Keyword::MinContains, Keyword::Contains],
+        Keyword::If => &[Keyword::If, Keyword::Then, Keyword::Else],
+        _ => &[keyword],
+    };
+    for keyword in alternatives {
+        let key = (schema, keyword.code());
+        let first = view.traces.partition_point(|trace| (trace.schema.get(), trace.keyword) < key);
+        if let Some(trace) = view.traces.get(first)
+            && (trace.schema.get(), trace.keyword) == key
+        {
+            return trace.origin.get();
+        }
+    }
+    view.schemas.get(schema as usize).map_or(NONE, |schema| schema.origin.get())
+}

@@ -1,0 +1,30 @@
+//! The one-pass JSON validator: judges a body by a schema program while it parses.
+//!
+//! In: a bundle's view, the index of a schema, a body in chunks. Out: nothing, or the first [`Fault`].
+//! No tree is built and nothing is rewound: what was judged is forgotten. A frame for each open array and
+//! object holds what its end needs to know. Where one schema applies to a value, the frame names it; where
+//! several do (compositions, pattern properties), they run as threads side by side over the one scan, and
+//! the boolean tree over them is resolved at the value's end.
+//!
+//! The verdict and the fault do not depend on how the body is cut: a token that a chunk leaves unfinished is
+//! kept and read again, and everything is decided by whole tokens in their order.
+
+mod array;
+mod check;
+mod core;
+mod digest;
+mod fault;
+mod format;
+mod frame;
+mod machine;
+mod number;
+mod object;
+mod scan;
+mod sink;
+mod string;
+mod threads;
+mod token;
+
+pub use fault::{Fault, FaultKind, Malformation, Part, origin};
+pub use machine::{Limits, Progress, Validator};
+pub use sink::{NoSink, Place, Scalar, ScalarKind, ScalarSink};

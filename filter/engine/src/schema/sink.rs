@@ -1,0 +1,68 @@
+//! What else reads a body in the same pass: the scanner for attacks, the redactor.
+
+use super::frame::{Frame, pointer};
+use portcullis_bundle::layout::View;
+
+/// The type of a scalar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScalarKind {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean,
+    /// A number.
+    Number,
+    /// A string.
+    String,
+    /// The name of a property that no schema declares.
+    Name,
+}
+
+/// A value that is neither array nor object, or an undeclared name.
+#[derive(Clone, Copy, Debug)]
+pub struct Scalar<'a> {
+    /// Its type.
+    pub kind: ScalarKind,
+    /// The bytes as sent; of a string without its quotes.
+    pub raw: &'a [u8],
+    /// What they say: of a string unescaped, else the same bytes.
+    pub text: &'a [u8],
+    /// The schema that it satisfied; the any schema where none or several applied.
+    pub schema: u32,
+    /// Bytes from the start of the body to the scalar.
+    pub offset: u64,
+}
+
+/// Where in a body a scalar stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub(super) view: &'a View<'a>,
+    pub(super) frames: &'a [Frame],
+    pub(super) top: &'a Frame,
+}
+
+impl Place<'_> {
+    /// The JSON pointer to the scalar; undeclared names are shown as `*`.
+    pub fn pointer(&self) -> String {
+        pointer(self.view, self.frames, Some(self.top))
+    }
+}
+
+/// Receives every scalar of a body in order, as it is judged.
+pub trait ScalarSink {
+    /// Whether the sink wants anything; where it does not, no code is made for it.
+    const ACTIVE: bool = true;
+
+    /// Takes the next scalar.
+    fn scalar(&mut self, scalar: &Scalar<'_>, place: &Place<'_>);
+}
+
+/// A sink that takes nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSink;
+
+impl ScalarSink for NoSink {
+    const ACTIVE: bool = false;
+
+    fn scalar(&mut self, _scalar: &Scalar<'_>, _place: &Place<'_>) {}
+}

@@ -1,0 +1,929 @@
+//! Values that several schemas apply to: threads side by side over one scan.
+//!
+//! A value that must be judged by several schemas, or by one with compositions, gets a thread for each schema
+//! concerned, every schema once, branches before the schemas that ask for them. The threads of an object or
+//! array live as long as its frame. For each member they say which schemas they want of it; an edge remembers
+//! who wanted which. When the value ends each thread is resolved from its own checks and its branches, and the
+//! outcome goes along the edges to the parent's threads. A thread whose failure would fail the body must hold:
+//! its failure is the body's, at once, with the keyword and place that failed.
+
+use super::array;
+use super::check::{self, Value, bytes, list};
+use super::core::{Core, Stop, WANT_EDGES};
+use super::fault::FaultKind;
+use super::frame::{Container, Frame, TAG, THREADS, UNIQUE};
+use super::object;
+use portcullis_bundle::layout::{
+    ARRAY_UNIQUE, Composition, CompositionKind, Keyword, NONE, PROPERTY_IMPLIED, SCHEMA_ANY,
+    SCHEMA_NEVER, Schema, TYPE_ARRAY, TYPE_OBJECT, Tag, View,
+};
+use portcullis_bundle::name_hash;
+
+/// Threads and edges alive at once, at most; more are over budget.
+const MAX_LIVE: usize = 1 << 16;
+/// Schemas that only pass on to another, followed without a thread.
+const MAX_PASSES: usize = 16;
+
+/// Which keyword of which schema refused.
+type Failure = (Keyword, u32);
+
+/// One schema on its way through one value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Thread {
+    schema: u32,
+    failure: Option<Failure>,
+    /// Its failure is the body's.
+    must: bool,
+    /// It has compositions that a tag decides.
+    tagged: bool,
+    /// Who asked for it: roots and branches.
+    references: u32,
+    /// Its object or array check, or `NONE`.
+    part: u32,
+    /// Items counted by `contains`.
+    contained: u32,
+    /// Declared properties seen, of the first 64.
+    seen: u64,
+    /// Where the bits of the others begin.
+    wide: u32,
+}
+
+/// What a thread wants of a member.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Edge {
+    /// The thread, or `NONE` where the member must satisfy the schema in any case.
+    thread: u32,
+    schema: u32,
+    /// The member is counted, not required, to satisfy the schema.
+    contains: bool,
+}
+
+/// What a tag chose.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    thread: u32,
+    composition: u32,
+    schema: u32,
+}
+
+/// A schema whose branches are being visited.
+#[derive(Clone, Copy, Debug)]
+struct Visit {
+    schema: u32,
+    must: bool,
+    composition: u32,
+    branch: u32,
+}
+
+/// All threads of the open frames, those of the innermost last.
+#[derive(Debug, Default)]
+pub(super) struct Threads {
+    pub list: Vec<Thread>,
+    pub edges: Vec<Edge>,
+    pub choices: Vec<Choice>,
+    /// Threads and compositions that the value of the current member chooses for.
+    pending_tags: Vec<(u32, u32)>,
+    visits: Vec<Visit>,
+}
+
+/// A value, as far as its start tells.
+#[derive(Clone, Copy)]
+enum Start<'a> {
+    Scalar(&'a Value<'a>),
+    Array,
+    Object,
+}
+
+impl Threads {
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.edges.clear();
+        self.choices.clear();
+        self.pending_tags.clear();
+        self.visits.clear();
+    }
+
+    /// Notes that the next value must satisfy a schema, for a thread or (`NONE`) in any case.
+    pub fn want(&mut self, thread: u32, schema: u32) -> Result<(), Stop> {
+        self.add_edge(Edge { thread, schema, contains: false })
+    }
+
+    fn add_edge(&mut self, edge: Edge) -> Result<(), Stop> {
+        if self.edges.len() >= MAX_LIVE {
+            return Err(Stop::Here(FaultKind::Budget));
+        }
+        self.edges.push(edge);
+        Ok(())
+    }
+
+    /// Notes that an array holds an item twice.
+    pub fn not_unique(&mut self, view: &View<'_>, first: u32) -> Result<(), Stop> {
+        for index in first as usize..self.list.len() {
+            let Some(thread) = self.list.get(index) else { continue };
+            let check = view.array_checks.get(thread.part as usize);
+            if check.is_some_and(|check| check.flags.get() & ARRAY_UNIQUE != 0) {
+                let schema = thread.schema;
+                self.fail(index, (Keyword::UniqueItems, schema))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, index: usize, failure: Failure) -> Result<(), Stop> {
+        let Some(thread) = self.list.get_mut(index) else { return Ok(()) };
+        let first = *thread.failure.get_or_insert(failure);
+        if thread.must { Err(Stop::Refused(first.0, first.1)) } else { Ok(()) }
+    }
+
+    fn find(&mut self, start: usize, schema: u32) -> Option<&mut Thread> {
+        self.list.get_mut(start..)?.iter_mut().find(|thread| thread.schema == schema)
+    }
+
+    /// How a schema fared on the value whose threads begin at `start`.
+    fn outcome(&self, start: usize, schema: u32) -> Option<Failure> {
+        if schema == SCHEMA_ANY {
+            return None;
+        }
+        let threads = self.list.get(start..).unwrap_or_default();
+        match threads.iter().find(|thread| thread.schema == schema) {
+            Some(thread) => thread.failure,
+            // A schema that asks for itself on the same value: JSON Schema leaves it undefined.
+            None => Some((Keyword::Schema, schema)),
+        }
+    }
+
+    /// What a tag chose for a composition of a thread.
+    fn choice(&self, thread: usize, composition: u32) -> Option<u32> {
+        let mut choices = self.choices.iter().rev();
+        let found = choices
+            .find(|choice| choice.thread as usize == thread && choice.composition == composition);
+        found.map(|choice| choice.schema)
+    }
+}
+
+impl Core {
+    /// Judges a scalar within `frame`.
+    pub fn judge(
+        &mut self,
+        view: &View<'_>,
+        frame: &Frame,
+        want: u32,
+        value: &Value<'_>,
+    ) -> Result<(), Stop> {
+        let start = Start::Scalar(value);
+        let mut want = want;
+        for _ in 0..MAX_PASSES {
+            let Some(schema) = view.schemas.get(want as usize) else { break };
+            if schema.composition_count.get() == 0 {
+                return check::scalar(view, schema, value).map_err(|k| Stop::Refused(k, want));
+            }
+            let Some(next) = passes_on(view, schema, start) else { break };
+            check::scalar(view, schema, value).map_err(|k| Stop::Refused(k, want))?;
+            want = next;
+        }
+        if want == WANT_EDGES {
+            self.choose(view, frame, Some(value))?;
+        }
+        let first = self.threads.list.len();
+        self.enter(view, frame, want, start)?;
+        self.resolve(view, first, start, frame)?;
+        self.settle(first, frame.edges as usize)?;
+        self.threads.list.truncate(first);
+        self.threads.edges.truncate(frame.edges as usize);
+        Ok(())
+    }
+
+    /// Opens a container whose schema has compositions, or that several schemas apply to.
+    #[inline(never)]
+    pub fn open_composed(
+        &mut self,
+        view: &View<'_>,
+        parent: &Frame,
+        want: u32,
+        container: Container,
+    ) -> Result<Frame, Stop> {
+        let object = container == Container::Object;
+        let start = if object { Start::Object } else { Start::Array };
+        let mut want = want;
+        for _ in 0..MAX_PASSES {
+            let Some(schema) = view.schemas.get(want as usize) else { break };
+            if schema.composition_count.get() == 0 {
+                return match container {
+                    Container::Object => object::open(self, view, parent, want),
+                    _ => array::open(self, view, parent, want),
+                };
+            }
+            let part = if object { schema.object.get() } else { schema.array.get() };
+            if part != NONE || own(view, schema, start).is_err() {
+                break;
+            }
+            let Some(next) = passes_on(view, schema, start) else {
+                if object && only_tagged(view, schema).is_some() {
+                    let frame = self.frame_within(parent, container, want);
+                    return Ok(Frame { flags: frame.flags | TAG, ..frame });
+                }
+                break;
+            };
+            want = next;
+        }
+        self.open_threads(view, parent, want, container)
+    }
+
+    /// Opens a container with threads.
+    #[inline(never)]
+    pub fn open_threads(
+        &mut self,
+        view: &View<'_>,
+        parent: &Frame,
+        want: u32,
+        container: Container,
+    ) -> Result<Frame, Stop> {
+        if want == WANT_EDGES {
+            self.choose(view, parent, None)?;
+        }
+        let mut frame = self.frame_within(parent, container, want);
+        let start = if container == Container::Object { Start::Object } else { Start::Array };
+        self.enter(view, parent, want, start)?;
+        frame.flags |= THREADS;
+        let unique = |thread: &Thread| {
+            let check = view.array_checks.get(thread.part as usize);
+            check.is_some_and(|check| check.flags.get() & ARRAY_UNIQUE != 0)
+        };
+        let threads = self.threads.list.get(frame.threads as usize..).unwrap_or_default();
+        if container == Container::Array && threads.iter().any(unique) {
+            frame.flags |= UNIQUE;
+        }
+        Ok(frame)
+    }
+
+    /// Decides by the first member of an object which schema its tag chooses; if the tag is not
+    /// there, opens the object with threads.
+    pub fn open_tagged(
+        &mut self,
+        view: &View<'_>,
+        parent: &Frame,
+        frame: &Frame,
+        input: &[u8],
+        last: bool,
+    ) -> Result<Frame, Stop> {
+        self.step(1)?;
+        let schema = view.schemas.get(frame.schema as usize);
+        if let Some(composition) = schema.and_then(|schema| only_tagged(view, schema)) {
+            match super::token::first_member(input, bytes(view, composition.tag), last) {
+                Err(why) => return Err(why),
+                Ok(Some(value)) => {
+                    let Some(branch) = object::tagged(view, composition, value) else {
+                        return Err(Stop::Refused(keyword(composition), frame.schema));
+                    };
+                    return object::open(self, view, parent, branch);
+                }
+                Ok(None) => {}
+            }
+        }
+        self.open_threads(view, parent, frame.schema, Container::Object)
+    }
+
+    /// Says which schemas the threads of an object want of a member.
+    #[inline(never)]
+    pub fn name_in_threads(
+        &mut self,
+        view: &View<'_>,
+        frame: &mut Frame,
+        text: &[u8],
+        ascii: bool,
+    ) -> Result<u32, Stop> {
+        object::add_undeclared(self, frame, text)?;
+        let hash = name_hash(text);
+        let end = self.threads.list.len();
+        for index in frame.threads as usize..end {
+            self.step(1)?;
+            let Some(thread) = self.threads.list.get(index).copied() else { continue };
+            if thread.failure.is_some() {
+                continue;
+            }
+            if thread.tagged {
+                self.note_tags(view, index, &thread, text);
+            }
+            let Some(check) = view.object_checks.get(thread.part as usize) else { continue };
+            let first = check.properties.get();
+            let mut member = None;
+            if let Some(found) = object::find(view, check, text, hash) {
+                let place = first.wrapping_add(found);
+                if let Some(thread) = self.threads.list.get_mut(index) {
+                    object::mark(&mut thread.seen, &mut self.wide, thread.wide, found);
+                }
+                let property = view.properties.get(place as usize);
+                member = property.filter(|p| p.flags.get() & PROPERTY_IMPLIED == 0);
+                if frame.member == NONE && property.is_some() {
+                    frame.member = place;
+                }
+            }
+            if check.names.get() != NONE
+                && let Some(failure) = self.refuses(view, frame, check.names.get(), text, ascii)?
+            {
+                self.threads.fail(index, failure)?;
+            }
+            let mut wanted = member.is_some();
+            if let Some(property) = member {
+                self.want(index, property.schema.get(), Keyword::Properties)?;
+            }
+            for schema in object::pattern_schemas(view, check, text) {
+                self.step(1)?;
+                if let Some(schema) = schema {
+                    wanted = true;
+                    self.want(index, schema, Keyword::PatternProperties)?;
+                }
+            }
+            if !wanted {
+                self.want(index, check.additional.get(), Keyword::AdditionalProperties)?;
+            }
+        }
+        Ok(self.reduce(frame))
+    }
+
+    /// Says which schemas the threads of an array want of the item that `frame.count` counts last.
+    #[inline(never)]
+    pub fn item_in_threads(&mut self, view: &View<'_>, frame: &Frame) -> Result<u32, Stop> {
+        for index in frame.threads as usize..self.threads.list.len() {
+            self.step(1)?;
+            let Some(thread) = self.threads.list.get(index).copied() else { continue };
+            let check = view.array_checks.get(thread.part as usize);
+            let (Some(check), None) = (check, thread.failure) else { continue };
+            self.want(index, array::schema_of(view, check, frame.count), Keyword::Items)?;
+            match check.contains.get() {
+                NONE | SCHEMA_NEVER => {}
+                SCHEMA_ANY => self.count_contained(index),
+                schema => {
+                    let thread = index as u32;
+                    self.threads.add_edge(Edge { thread, schema, contains: true })?;
+                }
+            }
+        }
+        Ok(self.reduce(frame))
+    }
+
+    /// Resolves the threads of a container that has ended, and tells its parent's.
+    #[inline(never)]
+    pub fn close_threads(
+        &mut self,
+        view: &View<'_>,
+        frame: &Frame,
+        parent: &Frame,
+    ) -> Result<(), Stop> {
+        let object = frame.container == Container::Object;
+        let start = if object { Start::Object } else { Start::Array };
+        self.resolve(view, frame.threads as usize, start, frame)?;
+        self.settle(frame.threads as usize, parent.edges as usize)?;
+        self.threads.list.truncate(frame.threads as usize);
+        self.threads.edges.truncate(parent.edges as usize);
+        self.threads.choices.truncate(frame.choices as usize);
+        Ok(())
+    }
+
+    fn count_contained(&mut self, index: usize) {
+        if let Some(thread) = self.threads.list.get_mut(index) {
+            thread.contained = thread.contained.saturating_add(1);
+        }
+    }
+
+    fn want(&mut self, index: usize, schema: u32, keyword: Keyword) -> Result<(), Stop> {
+        match schema {
+            SCHEMA_ANY => Ok(()),
+            SCHEMA_NEVER => {
+                let of = self.threads.list.get(index).map_or(NONE, |thread| thread.schema);
+                self.threads.fail(index, (keyword, of))
+            }
+            _ => self.threads.want(index as u32, schema),
+        }
+    }
+
+    /// What the pending edges come down to: nothing, one schema that must hold, or threads.
+    fn reduce(&mut self, frame: &Frame) -> u32 {
+        let threads = &mut self.threads;
+        if !threads.pending_tags.is_empty() {
+            return WANT_EDGES;
+        }
+        let pending = threads.edges.get(frame.edges as usize..).unwrap_or_default();
+        let Some(first) = pending.first() else { return SCHEMA_ANY };
+        let schema = first.schema;
+        let sole = pending.iter().all(|edge| {
+            let thread = threads.list.get(edge.thread as usize);
+            edge.schema == schema && !edge.contains && thread.is_none_or(|thread| thread.must)
+        });
+        if sole {
+            threads.edges.truncate(frame.edges as usize);
+            return schema;
+        }
+        WANT_EDGES
+    }
+
+    /// Notes the compositions of a thread that the member of this name decides.
+    fn note_tags(&mut self, view: &View<'_>, index: usize, thread: &Thread, name: &[u8]) {
+        let Some(schema) = view.schemas.get(thread.schema as usize) else { return };
+        for (place, composition) in compositions(view, schema) {
+            if kind(composition) == Some(CompositionKind::Tagged)
+                && bytes(view, composition.tag) == name
+            {
+                self.threads.pending_tags.push((index as u32, place));
+            }
+        }
+    }
+
+    /// Lets the value of a tag choose; `None` for a value that is no scalar.
+    fn choose(
+        &mut self,
+        view: &View<'_>,
+        frame: &Frame,
+        value: Option<&Value<'_>>,
+    ) -> Result<(), Stop> {
+        while let Some((thread, place)) = self.threads.pending_tags.pop() {
+            let Some(composition) = view.compositions.get(place as usize) else { continue };
+            let chosen = match value {
+                Some(Value::String(text, _)) => object::tagged(view, composition, text),
+                _ => None,
+            };
+            let index = thread as usize;
+            let (must, of) =
+                self.threads.list.get(index).map_or((false, NONE), |t| (t.must, t.schema));
+            let failure = (keyword(composition), of);
+            let Some(chosen) = chosen else {
+                self.threads.fail(index, failure)?;
+                continue;
+            };
+            self.threads.choices.push(Choice { thread, composition: place, schema: chosen });
+            let first = frame.threads as usize;
+            for tag in tags(view, composition) {
+                self.step(1)?;
+                let Some(thread) = self.threads.find(first, tag.schema.get()) else { continue };
+                if thread.schema != chosen && thread.references == 1 {
+                    // Nobody else asks: it need not be judged further.
+                    thread.failure.get_or_insert(failure);
+                } else if thread.schema == chosen && must {
+                    thread.must = true;
+                    if let Some((keyword, schema)) = thread.failure {
+                        return Err(Stop::Refused(keyword, schema));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a schema refuses a text, by itself.
+    fn refuses(
+        &mut self,
+        view: &View<'_>,
+        frame: &Frame,
+        schema: u32,
+        text: &[u8],
+        ascii: bool,
+    ) -> Result<Option<Failure>, Stop> {
+        let first = self.threads.list.len();
+        let value = Value::String(text, ascii);
+        let start = Start::Scalar(&value);
+        self.visit(view, first, schema, false, start)?;
+        self.resolve(view, first, start, frame)?;
+        let outcome = self.threads.outcome(first, schema);
+        self.threads.list.truncate(first);
+        Ok(outcome)
+    }
+
+    /// Makes the threads of a value that begins within `parent`.
+    fn enter(
+        &mut self,
+        view: &View<'_>,
+        parent: &Frame,
+        want: u32,
+        start: Start<'_>,
+    ) -> Result<(), Stop> {
+        let first = self.threads.list.len();
+        if want != WANT_EDGES {
+            return self.visit(view, first, want, true, start);
+        }
+        for index in parent.edges as usize..self.threads.edges.len() {
+            let Some(edge) = self.threads.edges.get(index).copied() else { continue };
+            let thread = self.threads.list.get(edge.thread as usize);
+            let must = !edge.contains && thread.is_none_or(|thread| thread.must);
+            self.visit(view, first, edge.schema, must, start)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a thread for a schema and those that it asks for, branches first.
+    fn visit(
+        &mut self,
+        view: &View<'_>,
+        first: usize,
+        root: u32,
+        must: bool,
+        start: Start<'_>,
+    ) -> Result<(), Stop> {
+        self.arrive(view, first, root, must, start)?;
+        while let Some(visit) = self.threads.visits.last_mut() {
+            let Some(schema) = view.schemas.get(visit.schema as usize) else {
+                self.threads.visits.pop();
+                continue;
+            };
+            match branch(view, schema, start, visit.composition, visit.branch) {
+                Branch::Schema(next, and) => {
+                    visit.branch += 1;
+                    let must = visit.must && and;
+                    self.arrive(view, first, next, must, start)?;
+                }
+                Branch::Nothing => visit.branch += 1,
+                Branch::NextComposition => {
+                    visit.composition += 1;
+                    visit.branch = 0;
+                }
+                Branch::End => {
+                    let (index, must) = (visit.schema, visit.must);
+                    self.threads.visits.pop();
+                    self.push_thread(view, schema, index, must, None, start)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins the visit of a schema, unless it has a thread or is being visited.
+    fn arrive(
+        &mut self,
+        view: &View<'_>,
+        first: usize,
+        index: u32,
+        must: bool,
+        start: Start<'_>,
+    ) -> Result<(), Stop> {
+        self.step(1 + (self.threads.list.len() - first) / 16)?;
+        if index == SCHEMA_ANY {
+            return Ok(());
+        }
+        if let Some(thread) = self.threads.find(first, index) {
+            thread.references = thread.references.saturating_add(1);
+            thread.must |= must;
+            return match thread.failure {
+                Some((keyword, schema)) if must => Err(Stop::Refused(keyword, schema)),
+                _ => Ok(()),
+            };
+        }
+        if self.threads.visits.iter().any(|visit| visit.schema == index) {
+            return Ok(());
+        }
+        let Some(schema) = view.schemas.get(index as usize) else { return Ok(()) };
+        match own(view, schema, start) {
+            Err(keyword) if must => Err(Stop::Refused(keyword, index)),
+            // It has failed already: its branches need not be judged on its behalf.
+            Err(keyword) => {
+                self.push_thread(view, schema, index, must, Some((keyword, index)), start)
+            }
+            Ok(()) if schema.composition_count.get() == 0 && !dependent(view, schema, start) => {
+                self.push_thread(view, schema, index, must, None, start)
+            }
+            Ok(()) => {
+                if self.threads.visits.len() >= MAX_LIVE {
+                    return Err(Stop::Here(FaultKind::Budget));
+                }
+                self.threads.visits.push(Visit { schema: index, must, composition: 0, branch: 0 });
+                Ok(())
+            }
+        }
+    }
+
+    fn push_thread(
+        &mut self,
+        view: &View<'_>,
+        schema: &Schema,
+        index: u32,
+        must: bool,
+        failure: Option<Failure>,
+        start: Start<'_>,
+    ) -> Result<(), Stop> {
+        if self.threads.list.len() >= MAX_LIVE {
+            return Err(Stop::Here(FaultKind::Budget));
+        }
+        let part = match start {
+            Start::Scalar(_) => NONE,
+            Start::Array => schema.array.get(),
+            Start::Object => schema.object.get(),
+        };
+        let wide = self.wide.len() as u32;
+        let mut tagged = false;
+        if matches!(start, Start::Object) && failure.is_none() {
+            let is_tagged = |(_, c): (u32, &Composition)| kind(c) == Some(CompositionKind::Tagged);
+            tagged = compositions(view, schema).any(is_tagged);
+            let check = view.object_checks.get(part as usize);
+            let more = check.map_or(0, |check| check.property_count.get().saturating_sub(64));
+            self.step(more as usize / 64)?;
+            self.wide.resize(self.wide.len() + more.div_ceil(64) as usize, 0);
+        }
+        self.threads.list.push(Thread {
+            schema: index,
+            failure,
+            must,
+            tagged,
+            references: 1,
+            part,
+            contained: 0,
+            seen: 0,
+            wide,
+        });
+        Ok(())
+    }
+
+    /// Settles every thread of a value that has ended, branches first.
+    fn resolve(
+        &mut self,
+        view: &View<'_>,
+        first: usize,
+        start: Start<'_>,
+        frame: &Frame,
+    ) -> Result<(), Stop> {
+        for index in first..self.threads.list.len() {
+            self.step(1)?;
+            let Some(thread) = self.threads.list.get(index).copied() else { continue };
+            let Some(schema) = view.schemas.get(thread.schema as usize) else { continue };
+            if thread.failure.is_some() {
+                continue;
+            }
+            let failure = match self.at_end(view, first, &thread, start, frame) {
+                Err(keyword) => Some((keyword, thread.schema)),
+                Ok(Some(failure)) => Some(failure),
+                Ok(None) => self.composed(view, first, index, schema, thread.schema, start)?,
+            };
+            if let Some(failure) = failure {
+                self.threads.fail(index, failure)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What only the end of a container tells of one thread, compositions aside.
+    fn at_end(
+        &self,
+        view: &View<'_>,
+        first: usize,
+        thread: &Thread,
+        start: Start<'_>,
+        frame: &Frame,
+    ) -> Result<Option<Failure>, Keyword> {
+        match start {
+            Start::Scalar(_) => {}
+            Start::Array => {
+                let Some(check) = view.array_checks.get(thread.part as usize) else {
+                    return Ok(None);
+                };
+                array::counts(check, frame.count)?;
+                if check.contains.get() != NONE {
+                    if thread.contained < check.min_contains.get() {
+                        return Err(Keyword::Contains);
+                    }
+                    if thread.contained > check.max_contains.get() {
+                        return Err(Keyword::MaxContains);
+                    }
+                }
+            }
+            Start::Object => {
+                let Some(check) = view.object_checks.get(thread.part as usize) else {
+                    return Ok(None);
+                };
+                let as_if =
+                    Frame { part: thread.part, seen: thread.seen, wide: thread.wide, ..*frame };
+                object::close(self, view, &as_if)?;
+                for dependent in object::dependents(view, check) {
+                    let schema = dependent.schema.get();
+                    if schema != NONE
+                        && object::has(self, thread.seen, thread.wide, dependent.property.get())
+                        && let Some(failure) = self.threads.outcome(first, schema)
+                    {
+                        return Ok(Some(failure));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// How the compositions of a thread turned out.
+    fn composed(
+        &mut self,
+        view: &View<'_>,
+        first: usize,
+        index: usize,
+        schema: &Schema,
+        schema_index: u32,
+        start: Start<'_>,
+    ) -> Result<Option<Failure>, Stop> {
+        for (place, composition) in compositions(view, schema) {
+            self.step(1 + usize::from(composition.branch_count.get()))?;
+            let refused = Some((keyword(composition), schema_index));
+            let threads = &self.threads;
+            let accepts = |schema: &u32| threads.outcome(first, *schema).is_none();
+            let mut branches =
+                list(view, composition.branches.get(), composition.branch_count.get());
+            let failure = match kind(composition) {
+                None => refused,
+                Some(CompositionKind::AllOf) => branches.find_map(|s| threads.outcome(first, s)),
+                Some(CompositionKind::AnyOf) => {
+                    if branches.any(|s| accepts(&s)) {
+                        None
+                    } else {
+                        refused
+                    }
+                }
+                Some(CompositionKind::OneOf) => {
+                    if branches.filter(accepts).take(2).count() == 1 {
+                        None
+                    } else {
+                        refused
+                    }
+                }
+                Some(CompositionKind::Not) => {
+                    if branches.any(|s| accepts(&s)) {
+                        refused
+                    } else {
+                        None
+                    }
+                }
+                Some(CompositionKind::If) => {
+                    match (branches.next(), branches.next(), branches.next()) {
+                        (Some(condition), Some(then), Some(other)) => {
+                            threads.outcome(first, if accepts(&condition) { then } else { other })
+                        }
+                        _ => refused,
+                    }
+                }
+                Some(CompositionKind::TypeSwitch) => match type_switch(view, composition, start) {
+                    Some(schema) => threads.outcome(first, schema),
+                    None => refused,
+                },
+                Some(CompositionKind::Tagged) => match start {
+                    Start::Object => match threads.choice(index, place) {
+                        Some(schema) => threads.outcome(first, schema),
+                        None => refused,
+                    },
+                    _ => None,
+                },
+            };
+            if failure.is_some() {
+                return Ok(failure);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tells the threads that wanted something of a value how it fared.
+    fn settle(&mut self, first: usize, edges: usize) -> Result<(), Stop> {
+        for index in edges..self.threads.edges.len() {
+            self.step(1)?;
+            let Some(edge) = self.threads.edges.get(index).copied() else { continue };
+            let outcome = self.threads.outcome(first, edge.schema);
+            match outcome {
+                None if edge.contains => self.count_contained(edge.thread as usize),
+                Some(failure) if !edge.contains => {
+                    self.threads.fail(edge.thread as usize, failure)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a schema asks of the same value at a place among its compositions.
+enum Branch {
+    /// This schema; whether the asking schema holds only if this one does.
+    Schema(u32, bool),
+    Nothing,
+    NextComposition,
+    End,
+}
+
+fn branch(
+    view: &View<'_>,
+    schema: &Schema,
+    start: Start<'_>,
+    composition: u32,
+    branch: u32,
+) -> Branch {
+    let count = u32::from(schema.composition_count.get());
+    if composition > count {
+        return Branch::End;
+    }
+    if composition == count {
+        // After the compositions, what properties ask of the whole object.
+        if !matches!(start, Start::Object) {
+            return Branch::End;
+        }
+        let Some(check) = view.object_checks.get(schema.object.get() as usize) else {
+            return Branch::End;
+        };
+        return match object::dependents(view, check).get(branch as usize) {
+            None => Branch::End,
+            Some(dependent) if dependent.schema.get() == NONE => Branch::Nothing,
+            Some(dependent) => Branch::Schema(dependent.schema.get(), false),
+        };
+    }
+    let place = schema.compositions.get().saturating_add(composition);
+    let Some(of) = view.compositions.get(place as usize) else { return Branch::NextComposition };
+    let wanted = match kind(of) {
+        None => None,
+        Some(CompositionKind::TypeSwitch) => {
+            if branch == 0 {
+                type_switch(view, of, start)
+            } else {
+                None
+            }
+        }
+        Some(CompositionKind::Tagged) => match start {
+            Start::Object => tags(view, of).get(branch as usize).map(|tag| tag.schema.get()),
+            _ => None,
+        },
+        Some(_) if branch < u32::from(of.branch_count.get()) => {
+            list(view, of.branches.get().saturating_add(branch), 1).next()
+        }
+        Some(_) => None,
+    };
+    let and = matches!(kind(of), Some(CompositionKind::AllOf | CompositionKind::TypeSwitch));
+    wanted.map_or(Branch::NextComposition, |schema| Branch::Schema(schema, and))
+}
+
+/// What a schema says of a value by itself, as far as the value's start tells.
+fn own(view: &View<'_>, schema: &Schema, start: Start<'_>) -> Result<(), Keyword> {
+    let kind = match start {
+        Start::Scalar(value) => return check::scalar(view, schema, value),
+        Start::Array => TYPE_ARRAY,
+        Start::Object => TYPE_OBJECT,
+    };
+    if schema.types & kind == 0 {
+        return Err(Keyword::Type);
+    }
+    if schema.literals.get() == NONE { Ok(()) } else { Err(Keyword::Enum) }
+}
+
+/// Whether properties ask something of the whole object.
+fn dependent(view: &View<'_>, schema: &Schema, start: Start<'_>) -> bool {
+    let check = view.object_checks.get(schema.object.get() as usize);
+    matches!(start, Start::Object)
+        && check.is_some_and(|check| object::has_dependent_schemas(view, check))
+}
+
+/// The schema that decides for one that has nothing but a single branch for the value.
+fn passes_on(view: &View<'_>, schema: &Schema, start: Start<'_>) -> Option<u32> {
+    if schema.composition_count.get() != 1 {
+        return None;
+    }
+    let composition = view.compositions.get(schema.compositions.get() as usize)?;
+    match kind(composition)? {
+        CompositionKind::TypeSwitch => type_switch(view, composition, start),
+        CompositionKind::AllOf if composition.branch_count.get() == 1 => {
+            list(view, composition.branches.get(), 1).next()
+        }
+        CompositionKind::Tagged if !matches!(start, Start::Object) => Some(SCHEMA_ANY),
+        _ => None,
+    }
+}
+
+/// The composition of a schema that has no other, if a tag decides it.
+fn only_tagged<'b>(view: &View<'b>, schema: &Schema) -> Option<&'b Composition> {
+    let composition = view.compositions.get(schema.compositions.get() as usize)?;
+    let sole = schema.composition_count.get() == 1 && schema.object.get() == NONE;
+    (sole && kind(composition) == Some(CompositionKind::Tagged)).then_some(composition)
+}
+
+/// The compositions of a schema, with their places.
+fn compositions<'b>(
+    view: &View<'b>,
+    schema: &Schema,
+) -> impl Iterator<Item = (u32, &'b Composition)> {
+    let first = schema.compositions.get();
+    let last = (first as usize).saturating_add(usize::from(schema.composition_count.get()));
+    let run = view.compositions.get(first as usize..last).unwrap_or_default();
+    (first..).zip(run)
+}
+
+fn tags<'b>(view: &View<'b>, of: &Composition) -> &'b [Tag] {
+    let first = of.branches.get() as usize;
+    let last = first.saturating_add(usize::from(of.branch_count.get()));
+    view.tags.get(first..last).unwrap_or_default()
+}
+
+fn type_switch(view: &View<'_>, of: &Composition, start: Start<'_>) -> Option<u32> {
+    let switch = view.type_switches.get(of.branches.get() as usize)?;
+    let schema = match start {
+        Start::Array => switch.array,
+        Start::Object => switch.object,
+        Start::Scalar(Value::Null) => switch.null,
+        Start::Scalar(Value::Boolean(_)) => switch.boolean,
+        Start::Scalar(Value::Number(_)) => switch.number,
+        Start::Scalar(Value::String(..)) => switch.string,
+    };
+    Some(schema.get())
+}
+
+fn kind(of: &Composition) -> Option<CompositionKind> {
+    CompositionKind::from_code(of.kind)
+}
+
+fn keyword(of: &Composition) -> Keyword {
+    Keyword::from_code(of.keyword).unwrap_or(Keyword::Schema)
+}

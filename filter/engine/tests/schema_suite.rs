@@ -1,0 +1,104 @@
+//! The official JSON Schema test suite, lowered keyword by keyword. It is not part of the repository: without
+//! `PORTCULLIS_DATA` (or the folder that it stands for) these tests say `skipped`.
+
+#[path = "common/program.rs"]
+mod program;
+
+use portcullis_engine::schema::{FaultKind, Limits, NoSink, Validator};
+use program::Program;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Files or groups in which the program means something else on purpose, each with the reason.
+const KNOWN: &[(&str, &str)] = &[
+    ("float-overflow.json", "numbers are judged exactly: 1e308 is an integer"),
+    (
+        "validation of A-label (punycode) host names",
+        "encoded labels are not decoded: what they encode is the resolver's concern",
+    ),
+];
+
+fn known(name: &str) -> bool {
+    KNOWN.iter().any(|(known, _)| *known == name)
+}
+
+fn suite() -> Option<PathBuf> {
+    let root = std::env::var_os("PORTCULLIS_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
+        PathBuf::from,
+    );
+    let path = root.join("json-schema-test-suite/tests/draft2020-12");
+    path.is_dir().then_some(path)
+}
+
+fn run(folder: &Path, formats: bool) -> (usize, usize, Vec<String>) {
+    let (mut judged, mut passed_over, mut wrong) = (0, 0, Vec::new());
+    let mut files: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut validator = Validator::new();
+    for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "json")) {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        if known(&name) {
+            continue;
+        }
+        let groups: Vec<Value> = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+        for group in groups.iter().filter(|group| !known(group["description"].as_str().unwrap())) {
+            let (program, schema) = Program::with_formats(&group["schema"], formats);
+            let tests = group["tests"].as_array().unwrap();
+            if !program.unsupported.is_empty() {
+                passed_over += tests.len();
+                continue;
+            }
+            for test in tests {
+                let body = test["data"].to_string();
+                let limits = Limits { depth: 128, ..Limits::default() };
+                let verdict = validator.validate(
+                    &program.view(),
+                    schema,
+                    limits,
+                    body.as_bytes(),
+                    &mut NoSink,
+                );
+                let expected = test["valid"].as_bool().unwrap();
+                judged += 1;
+                let sound = match &verdict {
+                    Ok(()) => expected,
+                    Err(fault) => !expected && fault.kind == FaultKind::Invalid,
+                };
+                if !sound {
+                    wrong.push(format!(
+                        "{name}: {}: {}: {verdict:?}",
+                        group["description"], test["description"]
+                    ));
+                }
+            }
+        }
+    }
+    (judged, passed_over, wrong)
+}
+
+#[test]
+fn keywords_mean_what_the_suite_says() {
+    let Some(suite) = suite() else {
+        println!("skipped: no JSON Schema test suite");
+        return;
+    };
+    let (judged, passed_over, wrong) = run(&suite, false);
+    println!("{judged} judged, {passed_over} passed over");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(judged > 700, "{judged}");
+}
+
+#[test]
+fn formats_mean_what_the_suite_says() {
+    let Some(suite) = suite() else {
+        println!("skipped: no JSON Schema test suite");
+        return;
+    };
+    let (judged, passed_over, wrong) = run(&suite.join("optional/format"), true);
+    println!("{judged} judged, {passed_over} passed over");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(judged > 200, "{judged}");
+}
