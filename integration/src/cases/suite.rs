@@ -123,3 +123,26 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
     }
     fs::write(path, text).map_err(Error::io(path.display().to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_suite_can_be_read_and_names_its_cases_once() {
+        let suites = all().unwrap_or_else(|error| panic!("{error}"));
+        assert!(suites.len() > 30);
+        for suite in suites {
+            let names: BTreeSet<&str> = suite.cases.iter().map(|case| case.name.as_str()).collect();
+            assert_eq!(names.len(), suite.cases.len(), "{}", suite.name);
+            for case in &suite.cases {
+                // Panics on a body that is written wrong.
+                let length = case.request.content().map_or(0, |content| content.len());
+                let last = case.request.cuts.last().copied().unwrap_or_default();
+                assert!(last <= length, "{}: {}: a cut behind the end", suite.name, case.name);
+            }
+        }
+    }
+}
