@@ -5,6 +5,8 @@
 pub mod diag;
 pub mod emit;
 pub mod ir;
+pub mod load;
 pub mod lower;
+pub mod openapi;
 pub mod report;
 pub mod source;

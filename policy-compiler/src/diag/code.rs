@@ -58,7 +58,7 @@ codes! {
     DUPLICATE_OPERATION = "PC0301" Error "two operations match the same method and paths";
     DUPLICATE_OPERATION_ID = "PC0302" Error "two operations have the same `operationId`";
     BAD_TEMPLATE = "PC0303" Error "a path template cannot be understood";
-    UNDECLARED_VARIABLE = "PC0304" Error "a path variable has no parameter";
+    UNDECLARED_VARIABLE = "PC0304" Warning "a path variable has no parameter";
     UNUSED_PATH_PARAMETER = "PC0305" Warning "a path parameter is not in the template";
     IGNORED_HEADER = "PC0306" Note "a header parameter that OpenAPI ignores";
     PATH_SUFFIX = "PC0307" Warning "a path holds a query or a fragment";
@@ -83,6 +83,7 @@ codes! {
     REQUIRED_BOOLEAN = "PC0410" Warning "`required` is a boolean, which means nothing in a schema";
     UNKNOWN_DIALECT = "PC0411" Warning "a schema asks for a dialect that is not known";
     EMPTY_COMPOSITION = "PC0412" Warning "an empty `allOf`, `anyOf` or `oneOf` means nothing";
+    ENUM_TEXT = "PC0413" Warning "a number or boolean in an `enum` of strings is read as text";
 
     POLICY_FIELD = "PC0501" Error "a policy field is unknown";
     POLICY_VALUE = "PC0502" Error "a policy field has a value that is not allowed";

@@ -153,6 +153,11 @@ impl Diagnostics {
         self.list.iter().filter(|d| d.severity == severity).count()
     }
 
+    /// Whether one of them points into a file.
+    pub fn mentions(&self, path: &str) -> bool {
+        self.list.iter().any(|d| d.labels.iter().any(|l| &*l.span.path == path))
+    }
+
     /// All of them, by file, line, column and code, without repetitions.
     pub fn sorted(&self) -> Vec<&Diagnostic> {
         let mut sorted: Vec<_> = self.list.iter().collect();

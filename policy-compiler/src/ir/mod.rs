@@ -34,6 +34,8 @@ pub struct Model {
     pub pointers: Pointers,
     /// Constructs that the front end already knows to have no effect on enforcement.
     pub ignored: Vec<Ignored>,
+    /// Constructs that the front end could take over only roughly.
+    pub approximated: Vec<Ignored>,
 }
 
 impl Model {
@@ -91,13 +93,13 @@ pub enum Version {
     V3_1,
 }
 
-/// A construct that has no effect, found by the front end; the report lists it as not enforced.
+/// A construct that the front end could not take over as it stands, for the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ignored {
     /// Where it stands.
     pub origin: Origin,
     /// The construct's name as in the report: a keyword, or `parameter`, `media-type`, ….
     pub construct: String,
-    /// Why it has no effect, lower case, no final period.
+    /// Why, lower case, no final period.
     pub reason: String,
 }

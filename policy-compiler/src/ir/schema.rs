@@ -98,6 +98,38 @@ pub struct Schema {
     pub usage: Usage,
 }
 
+impl Schema {
+    /// Every schema that this one refers to, in a fixed order; one can occur several times.
+    /// Those of a discriminator's mapping are not among them.
+    pub fn children(&self) -> Vec<SchemaId> {
+        let mut children = Vec::new();
+        children.extend(self.reference.map(|r| r.value));
+        children.extend(self.dynamic_reference.as_ref().map(|r| r.value.schema));
+        children.extend(self.string.content_schema.map(|s| s.value));
+        let array = &*self.array;
+        for one in [array.items, array.contains, array.unevaluated_items] {
+            children.extend(one.map(|s| s.value));
+        }
+        let object = &*self.object;
+        for one in
+            [object.additional_properties, object.property_names, object.unevaluated_properties]
+        {
+            children.extend(one.map(|s| s.value));
+        }
+        for named in [&object.properties, &object.pattern_properties, &object.dependent_schemas] {
+            children.extend(named.iter().flat_map(|n| &n.value).map(|p| p.schema));
+        }
+        let applied = &*self.applied;
+        for one in [applied.not, applied.if_, applied.then, applied.else_] {
+            children.extend(one.map(|s| s.value));
+        }
+        for many in [&array.prefix_items, &applied.all_of, &applied.any_of, &applied.one_of] {
+            children.extend(many.iter().flat_map(|m| &m.value));
+        }
+        children
+    }
+}
+
 /// `format`, `minimum` and their like are grouped by the type that they apply to. A group that a
 /// schema does not use costs one pointer; reading one that is not there shows an empty group.
 #[derive(Clone, Debug)]
@@ -228,9 +260,9 @@ group! {
         pattern_properties: At<Vec<Property>>,
         /// `propertyNames`
         property_names: At<SchemaId>,
-        /// `dependentRequired`, also the lists of `dependencies`.
+        /// `dependentRequired`
         dependent_required: At<Vec<DependentRequired>>,
-        /// `dependentSchemas`, also the schemas of `dependencies`.
+        /// `dependentSchemas`
         dependent_schemas: At<Vec<Property>>,
         /// `unevaluatedProperties`
         unevaluated_properties: At<SchemaId>,

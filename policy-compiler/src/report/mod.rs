@@ -4,12 +4,14 @@
 //! contain, made by a walk of its own. Out: one line per construct. Nothing can be missing: a
 //! construct that nobody recorded is listed as not enforced.
 
+pub mod inventory;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::ir::{AcceptUnenforced, Model, Origin};
+use crate::ir::{AcceptUnenforced, Ignored, Model, Origin};
 
 /// How far a construct is enforced. Ordered from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -87,13 +89,18 @@ impl Recorder {
     /// meet them. What was recorded without being in the inventory is kept.
     pub fn finish(self, model: &Model, inventory: &[Construct]) -> Report {
         let mut lines: BTreeMap<Key, Line> = BTreeMap::new();
-        let ignored = model.ignored.iter().map(|i| Entry {
-            origin: i.origin,
-            construct: Cow::Owned(i.construct.clone()),
-            status: Status::NotEnforced,
-            reason: Cow::Owned(i.reason.clone()),
-        });
-        for entry in self.entries.into_iter().chain(ignored) {
+        let noted = |status: Status, list: &[Ignored]| -> Vec<Entry> {
+            let entry = |i: &Ignored| Entry {
+                origin: i.origin,
+                construct: Cow::Owned(i.construct.clone()),
+                status,
+                reason: Cow::Owned(i.reason.clone()),
+            };
+            list.iter().map(entry).collect()
+        };
+        let ignored = noted(Status::NotEnforced, &model.ignored);
+        let approximated = noted(Status::Approximated, &model.approximated);
+        for entry in self.entries.into_iter().chain(ignored).chain(approximated) {
             let document = entry.origin.document.0;
             let pointer = model.pointers.render(entry.origin.pointer);
             let key = Key { document, pointer, construct: entry.construct };
@@ -370,6 +377,7 @@ fn covers(accepted: &AcceptUnenforced, line: &ReportLine) -> bool {
         "*" => true,
         // Everything under `responses`, whatever its name.
         "responses" => line.reason == Reach::RESPONSE.reason() || line.construct == "response",
+        "security" => matches!(line.construct.as_str(), "security" | "securityScheme"),
         "callbacks" => line.reason == Reach::CALLBACK.reason(),
         name => name == line.construct,
     };

@@ -148,6 +148,23 @@ pub struct Place<'a> {
     pub node: Node<'a>,
 }
 
+impl<'a> Place<'a> {
+    /// The member of that name, where it is an object that has one.
+    pub fn get(self, name: &str) -> Option<Place<'a>> {
+        self.node.get(name).map(|node| self.with(node))
+    }
+
+    /// Another node of the same file.
+    pub fn with(self, node: Node<'a>) -> Place<'a> {
+        Place { document: self.document, node }
+    }
+
+    /// What tells the place from every other of the library.
+    pub fn key(self) -> (DocumentId, NodeId) {
+        (self.document, self.node.id())
+    }
+}
+
 impl<'s> Library<'s> {
     /// An empty library.
     pub fn new(sources: &'s dyn Sources) -> Self {

@@ -9,7 +9,7 @@ use crate::ir::{Number, Value};
 /// How deep arrays and objects nest at most.
 pub const MAX_DEPTH: usize = 128;
 /// How many nodes one file has at most, those that YAML aliases expand to included.
-pub const MAX_NODES: usize = 4_000_000;
+pub const MAX_NODES: usize = 2_000_000;
 
 /// Index of a node in its tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,55 @@
+//! The front end as a whole: from file names to a model, an inventory and diagnostics.
+
+use crate::diag::{Diagnostics, Files};
+use crate::ir::{Model, Unsupported};
+use crate::openapi::{self, ApiDocuments};
+use crate::report::{Construct, inventory};
+use crate::source::{Library, Sources};
+
+/// What the front end made of its input.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The model; of use only when `diagnostics` has no errors.
+    pub model: Model,
+    /// Everything that the documents contain, for the report.
+    pub inventory: Vec<Construct>,
+    /// What is wrong with the input; more can be added by later stages.
+    pub diagnostics: Diagnostics,
+    /// Texts of the input, for rendering diagnostics.
+    pub files: Files,
+}
+
+/// Reads documents without a policy: each is an API of its own, named after its file, under the
+/// default settings.
+pub fn load_documents(sources: &dyn Sources, paths: &[String]) -> Loaded {
+    let mut diagnostics = Diagnostics::default();
+    let mut library = Library::new(sources);
+    let mut apis: Vec<ApiDocuments> = Vec::new();
+    for path in paths {
+        let name = api_name(path, &apis);
+        let documents = library.load(path, &mut diagnostics).into_iter().collect();
+        apis.push(ApiDocuments { name, documents, unresolved_refs: Unsupported::Error });
+    }
+    let mut loaded = finish(library, &apis, diagnostics);
+    loaded.model.policy.name =
+        apis.first().map_or_else(|| "policy".to_owned(), |api| api.name.clone());
+    loaded
+}
+
+fn finish(library: Library<'_>, apis: &[ApiDocuments], mut diagnostics: Diagnostics) -> Loaded {
+    let model = openapi::read(&library, apis, &mut diagnostics);
+    let roots: Vec<_> = apis.iter().flat_map(|api| api.documents.iter().copied()).collect();
+    let inventory = inventory::take(&library, &roots);
+    Loaded { model, inventory, diagnostics, files: library.into_files() }
+}
+
+/// The file's name without folders and extension, made unique.
+fn api_name(path: &str, taken: &[ApiDocuments]) -> String {
+    let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    let stem = file.split('.').next().filter(|s| !s.is_empty()).unwrap_or("api");
+    let is_taken = |name: &str| taken.iter().any(|api| api.name == name);
+    if !is_taken(stem) {
+        return stem.to_owned();
+    }
+    (2..).map(|i| format!("{stem}-{i}")).find(|name| !is_taken(name)).unwrap_or_default()
+}

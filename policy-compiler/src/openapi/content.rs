@@ -1,0 +1,191 @@
+//! Request bodies, responses, media types.
+
+use crate::diag;
+use crate::ir::{At, Encoding, Header, MediaType, RequestBody, Response, Status, Style, Version};
+use crate::source::Place;
+
+use super::context::Context;
+use super::{media, parameters, schema};
+
+/// `requestBody` of an operation.
+pub(super) fn request_body<'a>(
+    cx: &mut Context<'a>,
+    owner: Place<'a>,
+    version: Version,
+) -> Option<RequestBody> {
+    let place = owner.get("requestBody")?;
+    let target = cx.follow(place)?;
+    body(cx, target, version)
+}
+
+/// Reads one request body.
+pub(super) fn body<'a>(
+    cx: &mut Context<'a>,
+    place: Place<'a>,
+    version: Version,
+) -> Option<RequestBody> {
+    if !cx.is_object(place, "a request body") {
+        return None;
+    }
+    cx.check_fields(place, "a request body", &["description", "content", "required"]);
+    if place.get("content").is_none() {
+        cx.missing(place, "a request body", "content");
+    }
+    let required = cx.flag(place, "required", false);
+    let content = content(cx, place, version);
+    Some(RequestBody { origin: cx.origin(place), required, content })
+}
+
+/// `responses` of an operation.
+pub(super) fn responses<'a>(
+    cx: &mut Context<'a>,
+    owner: Place<'a>,
+    version: Version,
+) -> Vec<Response> {
+    let mut responses = Vec::new();
+    for (key, place) in cx.map(owner, "responses") {
+        let Some(status) = status(key) else {
+            cx.report_with(
+                diag::BAD_STATUS,
+                place,
+                format!("`{key}` is no status"),
+                "statuses are `200`, `2XX` and `default`",
+            );
+            cx.ignore(place, crate::report::construct::RESPONSE, "its key is no status");
+            continue;
+        };
+        let Some(target) = cx.follow(place) else { continue };
+        let (headers, content) = response(cx, target, version);
+        let origin = cx.origin(place);
+        responses.push(Response { origin, status, headers, content });
+    }
+    responses
+}
+
+/// Reads one response, which several operations can share.
+pub(super) fn response<'a>(
+    cx: &mut Context<'a>,
+    place: Place<'a>,
+    version: Version,
+) -> (Vec<Header>, Vec<MediaType>) {
+    let key = (place.document, place.node.id(), version);
+    if let Some(known) = cx.responses.get(&key) {
+        return known.clone();
+    }
+    let mut result = (Vec::new(), Vec::new());
+    if cx.is_object(place, "a response") {
+        cx.check_fields(
+            place,
+            "a response",
+            &["description", "headers", "content", "links", "summary"],
+        );
+        result = (parameters::headers(cx, place, version), content(cx, place, version));
+    }
+    cx.responses.insert(key, result.clone());
+    result
+}
+
+fn status(key: &str) -> Option<Status> {
+    if key == "default" {
+        return Some(Status::Default);
+    }
+    let bytes = key.as_bytes();
+    match bytes {
+        [class @ b'1'..=b'5', b'X' | b'x', b'X' | b'x'] => Some(Status::Class(class - b'0')),
+        [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'] => key.parse().ok().map(Status::Code),
+        _ => None,
+    }
+}
+
+/// `content`.
+pub(super) fn content<'a>(
+    cx: &mut Context<'a>,
+    owner: Place<'a>,
+    version: Version,
+) -> Vec<MediaType> {
+    let mut content: Vec<MediaType> = Vec::new();
+    for (key, place) in cx.map(owner, "content") {
+        let Some(range) = media::parse(key) else {
+            let trimmed = key.trim_end_matches([':', ';', ',']).trim();
+            let help = if trimmed != key && media::parse(trimmed).is_some() {
+                format!("did you mean `{trimmed}`?")
+            } else {
+                "a media type is written `type/subtype`".to_owned()
+            };
+            cx.report_with(diag::BAD_MEDIA_TYPE, place, format!("`{key}` is no media type"), help);
+            cx.ignore(place, crate::report::construct::MEDIA_TYPE, "its key is no media type");
+            continue;
+        };
+        if content.iter().any(|m| m.range == range) {
+            let title = format!("`{key}` is the same media type as another key");
+            cx.report(diag::DUPLICATE_MEDIA_TYPE, place, title);
+            cx.ignore(place, crate::report::construct::MEDIA_TYPE, "an earlier key is the same");
+            continue;
+        }
+        let Some(target) = cx.follow(place) else { continue };
+        if !cx.is_object(target, "a media type") {
+            continue;
+        }
+        cx.check_fields(target, "a media type", &["schema", "example", "examples", "encoding"]);
+        let schema = target.get("schema").map(|at| {
+            let id = schema::id_of(cx, at, version);
+            cx.at(id, at)
+        });
+        let encoding = encoding(cx, target, version);
+        let (origin, text) = (cx.origin(place), key.to_owned());
+        content.push(MediaType { origin, text, range, schema, encoding });
+    }
+    content
+}
+
+fn encoding<'a>(cx: &mut Context<'a>, owner: Place<'a>, version: Version) -> Vec<Encoding> {
+    let mut entries = Vec::new();
+    for (property, place) in cx.map(owner, "encoding") {
+        if !cx.is_object(place, "an encoding") {
+            continue;
+        }
+        cx.check_fields(
+            place,
+            "an encoding",
+            &["contentType", "headers", "style", "explode", "allowReserved"],
+        );
+        entries.push(Encoding {
+            origin: cx.origin(place),
+            property: property.to_owned(),
+            content_type: cx.string(place, "contentType"),
+            style: style(cx, place),
+            explode: cx.boolean(place, "explode"),
+            allow_reserved: cx.boolean(place, "allowReserved"),
+            headers: parameters::headers(cx, place, version),
+        });
+    }
+    entries
+}
+
+fn style<'a>(cx: &mut Context<'a>, owner: Place<'a>) -> Option<At<Style>> {
+    let text = cx.string(owner, "style")?;
+    match Style::ALL.into_iter().find(|s| s.name() == text.value) {
+        Some(style) => Some(At::new(style, text.origin)),
+        None => {
+            let at = owner.get("style").unwrap_or(owner);
+            cx.report(diag::BAD_STYLE, at, format!("`{}` is no style", text.value));
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses() {
+        assert_eq!(status("200"), Some(Status::Code(200)));
+        assert_eq!(status("4xx"), Some(Status::Class(4)));
+        assert_eq!(status("5XX"), Some(Status::Class(5)));
+        assert_eq!(status("default"), Some(Status::Default));
+        for bad in ["20", "0XX", "9XX", "2X0", "Default", "099", "2000"] {
+            assert_eq!(status(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Parameters and headers.
+
+use crate::diag::{self, Severity, did_you_mean};
+use crate::ir::{
+    At, Header, Parameter, ParameterLocation, ParameterValue, Style, Template, Version,
+};
+use crate::source::Place;
+
+use super::content;
+use super::context::Context;
+use super::media::is_token;
+use super::schema;
+
+const FIELDS: &[&str] = &[
+    "name",
+    "in",
+    "description",
+    "required",
+    "deprecated",
+    "allowEmptyValue",
+    "style",
+    "explode",
+    "allowReserved",
+    "schema",
+    "content",
+    "example",
+    "examples",
+];
+
+/// Header parameters that OpenAPI ignores, since other constructs describe them.
+const RESERVED_HEADERS: [&str; 3] = ["Accept", "Content-Type", "Authorization"];
+
+/// The parameters that `owner` (a path item or an operation) lists.
+pub(super) fn read<'a>(cx: &mut Context<'a>, owner: Place<'a>, version: Version) -> Vec<Parameter> {
+    let mut parameters: Vec<Parameter> = Vec::new();
+    for place in cx.list(owner, "parameters") {
+        let Some(target) = cx.follow(place) else { continue };
+        let Some(parameter) = cached(cx, target, version) else { continue };
+        match parameters.iter().find(|p| same(p, &parameter)) {
+            Some(first) => {
+                let what = format!(
+                    "the {} parameter `{}` is declared twice",
+                    parameter.location.name(),
+                    parameter.name
+                );
+                let first = crate::diag::Span::word(
+                    cx.library.path(first.origin.document),
+                    first.origin.line,
+                    first.origin.column,
+                );
+                cx.diagnostics.push(
+                    crate::diag::Diagnostic::new(diag::DUPLICATE_PARAMETER, what)
+                        .label(cx.library.span(place), "again here")
+                        .label(first, "first here"),
+                );
+            }
+            None => parameters.push(parameter),
+        }
+    }
+    parameters
+}
+
+/// Whether two parameters are the same by name and location.
+pub(super) fn same(a: &Parameter, b: &Parameter) -> bool {
+    a.location == b.location
+        && match a.location {
+            ParameterLocation::Header => a.name.eq_ignore_ascii_case(&b.name),
+            _ => a.name == b.name,
+        }
+}
+
+/// Reports path parameters that `template` lacks, and drops them; then variables without one.
+pub(super) fn fit<'a>(
+    cx: &mut Context<'a>,
+    parameters: &mut Vec<Parameter>,
+    template: &Template,
+    place: Place<'a>,
+) {
+    parameters.retain(|p| {
+        if p.location != ParameterLocation::Path || template.variables().any(|v| v == p.name) {
+            return true;
+        }
+        let title = format!("the path `{}` has no variable `{}`", template.text, p.name);
+        let help = did_you_mean(&p.name, template.variables());
+        let span = crate::diag::Span::word(
+            cx.library.path(p.origin.document),
+            p.origin.line,
+            p.origin.column,
+        );
+        cx.diagnostics.push(
+            crate::diag::Diagnostic::new(diag::UNUSED_PATH_PARAMETER, title)
+                .at(span)
+                .maybe_help(help),
+        );
+        cx.model.ignored.push(crate::ir::Ignored {
+            origin: p.origin,
+            construct: crate::report::construct::PARAMETER.to_owned(),
+            reason: "a path that uses it has no variable of that name".to_owned(),
+        });
+        false
+    });
+    for variable in template.variables() {
+        let declared = |p: &Parameter| p.location == ParameterLocation::Path && p.name == variable;
+        if !parameters.iter().any(declared) {
+            cx.report_with(
+                diag::UNDECLARED_VARIABLE,
+                place,
+                format!("no parameter describes `{{{variable}}}` of `{}`", template.text),
+                "any value is allowed there; declare a parameter with `in: path`",
+            );
+        }
+    }
+}
+
+fn cached<'a>(cx: &mut Context<'a>, place: Place<'a>, version: Version) -> Option<Parameter> {
+    let key = (place.document, place.node.id(), version);
+    if let Some(known) = cx.parameters.get(&key) {
+        return known.clone();
+    }
+    let parameter = parameter(cx, place, version);
+    cx.parameters.insert(key, parameter.clone());
+    parameter
+}
+
+/// Reads one parameter; `None` when it is unusable or has no effect.
+pub(super) fn parameter<'a>(
+    cx: &mut Context<'a>,
+    place: Place<'a>,
+    version: Version,
+) -> Option<Parameter> {
+    if !cx.is_object(place, "a parameter") {
+        return None;
+    }
+    cx.check_fields(place, "a parameter", FIELDS);
+    let name = cx.text(place, "name");
+    if name.is_none() && place.get("name").is_none() {
+        cx.missing(place, "a parameter", "name");
+    }
+    let location = location(cx, place);
+    let (name, location) = (name?.to_owned(), location?);
+    if location == ParameterLocation::Header {
+        if RESERVED_HEADERS.iter().any(|h| h.eq_ignore_ascii_case(&name)) {
+            let title = format!("OpenAPI ignores a header parameter named `{name}`");
+            cx.report(diag::IGNORED_HEADER, place, title);
+            let why = "OpenAPI ignores header parameters of this name";
+            cx.ignore(place, crate::report::construct::PARAMETER, why);
+            return None;
+        }
+        if !is_token(&name) {
+            let at = place.get("name").unwrap_or(place);
+            cx.report(diag::BAD_VALUE, at, format!("`{name}` is not the name of a header"));
+            return None;
+        }
+    }
+    let mut required = cx.flag(place, "required", false);
+    if location == ParameterLocation::Path && !required.value {
+        let title = format!("the path parameter `{name}` must have `required: true`");
+        cx.report(diag::PATH_NOT_REQUIRED, place, title);
+        required.value = true;
+    }
+    let style = style(cx, place, location);
+    let explode = cx.flag(place, "explode", style.value == Style::Form);
+    let deprecated = cx.boolean(place, "deprecated").is_some_and(|d| d.value);
+    let allow_reserved = cx.flag(place, "allowReserved", false);
+    let allow_empty_value = cx.flag(place, "allowEmptyValue", false);
+    let value = value(cx, place, "a parameter", version);
+    Some(Parameter {
+        origin: cx.origin(place),
+        name,
+        location,
+        required,
+        deprecated,
+        style,
+        explode,
+        allow_reserved,
+        allow_empty_value,
+        value,
+    })
+}
+
+fn location<'a>(cx: &mut Context<'a>, place: Place<'a>) -> Option<ParameterLocation> {
+    let Some(at) = place.get("in") else {
+        cx.missing(place, "a parameter", "in");
+        return None;
+    };
+    let text = at.node.as_text().unwrap_or_default();
+    let all = [
+        ParameterLocation::Path,
+        ParameterLocation::Query,
+        ParameterLocation::Header,
+        ParameterLocation::Cookie,
+    ];
+    let found = all.into_iter().find(|l| l.name() == text);
+    if found.is_none() {
+        let help = match text {
+            "body" | "formData" => "OpenAPI 3 describes bodies in `requestBody`".to_owned(),
+            _ => did_you_mean(text, all.map(ParameterLocation::name)).unwrap_or_else(|| {
+                "parameters are in `path`, `query`, `header` or `cookie`".to_owned()
+            }),
+        };
+        cx.report_with(diag::BAD_VALUE, at, format!("`{text}` is no place of a parameter"), help);
+    }
+    found
+}
+
+fn style<'a>(cx: &mut Context<'a>, place: Place<'a>, location: ParameterLocation) -> At<Style> {
+    let (default, allowed): (Style, &[Style]) = match location {
+        ParameterLocation::Path => (Style::Simple, &[Style::Simple, Style::Label, Style::Matrix]),
+        ParameterLocation::Query => (
+            Style::Form,
+            &[Style::Form, Style::SpaceDelimited, Style::PipeDelimited, Style::DeepObject],
+        ),
+        ParameterLocation::Header => (Style::Simple, &[Style::Simple]),
+        ParameterLocation::Cookie => (Style::Form, &[Style::Form]),
+    };
+    let Some(at) = place.get("style") else { return cx.at(default, place) };
+    let text = at.node.as_text().unwrap_or_default();
+    match Style::ALL.into_iter().find(|s| s.name() == text) {
+        Some(style) if allowed.contains(&style) => cx.at(style, at),
+        _ => {
+            let names: Vec<_> = allowed.iter().map(|s| s.name()).collect();
+            cx.report_with(
+                diag::BAD_STYLE,
+                at,
+                format!("`{text}` is no style of a {} parameter", location.name()),
+                format!("its styles are `{}`", names.join("`, `")),
+            );
+            cx.at(default, at)
+        }
+    }
+}
+
+fn value<'a>(
+    cx: &mut Context<'a>,
+    place: Place<'a>,
+    what: &str,
+    version: Version,
+) -> ParameterValue {
+    if let Some(at) = place.get("schema") {
+        if place.get("content").is_some() {
+            let title = format!("{what} has `schema` or `content`, not both");
+            cx.report(diag::BAD_VALUE, place, title);
+        }
+        return ParameterValue::Schema(schema::id_of(cx, at, version));
+    }
+    if place.get("content").is_some() {
+        let mut content = content::content(cx, place, version);
+        if content.len() > 1 {
+            let title = format!("`content` of {what} has exactly one media type");
+            cx.report(diag::BAD_VALUE, place, title);
+        }
+        if content.is_empty() {
+            return ParameterValue::Any;
+        }
+        return ParameterValue::Content(Box::new(content.swap_remove(0)));
+    }
+    let title = format!("{what} has neither `schema` nor `content`, so any value is allowed");
+    cx.report_as(Severity::Warning, diag::MISSING_FIELD, place, title);
+    ParameterValue::Any
+}
+
+/// The entries of `headers`, without `Content-Type`, which OpenAPI ignores.
+pub(super) fn headers<'a>(cx: &mut Context<'a>, owner: Place<'a>, version: Version) -> Vec<Header> {
+    let mut headers = Vec::new();
+    for (name, place) in cx.map(owner, "headers") {
+        if let Some(header) = header(cx, name, place, version) {
+            headers.push(header);
+        }
+    }
+    headers
+}
+
+/// Reads one header; `None` when it is unusable or has no effect.
+pub(super) fn header<'a>(
+    cx: &mut Context<'a>,
+    name: &str,
+    place: Place<'a>,
+    version: Version,
+) -> Option<Header> {
+    if name.eq_ignore_ascii_case("Content-Type") {
+        let why = "OpenAPI ignores headers of this name";
+        cx.ignore(place, crate::report::construct::HEADER, why);
+        return None;
+    }
+    let target = cx.follow(place)?;
+    if !cx.is_object(target, "a header") {
+        return None;
+    }
+    cx.check_fields(target, "a header", FIELDS);
+    let required = cx.flag(target, "required", false);
+    let explode = cx.flag(target, "explode", false);
+    let value = value(cx, target, "a header", version);
+    Some(Header { origin: cx.origin(place), name: name.to_owned(), required, explode, value })
+}

@@ -1,0 +1,180 @@
+//! Paths, path items and operations.
+
+use crate::diag;
+use crate::ir::{
+    At, BasePath, Method, Operation, SecurityRequirement, Settings, Template, Version,
+};
+use crate::source::Place;
+
+use super::context::Context;
+use super::{content, parameters, security, servers, template};
+
+/// What holds for every operation of a document unless it says otherwise.
+pub(super) struct Defaults {
+    pub version: Version,
+    pub base_paths: Vec<At<BasePath>>,
+    pub security: Vec<SecurityRequirement>,
+}
+
+/// The operations of `paths`.
+pub(super) fn read<'a>(
+    cx: &mut Context<'a>,
+    root: Place<'a>,
+    defaults: &Defaults,
+) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    for (key, place) in cx.map(root, "paths") {
+        let parsed = match template::parse(key) {
+            Ok(parsed) => parsed,
+            Err(why) => {
+                cx.report(diag::BAD_TEMPLATE, place, format!("the path `{key}`: {why}"));
+                continue;
+            }
+        };
+        if let Some(suffix) = &parsed.suffix {
+            cx.report_with(
+                diag::PATH_SUFFIX,
+                place,
+                format!("`{suffix}` at the end of a path is left out"),
+                "no path holds a query or a fragment: declare query parameters, and give each \
+                 operation a path of its own",
+            );
+        }
+        colon_segments(cx, place, &parsed.template);
+        operations.extend(path_item(cx, place, &parsed.template, defaults));
+    }
+    operations
+}
+
+/// `/users/:id` is literal in OpenAPI, and probably meant as a variable.
+fn colon_segments<'a>(cx: &mut Context<'a>, place: Place<'a>, template: &Template) {
+    for segment in &template.segments {
+        let Some(name) = segment.as_literal().and_then(|text| text.strip_prefix(':')) else {
+            continue;
+        };
+        cx.report_with(
+            diag::COLON_SEGMENT,
+            place,
+            format!("`:{name}` matches only itself"),
+            format!("if it stands for a value, write `{{{name}}}`"),
+        );
+    }
+}
+
+/// The operations of one path item.
+pub(super) fn path_item<'a>(
+    cx: &mut Context<'a>,
+    place: Place<'a>,
+    template: &Template,
+    defaults: &Defaults,
+) -> Vec<Operation> {
+    let version = defaults.version;
+    let Some(item) = cx.follow(place) else { return Vec::new() };
+    if !cx.is_object(item, "a path item") {
+        return Vec::new();
+    }
+    let methods = Method::ALL.map(|m| m.name().to_ascii_lowercase());
+    let mut fields = vec!["summary", "description", "servers", "parameters"];
+    fields.extend(methods.iter().map(String::as_str));
+    cx.check_fields(item, "a path item", &fields);
+    if item.key() != place.key() && place.node.members().is_some_and(|m| m.len() > 1) {
+        let title = "fields beside the `$ref` of a path item are ignored";
+        cx.report(diag::REF_SIBLINGS, place, title);
+    }
+    let shared = parameters::read(cx, item, version);
+    let base_paths = servers::read(cx, item);
+    let base_paths = base_paths.as_ref().unwrap_or(&defaults.base_paths);
+    let path_origin = cx.origin(place);
+    let mut operations = Vec::new();
+    for (field, at) in cx.members(item, "a path item") {
+        let Some(method) = methods.iter().position(|m| m == field).map(|i| Method::ALL[i]) else {
+            continue;
+        };
+        let Some(target) = cx.follow(at) else { continue };
+        if !cx.is_object(target, "an operation") {
+            continue;
+        }
+        cx.check_fields(
+            target,
+            "an operation",
+            &[
+                "tags",
+                "summary",
+                "description",
+                "externalDocs",
+                "operationId",
+                "parameters",
+                "requestBody",
+                "responses",
+                "callbacks",
+                "deprecated",
+                "security",
+                "servers",
+            ],
+        );
+        let own = parameters::read(cx, target, version);
+        let mut parameters: Vec<_> = shared
+            .iter()
+            .filter(|s| !own.iter().any(|o| parameters::same(s, o)))
+            .cloned()
+            .collect();
+        parameters.extend(own);
+        parameters::fit(cx, &mut parameters, template, at);
+        let request_body = content::request_body(cx, target, version);
+        if let Some(body) = &request_body
+            && matches!(method, Method::Get | Method::Head | Method::Delete | Method::Trace)
+            && body.required.value
+        {
+            let at = target.get("requestBody").unwrap_or(target);
+            let title =
+                format!("{} requests have no body by HTTP, but one is required", method.name());
+            cx.report(diag::UNEXPECTED_BODY, at, title);
+        }
+        let security = security::requirements(cx, target);
+        operations.push(Operation {
+            origin: cx.origin(at),
+            version,
+            method,
+            template: template.clone(),
+            path_origin,
+            base_paths: servers::read(cx, target).unwrap_or_else(|| base_paths.clone()),
+            id: cx.string(target, "operationId"),
+            tags: tags(cx, target),
+            deprecated: cx.boolean(target, "deprecated").is_some_and(|d| d.value),
+            parameters,
+            request_body,
+            responses: content::responses(cx, target, version),
+            security: security.unwrap_or_else(|| defaults.security.clone()),
+            callbacks: callbacks(cx, target, version),
+            settings: Settings::default(),
+        });
+    }
+    operations
+}
+
+fn tags<'a>(cx: &mut Context<'a>, operation: Place<'a>) -> Vec<String> {
+    let tags = cx.list(operation, "tags");
+    tags.iter().filter_map(|t| t.node.as_text().map(str::to_owned)).collect()
+}
+
+/// Names of the callbacks. What they hold is read later, from a queue: a callback's operation can
+/// have callbacks again.
+fn callbacks<'a>(cx: &mut Context<'a>, operation: Place<'a>, version: Version) -> Vec<At<String>> {
+    let mut names = Vec::new();
+    for (name, place) in cx.map(operation, "callbacks") {
+        let at = cx.at(name.to_owned(), place);
+        names.push(at);
+        callback(cx, place, version);
+    }
+    names
+}
+
+/// Queues the path items of a callback.
+pub(super) fn callback<'a>(cx: &mut Context<'a>, place: Place<'a>, version: Version) {
+    let Some(target) = cx.follow(place) else { return };
+    for (expression, item) in cx.members(target, "a callback") {
+        if !expression.starts_with("x-") {
+            cx.queue_callback(item, version);
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! The keywords of one schema.
+
+use crate::diag::{self, Diagnostic, did_you_mean};
+use crate::ir::{DynamicReference, Schema, Type, TypeSet, Value, Version};
+use crate::source::{Kind, Place};
+
+use super::super::context::Context;
+use super::{applied, assertions};
+
+/// Keywords that say nothing about instances.
+const ANNOTATIONS: &[&str] = &[
+    "title",
+    "description",
+    "summary",
+    "example",
+    "examples",
+    "externalDocs",
+    "xml",
+    "default",
+    "deprecated",
+    "$comment",
+    "$id",
+    "$schema",
+    "$anchor",
+    "$defs",
+    "definitions",
+    "$vocabulary",
+    "id",
+];
+
+/// Keywords of both versions that do.
+const CONSTRAINTS: &[&str] = &[
+    "type",
+    "nullable",
+    "enum",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "format",
+    "items",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "properties",
+    "required",
+    "additionalProperties",
+    "minProperties",
+    "maxProperties",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
+    "discriminator",
+    "readOnly",
+    "writeOnly",
+];
+
+/// Keywords of JSON Schema 2020-12 that OpenAPI 3.0 does not have.
+const NEWER: &[&str] = &[
+    "const",
+    "prefixItems",
+    "contains",
+    "minContains",
+    "maxContains",
+    "patternProperties",
+    "propertyNames",
+    "dependentRequired",
+    "dependentSchemas",
+    "if",
+    "then",
+    "else",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "contentEncoding",
+    "contentMediaType",
+    "contentSchema",
+    "$dynamicRef",
+    "$dynamicAnchor",
+];
+
+/// Keywords of older drafts, which neither version has.
+const OLDER: &[&str] = &["additionalItems", "dependencies", "$recursiveRef", "$recursiveAnchor"];
+
+/// Whether a keyword says something about instances.
+pub(super) fn is_constraint(name: &str) -> bool {
+    [CONSTRAINTS, NEWER, OLDER].iter().any(|list| list.contains(&name))
+}
+
+/// Whether a 3.1 schema has keywords beside its `$ref` that take effect.
+pub(super) fn has_siblings(place: Place<'_>) -> bool {
+    let mut members = place.node.members().into_iter().flatten();
+    members.any(|(m, _)| {
+        let name = &*m.key;
+        name != "$ref" && (is_constraint(name) && name != "nullable")
+    })
+}
+
+/// Reads the schema at a place.
+pub(super) fn read<'a>(cx: &mut Context<'a>, place: Place<'a>, version: Version) -> Schema {
+    let origin = cx.origin(place);
+    let mut schema = Schema { origin, ..Schema::default() };
+    if !super::is_schema(cx, place) {
+        return schema;
+    }
+    if let Kind::Bool(value) = place.node.kind() {
+        if version == Version::V3_0 && !is_additional(place) {
+            cx.wrong_type(place, "an OpenAPI 3.0 schema", "an object");
+        }
+        schema.boolean = Some(*value);
+        return schema;
+    }
+    for (name, value) in cx.members(place, "a schema") {
+        read_keyword(cx, &mut schema, place, name, value, version);
+    }
+    assertions::settle_bounds(cx, &mut schema, place, version);
+    settle_nullable(cx, &mut schema, place, version);
+    applied::discriminator(cx, &mut schema, place, version);
+    schema
+}
+
+fn is_additional(place: Place<'_>) -> bool {
+    place.node.token().is_some_and(|t| t == "additionalProperties")
+}
+
+fn read_keyword<'a>(
+    cx: &mut Context<'a>,
+    schema: &mut Schema,
+    owner: Place<'a>,
+    name: &'a str,
+    place: Place<'a>,
+    version: Version,
+) {
+    let newer = NEWER.contains(&name);
+    if OLDER.contains(&name) || (newer && version == Version::V3_0) {
+        let whose = if newer { "OpenAPI 3.1" } else { "an older JSON Schema" };
+        let title = format!("`{name}` belongs to {whose} and means nothing here");
+        cx.report(diag::MISPLACED_KEYWORD, place, title);
+        cx.ignore(place, name, "not a keyword of this OpenAPI version");
+        return;
+    }
+    if name.starts_with("x-") {
+        return;
+    }
+    match name {
+        "$ref" => {
+            // Reached in 3.1 only, beside other keywords.
+            if place.node.as_str().is_some() {
+                if let Some(id) = applied::reference(cx, owner, place, version) {
+                    schema.reference = Some(cx.at(id, place));
+                }
+            } else {
+                cx.wrong_type(place, "`$ref`", "a string");
+            }
+        }
+        "$dynamicRef" => schema.dynamic_reference = dynamic_reference(cx, place, version),
+        "$dynamicAnchor" => schema.dynamic_anchor = cx.string(owner, name),
+        "type" => schema.types = types(cx, place, version),
+        "nullable" => schema.nullable = cx.boolean(owner, name),
+        "enum" => schema.enumeration = enumeration(cx, owner, place),
+        "const" => schema.constant = Some(cx.at(place.node.to_value(), place)),
+        "readOnly" => schema.read_only = cx.boolean(owner, name),
+        "writeOnly" => schema.write_only = cx.boolean(owner, name),
+        "deprecated" => schema.deprecated = cx.boolean(owner, name),
+        "default" => schema.default = Some(cx.at(place.node.to_value(), place)),
+        "$schema" => dialect(cx, place),
+        _ if assertions::read(cx, schema, owner, name, place, version) => {}
+        _ if applied::read(cx, schema, owner, name, place, version) => {}
+        _ if ANNOTATIONS.contains(&name) || name == "discriminator" => {}
+        _ => unknown(cx, schema, name, place),
+    }
+}
+
+/// Warns of a `$schema` that is neither JSON Schema 2020-12 nor OpenAPI's.
+pub(in crate::openapi) fn dialect<'a>(cx: &mut Context<'a>, place: Place<'a>) {
+    let known = [
+        "https://json-schema.org/draft/2020-12/schema",
+        "https://spec.openapis.org/oas/3.1/dialect/base",
+    ];
+    let text = place.node.as_str().unwrap_or_default().trim_end_matches('#');
+    if !known.contains(&text) {
+        cx.report_with(
+            diag::UNKNOWN_DIALECT,
+            place,
+            format!("the dialect `{text}` is not known; JSON Schema 2020-12 is assumed"),
+            format!("known dialects are `{}`", known.join("`, `")),
+        );
+    }
+}
+
+fn unknown<'a>(cx: &mut Context<'a>, schema: &mut Schema, name: &'a str, place: Place<'a>) {
+    let known = CONSTRAINTS.iter().chain(NEWER).copied();
+    cx.diagnostics.push(
+        Diagnostic::new(diag::UNKNOWN_KEYWORD, format!("`{name}` is no schema keyword"))
+            .at(cx.library.span(place))
+            .maybe_help(did_you_mean(name, known)),
+    );
+    let at = cx.at(name.to_owned(), place);
+    schema.unknown.push(at);
+    cx.ignore(place, name, "not a keyword that is known");
+}
+
+fn types<'a>(
+    cx: &mut Context<'a>,
+    place: Place<'a>,
+    version: Version,
+) -> Option<crate::ir::At<TypeSet>> {
+    let mut set = TypeSet::default();
+    match place.node.kind() {
+        Kind::String(_) => set = one_type(cx, set, place, version),
+        Kind::Array(_) => {
+            if version == Version::V3_0 {
+                let title = "`type` is a single string in OpenAPI 3.0; the list is read as in 3.1";
+                cx.report(diag::MISPLACED_KEYWORD, place, title);
+            }
+            let elements: Vec<_> = place.node.elements().into_iter().flatten().collect();
+            for element in elements {
+                set = one_type(cx, set, place.with(element), version);
+            }
+        }
+        _ => cx.wrong_type(place, "`type`", "a string"),
+    }
+    (set.0 != 0).then(|| cx.at(set, place))
+}
+
+fn one_type<'a>(cx: &mut Context<'a>, set: TypeSet, place: Place<'a>, version: Version) -> TypeSet {
+    let text = match place.node.kind() {
+        // `type: null` and `type: [string, null]` without quotes.
+        Kind::Null => "null",
+        _ => place.node.as_text().unwrap_or_default(),
+    };
+    let Some(kind) = Type::ALL.into_iter().find(|t| t.name() == text) else {
+        let names = Type::ALL.map(Type::name);
+        let help = did_you_mean(text, names)
+            .unwrap_or_else(|| format!("the types are `{}`", names.join("`, `")));
+        cx.report_with(diag::UNKNOWN_TYPE, place, format!("`{text}` is no type"), help);
+        return set;
+    };
+    if kind == Type::Null && version == Version::V3_0 {
+        let title = "the type `null` belongs to OpenAPI 3.1; it is read as there";
+        cx.report_with(diag::MISPLACED_KEYWORD, place, title, "write `nullable: true`");
+    }
+    set.with(kind)
+}
+
+fn enumeration<'a>(
+    cx: &mut Context<'a>,
+    owner: Place<'a>,
+    place: Place<'a>,
+) -> Option<crate::ir::At<Vec<Value>>> {
+    let Some(elements) = place.node.elements() else {
+        cx.wrong_type(place, "`enum`", "an array");
+        return None;
+    };
+    let only_strings = match owner.get("type").map(|t| t.node.kind()) {
+        Some(Kind::String(name)) => &**name == "string",
+        _ => false,
+    };
+    let mut values: Vec<Value> = Vec::new();
+    // Equal values of one type have equal text here but for numbers and collections.
+    let mut strings = std::collections::HashSet::new();
+    for element in elements {
+        let mut value = element.to_value();
+        if only_strings
+            && matches!(value, Value::Number(_) | Value::Bool(_))
+            && let Some(text) = element.as_text()
+        {
+            // `enum: [1.0, 2.0]` of strings: no string equals a number, so the text was meant.
+            value = Value::String(text.to_owned());
+            cx.report_with(
+                diag::ENUM_TEXT,
+                place.with(element),
+                format!("`{text}` in an `enum` of strings is read as text"),
+                "put it in quotes",
+            );
+        }
+        let known = match &value {
+            Value::String(text) => !strings.insert(text.clone()),
+            value => values.iter().any(|v| v.same(value)),
+        };
+        if known {
+            cx.report(diag::DUPLICATE_ENUM, place.with(element), "the value is listed twice");
+        } else {
+            values.push(value);
+        }
+    }
+    if values.is_empty() {
+        cx.report(diag::EMPTY_ENUM, place, "an empty `enum` allows nothing");
+    }
+    Some(cx.at(values, place))
+}
+
+fn settle_nullable<'a>(
+    cx: &mut Context<'a>,
+    schema: &mut Schema,
+    owner: Place<'a>,
+    version: Version,
+) {
+    if schema.nullable.is_none_or(|n| !n.value) {
+        return;
+    }
+    let place = owner.get("nullable").unwrap_or(owner);
+    if version == Version::V3_1 {
+        cx.report_with(
+            diag::NULLABLE_IN_3_1,
+            place,
+            "`nullable` means nothing in OpenAPI 3.1",
+            "add `null` to `type`",
+        );
+        cx.ignore(place, "nullable", "means nothing in OpenAPI 3.1");
+        schema.nullable = None;
+        return;
+    }
+    let open = is_open(schema);
+    match &mut schema.types {
+        Some(types) => types.value = types.value.with(Type::Null),
+        // Without any constraint null is allowed anyway.
+        None if open => {}
+        None => {
+            cx.report_with(
+                diag::NULLABLE_WITHOUT_TYPE,
+                place,
+                "`nullable` without `type` means nothing",
+                "OpenAPI 3.0.3 adds null only to a `type` of the same schema; add one, or an \
+                 alternative that allows null",
+            );
+            cx.ignore(place, "nullable", "means nothing without `type` in the same schema");
+        }
+    }
+}
+
+fn is_open(schema: &Schema) -> bool {
+    schema.enumeration.is_none() && schema.applied.is_empty()
+}
+
+fn dynamic_reference<'a>(
+    cx: &mut Context<'a>,
+    place: Place<'a>,
+    version: Version,
+) -> Option<crate::ir::At<DynamicReference>> {
+    let Some(text) = place.node.as_str() else {
+        cx.wrong_type(place, "`$dynamicRef`", "a string");
+        return None;
+    };
+    match cx.resolve(place.document, text) {
+        Ok(target) => {
+            let anchor = text.rsplit_once('#').map(|(_, name)| name);
+            let dynamic = target.get("$dynamicAnchor").and_then(|a| a.node.as_str());
+            let anchor = anchor.filter(|name| dynamic == Some(*name)).map(str::to_owned);
+            let schema = super::id_of(cx, target, version);
+            Some(cx.at(DynamicReference { schema, anchor }, place))
+        }
+        Err(error) => {
+            let span = cx.library.span(place);
+            cx.diagnostics
+                .push(Diagnostic::new(error.code, error.title).at(span).maybe_help(error.help));
+            None
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Everything in the documents that could constrain a message, found by a walk of its own.
+//!
+//! The walk shares nothing with the reader of `openapi` but the trees and the resolution of
+//! references: what the reader forgets, this finds. It follows what a message can meet, so that
+//! each construct knows whether requests, responses or only callbacks reach it.
+
+use std::collections::HashMap;
+
+use crate::ir::DocumentId;
+use crate::source::{Kind, Library, NodeId, Place};
+
+use super::{Construct, Reach, construct};
+
+/// Schema keywords that constrain an instance by themselves.
+const ASSERTIONS: &[&str] = &[
+    "type",
+    "nullable",
+    "enum",
+    "const",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "format",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minContains",
+    "maxContains",
+    "minProperties",
+    "maxProperties",
+    "required",
+    "dependentRequired",
+    "discriminator",
+    "readOnly",
+    "writeOnly",
+    "contentEncoding",
+    "contentMediaType",
+    "$dynamicRef",
+];
+
+/// Schema keywords that hold one schema, which constrains.
+const ONE: &[&str] = &[
+    "items",
+    "contains",
+    "additionalProperties",
+    "propertyNames",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "not",
+    "if",
+    "then",
+    "else",
+    "contentSchema",
+    "additionalItems",
+];
+
+/// Schema keywords that hold a list of schemas.
+const MANY: &[&str] = &["allOf", "anyOf", "oneOf", "prefixItems"];
+
+/// Schema keywords that hold named schemas.
+const NAMED: &[&str] = &["properties", "patternProperties", "dependentSchemas", "dependencies"];
+
+/// What a node is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Part {
+    PathItem,
+    Operation,
+    Parameter,
+    RequestBody,
+    Response,
+    Header,
+    MediaType,
+    Schema,
+    Callback,
+}
+
+/// Lists every construct of the documents and of what they refer to, in a fixed order.
+pub fn take(library: &Library<'_>, roots: &[DocumentId]) -> Vec<Construct> {
+    let mut walk = Walk { library, seen: HashMap::new(), found: HashMap::new(), stack: Vec::new() };
+    for root in roots {
+        walk.document(Place { document: *root, node: library.tree(*root).root() });
+    }
+    walk.run();
+    for root in roots {
+        let place = Place { document: *root, node: library.tree(*root).root() };
+        if let Some(components) = place.get("components") {
+            walk.components(components);
+        }
+    }
+    walk.run();
+    let mut constructs: Vec<_> = walk.found.into_values().collect();
+    constructs.sort_by(|a, b| {
+        (a.document, a.line, a.column, &a.pointer, a.construct).cmp(&(
+            b.document,
+            b.line,
+            b.column,
+            &b.pointer,
+            b.construct,
+        ))
+    });
+    constructs
+}
+
+struct Walk<'a> {
+    library: &'a Library<'a>,
+    /// What was visited, and from where.
+    seen: HashMap<(DocumentId, NodeId, Part), Reach>,
+    found: HashMap<(DocumentId, NodeId, &'static str), Construct>,
+    stack: Vec<(Place<'a>, Part, Reach)>,
+}
+
+impl<'a> Walk<'a> {
+    fn document(&mut self, root: Place<'a>) {
+        self.shared(root, Reach::REQUEST);
+        for (name, item) in members(root.get("paths")) {
+            if !name.starts_with("x-") {
+                self.stack.push((item, Part::PathItem, Reach::REQUEST));
+            }
+        }
+        for (_, item) in members(root.get("webhooks")) {
+            self.add(item, construct::WEBHOOK, Reach::CALLBACK);
+            self.stack.push((item, Part::PathItem, Reach::CALLBACK));
+        }
+        for (_, scheme) in members(root.get("components").and_then(|c| c.get("securitySchemes"))) {
+            self.add(scheme, construct::SECURITY_SCHEME, Reach::REQUEST);
+        }
+    }
+
+    /// Components that nothing reached so far.
+    fn components(&mut self, components: Place<'a>) {
+        let parts = [
+            ("schemas", Part::Schema),
+            ("responses", Part::Response),
+            ("parameters", Part::Parameter),
+            ("requestBodies", Part::RequestBody),
+            ("headers", Part::Header),
+            ("callbacks", Part::Callback),
+            ("pathItems", Part::PathItem),
+        ];
+        for (field, part) in parts {
+            for (_, place) in members(components.get(field)) {
+                self.stack.push((place, part, Reach::default()));
+            }
+        }
+    }
+
+    fn run(&mut self) {
+        while let Some((place, part, reach)) = self.stack.pop() {
+            if !self.visit(place, part, reach) {
+                continue;
+            }
+            // A reference is no construct; its target is visited as the same part.
+            if let Some(text) = place.get("$ref").and_then(|r| r.node.as_str()) {
+                match self.library.resolve(place.document, text) {
+                    Ok(target) => self.stack.push((target, part, reach)),
+                    Err(_) => self.add_at(place, "$ref", reach),
+                }
+                if part != Part::Schema {
+                    continue;
+                }
+            }
+            self.part(place, part, reach);
+        }
+    }
+
+    /// Whether the visit brings anything new.
+    fn visit(&mut self, place: Place<'a>, part: Part, reach: Reach) -> bool {
+        let key = (place.document, place.node.id(), part);
+        match self.seen.get_mut(&key) {
+            None => {
+                self.seen.insert(key, reach);
+                true
+            }
+            Some(known) if known.0 | reach.0 != known.0 => {
+                known.0 |= reach.0;
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
+    fn part(&mut self, place: Place<'a>, part: Part, reach: Reach) {
+        match part {
+            Part::PathItem => {
+                self.shared(place, reach);
+                for (name, operation) in members(Some(place)) {
+                    if is_method(name) {
+                        self.stack.push((operation, Part::Operation, reach));
+                    }
+                }
+            }
+            Part::Operation => self.operation(place, reach),
+            Part::Parameter => {
+                self.add(place, construct::PARAMETER, reach);
+                for field in ["style", "explode", "allowReserved", "allowEmptyValue", "required"] {
+                    self.add_at(place, field, reach);
+                }
+                self.value(place, reach);
+            }
+            Part::RequestBody => {
+                self.add(place, construct::REQUEST_BODY, reach);
+                self.add_at(place, "required", reach);
+                self.content(place, reach);
+            }
+            Part::Response => {
+                self.headers(place, reach);
+                self.content(place, reach);
+            }
+            Part::Header => {
+                self.add(place, construct::HEADER, reach);
+                self.value(place, reach);
+            }
+            Part::MediaType => {
+                for (_, encoding) in members(place.get("encoding")) {
+                    self.add(encoding, construct::ENCODING, reach);
+                    self.headers(encoding, reach);
+                }
+                if let Some(schema) = place.get("schema") {
+                    self.stack.push((schema, Part::Schema, reach));
+                }
+            }
+            Part::Callback => {
+                for (name, item) in members(Some(place)) {
+                    if !name.starts_with("x-") {
+                        self.stack.push((item, Part::PathItem, reach));
+                    }
+                }
+            }
+            Part::Schema => self.schema(place, reach),
+        }
+    }
+
+    /// What documents, path items and operations have in common.
+    fn shared(&mut self, place: Place<'a>, reach: Reach) {
+        for server in elements(place.get("servers")) {
+            self.add(server, construct::SERVER, reach);
+        }
+        for requirement in elements(place.get("security")) {
+            self.add(requirement, construct::SECURITY, reach);
+        }
+        for parameter in elements(place.get("parameters")) {
+            self.stack.push((parameter, Part::Parameter, reach));
+        }
+    }
+
+    fn operation(&mut self, place: Place<'a>, reach: Reach) {
+        self.add(place, construct::OPERATION, reach);
+        self.shared(place, reach);
+        if let Some(body) = place.get("requestBody") {
+            self.stack.push((body, Part::RequestBody, reach));
+        }
+        let answers = if reach == Reach::REQUEST { Reach::RESPONSE } else { reach };
+        for (status, response) in members(place.get("responses")) {
+            if !status.starts_with("x-") {
+                self.add(response, construct::RESPONSE, answers);
+                self.stack.push((response, Part::Response, answers));
+            }
+        }
+        for (_, callback) in members(place.get("callbacks")) {
+            let reach = if reach.is_none() { reach } else { Reach::CALLBACK };
+            self.add(callback, construct::CALLBACK, reach);
+            self.stack.push((callback, Part::Callback, reach));
+        }
+    }
+
+    fn value(&mut self, place: Place<'a>, reach: Reach) {
+        if let Some(schema) = place.get("schema") {
+            self.stack.push((schema, Part::Schema, reach));
+        }
+        self.content(place, reach);
+    }
+
+    fn content(&mut self, place: Place<'a>, reach: Reach) {
+        for (name, media) in members(place.get("content")) {
+            if !name.starts_with("x-") {
+                self.add(media, construct::MEDIA_TYPE, reach);
+                self.stack.push((media, Part::MediaType, reach));
+            }
+        }
+    }
+
+    fn headers(&mut self, place: Place<'a>, reach: Reach) {
+        for (_, header) in members(place.get("headers")) {
+            self.stack.push((header, Part::Header, reach));
+        }
+    }
+
+    fn schema(&mut self, place: Place<'a>, reach: Reach) {
+        for name in ASSERTIONS {
+            self.add_at(place, name, reach);
+        }
+        for name in ONE {
+            let Some(child) = place.get(name) else { continue };
+            self.add(child, name, reach);
+            self.stack.push((child, Part::Schema, reach));
+        }
+        for name in MANY {
+            let Some(list) = place.get(name) else { continue };
+            self.add(list, name, reach);
+            let children = elements(Some(list)).map(|child| (child, Part::Schema, reach));
+            self.stack.extend(children);
+        }
+        for name in NAMED {
+            let Some(table) = place.get(name) else { continue };
+            self.add(table, name, reach);
+            let children = members(Some(table))
+                .filter(|(_, child)| matches!(child.node.kind(), Kind::Object(_) | Kind::Bool(_)))
+                .map(|(_, child)| (child, Part::Schema, reach));
+            self.stack.extend(children);
+        }
+    }
+
+    fn add_at(&mut self, owner: Place<'a>, field: &'static str, reach: Reach) {
+        if let Some(place) = owner.get(field) {
+            self.add(place, field, reach);
+        }
+    }
+
+    fn add(&mut self, place: Place<'a>, name: &'static str, reach: Reach) {
+        let key = (place.document, place.node.id(), name);
+        let entry = self.found.entry(key).or_insert_with(|| {
+            let at = place.node.anchor();
+            Construct {
+                document: place.document,
+                pointer: place.node.pointer(),
+                line: at.line,
+                column: at.column,
+                construct: name,
+                reach,
+            }
+        });
+        entry.reach.0 |= reach.0;
+    }
+}
+
+fn members<'a>(place: Option<Place<'a>>) -> impl Iterator<Item = (&'a str, Place<'a>)> {
+    place.into_iter().flat_map(|place| {
+        let members = place.node.members().into_iter().flatten();
+        members.map(move |(member, node)| (&*member.key, place.with(node)))
+    })
+}
+
+fn elements<'a>(place: Option<Place<'a>>) -> impl Iterator<Item = Place<'a>> {
+    place.into_iter().flat_map(|place| {
+        place.node.elements().into_iter().flatten().map(move |node| place.with(node))
+    })
+}
+
+fn is_method(name: &str) -> bool {
+    ["get", "put", "post", "delete", "options", "head", "patch", "trace"].contains(&name)
+}
