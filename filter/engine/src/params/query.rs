@@ -1,0 +1,95 @@
+//! The pairs of a query.
+
+use crate::percent::{Plus, equals, unit};
+use crate::route::Span;
+
+/// One `name=value` of a query, as sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair {
+    pub name: Span,
+    pub value: Span,
+    /// Whether a declared parameter has taken it.
+    pub taken: bool,
+}
+
+/// Cuts a query into pairs; empty ones are left out. Gives false where there are more than
+/// `max`, of which the first are kept.
+pub(super) fn pairs(query: &[u8], max: usize, out: &mut Vec<Pair>) -> bool {
+    out.clear();
+    let mut start = 0;
+    while start < query.len() {
+        let rest = query.get(start..).unwrap_or_default();
+        let len = rest.iter().position(|&byte| byte == b'&').unwrap_or(rest.len());
+        if len > 0 {
+            if out.len() >= max {
+                return false;
+            }
+            let pair = rest.get(..len).unwrap_or_default();
+            let name = pair.iter().position(|&byte| byte == b'=').unwrap_or(len);
+            out.push(Pair {
+                name: span(start, start + name),
+                value: span((start + name + 1).min(start + len), start + len),
+                taken: false,
+            });
+        }
+        start += len + 1;
+    }
+    true
+}
+
+/// Whether a pair is named so.
+pub(super) fn is_named(query: &[u8], pair: &Pair, name: &[u8]) -> bool {
+    equals(pair.name.of(query), Plus::Space, name)
+}
+
+/// Of `name[key]` the key as sent, where the name is this one (style deepObject). The brackets may
+/// be percent-encoded, as RFC 3986 asks of them.
+pub(super) fn deep_key<'q>(query: &'q [u8], pair: &Pair, name: &[u8]) -> Option<&'q [u8]> {
+    let raw = pair.name.of(query);
+    let mut places = 0..raw.len();
+    let open = places.find(|&at| unit(raw, at).is_some_and(|(byte, _)| byte == b'['))?;
+    let (before, after) = raw.split_at_checked(open)?;
+    let after = after.get(unit(after, 0)?.1..)?;
+    if !equals(before, Plus::Space, name) {
+        return None;
+    }
+    let encoded = after.strip_suffix(b"%5D").or_else(|| after.strip_suffix(b"%5d"));
+    after.strip_suffix(b"]").or(encoded)
+}
+
+fn span(start: usize, end: usize) -> Span {
+    let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    Span { start: place(start), end: place(end) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_queries() {
+        let query = b"a=1&&b&c==&=d&";
+        let mut found = Vec::new();
+        assert!(pairs(query, 9, &mut found));
+        let texts: Vec<_> = found
+            .iter()
+            .map(|pair| {
+                let text = |span: Span| String::from_utf8_lossy(span.of(query)).into_owned();
+                (text(pair.name), text(pair.value))
+            })
+            .collect();
+        let expected = [("a", "1"), ("b", ""), ("c", "="), ("", "d")];
+        assert_eq!(texts, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert!(!pairs(query, 3, &mut found));
+        assert!(pairs(query, 4, &mut found));
+    }
+
+    #[test]
+    fn deep_names() {
+        let query = b"page[size]=3";
+        let mut found = Vec::new();
+        pairs(query, 9, &mut found);
+        assert_eq!(deep_key(query, &found[0], b"page"), Some(&b"size"[..]));
+        assert_eq!(deep_key(query, &found[0], b"pag"), None);
+    }
+}
