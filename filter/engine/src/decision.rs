@@ -46,4 +46,19 @@ impl Decision {
     pub fn code(&self) -> Option<FindingCode> {
         self.findings.first().map(|finding| finding.code)
     }
+
+    /// The verdict in one word, for access logs and metrics: `allow`, `block:CODE`,
+    /// `monitor:CODE` (would have been refused), or `pass:probe`, `pass:preflight`, `pass:stream`.
+    pub fn label(&self) -> &'static str {
+        match (self.verdict, self.code()) {
+            (Verdict::Block, Some(code)) => code.block_label(),
+            (Verdict::Monitor, Some(code)) => code.monitor_label(),
+            (Verdict::Pass, Some(FindingCode::ProbeBypass)) => "pass:probe",
+            (Verdict::Pass, Some(FindingCode::Preflight)) => "pass:preflight",
+            (Verdict::Pass, _) => "pass:stream",
+            // A refusal always has its finding.
+            (Verdict::Block, None) => FindingCode::PolicyMissing.block_label(),
+            (Verdict::Allow, _) | (Verdict::Monitor, None) => "allow",
+        }
+    }
 }

@@ -24,6 +24,16 @@ macro_rules! findings {
                 match self { $( FindingCode::$variant => concat!("urn:portcullis:finding:", $code) ),+ }
             }
 
+            /// The verdict on a message that this finding refused, for logs: `block:CODE`.
+            pub const fn block_label(self) -> &'static str {
+                match self { $( FindingCode::$variant => concat!("block:", $code) ),+ }
+            }
+
+            /// The verdict on a message that this finding would have refused: `monitor:CODE`.
+            pub const fn monitor_label(self) -> &'static str {
+                match self { $( FindingCode::$variant => concat!("monitor:", $code) ),+ }
+            }
+
             /// The status that refuses a request with this finding; 0 for notes, which never refuse.
             pub const fn status(self) -> u16 {
                 match self { $( FindingCode::$variant => $status ),+ }
@@ -91,6 +101,13 @@ findings! {
     BodyUnenforced = "body-unenforced", 0;
     /// Refusal was suspended by break-glass.
     BreakGlass = "break-glass", 0;
+}
+
+impl FindingCode {
+    /// Whether the note says that a message passes unjudged, or judged in part.
+    pub const fn passes(self) -> bool {
+        matches!(self, Self::StreamUnchecked | Self::ProbeBypass | Self::Preflight)
+    }
 }
 
 /// Where in a message a finding stands. Names are declared names, never a client's own.

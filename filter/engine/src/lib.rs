@@ -7,7 +7,13 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod access;
 pub mod decision;
+pub mod describe;
 pub mod exchange;
 pub mod finding;
+mod media;
+mod params;
+mod percent;
+mod route;
 pub mod schema;

@@ -1,5 +1,6 @@
 //! Random schemas and random bodies: the verdicts of another implementation, and the same verdict and fault
 //! however the body is cut.
+#![cfg(not(target_arch = "wasm32"))]
 
 #[path = "common/program.rs"]
 mod program;

@@ -1,5 +1,6 @@
 //! The official JSON Schema test suite, lowered keyword by keyword. It is not part of the repository: without
 //! `PORTCULLIS_DATA` (or the folder that it stands for) these tests say `skipped`.
+#![cfg(not(target_arch = "wasm32"))]
 
 #[path = "common/program.rs"]
 mod program;

@@ -276,7 +276,7 @@ fn strip_trailing(mut digits: &[u8]) -> &[u8] {
     digits
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

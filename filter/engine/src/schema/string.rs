@@ -128,7 +128,7 @@ fn hex4(bytes: &[u8]) -> Option<(u32, &[u8])> {
     Some((unit, after))
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

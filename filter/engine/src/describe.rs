@@ -1,0 +1,143 @@
+//! Findings in words, with the names and places that the documents give.
+//!
+//! The engine keeps indexes; filter, `explain` and tests want names. All texts are the documents' own, never
+//! the client's.
+
+use crate::decision::Decision;
+use crate::finding::{Finding, FindingCode, Position};
+use portcullis_bundle::layout::{Keyword, View};
+
+/// A decision with the operation's names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description<'b> {
+    /// What to do, in one word: [`Decision::label`].
+    pub verdict: &'static str,
+    /// The operation, where one was found.
+    pub operation: Option<OperationNames<'b>>,
+    /// What was found, in the decision's order.
+    pub findings: Vec<FindingDescription<'b>>,
+}
+
+/// How an operation is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperationNames<'b> {
+    /// Stable across bundles.
+    pub id: u64,
+    /// The API's name in the policy.
+    pub api: &'b str,
+    /// The method.
+    pub method: &'b str,
+    /// The path template with its base path.
+    pub template: &'b str,
+    /// The document's operationId, or empty.
+    pub operation_id: &'b str,
+}
+
+/// A finding with names and its place in the documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FindingDescription<'b> {
+    /// What kind of finding.
+    pub code: FindingCode,
+    /// Where in the message: `message`, `path`, `query`, `header`, `cookie` or `body`.
+    pub part: &'static str,
+    /// The declared name of the parameter or header, or the JSON pointer into the body.
+    pub name: String,
+    /// The schema keyword that refused.
+    pub keyword: Option<&'static str>,
+    /// Where the documents say so.
+    pub source: Option<Source<'b>>,
+}
+
+/// A place in the documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source<'b> {
+    /// The document, as the policy names it.
+    pub document: &'b str,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// JSON pointer into the document.
+    pub pointer: &'b str,
+}
+
+impl Decision {
+    /// The decision in names, by the bundle that made it.
+    pub fn describe<'b>(&self, view: &View<'b>) -> Description<'b> {
+        Description {
+            verdict: self.label(),
+            operation: self.operation.and_then(|index| operation_names(view, index)),
+            findings: self.findings.iter().map(|finding| finding.describe(view)).collect(),
+        }
+    }
+}
+
+impl Finding {
+    /// The finding in names, by the bundle that made it.
+    pub fn describe<'b>(&self, view: &View<'b>) -> FindingDescription<'b> {
+        let (part, name) = match &self.position {
+            Position::Message => ("message", String::new()),
+            Position::Path => ("path", String::new()),
+            Position::Parameter { location, parameter } => {
+                let parameter = view.parameters.get(*parameter as usize);
+                let name = parameter.map_or("", |parameter| view.text(parameter.name));
+                (location.name(), name.to_owned())
+            }
+            Position::UndeclaredParameter => ("query", "*".to_owned()),
+            Position::Header(name) => ("header", (*name).to_owned()),
+            Position::Body { pointer, .. } => ("body", pointer.clone()),
+        };
+        FindingDescription {
+            code: self.code,
+            part,
+            name,
+            keyword: self.keyword.map(Keyword::name),
+            source: self.origin.and_then(|origin| source(view, origin)),
+        }
+    }
+}
+
+impl core::fmt::Display for FindingDescription<'_> {
+    /// `body-invalid at body /amount (maximum), payments.yaml:41`
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}", self.code.name())?;
+        if self.part != "message" {
+            write!(f, " at {}", self.part)?;
+        }
+        if !self.name.is_empty() {
+            write!(f, " {}", self.name)?;
+        }
+        if let Some(keyword) = self.keyword {
+            write!(f, " ({keyword})")?;
+        }
+        if let Some(source) = &self.source {
+            write!(f, ", {}:{}", source.document, source.line)?;
+        }
+        Ok(())
+    }
+}
+
+/// The names of an operation.
+pub fn operation_names<'b>(view: &View<'b>, index: u32) -> Option<OperationNames<'b>> {
+    let operation = view.operations.get(index as usize)?;
+    let api = view.apis.get(operation.api.get() as usize);
+    Some(OperationNames {
+        id: operation.id.get(),
+        api: api.map_or("", |api| view.text(api.name)),
+        method: view.text(operation.method),
+        template: view.text(operation.template),
+        operation_id: view.text(operation.operation_id),
+    })
+}
+
+/// The place that an index into origins stands for.
+pub fn source<'b>(view: &View<'b>, origin: u32) -> Option<Source<'b>> {
+    let origin = view.origins.get(origin as usize)?;
+    let document = view.documents.get(origin.document.get() as usize)?;
+    Some(Source {
+        document: view.text(document.name),
+        line: origin.line.get(),
+        column: origin.column.get(),
+        pointer: view.text(origin.pointer),
+    })
+}

@@ -1,0 +1,297 @@
+//! Judging the body: whether there may be one, of which kind, how large, and what it holds.
+
+use super::fields::Fields;
+use super::head::action;
+use super::{Conditions, Exchange, Outcome};
+use crate::access::slice;
+use crate::decision::Decision;
+use crate::finding::{Finding, FindingCode, Position};
+use crate::media::{self, ContentType};
+use crate::schema::{Fault, FaultKind, Limits, NoSink};
+use portcullis_bundle::layout::{
+    Action, BodyKind, MediaType, Mode, OPERATION_BODY_REQUIRED, OPERATION_STREAMS, Operation, View,
+};
+
+/// What is awaited of a body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watch {
+    kind: Kind,
+    /// Index of the operation.
+    operation: u32,
+    /// Index of the media type, where one was matched.
+    media_type: Option<u32>,
+    /// Bytes seen.
+    seen: u64,
+    /// Whether the body can still be refused, so that the message is held back.
+    pub hold: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// None is declared: one byte is one too many.
+    Undeclared,
+    /// It has no media type: it must be empty.
+    Untyped,
+    /// Its size is judged.
+    Opaque,
+    /// It is judged by a schema program.
+    Json,
+}
+
+impl Exchange {
+    /// Judges what the head says about the body.
+    pub(super) fn judge_body_head(
+        &mut self,
+        view: &View<'_>,
+        (index, operation): (u32, &Operation),
+        fields: &Fields<'_>,
+        end_of_stream: bool,
+        conditions: Conditions,
+    ) -> Outcome {
+        let streams = operation.flags.get() & OPERATION_STREAMS != 0;
+        if !streams && end_of_stream && !fields.is_upgrade {
+            self.judge_absent(operation);
+            return self.conclude(Some(index));
+        }
+        let sent =
+            fields.content_type.filter(|_| !fields.content_types_differ).and_then(media::parse);
+        if fields.is_tunnel() || streams || sent.is_some_and(|sent| media::is_grpc(sent.name)) {
+            // The media type stands in the head and must be declared even so.
+            if !fields.is_tunnel() && !end_of_stream && fields.content_type.is_some() {
+                self.media_type(view, operation, sent);
+            }
+            self.findings.note(FindingCode::StreamUnchecked, Position::Message);
+            return self.conclude(Some(index));
+        }
+        let mut watch = Watch {
+            kind: Kind::Undeclared,
+            operation: index,
+            media_type: None,
+            seen: 0,
+            hold: false,
+        };
+        if end_of_stream || fields.content_length == Some(0) {
+            self.judge_absent(operation);
+            return self.conclude(Some(index));
+        }
+        if operation.media_type_count.get() == 0 {
+            if fields.content_length.is_some() {
+                self.unexpected(operation);
+                return self.conclude(Some(index));
+            }
+            return self.watch(view, watch, conditions);
+        }
+        if fields.is_coded {
+            let position = Position::Header("content-encoding");
+            self.findings.refuse(Finding::new(FindingCode::ContentCodingUnsupported, position));
+        }
+        if fields.content_type.is_none() && fields.content_length.is_none() {
+            watch.kind = Kind::Untyped;
+            return self.watch(view, watch, conditions);
+        }
+        watch.kind = Kind::Opaque;
+        if let Some((at, media_type, utf8)) = self.media_type(view, operation, sent) {
+            watch.media_type = Some(at);
+            let json = media_type.kind == BodyKind::Json.code();
+            if json && !utf8 {
+                let position = Position::Header("content-type");
+                let finding = Finding::new(FindingCode::CharsetUnsupported, position);
+                self.findings.refuse(finding.at(media_type.origin.get()));
+            }
+            if json && utf8 && !fields.is_coded {
+                watch.kind = Kind::Json;
+            } else if !json {
+                self.unenforced(operation, media_type);
+            }
+        }
+        let limit = u64::from(operation.limits.max_bytes.get());
+        if let Some(length) = fields.content_length {
+            if length > limit {
+                let position = Position::Header("content-length");
+                let finding = Finding::new(FindingCode::BodyTooLarge, position);
+                self.findings.refuse(finding.at(operation.body_origin.get()));
+            }
+            // Nothing is left to learn from the bytes.
+            if watch.kind == Kind::Opaque || length > limit {
+                return self.conclude(Some(index));
+            }
+        }
+        self.watch(view, watch, conditions)
+    }
+
+    /// Judges the next bytes of a body.
+    pub(super) fn judge_chunk(
+        &mut self,
+        view: &View<'_>,
+        mut watch: Watch,
+        chunk: &[u8],
+    ) -> Outcome {
+        let Some(operation) = view.operations.get(watch.operation as usize) else {
+            return Outcome::Decided(super::policy_missing());
+        };
+        if chunk.is_empty() {
+            return Outcome::Await(watch);
+        }
+        let limit = u64::from(operation.limits.max_bytes.get());
+        // What lies over the limit is not judged, so that a cut elsewhere finds the same.
+        let room = usize::try_from(limit.saturating_sub(watch.seen)).unwrap_or(usize::MAX);
+        let judged = chunk.get(..room).unwrap_or(chunk);
+        watch.seen = watch.seen.saturating_add(chunk.len() as u64);
+        match watch.kind {
+            Kind::Undeclared => {
+                self.unexpected(operation);
+                return self.conclude(Some(watch.operation));
+            }
+            Kind::Untyped => {
+                let finding = untyped(operation);
+                self.findings.act(action(operation.undeclared_media_types), finding);
+                watch.kind = Kind::Opaque;
+            }
+            Kind::Opaque => {}
+            Kind::Json => {
+                if let Err(fault) = self.validator.feed(view, judged, &mut NoSink) {
+                    return self.faulty(view, &watch, operation, fault);
+                }
+            }
+        }
+        if watch.seen > limit {
+            let position = Position::Body { pointer: String::new(), offset: limit };
+            let finding = Finding::new(FindingCode::BodyTooLarge, position);
+            self.findings.refuse(finding.at(operation.body_origin.get()));
+            return self.conclude(Some(watch.operation));
+        }
+        if self.findings.is_refused() {
+            return self.conclude(Some(watch.operation));
+        }
+        Outcome::Await(watch)
+    }
+
+    /// Judges the end of a body.
+    pub(super) fn judge_end(&mut self, view: &View<'_>, watch: Watch) -> Decision {
+        let Some(operation) = view.operations.get(watch.operation as usize) else {
+            return super::policy_missing();
+        };
+        if watch.seen == 0 {
+            self.judge_absent(operation);
+        } else if watch.kind == Kind::Json
+            && let Err(fault) = self.validator.finish(view, &mut NoSink)
+        {
+            let finding = body_finding(view, &watch, operation, fault);
+            self.findings.refuse(finding);
+        }
+        self.findings.conclude(Some(watch.operation), None)
+    }
+
+    /// Starts to watch a body, unless the head has refused the message already.
+    fn watch(&mut self, view: &View<'_>, mut watch: Watch, conditions: Conditions) -> Outcome {
+        if self.findings.is_refused() {
+            return self.conclude(Some(watch.operation));
+        }
+        if watch.kind == Kind::Json
+            && let Some(operation) = view.operations.get(watch.operation as usize)
+            && let Some(media_type) =
+                watch.media_type.and_then(|at| view.media_types.get(at as usize))
+        {
+            self.validator.begin(media_type.schema.get(), Limits::from(&operation.limits));
+        }
+        watch.hold = self.findings.can_refuse();
+        if conditions.bodies_unheld && watch.hold {
+            // What the body holds is found when it has passed: it is reported, not enforced.
+            watch.hold = false;
+            self.findings.set_mode(Mode::Monitor);
+            if watch.kind == Kind::Json {
+                let position = Position::Body { pointer: String::new(), offset: 0 };
+                self.findings.note(FindingCode::BodyUnenforced, position);
+            }
+        }
+        Outcome::Await(watch)
+    }
+
+    /// The declared media type that covers the one sent: its index, and whether it is in UTF-8.
+    /// Where there is none, takes the finding.
+    fn media_type<'b>(
+        &mut self,
+        view: &View<'b>,
+        operation: &Operation,
+        sent: Option<ContentType<'_>>,
+    ) -> Option<(u32, &'b MediaType, bool)> {
+        let (first, count) = (operation.media_types.get(), operation.media_type_count.get());
+        let declared = slice(view.media_types, first, count);
+        let found = sent.and_then(|sent| {
+            let covers = |media: &MediaType| media::covers(view.bytes(media.name), sent.name);
+            let at = declared.iter().position(covers)?;
+            let index = first.checked_add(u32::try_from(at).ok()?)?;
+            Some((index, declared.get(at)?, sent.utf8))
+        });
+        if found.is_none() {
+            self.findings.act(action(operation.undeclared_media_types), untyped(operation));
+        }
+        found
+    }
+
+    /// No body came.
+    fn judge_absent(&mut self, operation: &Operation) {
+        if operation.flags.get() & OPERATION_BODY_REQUIRED != 0 {
+            let finding = Finding::new(FindingCode::BodyMissing, Position::Message);
+            self.findings.refuse(finding.at(operation.body_origin.get()));
+        }
+    }
+
+    /// A body came that is not declared.
+    fn unexpected(&mut self, operation: &Operation) {
+        let finding = Finding::new(FindingCode::BodyUnexpected, Position::Message);
+        let finding = finding.at(operation.origin.get());
+        self.findings.act(action(operation.undeclared_media_types), finding);
+    }
+
+    /// The body is declared, and nothing judges its content.
+    fn unenforced(&mut self, operation: &Operation, media_type: &MediaType) {
+        let position = Position::Header("content-type");
+        match action(operation.unenforced_bodies) {
+            Action::Allow => self.findings.note(FindingCode::BodyUnenforced, position),
+            action => {
+                let finding = Finding::new(FindingCode::BodyUnenforced, position);
+                self.findings.act(action, finding.at(media_type.origin.get()));
+            }
+        }
+    }
+
+    fn faulty(
+        &mut self,
+        view: &View<'_>,
+        watch: &Watch,
+        operation: &Operation,
+        fault: Fault,
+    ) -> Outcome {
+        self.findings.refuse(body_finding(view, watch, operation, fault));
+        self.conclude(Some(watch.operation))
+    }
+}
+
+fn untyped(operation: &Operation) -> Finding {
+    Finding::new(FindingCode::MediaTypeUndeclared, Position::Header("content-type"))
+        .at(operation.body_origin.get())
+}
+
+/// The finding that a fault in the body is.
+fn body_finding(view: &View<'_>, watch: &Watch, operation: &Operation, fault: Fault) -> Finding {
+    let code = match fault.kind {
+        FaultKind::Malformed(_) => FindingCode::BodyMalformed,
+        FaultKind::DuplicateName => FindingCode::BodyDuplicateKey,
+        FaultKind::TooDeep => FindingCode::BodyTooDeep,
+        FaultKind::TooLarge(_) => FindingCode::BodyTooLarge,
+        FaultKind::Budget => FindingCode::BodyBudget,
+        FaultKind::Invalid => FindingCode::BodyInvalid,
+    };
+    let mut origin = operation.body_origin.get();
+    if let Some(media) = watch.media_type.and_then(|at| view.media_types.get(at as usize)) {
+        origin = crate::access::present(media.origin.get()).unwrap_or(origin);
+    }
+    let mut keyword = None;
+    if fault.kind == FaultKind::Invalid {
+        origin = crate::access::present(fault.origin(view)).unwrap_or(origin);
+        keyword = Some(fault.keyword);
+    }
+    let position = Position::Body { pointer: fault.pointer, offset: fault.offset };
+    Finding { keyword, ..Finding::new(code, position).at(origin) }
+}

@@ -1,0 +1,177 @@
+//! One request's way through the engine: headers, body chunks, end.
+//!
+//! In: a bundle's view and the parts of a message as they arrive. Out: a [`Decision`], once. What
+//! was judged may be forgotten: nothing is rewound, and the decision does not depend on how the
+//! body was cut.
+
+mod body;
+mod fields;
+mod findings;
+mod head;
+
+pub(crate) use findings::Findings;
+
+use crate::decision::{Decision, Verdict};
+use crate::finding::{Finding, FindingCode, Position};
+use crate::params::Parameters;
+use crate::route::Router;
+use crate::schema::Validator;
+use body::Watch;
+use portcullis_bundle::layout::View;
+
+/// The head of a request. Bytes are as received; header names are lower case.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    /// `:method`.
+    pub method: &'a [u8],
+    /// `:path` with its query; empty where there is none (CONNECT).
+    pub path: &'a [u8],
+    /// `:authority` or `host`.
+    pub authority: &'a [u8],
+    /// All header fields, pseudo-headers included, in order.
+    pub headers: &'a [(&'a [u8], &'a [u8])],
+    /// True where no body follows.
+    pub end_of_stream: bool,
+}
+
+/// What is passed in because the engine takes neither time nor configuration by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Conditions {
+    /// Refusals are suspended (break-glass), if the bundle permits it: findings are still made.
+    pub force_monitor: bool,
+    /// Bodies cannot be held: a declared body is judged as it streams by and cannot be refused.
+    pub bodies_unheld: bool,
+}
+
+/// What the engine wants next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Feed the body: the decision needs it. `hold` says whether a refusal is still possible, so
+    /// that headers and body must not be forwarded before the decision.
+    Body {
+        /// Whether to hold the message back.
+        hold: bool,
+    },
+    /// The decision. Later calls change nothing.
+    Decided(Decision),
+}
+
+/// The state of one request, and the buffers it needs. Keep it and use it again for the next
+/// request ([`Exchange::reset`]): then judging a request without findings allocates nothing.
+#[derive(Debug, Default)]
+pub struct Exchange {
+    state: State,
+    findings: Findings,
+    router: Router,
+    parameters: Parameters,
+    validator: Validator,
+    scratch: Vec<u8>,
+}
+
+/// Where a request stands.
+#[derive(Debug, Default)]
+enum State {
+    /// Nothing has been seen.
+    #[default]
+    Fresh,
+    /// The body is awaited.
+    Body(Watch),
+    /// The decision is made.
+    Decided(Decision),
+}
+
+impl Exchange {
+    /// An exchange whose buffers are large enough for ordinary requests.
+    pub fn new() -> Self {
+        Exchange::default()
+    }
+
+    /// Forgets the request and keeps the buffers, unless a request has made them large.
+    pub fn reset(&mut self) {
+        self.state = State::Fresh;
+        self.scratch.clear();
+        self.scratch.shrink_to(KEPT);
+        self.router.reset();
+        self.parameters.reset();
+    }
+
+    /// Judges the head of a request. Begins a new request whatever came before.
+    pub fn on_headers(
+        &mut self,
+        bundle: &View<'_>,
+        head: &RequestHead<'_>,
+        conditions: Conditions,
+    ) -> Progress {
+        self.state = State::Fresh;
+        let outcome = self.judge_head(bundle, head, conditions);
+        self.proceed(outcome)
+    }
+
+    /// Judges the next bytes of the body, in order and without overlap. The bundle must be the
+    /// one that judged the head.
+    pub fn on_body(&mut self, bundle: &View<'_>, chunk: &[u8]) -> Progress {
+        match core::mem::take(&mut self.state) {
+            State::Body(watch) => {
+                let outcome = self.judge_chunk(bundle, watch, chunk);
+                self.proceed(outcome)
+            }
+            other => self.settled(other),
+        }
+    }
+
+    /// Judges the end of the message, trailers or not.
+    pub fn on_end(&mut self, bundle: &View<'_>) -> Progress {
+        match core::mem::take(&mut self.state) {
+            State::Body(watch) => {
+                let decision = self.judge_end(bundle, watch);
+                self.proceed(Outcome::Decided(decision))
+            }
+            other => self.settled(other),
+        }
+    }
+
+    fn proceed(&mut self, outcome: Outcome) -> Progress {
+        match outcome {
+            Outcome::Await(watch) => {
+                let hold = watch.hold;
+                self.state = State::Body(watch);
+                Progress::Body { hold }
+            }
+            Outcome::Decided(decision) => {
+                self.state = State::Decided(decision.clone());
+                Progress::Decided(decision)
+            }
+        }
+    }
+
+    /// What is said to a call that the state did not expect: the decision again, or a refusal
+    /// where no head was judged.
+    fn settled(&mut self, state: State) -> Progress {
+        let decision = match state {
+            State::Decided(decision) => decision,
+            State::Fresh | State::Body(_) => policy_missing(),
+        };
+        self.proceed(Outcome::Decided(decision))
+    }
+}
+
+/// What judging a part of a request led to.
+#[derive(Debug)]
+enum Outcome {
+    Await(Watch),
+    Decided(Decision),
+}
+
+/// Bytes of a buffer that are kept from request to request.
+pub(crate) const KEPT: usize = 16 << 10;
+
+/// The decision where there is no policy to decide by.
+fn policy_missing() -> Decision {
+    Decision {
+        verdict: Verdict::Block,
+        status: FindingCode::PolicyMissing.status(),
+        findings: vec![Finding::new(FindingCode::PolicyMissing, Position::Message)],
+        operation: None,
+        allow: None,
+    }
+}

@@ -1,0 +1,107 @@
+//! Judging ordinary requests allocates nothing once an exchange's buffers have grown.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod support;
+
+use portcullis_bundle::Bundle;
+use portcullis_bundle::layout::*;
+use portcullis_engine::decision::Verdict;
+use portcullis_engine::exchange::{Conditions, Exchange, Progress, RequestHead};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use support::{Builder, Param};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+#[expect(unsafe_code, reason = "an allocator is unsafe by its nature")]
+// SAFETY: every call is handed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are the system allocator's conditions.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn bundle() -> Bundle {
+    let mut builder = Builder::new();
+    let (number, text) = (builder.integer(1, 100), builder.string(1, 40));
+    let list = builder.array(text, 10);
+    let object = builder.object(&[("amount", number, true), ("names", list, false)], SCHEMA_NEVER);
+    let parameters = [
+        Param::new(Location::Path, "account", text, TYPE_STRING),
+        Param::new(Location::Query, "limit", number, TYPE_INTEGER),
+        Param::new(Location::Query, "status", list, TYPE_STRING)
+            .shape(Shape::Array)
+            .flags(PARAMETER_EXPLODE),
+        Param::new(Location::Query, "name", text, TYPE_STRING),
+        Param::new(Location::Header, "x-request-id", text, TYPE_STRING).flags(PARAMETER_REQUIRED),
+        Param::new(Location::Cookie, "session", text, TYPE_STRING),
+    ];
+    let json = [("application/json", object, BodyKind::Json)];
+    builder.operation("GET", "/v1/accounts/{account}/list", &parameters, &[], |_| {});
+    builder.operation("POST", "/v1/accounts/{account}/list", &parameters, &json, |_| {});
+    builder.build()
+}
+
+fn judge(exchange: &mut Exchange, bundle: &Bundle, method: &str, body: &[&str]) -> Verdict {
+    let view = bundle.view();
+    let headers: [(&[u8], &[u8]); 5] = [
+        (b":method", method.as_bytes()),
+        (b"x-request-id", b"4f6b"),
+        (b"cookie", b"a=b; session=0123456789"),
+        (b"content-type", b"application/json; charset=utf-8"),
+        (b"accept", b"*/*"),
+    ];
+    let head = RequestHead {
+        method: method.as_bytes(),
+        path: b"/v1/accounts/caf%C3%A9/list?limit=50&status=a&status=b%20c&name=Ann+Lee",
+        authority: b"api.bank.example",
+        headers: &headers,
+        end_of_stream: body.is_empty(),
+    };
+    exchange.reset();
+    let mut progress = exchange.on_headers(&view, &head, Conditions::default());
+    for chunk in body {
+        if matches!(progress, Progress::Body { .. }) {
+            progress = exchange.on_body(&view, chunk.as_bytes());
+        }
+    }
+    if matches!(progress, Progress::Body { .. }) {
+        progress = exchange.on_end(&view);
+    }
+    match progress {
+        Progress::Decided(decision) => decision.verdict,
+        Progress::Body { .. } => panic!("undecided"),
+    }
+}
+
+#[test]
+fn ordinary_requests_allocate_nothing() {
+    let bundle = bundle();
+    let mut exchange = Exchange::new();
+    let whole = ["{\"amount\":5,\"names\":[\"a\",\"b\"]}"];
+    let cut = ["{\"amount\":5,\"na", "mes\":[\"a\",\"", "b\"]}"];
+    let mut round = |expected: Verdict| {
+        for (method, body) in [("GET", &[][..]), ("POST", &whole[..]), ("POST", &cut[..])] {
+            assert_eq!(judge(&mut exchange, &bundle, method, body), expected);
+        }
+    };
+    round(Verdict::Allow);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for _ in 0..10 {
+        round(Verdict::Allow);
+    }
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+}
