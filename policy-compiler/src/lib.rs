@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod diag;
 pub mod emit;
 pub mod ir;

@@ -1,0 +1,3 @@
+//! The commands of `portcullis`.
+
+pub mod render;

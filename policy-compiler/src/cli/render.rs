@@ -1,0 +1,489 @@
+//! `portcullis render envoy`: Envoy's configuration for a bundle.
+//!
+//! In: a bundle, and where things are. Out: files, and what their reader should know. The files are those of
+//! `envoy-config/` with the values put in, so that what is shipped and tested is what is written.
+
+use clap::Args;
+use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
+use portcullis_bundle::layout::{Mode, View};
+use portcullis_bundle::{Bundle, OpenError, Trust};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+const BOOTSTRAP: &str = include_str!("../../../envoy-config/envoy.yaml");
+const STATIC: &str = include_str!("../../../envoy-config/envoy-static.yaml");
+const RESOURCE: &str = include_str!("../../../envoy-config/filter/portcullis.yaml");
+
+/// The files written, relative to the output directory.
+const BOOTSTRAP_FILE: &str = "envoy.yaml";
+const RESOURCE_FILE: &str = "filter/portcullis.yaml";
+
+// Where values go in the templates.
+const WASM: &str = "filename: /etc/portcullis/portcullis_filter.wasm";
+const TRUST: &str = "trusted_keys: []\n      allow_unsigned: false\n";
+const EMPTY: &str = "{ '@type': type.googleapis.com/google.protobuf.BytesValue, value: \"\" }";
+
+/// Envoy's own default of `per_connection_buffer_limit_bytes`.
+const LEAST_BUFFER: u64 = 1 << 20;
+/// What a buffer holds besides the largest body.
+const BUFFER_SLACK: u64 = 64 << 10;
+/// Above this, Envoy takes seconds to read a bundle as text.
+const LARGE: usize = 4 << 20;
+
+/// What to write, and where.
+#[derive(Args, Clone, Debug)]
+pub struct RenderEnvoy {
+    /// The bundle to serve
+    #[arg(long, value_name = "FILE")]
+    pub bundle: PathBuf,
+    /// The wasm filter, as Envoy is going to find it
+    #[arg(long, value_name = "PATH")]
+    pub wasm: String,
+    /// The directory to write to
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The directory as Envoy is going to find it, where that differs (a container)
+    #[arg(long, value_name = "PATH")]
+    pub mounted_at: Option<String>,
+    /// A public key that bundles are trusted by, in hexadecimal; may be repeated
+    #[arg(long = "trusted-key", value_name = "HEX")]
+    pub trusted_keys: Vec<String>,
+    /// Trust bundles without a signature: for development
+    #[arg(long)]
+    pub allow_unsigned: bool,
+    /// The least epoch that the gateway takes, also after a restart
+    #[arg(long, value_name = "N")]
+    pub minimum_epoch: Option<u64>,
+    /// The upstream
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9000")]
+    pub upstream: String,
+    /// Where Envoy listens
+    #[arg(long, value_name = "HOST:PORT", default_value = "0.0.0.0:8080")]
+    pub listen: String,
+    /// Where Envoy's admin interface listens
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9901")]
+    pub admin: String,
+    /// Suspend refusals until then (RFC 3339, UTC); the bundle must permit it
+    #[arg(long, value_name = "TIME")]
+    pub force_monitor_until: Option<String>,
+    /// One file that holds the bundle too: a new bundle then needs a restart
+    #[arg(long = "static")]
+    pub is_static: bool,
+}
+
+/// Why nothing is written.
+#[derive(Debug, Error)]
+pub enum RenderError {
+    /// The bundle file cannot be read.
+    #[error("`{}`: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error("`{}`: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A gateway with these keys would refuse the bundle.
+    #[error("a gateway configured so would refuse the bundle: {source}{help}")]
+    Bundle {
+        /// What the reader says.
+        source: OpenError,
+        /// What to do about it.
+        help: &'static str,
+    },
+    /// An argument has not the form that it should.
+    #[error("`{argument} {value}`: {what}")]
+    Argument {
+        /// The argument's name.
+        argument: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// The files of a configuration, and notes for the one who runs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// Path relative to the output directory, and text.
+    pub files: Vec<(&'static str, String)>,
+    /// What to know before running it, in plain sentences.
+    pub notes: Vec<String>,
+}
+
+/// Renders and writes a configuration. The file that Envoy watches is renamed into place, last.
+///
+/// # Errors
+/// What cannot be read, rendered or written; nothing is written where rendering fails.
+pub fn run(options: &RenderEnvoy) -> Result<Rendered, RenderError> {
+    let bytes = std::fs::read(&options.bundle)
+        .map_err(|source| RenderError::Read { path: options.bundle.clone(), source })?;
+    let rendered = render(options, bytes)?;
+    for (name, text) in &rendered.files {
+        write(&options.out.join(name), text)?;
+    }
+    Ok(rendered)
+}
+
+/// Renders a configuration for the bytes of a bundle: the same input gives the same bytes.
+///
+/// # Errors
+/// Arguments that make no sense, or a bundle that the configuration's own trust refuses.
+pub fn render(options: &RenderEnvoy, bytes: Vec<u8>) -> Result<Rendered, RenderError> {
+    let bundle = Bundle::open(bytes, &trust(options)?).map_err(refused)?;
+    let configuration = configuration(options, &bundle);
+    let template = if options.is_static { STATIC } else { BOOTSTRAP };
+    let mut bootstrap = Template(template.to_owned())
+        .without_heading()
+        .set(TRUST, &node_trust(options, &bundle))
+        .set("bytes: 1114112", &format!("bytes: {}", buffer_limit(&bundle.view())))
+        .set(WASM, &format!("filename: {}", quote(&options.wasm)))
+        .set(
+            "{ address: 127.0.0.1, port_value: 9901 }",
+            &address("--admin", &options.admin)?.flow(),
+        )
+        .set(
+            "{ address: 0.0.0.0, port_value: 8080 }",
+            &address("--listen", &options.listen)?.flow(),
+        )
+        .set(
+            "{ address: 127.0.0.1, port_value: 9000 }",
+            &address("--upstream", &options.upstream)?.flow(),
+        );
+    let mut files = Vec::new();
+    if options.is_static {
+        bootstrap = bootstrap.set(EMPTY, &configuration);
+    } else {
+        let dir = options.mounted_at.clone().unwrap_or_else(|| absolute(&options.out));
+        let dir = format!("{}/filter", dir.trim_end_matches('/'));
+        bootstrap = bootstrap
+            .set(
+                "path: /etc/portcullis/filter/portcullis.yaml",
+                &format!("path: {}", quote(&format!("{dir}/portcullis.yaml"))),
+            )
+            .set("path: /etc/portcullis/filter }", &format!("path: {} }}", quote(&dir)));
+        let resource = Template(RESOURCE.to_owned())
+            .without_heading()
+            .set("version_info: none", &format!("version_info: {}", quote(&bundle.content_hash())))
+            .set(WASM, &format!("filename: {}", quote(&options.wasm)))
+            .set(EMPTY, &configuration);
+        files.push((RESOURCE_FILE, resource.0));
+    }
+    files.insert(0, (BOOTSTRAP_FILE, bootstrap.0));
+    Ok(Rendered { files, notes: notes(options, &bundle) })
+}
+
+/// Text with places that values go to.
+struct Template(String);
+
+impl Template {
+    /// Puts a value wherever a text stands; the templates' tests know that it stands there.
+    fn set(self, from: &str, to: &str) -> Template {
+        debug_assert!(self.0.contains(from), "the template has no `{from}`");
+        Template(self.0.replace(from, to))
+    }
+
+    /// Replaces the comment at the top, which speaks of the template.
+    fn without_heading(self) -> Template {
+        let start = self.0.find("\n\n").map(|at| at + 2);
+        let start = start.filter(|_| self.0.starts_with('#'));
+        let heading_end = start.or_else(|| self.0.find("version_info")).unwrap_or(0);
+        Template(format!("# Written by `portcullis render envoy`.\n{}", &self.0[heading_end..]))
+    }
+}
+
+/// An address and a port.
+struct SocketAddress<'a> {
+    host: &'a str,
+    port: u16,
+}
+
+impl SocketAddress<'_> {
+    fn flow(&self) -> String {
+        format!("{{ address: {}, port_value: {} }}", quote(self.host), self.port)
+    }
+}
+
+fn address<'a>(argument: &'static str, value: &'a str) -> Result<SocketAddress<'a>, RenderError> {
+    let parsed = value.rsplit_once(':').and_then(|(host, port)| {
+        let host = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
+        let port = port.parse().ok()?;
+        (!host.is_empty()).then_some(SocketAddress { host, port })
+    });
+    parsed.ok_or_else(|| RenderError::Argument {
+        argument,
+        value: value.to_owned(),
+        what: "is not a host and a port, such as `127.0.0.1:8080`",
+    })
+}
+
+fn trust(options: &RenderEnvoy) -> Result<Trust, RenderError> {
+    let keys = options.trusted_keys.iter().map(|key| {
+        let bytes = HEXLOWER_PERMISSIVE.decode(key.as_bytes()).ok();
+        bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| RenderError::Argument {
+            argument: "--trusted-key",
+            value: key.clone(),
+            what: "is not an ed25519 public key of 64 hexadecimal digits",
+        })
+    });
+    Ok(Trust { keys: keys.collect::<Result<_, _>>()?, allow_unsigned: options.allow_unsigned })
+}
+
+fn refused(source: OpenError) -> RenderError {
+    let help = match source {
+        OpenError::Unsigned => "; for development, `--allow-unsigned` takes it",
+        OpenError::UnknownKey { .. } => "; name the key by `--trusted-key`",
+        _ => "",
+    };
+    RenderError::Bundle { source, help }
+}
+
+/// What the node's metadata says of trust, in place of [`TRUST`].
+fn node_trust(options: &RenderEnvoy, bundle: &Bundle) -> String {
+    let keys: Vec<String> =
+        options.trusted_keys.iter().map(|key| quote(&key.to_lowercase())).collect();
+    let mut text = format!(
+        "trusted_keys: [{}]\n      allow_unsigned: {}\n",
+        keys.join(", "),
+        options.allow_unsigned
+    );
+    if let Some(epoch) = options.minimum_epoch {
+        // As text: metadata keeps numbers as f64, and epochs are larger.
+        text.push_str(&format!("      minimum_epoch: '{epoch}'\n"));
+    }
+    if !bundle.audience().is_empty() {
+        text.push_str(&format!("      audience: {}\n", quote(bundle.audience())));
+    }
+    text
+}
+
+/// The plugin configuration: the bare bundle, or JSON where there is more to say.
+fn configuration(options: &RenderEnvoy, bundle: &Bundle) -> String {
+    let bundle = BASE64.encode(bundle.as_bytes());
+    let (kind, value) = match &options.force_monitor_until {
+        None => ("BytesValue", bundle),
+        Some(until) => {
+            let value = json!({ "bundle": bundle, "force_monitor_until": until });
+            ("StringValue", value.to_string().replace('\'', "''"))
+        }
+    };
+    format!("{{ '@type': type.googleapis.com/google.protobuf.{kind}, value: '{value}' }}")
+}
+
+/// Bytes that Envoy must be able to hold: the largest body that any operation admits, and some more.
+fn buffer_limit(view: &View<'_>) -> u64 {
+    let largest = view.operations.iter().map(|operation| operation.limits.max_bytes.get()).max();
+    (u64::from(largest.unwrap_or(0)) + BUFFER_SLACK).max(LEAST_BUFFER)
+}
+
+/// What Envoy's own settings decide, as far as this bundle and these options depend on them.
+fn notes(options: &RenderEnvoy, bundle: &Bundle) -> Vec<String> {
+    let view = bundle.view();
+    let mut notes = vec![format!(
+        "bodies are held up to {} bytes by `per_connection_buffer_limit_bytes`; keep it there when the policy's \
+         limits grow: Envoy itself answers 413 to what it cannot hold",
+        buffer_limit(&view)
+    )];
+    if bundle.is_signed() {
+        if options.allow_unsigned {
+            notes.push(
+                "`allow_unsigned` is on although the bundle is signed: anybody who can write the \
+                 configuration can replace the policy"
+                    .to_owned(),
+            );
+        }
+    } else {
+        notes.push(
+            "the bundle is not signed: anybody who can write the configuration can replace the policy".to_owned(),
+        );
+    }
+    if options.is_static {
+        notes.push("the bundle stands in the bootstrap: a new one needs a restart".to_owned());
+    } else {
+        notes.push(format!(
+            "to update, render again to the same directory: `{RESOURCE_FILE}` is renamed into place, and only a \
+             rename is noticed"
+        ));
+    }
+    if bundle.as_bytes().len() > LARGE {
+        notes.push(format!(
+            "the bundle has {} bytes: Envoy takes seconds to read so much as text",
+            bundle.as_bytes().len()
+        ));
+    }
+    let monitored = view.operations.iter().filter(|it| it.mode == Mode::Monitor.code()).count();
+    if monitored > 0 {
+        notes.push(format!(
+            "{monitored} of {} operations only monitor: what they would refuse is logged and passes",
+            view.operations.len()
+        ));
+    }
+    if let Some(until) = &options.force_monitor_until {
+        let permitted = view.policy.first().is_some_and(|policy| policy.break_glass == 1);
+        notes.push(if permitted {
+            format!("break-glass: nothing is refused until {until}")
+        } else {
+            "the bundle does not permit break-glass: `force_monitor_until` will have no effect"
+                .to_owned()
+        });
+    }
+    notes.push(
+        "behind another proxy, set `xff_num_trusted_hops`: the client's address is the connection's".to_owned(),
+    );
+    notes
+}
+
+/// YAML's single-quoted form, which takes any text of one line.
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
+}
+
+/// Writes beside and renames, so that a reader sees the old file or the new one.
+fn write(path: &Path, text: &str) -> Result<(), RenderError> {
+    let failed = |source| RenderError::Write { path: path.to_path_buf(), source };
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir).map_err(failed)?;
+    }
+    let beside = path.with_extension("yaml.new");
+    std::fs::write(&beside, text).map_err(failed)?;
+    std::fs::rename(&beside, path).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RenderEnvoy, RenderError, Rendered, render};
+    use portcullis_bundle::layout::{
+        NONE, Node, Policy, SCHEMA_ACCEPTS_ALL, Schema, Sections, TYPE_ALL,
+    };
+    use portcullis_bundle::{Identity, sign, write};
+    use zerocopy::FromZeros;
+
+    const KEY: &str = "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c";
+
+    fn bundle(signed: bool) -> Vec<u8> {
+        let mut node = Node::new_zeroed();
+        (node.wildcard, node.api) = (NONE.into(), NONE.into());
+        let none = NONE.into();
+        let any = Schema {
+            types: TYPE_ALL,
+            flags: SCHEMA_ACCEPTS_ALL,
+            string: none,
+            number: none,
+            array: none,
+            object: none,
+            literals: none,
+            origin: none,
+            ..Schema::new_zeroed()
+        };
+        let sections = Sections {
+            policy: vec![Policy::new_zeroed()],
+            nodes: vec![node],
+            schemas: vec![any, Schema { types: 0, flags: 0, ..any }],
+            ..Sections::default()
+        };
+        let identity = Identity { epoch: 3, audience: "it's".into(), ..Identity::default() };
+        let mut bytes = write(&sections, &identity).unwrap();
+        if signed {
+            sign(&mut bytes, &[7; 32]).unwrap();
+        }
+        bytes
+    }
+
+    fn options() -> RenderEnvoy {
+        RenderEnvoy {
+            bundle: "policy.bundle".into(),
+            wasm: "/opt/filter.wasm".to_owned(),
+            out: "/tmp/gateway".into(),
+            mounted_at: None,
+            trusted_keys: vec![KEY.to_owned()],
+            allow_unsigned: false,
+            minimum_epoch: Some(3),
+            upstream: "bank.internal:9443".to_owned(),
+            listen: "[::]:8081".to_owned(),
+            admin: "127.0.0.1:9902".to_owned(),
+            force_monitor_until: None,
+            is_static: false,
+        }
+    }
+
+    fn text<'a>(rendered: &'a Rendered, name: &str) -> &'a str {
+        &rendered.files.iter().find(|(known, _)| *known == name).unwrap().1
+    }
+
+    #[test]
+    fn values_stand_in_the_files() {
+        let rendered = render(&options(), bundle(true)).unwrap();
+        let bootstrap = text(&rendered, "envoy.yaml");
+        for expected in [
+            &format!("trusted_keys: ['{KEY}']"),
+            "minimum_epoch: '3'",
+            "audience: 'it''s'",
+            "address: '::', port_value: 8081",
+            "address: '127.0.0.1', port_value: 9902",
+            "address: 'bank.internal', port_value: 9443",
+            "path: '/tmp/gateway/filter/portcullis.yaml'",
+            "watched_directory: { path: '/tmp/gateway/filter' }",
+            "filename: '/opt/filter.wasm'",
+            "per_connection_buffer_limit_bytes: 1048576",
+        ] {
+            assert!(bootstrap.contains(expected), "{expected}\n{bootstrap}");
+        }
+        assert!(!bootstrap.contains("/etc/portcullis"), "{bootstrap}");
+        let resource = text(&rendered, "filter/portcullis.yaml");
+        assert!(resource.contains("value: 'UE9SVENMSV"), "{resource}");
+        assert!(!resource.contains("/etc/portcullis"), "{resource}");
+    }
+
+    #[test]
+    fn one_file_holds_it_all_where_asked() {
+        let rendered = render(&RenderEnvoy { is_static: true, ..options() }, bundle(true)).unwrap();
+        assert_eq!(rendered.files.len(), 1);
+        assert!(text(&rendered, "envoy.yaml").contains("value: 'UE9SVENMSV"));
+        assert!(!text(&rendered, "envoy.yaml").contains("/etc/portcullis"));
+    }
+
+    #[test]
+    fn break_glass_takes_the_form_that_can_say_so() {
+        let until = Some("2027-01-01T00:00:00Z".to_owned());
+        let options = RenderEnvoy { force_monitor_until: until, ..options() };
+        let rendered = render(&options, bundle(true)).unwrap();
+        let resource = text(&rendered, "filter/portcullis.yaml");
+        assert!(resource.contains(r#""force_monitor_until":"2027-01-01T00:00:00Z""#), "{resource}");
+        assert!(rendered.notes.iter().any(|note| note.contains("does not permit")));
+    }
+
+    #[test]
+    fn what_a_gateway_would_refuse_is_not_rendered() {
+        let strange = RenderEnvoy { trusted_keys: vec!["00".repeat(32)], ..options() };
+        let refused = |options: &RenderEnvoy, signed| render(options, bundle(signed)).unwrap_err();
+        assert!(refused(&strange, true).to_string().ends_with("name the key by `--trusted-key`"));
+        assert!(refused(&options(), false).to_string().contains("--allow-unsigned"));
+        let short = RenderEnvoy { trusted_keys: vec!["abcd".to_owned()], ..options() };
+        assert!(matches!(refused(&short, true), RenderError::Argument { .. }));
+        let nowhere = RenderEnvoy { listen: "8080".to_owned(), ..options() };
+        assert!(refused(&nowhere, true).to_string().contains("`--listen 8080`"));
+        let lenient = RenderEnvoy { allow_unsigned: true, ..options() };
+        assert!(render(&lenient, bundle(false)).is_ok());
+    }
+
+    #[test]
+    fn equal_input_gives_equal_bytes() {
+        assert_eq!(
+            render(&options(), bundle(true)).unwrap(),
+            render(&options(), bundle(true)).unwrap()
+        );
+    }
+}
