@@ -9,5 +9,6 @@ pub mod ir;
 pub mod load;
 pub mod lower;
 pub mod openapi;
+pub mod policy;
 pub mod report;
 pub mod source;

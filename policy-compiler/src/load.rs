@@ -1,10 +1,11 @@
 //! The front end as a whole: from file names to a model, an inventory and diagnostics.
 
-use crate::diag::{Diagnostics, Files};
+use crate::diag::{self, Diagnostic, Diagnostics, Files};
 use crate::ir::{Model, Unsupported};
 use crate::openapi::{self, ApiDocuments};
+use crate::policy;
 use crate::report::{Construct, inventory};
-use crate::source::{Library, Sources};
+use crate::source::{Library, Sources, join};
 
 /// What the front end made of its input.
 #[derive(Debug)]
@@ -33,6 +34,50 @@ pub fn load_documents(sources: &dyn Sources, paths: &[String]) -> Loaded {
     let mut loaded = finish(library, &apis, diagnostics);
     loaded.model.policy.name =
         apis.first().map_or_else(|| "policy".to_owned(), |api| api.name.clone());
+    loaded
+}
+
+/// Reads a policy and the documents that it names.
+pub fn load_policy(sources: &dyn Sources, path: &str) -> Loaded {
+    let mut diagnostics = Diagnostics::default();
+    let mut library = Library::new(sources);
+    let Some(text) = library.read_text(path, &mut diagnostics) else {
+        return finish(library, &[], diagnostics);
+    };
+    let Some(file) = policy::parse(path, &text, &mut diagnostics) else {
+        return finish(library, &[], diagnostics);
+    };
+    let mut apis: Vec<ApiDocuments> = Vec::new();
+    for api in &file.apis {
+        let mut documents = Vec::new();
+        for (document, span) in &api.documents {
+            match library.load_named(&join(path, document), &mut diagnostics) {
+                Ok(id) if documents.contains(&id) => diagnostics.push(
+                    Diagnostic::new(
+                        diag::POLICY_DUPLICATE,
+                        format!("`{document}` is listed twice"),
+                    )
+                    .at(span.clone()),
+                ),
+                Ok(id) => documents.push(id),
+                Err(why) => diagnostics.push(
+                    Diagnostic::new(
+                        diag::UNREADABLE_FILE,
+                        format!("`{document}` cannot be read: {why}"),
+                    )
+                    .at(span.clone())
+                    .help("documents are named relative to the policy file"),
+                ),
+            }
+        }
+        apis.push(ApiDocuments {
+            name: api.name.clone(),
+            documents,
+            unresolved_refs: api.settings.strictness.unresolved_refs,
+        });
+    }
+    let mut loaded = finish(library, &apis, diagnostics);
+    policy::apply(&file, &mut loaded.model, &mut loaded.diagnostics);
     loaded
 }
 

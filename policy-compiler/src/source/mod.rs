@@ -182,11 +182,6 @@ impl<'s> Library<'s> {
         self.files
     }
 
-    /// Makes the text of another file, such as the policy, known to diagnostics.
-    pub fn add_text(&mut self, path: &str, text: &str) {
-        self.files.add(path, text.into());
-    }
-
     /// Ids of all files, in the order of loading.
     pub fn documents(&self) -> impl Iterator<Item = DocumentId> + use<> {
         (0..self.loaded.len() as u32).map(DocumentId)
@@ -214,16 +209,45 @@ impl<'s> Library<'s> {
         Span::word(self.path(place.document), at.line, at.column)
     }
 
-    /// Loads an OpenAPI document and every file that it and those name in a `$ref`.
-    pub fn load(&mut self, path: &str, diagnostics: &mut Diagnostics) -> Option<DocumentId> {
-        let path = join("", path);
-        let id = match self.load_one(&path) {
-            Ok(id) => id,
+    /// Reads a file that is no OpenAPI document; its text becomes known to diagnostics.
+    pub fn read_text(&mut self, path: &str, diagnostics: &mut Diagnostics) -> Option<String> {
+        let bytes = match self.sources.read(path) {
+            Ok(bytes) => bytes,
             Err(why) => {
-                diagnostics.push(unreadable(&path, &why));
+                diagnostics.push(unreadable(path, &why));
                 return None;
             }
         };
+        match decode_text(&bytes) {
+            Ok(text) => {
+                self.files.add(path, text.into());
+                Some(text.to_owned())
+            }
+            Err(error) => {
+                diagnostics.push(not_utf8(path, error));
+                None
+            }
+        }
+    }
+
+    /// Loads an OpenAPI document and every file that it and those name in a `$ref`.
+    pub fn load(&mut self, path: &str, diagnostics: &mut Diagnostics) -> Option<DocumentId> {
+        match self.load_named(path, diagnostics) {
+            Ok(id) => Some(id),
+            Err(why) => {
+                diagnostics.push(unreadable(path, &why));
+                None
+            }
+        }
+    }
+
+    /// The same, for a file that something else names: the error says why it cannot be read.
+    pub fn load_named(
+        &mut self,
+        path: &str,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<DocumentId, String> {
+        let id = self.load_one(&join("", path))?;
         diagnostics.extend(std::mem::take(&mut self.loaded[id.index()].pending));
         let mut next = id.index();
         while next < self.loaded.len() {
@@ -233,7 +257,7 @@ impl<'s> Library<'s> {
             }
             next += 1;
         }
-        Some(id)
+        Ok(id)
     }
 
     fn load_one(&mut self, path: &str) -> Result<DocumentId, String> {
@@ -253,13 +277,8 @@ impl<'s> Library<'s> {
         let mut diagnostics = Diagnostics::default();
         let text = match decode_text(&bytes) {
             Ok(text) => text,
-            Err((why, line, column)) => {
-                let at = Span::word(path, line, column);
-                diagnostics.push(
-                    Diagnostic::new(diag::NOT_UTF8, format!("`{path}` is not UTF-8 text: {why}"))
-                        .at(at)
-                        .help("save the file as UTF-8"),
-                );
+            Err(error) => {
+                diagnostics.push(not_utf8(path, error));
                 ""
             }
         };
@@ -361,6 +380,12 @@ fn missing_child(text: &str, token: &str, node: Node<'_>) -> RefError {
 fn unreadable(path: &str, why: &str) -> Diagnostic {
     Diagnostic::new(diag::UNREADABLE_FILE, format!("`{path}` cannot be read: {why}"))
         .at(Span::file(path))
+}
+
+fn not_utf8(path: &str, (why, line, column): (&str, u32, u32)) -> Diagnostic {
+    Diagnostic::new(diag::NOT_UTF8, format!("`{path}` is not UTF-8 text: {why}"))
+        .at(Span::word(path, line, column))
+        .help("save the file as UTF-8")
 }
 
 /// Names of `$anchor` and `$dynamicAnchor` in a file.

@@ -1,0 +1,325 @@
+//! The form of policy.yaml as data: the parser checks against it, and policy.schema.json and the
+//! table of POLICY.md are made from it, so that the three cannot drift.
+
+/// A field of an object.
+#[derive(Debug)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What its value must be.
+    pub shape: Shape,
+    /// Whether it must be there.
+    pub required: bool,
+    /// Its value where it is absent, for people.
+    pub default: &'static str,
+    /// What it says, in one sentence without a period.
+    pub about: &'static str,
+}
+
+/// What a value must be.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape {
+    /// The number 1, the version of this form.
+    Version,
+    /// A string that is not empty.
+    Text,
+    /// `true` or `false`.
+    Bool,
+    /// Bytes: a number or text such as `64KiB`; with the largest allowed.
+    Size(u64),
+    /// A whole number from 1; with the largest allowed.
+    Count(u64),
+    /// One of some words.
+    Choice(&'static [&'static str]),
+    /// A list; it may be empty unless the flag says that it may not.
+    List(&'static Shape, bool),
+    /// An object with some fields.
+    Object(&'static [Field]),
+}
+
+const fn field(
+    name: &'static str,
+    shape: Shape,
+    default: &'static str,
+    about: &'static str,
+) -> Field {
+    Field { name, shape, required: false, default, about }
+}
+
+const fn required(name: &'static str, shape: Shape, about: &'static str) -> Field {
+    Field { name, shape, required: true, default: "", about }
+}
+
+const MODE: Shape = Shape::Choice(&["enforce", "monitor"]);
+const ACTION: Shape = Shape::Choice(&["block", "monitor", "allow"]);
+const UNSUPPORTED: Shape = Shape::Choice(&["error", "not_enforced"]);
+const TEXTS: Shape = Shape::List(&Shape::Text, false);
+const SOME_TEXTS: Shape = Shape::List(&Shape::Text, true);
+const MAX_SIZE: u64 = 1 << 30;
+
+const MEDIA_TYPES: Field =
+    field("media_types", ACTION, "block", "a body of a media type that the operation lacks");
+const QUERY_PARAMETERS: Field =
+    field("query_parameters", ACTION, "block", "a query parameter that the operation lacks");
+const OPERATIONS: Field = field("operations", ACTION, "block", "a path that no template matches");
+const METHODS: Field = field("methods", ACTION, "block", "a method that the path's template lacks");
+
+const BODY: Field = field("body", Shape::Size(MAX_SIZE), "1MiB", "size of a request body");
+const DEPTH: Field =
+    field("depth", Shape::Count(256), "32", "nesting of arrays and objects in a JSON body");
+const STRING: Field =
+    field("string", Shape::Size(MAX_SIZE), "256KiB", "size of one string in a JSON body");
+const PROPERTIES: Field =
+    field("properties", Shape::Count(1 << 20), "1024", "members of one object in a JSON body");
+const ITEMS: Field =
+    field("items", Shape::Count(1 << 30), "65536", "elements of one array in a JSON body");
+
+const READ_ONLY: Field = field(
+    "read_only_in_requests",
+    ACTION,
+    "block",
+    "a property marked `readOnly` that a client sends",
+);
+const FORMATS: Field = field(
+    "formats",
+    Shape::Choice(&["assert", "annotate"]),
+    "assert",
+    "whether a value must have its `format`",
+);
+const ONE_OF: Field = field(
+    "one_of",
+    Shape::Choice(&["strict", "lenient"]),
+    "strict",
+    "whether `oneOf` asks for exactly one branch, or takes several as `anyOf` does",
+);
+const UNENFORCED_BODIES: Field = field(
+    "unenforced_bodies",
+    Shape::Choice(&["allow", "block"]),
+    "allow",
+    "a body whose media type is declared but cannot be judged",
+);
+const UNSUPPORTED_PATTERNS: Field = field(
+    "unsupported_patterns",
+    UNSUPPORTED,
+    "not_enforced",
+    "a `pattern` that cannot be compiled, or not within its budget",
+);
+const UNRESOLVED_REFS: Field =
+    field("unresolved_refs", UNSUPPORTED, "error", "a `$ref` in a schema that leads nowhere");
+const AMBIGUOUS_PATHS: Field = field(
+    "ambiguous_paths",
+    ACTION,
+    "block",
+    "a path that another reader could read differently: `%2F`, `..`, `//`, `;`, double encoding",
+);
+
+const OPERATION: &[Field] = &[
+    field("match", Shape::Text, "", "the operation by method and path, as `GET /accounts/{id}`"),
+    field(
+        "operation_id",
+        Shape::Text,
+        "",
+        "the operation by its `operationId`, instead of `match`",
+    ),
+    field("mode", MODE, "the API's", "whether findings block or are only reported"),
+    field(
+        "undeclared",
+        Shape::Object(&[MEDIA_TYPES, QUERY_PARAMETERS]),
+        "the API's",
+        "what happens to what the document does not declare",
+    ),
+    field(
+        "limits",
+        Shape::Object(&[BODY, DEPTH, STRING, PROPERTIES, ITEMS]),
+        "the API's",
+        "upper bounds on requests",
+    ),
+    field(
+        "strictness",
+        Shape::Object(&[READ_ONLY, FORMATS, ONE_OF, UNENFORCED_BODIES, UNSUPPORTED_PATTERNS]),
+        "the API's",
+        "how doubtful things are taken",
+    ),
+];
+
+const API: &[Field] = &[
+    required("name", Shape::Text, "name of the API, unique in the policy"),
+    required("documents", SOME_TEXTS, "OpenAPI documents, by paths relative to the policy"),
+    field("hosts", TEXTS, "every host", "hosts that the API is bound to, without port"),
+    field(
+        "base_paths",
+        SOME_TEXTS,
+        "those of `servers`",
+        "paths that the documents' paths are appended to, instead of those of `servers`",
+    ),
+    field("mode", MODE, "the policy's", "whether findings block or are only reported"),
+    field(
+        "undeclared",
+        Shape::Object(&[OPERATIONS, METHODS, MEDIA_TYPES, QUERY_PARAMETERS]),
+        "the policy's",
+        "what happens to what the documents do not declare",
+    ),
+    field(
+        "limits",
+        Shape::Object(&[BODY, DEPTH, STRING, PROPERTIES, ITEMS]),
+        "the policy's",
+        "upper bounds on requests",
+    ),
+    field(
+        "strictness",
+        Shape::Object(&[
+            READ_ONLY,
+            FORMATS,
+            ONE_OF,
+            UNENFORCED_BODIES,
+            UNSUPPORTED_PATTERNS,
+            UNRESOLVED_REFS,
+        ]),
+        "the policy's",
+        "how doubtful things are taken",
+    ),
+    field(
+        "operations",
+        Shape::List(&Shape::Object(OPERATION), false),
+        "",
+        "what is different for single operations",
+    ),
+];
+
+/// The fields of policy.yaml.
+pub const POLICY: &[Field] = &[
+    required("version", Shape::Version, "version of this form: 1"),
+    required("name", Shape::Text, "name of the policy, shown by `inspect` and in metrics"),
+    field(
+        "audience",
+        Shape::Text,
+        "none",
+        "which gateways the bundle is for; a filter can be configured to insist on one",
+    ),
+    field("mode", MODE, "enforce", "whether findings block or are only reported"),
+    field(
+        "answers",
+        Shape::Object(&[
+            field(
+                "style",
+                Shape::Choice(&["problem", "minimal"]),
+                "problem",
+                "`application/problem+json` (RFC 9457), or the status alone",
+            ),
+            field(
+                "details",
+                Shape::Choice(&["none", "finding"]),
+                "none",
+                "whether an answer tells where the request is wrong, and by which keyword",
+            ),
+        ]),
+        "",
+        "what a refused client is told",
+    ),
+    field(
+        "undeclared",
+        Shape::Object(&[OPERATIONS, METHODS, MEDIA_TYPES, QUERY_PARAMETERS]),
+        "",
+        "what happens to what the documents do not declare",
+    ),
+    field(
+        "limits",
+        Shape::Object(&[
+            BODY,
+            DEPTH,
+            field("path", Shape::Size(1 << 20), "8KiB", "size of the path with its query"),
+            field("parameters", Shape::Count(65_536), "128", "number of query parameters"),
+            STRING,
+            PROPERTIES,
+            ITEMS,
+        ]),
+        "",
+        "upper bounds on requests",
+    ),
+    field(
+        "strictness",
+        Shape::Object(&[
+            AMBIGUOUS_PATHS,
+            READ_ONLY,
+            FORMATS,
+            ONE_OF,
+            UNENFORCED_BODIES,
+            UNSUPPORTED_PATTERNS,
+            UNRESOLVED_REFS,
+        ]),
+        "",
+        "how doubtful things are taken",
+    ),
+    field(
+        "preflight",
+        Shape::Choice(&["allow", "judge"]),
+        "allow",
+        "whether CORS preflight requests pass, or are judged as other requests",
+    ),
+    field(
+        "health_probes",
+        Shape::List(
+            &Shape::Object(&[
+                required("path", Shape::Text, "the exact path, without query"),
+                field("methods", SOME_TEXTS, "[GET]", "the methods"),
+            ]),
+            false,
+        ),
+        "none",
+        "requests that pass unchecked, and are reported as such",
+    ),
+    field(
+        "break_glass",
+        Shape::Object(&[field(
+            "permitted",
+            Shape::Bool,
+            "false",
+            "whether `force_monitor_until` in the filter's configuration takes effect",
+        )]),
+        "",
+        "turning enforcement off for a time, without a new bundle",
+    ),
+    field(
+        "accept_unenforced",
+        Shape::List(
+            &Shape::Object(&[
+                required(
+                    "construct",
+                    Shape::Text,
+                    "a construct's name as in the report; `responses`, `callbacks` and `security` \
+                     stand for all that belongs to them, `*` for everything",
+                ),
+                field("pointer", Shape::Text, "anywhere", "only below this JSON pointer"),
+                required("reason", Shape::Text, "why it is acceptable"),
+            ]),
+            false,
+        ),
+        "none",
+        "what `--strict` tolerates although it is not enforced",
+    ),
+    required(
+        "apis",
+        Shape::List(&Shape::Object(API), true),
+        "the APIs, each from one or more documents",
+    ),
+];
+
+/// Every field with its path, depth first: `limits.body`, `apis[].operations[].mode`.
+pub fn flatten() -> Vec<(String, &'static Field)> {
+    let mut rows = Vec::new();
+    collect("", POLICY, &mut rows);
+    rows
+}
+
+// The shape is a constant of small depth.
+fn collect(prefix: &str, fields: &'static [Field], rows: &mut Vec<(String, &'static Field)>) {
+    for field in fields {
+        let path = format!("{prefix}{}", field.name);
+        rows.push((path.clone(), field));
+        match field.shape {
+            Shape::Object(fields) => collect(&format!("{path}."), fields, rows),
+            Shape::List(Shape::Object(fields), _) => collect(&format!("{path}[]."), fields, rows),
+            _ => {}
+        }
+    }
+}
