@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+mod compile;
 pub mod diag;
 pub mod emit;
 pub mod ir;
@@ -12,3 +13,5 @@ pub mod openapi;
 pub mod policy;
 pub mod report;
 pub mod source;
+
+pub use compile::{CompileOutput, Input, Release, compile};

@@ -1,3 +1,5 @@
 //! Compiles OpenAPI documents and policy into a signed Portcullis bundle.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    policy_compiler::cli::main()
+}

@@ -1,3 +1,96 @@
-//! The commands of `portcullis`.
+//! The commands of `portcullis`. CLI.md shows each; a test runs what it shows.
 
+mod compile;
+mod explain;
+mod files;
+mod init;
+mod inspect;
+mod keys;
 pub mod render;
+mod request;
+mod sign;
+mod verify;
+
+use crate::cli::render::RenderEnvoy;
+use clap::{Parser, Subcommand, ValueEnum};
+use files::CliError;
+use std::process::ExitCode;
+
+/// Compiles OpenAPI documents and policy into signed bundles for the Portcullis filter, and tells
+/// what a bundle holds and decides.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compile a policy, or documents by themselves, into a bundle
+    Compile(compile::Compile),
+    /// Tell what a bundle holds: sections, sizes, operations
+    Inspect(inspect::Inspect),
+    /// Judge a request from a file by a bundle, and tell why
+    Explain(explain::Explain),
+    /// Make a signing key
+    Keygen(keys::Keygen),
+    /// Check a bundle as a gateway would
+    Verify(verify::Verify),
+    /// Sign a bundle that was compiled without a signature
+    Sign(sign::Sign),
+    /// Write a starter policy in monitor mode for a document
+    Init(init::Init),
+    /// Write gateway configuration for a bundle
+    #[command(subcommand)]
+    Render(Render),
+}
+
+#[derive(Debug, Subcommand)]
+enum Render {
+    /// Envoy
+    Envoy(RenderEnvoy),
+}
+
+/// The form of what is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+/// Runs the command of the process's arguments. 0: done; 1: refused, or errors in the input;
+/// 2: the arguments make no sense.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Compile(options) => compile::run(&options),
+        Command::Inspect(options) => inspect::run(&options),
+        Command::Explain(options) => explain::run(&options),
+        Command::Keygen(options) => keys::run(&options),
+        Command::Verify(options) => verify::run(&options),
+        Command::Sign(options) => sign::run(&options),
+        Command::Init(options) => init::run(&options),
+        Command::Render(Render::Envoy(options)) => envoy(&options),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn envoy(options: &RenderEnvoy) -> Result<ExitCode, CliError> {
+    let rendered = render::run(options).map_err(|error| CliError::Other(error.to_string()))?;
+    for (name, _) in &rendered.files {
+        println!("wrote {}", options.out.join(name).display());
+    }
+    for note in &rendered.notes {
+        println!("note: {note}");
+    }
+    Ok(ExitCode::SUCCESS)
+}

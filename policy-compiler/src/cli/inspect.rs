@@ -1,0 +1,152 @@
+//! `portcullis inspect`.
+
+use super::Format;
+use super::files::{self, CliError, show_size, show_time};
+use clap::Args;
+use portcullis_bundle::layout::{
+    BodyKind, Mode, OPERATION_BODY_REQUIRED, OPERATION_DEPRECATED, Operation, SectionId, View,
+};
+use portcullis_bundle::{Bundle, Trust};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The bundle.
+#[derive(Args, Clone, Debug)]
+pub struct Inspect {
+    /// The bundle; its signature is not checked (`portcullis verify` does)
+    bundle: PathBuf,
+    /// The form of what is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Prints what a bundle holds.
+pub fn run(options: &Inspect) -> Result<ExitCode, CliError> {
+    let trust = Trust { keys: Vec::new(), allow_unsigned: true };
+    let bundle = Bundle::open(files::read(&options.bundle)?, &trust)
+        .map_err(|source| CliError::Open { path: options.bundle.clone(), source })?;
+    let told = describe(&bundle);
+    match options.format {
+        Format::Json => println!("{}", serde_json::to_string_pretty(&told).unwrap_or_default()),
+        Format::Text => print_text(&told),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(bundle: &Bundle) -> Value {
+    let (header, view) = (bundle.header(), bundle.view());
+    let name = view.policy.first().map_or("", |policy| view.text(policy.name));
+    let mode = view.policy.first().map_or(0, |policy| policy.mode);
+    let sections: Vec<Value> = SectionId::ALL
+        .iter()
+        .map(|id| (*id, bundle.section(*id).len()))
+        .filter(|(_, len)| *len > 0)
+        .map(|(id, len)| {
+            json!({ "id": id as u16, "name": id.name(), "records": len / id.record_len(), "bytes": len })
+        })
+        .collect();
+    let apis: Vec<Value> = view
+        .apis
+        .iter()
+        .map(|api| json!({ "name": view.text(api.name), "mode": mode_name(api.mode) }))
+        .collect();
+    let hosts: Vec<&str> = view.hosts.iter().map(|host| view.text(host.name)).collect();
+    let documents: Vec<&str> = view.documents.iter().map(|d| view.text(d.name)).collect();
+    let time = |seconds: i64, none: i64| (seconds != none).then(|| show_time(seconds));
+    json!({
+        "policy": name,
+        "mode": mode_name(mode),
+        "format": header.format.get(),
+        "compiler": bundle.compiler(),
+        "epoch": header.epoch.get(),
+        "audience": bundle.audience(),
+        "not_before": time(header.not_before.get(), i64::MIN),
+        "not_after": time(header.not_after.get(), i64::MAX),
+        "key_id": bundle.is_signed().then(|| bundle.key_id()),
+        "content_hash": bundle.content_hash(),
+        "bytes": bundle.as_bytes().len(),
+        "documents": documents,
+        "hosts": hosts,
+        "apis": apis,
+        "sections": sections,
+        "operations": view.operations.iter().map(|of| operation(&view, of)).collect::<Vec<_>>(),
+    })
+}
+
+fn operation(view: &View<'_>, of: &Operation) -> Value {
+    let run = |first: u32, count: u32| first as usize..(first as usize).saturating_add(count as usize);
+    let parameters = run(of.parameters.get(), of.parameter_count.get());
+    let parameters = view.parameters.get(parameters).unwrap_or_default();
+    let media_types = run(of.media_types.get(), of.media_type_count.get());
+    let media_types = view.media_types.get(media_types).unwrap_or_default();
+    let bodies: Vec<Value> = media_types
+        .iter()
+        .map(|media_type| {
+            let judged = media_type.kind == BodyKind::Json.code();
+            json!({ "media_type": view.text(media_type.name), "judged": judged })
+        })
+        .collect();
+    let api = view.apis.get(of.api.get() as usize).map_or("", |api| view.text(api.name));
+    let names: Vec<&str> = parameters.iter().map(|parameter| view.text(parameter.name)).collect();
+    json!({
+        "id": format!("{:016x}", of.id.get()),
+        "api": api,
+        "method": view.text(of.method),
+        "template": view.text(of.template),
+        "operation_id": view.text(of.operation_id),
+        "mode": mode_name(of.mode),
+        "parameters": names,
+        "bodies": bodies,
+        "body_required": of.flags.get() & OPERATION_BODY_REQUIRED != 0,
+        "deprecated": of.flags.get() & OPERATION_DEPRECATED != 0,
+        "max_body": of.limits.max_bytes.get(),
+    })
+}
+
+fn mode_name(code: u8) -> &'static str {
+    match Mode::from_code(code) {
+        Some(Mode::Enforce) => "enforce",
+        _ => "monitor",
+    }
+}
+
+fn print_text(told: &Value) {
+    let text = |value: &Value| match value {
+        Value::String(text) if text.is_empty() => "(any)".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Null => "(none)".to_owned(),
+        other => other.to_string(),
+    };
+    let size = |value: &Value| show_size(value.as_u64().unwrap_or(0) as usize);
+    for name in ["policy", "mode", "format", "compiler", "epoch", "audience", "not_before", "not_after", "key_id", "content_hash"] {
+        println!("{:<13} {}", name.replace('_', " "), text(&told[name]));
+    }
+    println!("{:<13} {}", "size", size(&told["bytes"]));
+    let list = |name: &str| told[name].as_array().map_or(&[][..], Vec::as_slice);
+    println!("\n{:<20} {:>8} {:>10}", "section", "records", "size");
+    for section in list("sections") {
+        let (name, records) = (text(&section["name"]), text(&section["records"]));
+        println!("{name:<20} {records:>8} {:>10}", size(&section["bytes"]));
+    }
+    println!("\n{:<7} {:<50} {:<8} {:>6}  bodies", "method", "template", "mode", "params");
+    for operation in list("operations") {
+        let bodies: Vec<String> = operation["bodies"]
+            .as_array()
+            .map_or(&[][..], Vec::as_slice)
+            .iter()
+            .map(|body| {
+                let note = if body["judged"] == true { "" } else { " (not judged)" };
+                format!("{}{note}", text(&body["media_type"]))
+            })
+            .collect();
+        println!(
+            "{:<7} {:<50} {:<8} {:>6}  {}",
+            text(&operation["method"]),
+            text(&operation["template"]),
+            text(&operation["mode"]),
+            operation["parameters"].as_array().map_or(0, Vec::len),
+            bodies.join(", ")
+        );
+    }
+}

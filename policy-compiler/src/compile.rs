@@ -1,0 +1,103 @@
+//! From input to bundle: every stage in order.
+
+use crate::diag::{self, Diagnostic, Diagnostics, Files};
+use crate::ir::AcceptUnenforced;
+use crate::load::{self, Loaded};
+use crate::report::Report;
+use crate::source::Sources;
+use crate::{emit, lower};
+use portcullis_bundle::layout::Sections;
+use portcullis_bundle::{Identity, OpenError};
+
+/// What to compile.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A policy file, by its path in the sources.
+    Policy(String),
+    /// OpenAPI documents by themselves, under the default settings.
+    Documents(Vec<String>),
+}
+
+/// What the bundle's header says. All of it is given, nothing is taken from clock or machine.
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// Grows with every release.
+    pub epoch: u64,
+    /// Unix seconds before which the bundle is not activated.
+    pub not_before: Option<i64>,
+    /// Unix seconds after which the bundle is not activated.
+    pub not_after: Option<i64>,
+    /// For whom the bundle is meant, instead of what the policy says.
+    pub audience: Option<String>,
+    /// ed25519 seed to sign with.
+    pub seed: Option<[u8; 32]>,
+}
+
+impl Default for Release {
+    fn default() -> Self {
+        Release { epoch: 1, not_before: None, not_after: None, audience: None, seed: None }
+    }
+}
+
+/// What compiling gives.
+#[derive(Debug)]
+pub struct CompileOutput {
+    /// The bundle; none where there are errors.
+    pub bundle: Option<Vec<u8>>,
+    /// The bundle's records; none where there are errors.
+    pub sections: Option<Sections>,
+    /// What becomes of every construct; none where the documents could not be understood.
+    pub report: Option<Report>,
+    /// What the policy tolerates.
+    pub accepted: Vec<AcceptUnenforced>,
+    /// Everything that was found.
+    pub diagnostics: Diagnostics,
+    /// The texts that diagnostics point into.
+    pub files: Files,
+}
+
+/// Compiles a policy or documents to a bundle. The same input gives the same bytes.
+pub fn compile(sources: &dyn Sources, input: &Input, release: &Release) -> CompileOutput {
+    let loaded = match input {
+        Input::Policy(path) => load::load_policy(sources, path),
+        Input::Documents(paths) => load::load_documents(sources, paths),
+    };
+    let Loaded { model, inventory, diagnostics, files } = loaded;
+    let accepted = model.policy.accept_unenforced.clone();
+    let mut output =
+        CompileOutput { bundle: None, sections: None, report: None, accepted, diagnostics, files };
+    if output.diagnostics.has_errors() {
+        return output;
+    }
+    let lowered = lower::lower(&model);
+    output.diagnostics.extend(lowered.diagnostics);
+    output.report = Some(lowered.recorder.finish(&model, &inventory));
+    if output.diagnostics.has_errors() {
+        return output;
+    }
+    let audience = release.audience.clone().or_else(|| model.policy.audience.clone());
+    let identity = Identity {
+        epoch: release.epoch,
+        not_before: release.not_before.unwrap_or(i64::MIN),
+        not_after: release.not_after.unwrap_or(i64::MAX),
+        audience: audience.unwrap_or_default(),
+        compiler: emit::compiler(),
+    };
+    match emit::emit(&lowered.sections, &identity, release.seed.as_ref()) {
+        Ok(bytes) => {
+            output.bundle = Some(bytes);
+            output.sections = Some(lowered.sections);
+        }
+        Err(error) => output.diagnostics.push(refused(&error)),
+    }
+    output
+}
+
+fn refused(error: &OpenError) -> Diagnostic {
+    match error {
+        OpenError::TooLarge { .. } => Diagnostic::new(diag::BUNDLE_TOO_LARGE, error.to_string())
+            .help("leave out what is not enforced, or split the policy into several bundles"),
+        _ => Diagnostic::new(diag::BUNDLE_UNSOUND, format!("the bundle is not sound: {error}"))
+            .help("this is a fault of the compiler: please report it with the documents"),
+    }
+}
