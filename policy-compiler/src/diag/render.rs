@@ -22,10 +22,12 @@ pub fn render_text(diagnostics: &Diagnostics, files: &Files, color: bool) -> Str
     let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
     let mut out = String::new();
     for diagnostic in diagnostics.sorted() {
-        let count = shown.entry(diagnostic.code.id).or_default();
-        *count += 1;
-        if *count > SHOWN_PER_CODE && diagnostic.severity != Severity::Error {
-            continue;
+        if diagnostic.severity != Severity::Error {
+            let count = shown.entry(diagnostic.code.id).or_default();
+            *count += 1;
+            if *count > SHOWN_PER_CODE {
+                continue;
+            }
         }
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
@@ -45,16 +47,12 @@ pub fn render_text(diagnostics: &Diagnostics, files: &Files, color: bool) -> Str
         out.push_str("\n\n");
     }
     for (code, count) in shown {
-        if count > SHOWN_PER_CODE && is_cut(diagnostics, code) {
+        if count > SHOWN_PER_CODE {
             let rest = count - SHOWN_PER_CODE;
             let _ = writeln!(out, "{code}: {rest} more like this; --format json lists all");
         }
     }
     out
-}
-
-fn is_cut(diagnostics: &Diagnostics, code: &str) -> bool {
-    diagnostics.list.iter().any(|d| d.code.id == code && d.severity != Severity::Error)
 }
 
 fn place<'a>(

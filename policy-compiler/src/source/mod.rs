@@ -135,7 +135,8 @@ struct Loaded {
     path: String,
     tree: Tree,
     anchors: HashMap<String, NodeId>,
-    // Diagnostics of a file that is only named by references, held back until one is followed.
+    parsed: bool,
+    // What is wrong with the file's text, until it is reported.
     pending: Vec<Diagnostic>,
 }
 
@@ -248,7 +249,6 @@ impl<'s> Library<'s> {
         diagnostics: &mut Diagnostics,
     ) -> Result<DocumentId, String> {
         let id = self.load_one(&join("", path))?;
-        diagnostics.extend(std::mem::take(&mut self.loaded[id.index()].pending));
         let mut next = id.index();
         while next < self.loaded.len() {
             for file in self.named_files(next) {
@@ -257,6 +257,8 @@ impl<'s> Library<'s> {
             }
             next += 1;
         }
+        let pending = self.loaded.iter_mut().flat_map(|l| std::mem::take(&mut l.pending));
+        diagnostics.extend(pending);
         Ok(id)
     }
 
@@ -287,11 +289,12 @@ impl<'s> Library<'s> {
             true => None,
             false => parse(path, text, &mut diagnostics),
         };
+        let parsed = tree.is_some();
         let tree = tree.unwrap_or_else(Tree::empty);
         let anchors = anchors(&tree);
         let id = DocumentId(self.loaded.len() as u32);
         let pending = diagnostics.sorted().into_iter().cloned().collect();
-        self.loaded.push(Loaded { path: path.to_owned(), tree, anchors, pending });
+        self.loaded.push(Loaded { path: path.to_owned(), tree, anchors, parsed, pending });
         Ok(id)
     }
 
@@ -341,6 +344,10 @@ impl<'s> Library<'s> {
             }
         };
         let tree = self.tree(document);
+        if !self.loaded[document.index()].parsed {
+            let path = self.path(document);
+            return Err(unresolved(text, format!("`{path}` could not be read")));
+        }
         let tokens = match reference.fragment {
             Fragment::Pointer(tokens) => tokens,
             Fragment::Anchor(name) => {
@@ -354,11 +361,6 @@ impl<'s> Library<'s> {
             node = node.child(token).ok_or_else(|| missing_child(text, token, node))?;
         }
         Ok(Place { document, node })
-    }
-
-    /// Diagnostics of a file that was read only because a reference names it, once.
-    pub fn take_pending(&mut self) -> Vec<Diagnostic> {
-        self.loaded.iter_mut().flat_map(|l| std::mem::take(&mut l.pending)).collect()
     }
 }
 
