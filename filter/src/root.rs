@@ -107,6 +107,11 @@ impl<H: Host> Root<H> {
         Http::new(Rc::clone(&self.vm), Rc::clone(&self.plugin), self.generation())
     }
 
+    #[cfg(test)]
+    pub(crate) fn vm(&self) -> &Rc<Vm<H>> {
+        &self.vm
+    }
+
     fn generation(&self) -> Option<Rc<Generation>> {
         match &self.policy {
             Policy::Deny => None,

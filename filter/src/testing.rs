@@ -51,8 +51,21 @@ pub struct Seen {
     pub states: Vec<(String, String)>,
     /// Header names removed.
     pub removed: Vec<String>,
-    /// Answers: status, details, header fields, body.
-    pub answers: Vec<(u16, String, Vec<(String, String)>, String)>,
+    /// Answers given.
+    pub answers: Vec<Answered>,
+}
+
+/// An answer that the filter gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The status.
+    pub status: u16,
+    /// Envoy's response code details.
+    pub details: String,
+    /// Header fields.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
 }
 
 impl FakeHost {
@@ -143,12 +156,12 @@ impl Host for FakeHost {
 
     fn answer(&self, answer: &Answer<'_>) {
         let own = |text: &str| text.to_owned();
-        self.seen.borrow_mut().answers.push((
-            answer.status,
-            own(answer.details),
-            answer.headers.iter().map(|(name, value)| (own(name), own(value))).collect(),
-            String::from_utf8(answer.body.to_vec()).unwrap(),
-        ));
+        self.seen.borrow_mut().answers.push(Answered {
+            status: answer.status,
+            details: own(answer.details),
+            headers: answer.headers.iter().map(|(name, value)| (own(name), own(value))).collect(),
+            body: String::from_utf8(answer.body.to_vec()).unwrap(),
+        });
     }
 
     fn shared(&self, key: &str) -> Option<(Vec<u8>, Cas)> {

@@ -85,7 +85,8 @@ impl<H: Host> Vm<H> {
     }
 
     /// Keeps an exchange for a later request.
-    pub fn give_back(&self, exchange: Box<Exchange>) {
+    pub fn give_back(&self, mut exchange: Box<Exchange>) {
+        exchange.reset();
         if let Ok(mut pool) = self.exchanges.try_borrow_mut()
             && pool.len() < POOLED
         {

@@ -342,3 +342,6 @@ fn uuid(value: &[u8]) -> Option<[u8; UUID]> {
     };
     bytes.iter().enumerate().all(fits).then_some(*bytes)
 }
+
+#[cfg(test)]
+mod tests;
