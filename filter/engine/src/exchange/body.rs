@@ -149,7 +149,11 @@ impl Exchange {
             }
             Kind::Opaque => {}
             Kind::Json => {
-                if let Err(fault) = self.validator.feed(view, judged, &mut NoSink) {
+                let mut outcome = self.validator.feed(view, judged, &mut NoSink).map(|_| ());
+                if outcome.is_ok() && watch.seen > limit {
+                    outcome = self.validator.settle(view, &mut NoSink);
+                }
+                if let Err(fault) = outcome {
                     return self.faulty(view, &watch, operation, fault);
                 }
             }

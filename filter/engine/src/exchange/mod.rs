@@ -93,6 +93,7 @@ impl Exchange {
         self.scratch.shrink_to(KEPT);
         self.router.reset();
         self.parameters.reset();
+        self.validator.trim(KEPT);
     }
 
     /// Judges the head of a request. Begins a new request whatever came before.

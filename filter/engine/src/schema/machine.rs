@@ -119,6 +119,27 @@ impl Validator {
         Ok(if self.core.is_complete() { Progress::Complete } else { Progress::Unfinished })
     }
 
+    /// Judges what was fed and not judged yet, for callers that are going to stop: where they stop then
+    /// does not depend on the cuts. More may be fed afterwards.
+    ///
+    /// # Errors
+    /// With what is wrong, if anything is; further calls then mean nothing.
+    pub fn settle<S: ScalarSink>(&mut self, view: &View<'_>, sink: &mut S) -> Result<(), Fault> {
+        let used = run(&mut self.core, &mut self.scratch, view, &self.carry, false, sink)?;
+        self.core.base = self.core.base.saturating_add(used as u64);
+        self.carry.drain(..used.min(self.carry.len()));
+        self.retry_at = 0;
+        Ok(())
+    }
+
+    /// Gives back what a large body has left in the buffers, down to `kept` bytes of each.
+    pub fn trim(&mut self, kept: usize) {
+        self.carry.clear();
+        self.carry.shrink_to(kept);
+        self.scratch.clear();
+        self.scratch.shrink_to(kept);
+    }
+
     /// Judges the end of the body.
     ///
     /// # Errors

@@ -162,6 +162,24 @@ fn sizes_are_judged_at_once_and_as_they_come() {
 }
 
 #[test]
+fn a_token_at_the_limit_is_judged_however_it_is_cut() {
+    let bundle = bundle(|operation| operation.limits.max_bytes = 60.into());
+    // A string that is not UTF-8 ends just before the limit; a byte follows that is over it.
+    let body =
+        [b"{\"n\":1,\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\":\"bb\xff\"}".as_slice(), b"    "]
+            .concat();
+    let request = post().header("content-type", "application/json");
+    let outcomes: Vec<_> = (0..body.len())
+        .map(|cut| {
+            let pieces = vec![body[..cut].to_vec(), body[cut..].to_vec()];
+            Request { body: Some(pieces), ..request.clone() }.judge(&bundle).decision
+        })
+        .collect();
+    assert!(outcomes.iter().all(|decision| *decision == outcomes[0]), "{outcomes:?}");
+    assert_eq!(outcomes[0].label(), "block:body-malformed");
+}
+
+#[test]
 fn unenforced_bodies_by_policy() {
     for (action, label, status) in [
         (Action::Allow, "allow", 0),
