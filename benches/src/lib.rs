@@ -3,6 +3,7 @@
 
 pub mod bundle;
 pub mod document;
+pub mod envoy;
 pub mod payloads;
 pub mod report;
 pub mod schema;
@@ -27,6 +28,12 @@ pub enum Error {
         /// What happened.
         reason: String,
     },
+    /// The real Envoy, or what surrounds it, failed.
+    #[error(transparent)]
+    Envoy(#[from] portcullis_integration::Error),
+    /// What ran did something that makes its figures worthless.
+    #[error("{0}")]
+    Unexpected(String),
     /// The policy compiler refused a document, or its bundle lacks what is measured.
     #[error("no bundle: {0}")]
     Bundle(String),

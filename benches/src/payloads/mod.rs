@@ -66,13 +66,14 @@ pub fn corpora() -> Vec<Corpus> {
     ]
 }
 
-/// A valid payment of about `bytes` bytes: the nearest of 1,000.
-pub fn payment_near(bytes: usize) -> Vec<u8> {
+/// The `count` of 1,000 valid payments whose sizes are nearest to `bytes`.
+pub fn payments_near(bytes: usize, count: usize) -> Vec<Vec<u8>> {
     let mut random = Random::new(7);
-    (0..1000)
-        .map(|_| payment(&mut random, Script::Mixed).write(Shape::default()))
-        .min_by_key(|body| body.len().abs_diff(bytes))
-        .unwrap_or_default()
+    let mut all: Vec<_> =
+        (0..1000).map(|_| payment(&mut random, Script::Mixed).write(Shape::default())).collect();
+    all.sort_by_key(|body| body.len().abs_diff(bytes));
+    all.truncate(count);
+    all
 }
 
 fn corpus(
