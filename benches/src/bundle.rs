@@ -1,15 +1,42 @@
 //! Bundles made by the policy compiler, as a user would make them.
 
-use crate::Error;
+use std::path::Path;
+
+use policy_compiler::source::FileSystem;
+use policy_compiler::{CompileOutput, Input, Release, compile, diag};
+use portcullis_bundle::{Bundle, Trust};
+
+use crate::{Error, document};
 
 /// The bundle of `documents/payments.yaml`.
 pub fn of_benchmark_document() -> Result<Vec<u8>, Error> {
-    Err(Error::Bundle("not yet".to_owned()))
+    of(&document::path())
 }
 
-/// The schema program that judges the JSON body of `POST path`.
-pub fn body_program(_bundle: &[u8], _path: &str) -> Result<u32, Error> {
-    Err(Error::Bundle("not yet".to_owned()))
+/// The bundle of one document under the default settings, unsigned.
+pub fn of(path: &Path) -> Result<Vec<u8>, Error> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let sources = FileSystem { base: folder.to_path_buf() };
+    let output = compile(&sources, &Input::Documents(vec![name]), &Release::default());
+    let CompileOutput { bundle, diagnostics, files, .. } = output;
+    bundle.ok_or_else(|| Error::Bundle(diag::render_text(&diagnostics, &files, false)))
+}
+
+/// The schema program that judges the JSON body of `POST path`: an index into the bundle's schemas.
+pub fn body_program(bundle: &[u8], path: &str) -> Result<u32, Error> {
+    let trust = Trust { keys: Vec::new(), allow_unsigned: true };
+    let bundle =
+        Bundle::open(bundle.to_vec(), &trust).map_err(|error| Error::Bundle(error.to_string()))?;
+    let view = bundle.view();
+    let declared = view.operations.iter().find(|operation| {
+        view.text(operation.method) == "POST" && view.text(operation.template) == path
+    });
+    declared
+        .filter(|operation| operation.media_type_count.get() > 0)
+        .and_then(|operation| view.media_types.get(operation.media_types.get() as usize))
+        .map(|media_type| media_type.schema.get())
+        .ok_or_else(|| Error::Bundle(format!("it has no body for POST {path}")))
 }
 
 /// A plugin configuration that carries the bundle, which is not signed.
