@@ -1,5 +1,6 @@
 //! The front end as a whole: from file names to a model, an inventory and diagnostics.
 
+use crate::check;
 use crate::diag::{self, Diagnostic, Diagnostics, Files};
 use crate::ir::{Model, Unsupported};
 use crate::openapi::{self, ApiDocuments};
@@ -34,6 +35,7 @@ pub fn load_documents(sources: &dyn Sources, paths: &[String]) -> Loaded {
     let mut loaded = finish(library, &apis, diagnostics);
     loaded.model.policy.name =
         apis.first().map_or_else(|| "policy".to_owned(), |api| api.name.clone());
+    check::run(&loaded.model, &mut loaded.diagnostics);
     loaded
 }
 
@@ -78,6 +80,7 @@ pub fn load_policy(sources: &dyn Sources, path: &str) -> Loaded {
     }
     let mut loaded = finish(library, &apis, diagnostics);
     policy::apply(&file, &mut loaded.model, &mut loaded.diagnostics);
+    check::run(&loaded.model, &mut loaded.diagnostics);
     loaded
 }
 

@@ -127,7 +127,10 @@ fn print_diagnostics(format: Format, output: &CompileOutput, objections: &[serde
                 );
             }
             if objections.len() > SHOWN {
-                eprintln!("… and {} more; `--report FILE` lists them all", objections.len() - SHOWN);
+                eprintln!(
+                    "… and {} more; `--report FILE` lists them all",
+                    objections.len() - SHOWN
+                );
             }
             if !objections.is_empty() {
                 eprintln!(
@@ -172,10 +175,14 @@ fn summarise(options: &Compile, output: &CompileOutput, bytes: &[u8]) -> Result<
                 );
             }
             if options.policy.is_none() {
-                println!("note: no policy was given: everything is enforced, and what is not declared is refused");
+                println!(
+                    "note: no policy was given: everything is enforced, and what is not declared is refused"
+                );
             }
             if !bundle.is_signed() && !options.unsigned {
-                println!("note: no key was given: gateways take an unsigned bundle only where they are told to");
+                println!(
+                    "note: no key was given: gateways take an unsigned bundle only where they are told to"
+                );
             }
         }
         Format::Json => println!(

@@ -110,9 +110,8 @@ fn print_source(source: &Source<'_>, documents: &Path) {
     println!("  document: {}:{}:{}", source.document, source.line, source.column);
     println!("  pointer: {}", source.pointer);
     let text = std::fs::read_to_string(documents.join(source.document)).ok();
-    let line = text.as_deref().and_then(|text| {
-        text.lines().nth((source.line as usize).checked_sub(1)?)
-    });
+    let line =
+        text.as_deref().and_then(|text| text.lines().nth((source.line as usize).checked_sub(1)?));
     if let Some(line) = line {
         println!("  {:>5} | {line}", source.line);
         let indent = " ".repeat(source.column.saturating_sub(1) as usize);
@@ -139,18 +138,23 @@ fn print_json(told: &Description<'_>, decision: &Decision) {
             })
         })
         .collect();
-    let operation = told.operation.as_ref().map(|of| json!({
-        "id": format!("{:016x}", of.id),
-        "api": of.api,
-        "method": of.method,
-        "template": of.template,
-        "operation_id": of.operation_id,
-    }));
-    println!("{}", json!({
-        "verdict": told.verdict,
-        "status": (decision.status != 0).then_some(decision.status),
-        "operation": operation,
-        "allow": decision.allow,
-        "findings": findings,
-    }));
+    let operation = told.operation.as_ref().map(|of| {
+        json!({
+            "id": format!("{:016x}", of.id),
+            "api": of.api,
+            "method": of.method,
+            "template": of.template,
+            "operation_id": of.operation_id,
+        })
+    });
+    println!(
+        "{}",
+        json!({
+            "verdict": told.verdict,
+            "status": (decision.status != 0).then_some(decision.status),
+            "operation": operation,
+            "allow": decision.allow,
+            "findings": findings,
+        })
+    );
 }

@@ -104,7 +104,10 @@ pub fn time(text: &str) -> Result<i64, String> {
     let time = humantime::parse_rfc3339(text)
         .map_err(|_| "not a time like `2026-12-31T23:59:59Z` (RFC 3339, in UTC)".to_owned())?;
     let since = time.duration_since(std::time::UNIX_EPOCH);
-    since.ok().and_then(|since| i64::try_from(since.as_secs()).ok()).ok_or_else(|| "before 1970".to_owned())
+    since
+        .ok()
+        .and_then(|since| i64::try_from(since.as_secs()).ok())
+        .ok_or_else(|| "before 1970".to_owned())
 }
 
 /// Unix seconds as RFC 3339.

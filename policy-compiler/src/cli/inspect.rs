@@ -75,7 +75,8 @@ fn describe(bundle: &Bundle) -> Value {
 }
 
 fn operation(view: &View<'_>, of: &Operation) -> Value {
-    let run = |first: u32, count: u32| first as usize..(first as usize).saturating_add(count as usize);
+    let run =
+        |first: u32, count: u32| first as usize..(first as usize).saturating_add(count as usize);
     let parameters = run(of.parameters.get(), of.parameter_count.get());
     let parameters = view.parameters.get(parameters).unwrap_or_default();
     let media_types = run(of.media_types.get(), of.media_type_count.get());
@@ -119,7 +120,18 @@ fn print_text(told: &Value) {
         other => other.to_string(),
     };
     let size = |value: &Value| show_size(value.as_u64().unwrap_or(0) as usize);
-    for name in ["policy", "mode", "format", "compiler", "epoch", "audience", "not_before", "not_after", "key_id", "content_hash"] {
+    for name in [
+        "policy",
+        "mode",
+        "format",
+        "compiler",
+        "epoch",
+        "audience",
+        "not_before",
+        "not_after",
+        "key_id",
+        "content_hash",
+    ] {
         println!("{:<13} {}", name.replace('_', " "), text(&told[name]));
     }
     println!("{:<13} {}", "size", size(&told["bytes"]));

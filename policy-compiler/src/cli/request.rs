@@ -65,7 +65,9 @@ fn http(bytes: &[u8]) -> Result<Request, String> {
 fn json(bytes: &[u8]) -> Result<Request, String> {
     let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let known = ["method", "path", "authority", "headers", "body", "json", "hex"];
-    if let Some(name) = value.as_object().and_then(|o| o.keys().find(|k| !known.contains(&k.as_str()))) {
+    if let Some(name) =
+        value.as_object().and_then(|o| o.keys().find(|k| !known.contains(&k.as_str())))
+    {
         return Err(format!("unknown field `{name}`: there are {}", known.join(", ")));
     }
     let text = |name: &str| value[name].as_str();

@@ -39,7 +39,8 @@ pub fn run(options: &Sign) -> Result<ExitCode, CliError> {
     let refused = |source: OpenError| CliError::Open { path: path.clone(), source };
     let mut bytes = files::read(path)?;
     // A signature vouches for the content: sign nothing that is not sound.
-    Bundle::open(bytes.clone(), &Trust { keys: Vec::new(), allow_unsigned: true }).map_err(refused)?;
+    Bundle::open(bytes.clone(), &Trust { keys: Vec::new(), allow_unsigned: true })
+        .map_err(refused)?;
     let public = match (&options.key, options.public_key) {
         (Some(key), _) => {
             let seed = files::read_key(key)?;
@@ -61,7 +62,9 @@ pub fn run(options: &Sign) -> Result<ExitCode, CliError> {
             attach_signature(&mut bytes, &signature).map_err(refused)?;
             public
         }
-        (None, None) => return Err(CliError::Other("`--external` needs `--public-key`".to_owned())),
+        (None, None) => {
+            return Err(CliError::Other("`--external` needs `--public-key`".to_owned()));
+        }
     };
     let trust = Trust { keys: vec![public], allow_unsigned: false };
     Bundle::open(bytes.clone(), &trust).map_err(refused)?;

@@ -96,13 +96,12 @@ codes! {
 
     CROSSING_TEMPLATES = "PC0601" Note "two templates match some of the same paths";
     UNDEFINED_SCHEME = "PC0602" Error "a security requirement names an undefined scheme";
-    UNUSED_COMPONENT = "PC0603" Note "a component is used by nothing";
     NULL_NOT_IN_ENUM = "PC0604" Warning "a nullable schema's `enum` lacks `null`";
     EMPTY_RANGE = "PC0605" Warning "bounds contradict each other, so that nothing is allowed";
-    READ_ONLY_REQUIRED = "PC0606" Note "a `readOnly` property is required";
-    OPTIONAL_SECURITY = "PC0607" Note "an operation can be called without credentials";
-    UNREACHABLE_BRANCH = "PC0608" Warning "an `enum` value is not of the schema's type";
+    ENUM_TYPE = "PC0608" Warning "an `enum` value is not of the schema's type";
     CLOSED_COMPOSITION = "PC0609" Warning "`additionalProperties: false` in a branch refuses the other branches' properties";
+    OVERLAPPING_APIS = "PC0610" Error "two APIs declare the same method, host and path";
+    FORBIDDEN_REQUIRED = "PC0611" Warning "an object requires a property that it forbids";
 
     PATTERN_UNSUPPORTED = "PC0701" Error "a pattern cannot be enforced";
     BUNDLE_TOO_LARGE = "PC0702" Error "the bundle is larger than any reader takes";

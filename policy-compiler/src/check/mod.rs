@@ -1,0 +1,36 @@
+//! Checks over the model: what is valid, and yet probably not what was meant.
+//!
+//! In: a model with its policy applied. Out: diagnostics. One file per check. Checks of schemas
+//! look only at what requests can reach.
+
+mod closed_composition;
+mod crossing_templates;
+mod empty_range;
+mod enum_types;
+mod forbidden_required;
+mod null_in_enum;
+mod overlapping_apis;
+mod undefined_schemes;
+
+use crate::diag::Diagnostics;
+use crate::ir::{Model, Schema, SchemaId, Usage};
+
+/// Runs every check.
+pub fn run(model: &Model, diagnostics: &mut Diagnostics) {
+    overlapping_apis::check(model, diagnostics);
+    undefined_schemes::check(model, diagnostics);
+    crossing_templates::check(model, diagnostics);
+    for (_, schema) in requested(model) {
+        empty_range::check(model, schema, diagnostics);
+        enum_types::check(model, schema, diagnostics);
+        null_in_enum::check(model, schema, diagnostics);
+        forbidden_required::check(model, schema, diagnostics);
+        closed_composition::check(model, schema, diagnostics);
+    }
+}
+
+/// Schemas that requests can reach.
+fn requested(model: &Model) -> impl Iterator<Item = (SchemaId, &Schema)> {
+    let requests = Usage::REQUEST_BODY.with(Usage::PARAMETER);
+    model.schemas.iter().filter(move |(_, schema)| schema.usage.intersects(requests))
+}
