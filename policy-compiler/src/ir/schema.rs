@@ -194,6 +194,10 @@ group! {
         maximum: At<Number>,
         /// `exclusiveMaximum`, in either of its forms.
         exclusive_maximum: At<Number>,
+        /// 3.0's `exclusiveMinimum: true`, which made an exclusive bound of `minimum`.
+        exclusive_minimum_flag: At<bool>,
+        /// 3.0's `exclusiveMaximum: true`, which made an exclusive bound of `maximum`.
+        exclusive_maximum_flag: At<bool>,
         /// `multipleOf`, above zero.
         multiple_of: At<Number>,
     }

@@ -29,6 +29,7 @@ pub fn lower(lowering: &mut Lowering<'_>, profile: usize, body: &RequestBody) ->
         let name = format!("{}/{}", media_type.range.kind, media_type.range.subtype);
         if lowered.iter().any(|known| known.name == name) {
             let reason = "the same media type stands before it with other parameters";
+            lowering.unjudged(media_type.schema.map(|schema| schema.value), reason);
             record(lowering, media_type, Some(reason));
             continue;
         }
@@ -37,15 +38,18 @@ pub fn lower(lowering: &mut Lowering<'_>, profile: usize, body: &RequestBody) ->
         let mut root = ANY;
         match reason {
             None => root = lowering.lower(profile, roots),
-            Some(reason) => lowering.record_unjudged(roots, reason),
+            Some(reason) => lowering.unjudged(roots, reason),
         }
         record(lowering, media_type, reason);
         let kind = if reason.is_none() { BodyKind::Json } else { BodyKind::Opaque };
         lowered.push(Lowered { name, kind, root, origin: media_type.origin });
     }
     lowered.sort_by_key(|media_type| specificity(&media_type.name));
-    let status = lowering.recorder();
-    status.enforced(body.origin, construct::REQUEST_BODY);
+    let recorder = lowering.recorder();
+    recorder.enforced(body.origin, construct::REQUEST_BODY);
+    if body.required.origin != body.origin {
+        recorder.enforced(body.required.origin, "required");
+    }
     lowered
 }
 

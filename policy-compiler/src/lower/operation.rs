@@ -56,6 +56,10 @@ pub fn lower<'m>(lowering: &mut Lowering<'m>) -> Vec<Lowered<'m>> {
 pub fn record_rest(lowering: &mut Lowering<'_>) {
     let model = lowering.model();
     let recorder = lowering.recorder();
+    for scheme in model.apis.iter().flat_map(|api| &api.security_schemes) {
+        let reason = "credentials are checked by the gateway's authentication filters";
+        recorder.not_enforced(scheme.origin, construct::SECURITY_SCHEME, reason);
+    }
     for (_, operation) in model.operations() {
         for requirement in &operation.security {
             let reason = "credentials are checked by the gateway's authentication filters";

@@ -46,7 +46,14 @@ pub fn lower<'m>(
     let name = parameter.name.to_ascii_lowercase();
     if parameter.location == ParameterLocation::Header && reserved.contains(&name.as_str()) {
         let reason = "OpenAPI ignores header parameters of this name";
+        let roots = match &parameter.value {
+            ParameterValue::Schema(schema) => Some(*schema),
+            ParameterValue::Content(media_type) => media_type.schema.map(|schema| schema.value),
+            ParameterValue::Any => None,
+        };
+        lowering.unjudged(roots, reason);
         lowering.recorder().not_enforced(parameter.origin, construct::PARAMETER, reason);
+        record_fields(lowering, parameter, Some(reason));
         return None;
     }
     let mut lowered = Lowered {
@@ -68,7 +75,7 @@ pub fn lower<'m>(
                 _ if !media_type.range.is_json() => {
                     lowered.unenforced = Some("only JSON content of parameters is checked");
                     let roots = media_type.schema.map(|schema| schema.value);
-                    lowering.record_unjudged(roots, "only JSON content of parameters is checked");
+                    lowering.unjudged(roots, "only JSON content of parameters is checked");
                 }
                 Some(schema) => lowered.root = lowering.lower(profile, [schema.value]),
                 None => {}
@@ -79,10 +86,11 @@ pub fn lower<'m>(
             lowered.root = lowering.lower(profile, [*schema]);
             read(lowering.nodes(), &mut lowered);
             if let Some(reason) = lowered.unenforced {
-                lowering.record_unjudged([*schema], reason);
+                lowering.unjudged([*schema], reason);
             }
         }
     }
+    record_fields(lowering, parameter, lowered.unenforced);
     let recorder = lowering.recorder();
     match lowered.unenforced {
         Some(reason) => {
@@ -92,6 +100,32 @@ pub fn lower<'m>(
         None => recorder.enforced(parameter.origin, construct::PARAMETER),
     }
     Some(lowered)
+}
+
+/// Records what becomes of a parameter's own fields. A default is recorded where the parameter
+/// itself stands, which no construct of that name does.
+fn record_fields(
+    lowering: &mut Lowering<'_>,
+    parameter: &ir::Parameter,
+    unenforced: Option<&'static str>,
+) {
+    let recorder = lowering.recorder();
+    let fields = [
+        ("style", parameter.style.origin),
+        ("explode", parameter.explode.origin),
+        ("allowReserved", parameter.allow_reserved.origin),
+        ("allowEmptyValue", parameter.allow_empty_value.origin),
+    ];
+    let written = fields.into_iter().filter(|(_, origin)| *origin != parameter.origin);
+    for (name, origin) in written {
+        match unenforced {
+            Some(reason) => recorder.not_enforced(origin, name, reason),
+            None => recorder.enforced(origin, name),
+        }
+    }
+    if parameter.required.origin != parameter.origin {
+        recorder.enforced(parameter.required.origin, "required");
+    }
 }
 
 /// Sees from the nodes what the parameter's value is made of.

@@ -6,7 +6,7 @@ use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
 use regex_automata::{Anchored, MatchKind};
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Hir, HirKind, Repetition};
 use std::collections::HashMap;
 
 /// Transitions of one automaton, at most: state numbers are 16 bits.
@@ -16,7 +16,7 @@ const MAX_TABLE: usize = u16::MAX as usize;
 const MAX_STATES: usize = 60_000;
 
 /// Bytes of intermediate automata, at most.
-const MAX_BYTES: usize = 24 << 20;
+const MAX_BYTES: usize = 8 << 20;
 
 /// What a state says at the end of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,7 +50,7 @@ impl Table {
     /// # Errors
     /// Why it cannot be built, lower case, without a final period.
     pub fn build(expression: &Expression) -> Result<Table, String> {
-        let mut table = Table::determinise(&expression.main)?.minimise();
+        let mut table = Table::determinise(&trimmed(&expression.main))?.minimise();
         for (positive, body) in &expression.ahead {
             let mut other = Table::determinise(body)?.minimise();
             if !positive {
@@ -288,6 +288,36 @@ impl Table {
         let next = rows.iter().flat_map(|row| kept.iter().map(|class| row[*class])).collect();
         Table { classes: merged, stride: kept.len(), next, verdicts, start }
     }
+}
+
+/// What matches somewhere exactly where the expression does: without anchors a repetition at either
+/// end need not go on beyond its least count, which keeps large counts out of the automaton.
+fn trimmed(hir: &Hir) -> Hir {
+    let mut parts = match hir.kind() {
+        HirKind::Concat(parts) => parts.clone(),
+        _ => vec![hir.clone()],
+    };
+    let shortened = |part: &Hir| match part.kind() {
+        HirKind::Repetition(of) if of.max != Some(of.min) => {
+            Some(Hir::repetition(Repetition { max: Some(of.min), ..of.clone() }))
+        }
+        _ => None,
+    };
+    while let Some(short) = parts.last().and_then(shortened) {
+        parts.pop();
+        if !matches!(short.kind(), HirKind::Empty) {
+            parts.push(short);
+            break;
+        }
+    }
+    while let Some(short) = parts.first().and_then(shortened) {
+        parts.remove(0);
+        if !matches!(short.kind(), HirKind::Empty) {
+            parts.insert(0, short);
+            break;
+        }
+    }
+    Hir::concat(parts)
 }
 
 fn too_large() -> String {

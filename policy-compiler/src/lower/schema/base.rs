@@ -423,6 +423,7 @@ impl<'m> Lowering<'m> {
             .find_map(|id| schemas[id].read_only.filter(|marked| marked.value));
         match marked {
             Some(marked) if self.settings(goal).read_only == Action::Block => {
+                self.refused.extend(&all.roots);
                 let traces = vec![(Keyword::ReadOnly, marked.origin)];
                 self.push(Node { origin: Some(marked.origin), traces, ..Node::default() })
             }

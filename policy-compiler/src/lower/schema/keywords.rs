@@ -20,9 +20,18 @@ pub fn keywords(schema: &Schema) -> Vec<(&'static str, Origin)> {
     }
     if let Some(of) = schema.number.get() {
         written! {
-            "minimum": of.minimum, "exclusiveMinimum": of.exclusive_minimum,
-            "maximum": of.maximum, "exclusiveMaximum": of.exclusive_maximum,
-            "multipleOf": of.multiple_of,
+            "minimum": of.minimum, "maximum": of.maximum, "multipleOf": of.multiple_of,
+            "exclusiveMinimum": of.exclusive_minimum_flag,
+            "exclusiveMaximum": of.exclusive_maximum_flag,
+        }
+        // With 3.0's flag the bound itself was written as `minimum` or `maximum`.
+        let bounds = [
+            (&of.exclusive_minimum, &of.exclusive_minimum_flag, "minimum", "exclusiveMinimum"),
+            (&of.exclusive_maximum, &of.exclusive_maximum_flag, "maximum", "exclusiveMaximum"),
+        ];
+        for (bound, flag, flagged, plain) in bounds {
+            let name = if flag.is_some() { flagged } else { plain };
+            found.extend(bound.as_ref().map(|at| (name, at.origin)));
         }
     }
     if let Some(of) = schema.string.get() {

@@ -19,7 +19,6 @@ mod write;
 
 use facts::Facts;
 pub use goal::Goal;
-use keywords::keywords;
 pub use node::*;
 pub use share::share;
 pub use write::{write_nodes, write_patterns};
@@ -70,7 +69,10 @@ pub struct Lowering<'m> {
     cyclic: HashSet<SchemaId>,
     recorder: Recorder,
     recorded: HashSet<(usize, SchemaId)>,
-    unjudged: HashSet<(SchemaId, &'static str)>,
+    /// Schemas of what is not judged, with the reason.
+    unjudged: Vec<(SchemaId, &'static str)>,
+    /// Schemas of what is always refused: no value can violate what they say.
+    refused: Vec<SchemaId>,
 }
 
 impl<'m> Lowering<'m> {
@@ -88,7 +90,8 @@ impl<'m> Lowering<'m> {
             cyclic: goal::cyclic(&model.schemas),
             recorder: Recorder::default(),
             recorded: HashSet::new(),
-            unjudged: HashSet::new(),
+            unjudged: Vec::new(),
+            refused: Vec::new(),
         }
     }
 
@@ -109,7 +112,9 @@ impl<'m> Lowering<'m> {
     }
 
     /// What was lowered: the nodes, the patterns, and what was recorded.
-    pub fn finish(self) -> (Vec<Node>, Patterns, Recorder) {
+    pub fn finish(mut self) -> (Vec<Node>, Patterns, Recorder) {
+        self.record_refused();
+        self.record_unjudged();
         (self.nodes, self.patterns, self.recorder)
     }
 

@@ -1,15 +1,17 @@
 //! What becomes of each keyword, for the report.
 
+use super::Lowering;
 use super::goal::Goal;
+use super::keywords::{children, keywords};
 use super::node::Branches;
 use super::number::integer_format;
 use super::union::Union;
-use super::{Lowering, keywords};
 use crate::ir::{Action, Formats, Origin, Schema, SchemaId, Unsupported};
 use crate::lower::pattern::Pattern;
 use crate::report::Status;
 use portcullis_bundle::layout::{CompositionKind, Format};
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 type Outcome = (Status, Cow<'static, str>);
 
@@ -179,23 +181,48 @@ impl Lowering<'_> {
         self.record_union(union, &Branches::Types([super::ANY; 6]));
     }
 
-    /// Records that nothing below schemas is enforced, with the reason.
-    pub fn record_unjudged(
-        &mut self,
-        roots: impl IntoIterator<Item = SchemaId>,
-        reason: &'static str,
-    ) {
-        let mut seen = std::collections::HashSet::new();
-        let mut open: Vec<SchemaId> = roots.into_iter().collect();
-        while let Some(id) = open.pop() {
-            if !seen.insert(id) || !self.unjudged.insert((id, reason)) {
+    /// Notes that nothing below schemas is enforced here, with the reason.
+    pub fn unjudged(&mut self, roots: impl IntoIterator<Item = SchemaId>, reason: &'static str) {
+        self.unjudged.extend(roots.into_iter().map(|root| (root, reason)));
+    }
+
+    /// Records what stands only where a request is not judged; what is judged elsewhere is enforced
+    /// in part.
+    pub(super) fn record_unjudged(&mut self) {
+        let judged: HashSet<SchemaId> = self.recorded.iter().map(|(_, id)| *id).collect();
+        let mut seen: HashSet<(SchemaId, &'static str)> = HashSet::new();
+        let mut open = std::mem::take(&mut self.unjudged);
+        while let Some((id, reason)) = open.pop() {
+            if !seen.insert((id, reason)) {
                 continue;
             }
             let schema = &self.model.schemas[id];
             for (keyword, origin) in keywords(schema) {
-                self.recorder.not_enforced(origin, keyword, reason);
+                if judged.contains(&id) {
+                    let reason = format!("enforced in one place, in another not: {reason}");
+                    self.recorder.approximated(origin, keyword, reason);
+                } else {
+                    self.recorder.not_enforced(origin, keyword, reason);
+                }
             }
-            open.extend(super::keywords::children(schema));
+            open.extend(children(schema).into_iter().map(|child| (child, reason)));
+        }
+    }
+
+    /// Records schemas of what is always refused.
+    pub(super) fn record_refused(&mut self) {
+        let judged: HashSet<SchemaId> = self.recorded.iter().map(|(_, id)| *id).collect();
+        let mut seen: HashSet<SchemaId> = HashSet::new();
+        let mut open = std::mem::take(&mut self.refused);
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) || judged.contains(&id) {
+                continue;
+            }
+            let schema = &self.model.schemas[id];
+            for (keyword, origin) in keywords(schema) {
+                self.recorder.enforced(origin, keyword);
+            }
+            open.extend(children(schema));
         }
     }
 }

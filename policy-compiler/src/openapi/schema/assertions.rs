@@ -73,12 +73,21 @@ pub(super) fn settle_bounds<'a>(
     for (name, place) in ["exclusiveMinimum", "exclusiveMaximum"].map(|n| (n, exclusive(n))) {
         let Some(place) = place else { continue };
         let number = &mut *schema.number;
-        let (inclusive, bound) = match name {
-            "exclusiveMinimum" => (&mut number.minimum, &mut number.exclusive_minimum),
-            _ => (&mut number.maximum, &mut number.exclusive_maximum),
+        let (inclusive, bound, flag) = match name {
+            "exclusiveMinimum" => (
+                &mut number.minimum,
+                &mut number.exclusive_minimum,
+                &mut number.exclusive_minimum_flag,
+            ),
+            _ => (
+                &mut number.maximum,
+                &mut number.exclusive_maximum,
+                &mut number.exclusive_maximum_flag,
+            ),
         };
         if let Some(value) = inclusive.take() {
             *bound = Some(value);
+            *flag = Some(cx.at(true, place));
         } else {
             bad_bound(cx, name, place, "has no bound beside it");
         }
