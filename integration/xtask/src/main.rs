@@ -7,8 +7,10 @@
 mod bench;
 mod build;
 mod envoy;
+mod fuzz;
 mod process;
 mod reproduce;
+mod sbom;
 mod size;
 mod test;
 mod wasm_bindgen;
@@ -38,6 +40,10 @@ enum Command {
     Bench(bench::Options),
     /// Run every check and test; ends with `N passed, N failed, N skipped`
     Test(test::Options),
+    /// Fuzz what takes bytes from outside
+    Fuzz(fuzz::Options),
+    /// Write what the products are made of to target/sbom.json (CycloneDX)
+    Sbom,
     /// Show what the wasm module spends its bytes on, by section and by crate
     Size(size::Options),
 }
@@ -55,6 +61,8 @@ fn main() {
         }
         Command::Bench(options) => bench::run(&workspace, &options),
         Command::Test(options) => test::run(&workspace, &options),
+        Command::Fuzz(options) => fuzz::run(&workspace, &options),
+        Command::Sbom => sbom::run(&workspace),
         Command::Size(options) => size::run(&workspace, &options),
     };
     if let Err(error) = outcome {
