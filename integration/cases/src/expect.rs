@@ -47,7 +47,7 @@ pub struct Expect {
 
 /// What came of a request, as far as a runner can see it: a field that a runner cannot see is none
 /// and is not compared, except for the verdict and the code.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     /// The status that the client saw.
     pub status: Option<u16>,
@@ -55,12 +55,14 @@ pub struct Observed {
     pub verdict: Option<Verdict>,
     /// The code of the finding that decided.
     pub code: Option<String>,
-    /// Whether the fields below were looked at.
+    /// Whether the runner could see the next two.
     pub detailed: bool,
     /// The place in the body.
     pub pointer: Option<String>,
     /// The keyword that refused.
     pub keyword: Option<String>,
+    /// Whether the runner could see the next two.
+    pub traced: bool,
     /// `FILE#POINTER`.
     pub at: Option<String>,
     /// The line of that place.
@@ -86,21 +88,19 @@ impl Expect {
         {
             differ("status", &expected, &got);
         }
-        if !observed.detailed {
-            return found;
-        }
-        if self.pointer.is_some() && self.pointer != observed.pointer {
+        if observed.detailed && self.pointer.is_some() && self.pointer != observed.pointer {
             differ("pointer", &self.pointer, &observed.pointer);
         }
-        if self.keyword.is_some() && self.keyword != observed.keyword {
+        if observed.detailed && self.keyword.is_some() && self.keyword != observed.keyword {
             differ("keyword", &self.keyword, &observed.keyword);
         }
         if let Some(at) = &self.at
+            && observed.traced
             && !observed.at.as_ref().is_some_and(|got| names_same_place(got, at))
         {
             differ("at", at, &observed.at);
         }
-        if self.line.is_some() && self.line != observed.line {
+        if observed.traced && self.line.is_some() && self.line != observed.line {
             differ("line", &self.line, &observed.line);
         }
         found
@@ -124,6 +124,7 @@ mod tests {
             detailed: true,
             pointer: Some("/a".to_owned()),
             keyword: Some("type".to_owned()),
+            traced: true,
             at: Some("dir/api.yaml#/x".to_owned()),
             line: Some(7),
         }

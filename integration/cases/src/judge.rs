@@ -134,6 +134,7 @@ fn observed(view: &View<'_>, decision: &Decision) -> Observed {
         keyword: finding
             .and_then(|finding| finding.keyword)
             .map(|keyword| keyword.name().to_owned()),
+        traced: true,
         at,
         line: origin.map(|origin| origin.line.get()),
     }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use data_encoding::BASE64;
 use portcullis_cases::{Case, Observed, Request, Verdict};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bootstrap::{Bootstrap, Filter, VERDICT_HEADER};
 use crate::envoy::Envoy;
@@ -38,7 +39,10 @@ impl Gateway {
     pub fn differences(&self, case: &Case) -> Result<Vec<String>, Error> {
         self.upstream.take();
         let response = request(&case.request).send(self.envoy.address())?;
-        let observed = observe(&response);
+        let mut observed = observe(&response);
+        if case.expect.at.is_some() || case.expect.line.is_some() {
+            self.trace(&response, &mut observed);
+        }
         let mut differences = case.expect.differences(&observed);
         let reached = self.upstream.take();
         let passed = case.expect.verdict != Verdict::Block;
@@ -62,9 +66,35 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// Adds where the documents say so, from the log. What passed has no answer to find it by.
+    fn trace(&self, response: &http1::Response, observed: &mut Observed) {
+        if observed.verdict != Some(Verdict::Block) {
+            return;
+        }
+        let logged = logged_finding(&self.envoy.log(), response).unwrap_or_default();
+        let text = |pointer: &str| logged.pointer(pointer).and_then(Value::as_str);
+        observed.traced = true;
+        observed.at = text("/origin/document")
+            .zip(text("/origin/pointer"))
+            .map(|(document, pointer)| format!("{document}#{pointer}"));
+        observed.line = logged
+            .pointer("/origin/line")
+            .and_then(Value::as_u64)
+            .and_then(|line| u32::try_from(line).ok());
+    }
+}
+
 /// The plugin configuration for a bundle without a signature.
 pub fn plugin_configuration(bundle: &[u8]) -> String {
-    json!({ "bundle": base64(bundle), "allow_unsigned": true, "hold_headers": true }).to_string()
+    json!({
+        "bundle": BASE64.encode(bundle),
+        "allow_unsigned": true,
+        "hold_headers": true,
+        // Every finding is looked at.
+        "log_findings_per_second": 1_000_000,
+    })
+    .to_string()
 }
 
 /// The case's request for the wire.
@@ -114,45 +144,27 @@ pub fn observe(response: &http1::Response) -> Observed {
         _ => rest.to_owned(),
     });
     let problem = response.json();
-    let text = |name: &str| problem.get(name).and_then(|v| v.as_str()).map(str::to_owned);
-    let keyword = text("keyword");
+    let finding = problem.pointer("/findings/0");
+    let text = |name: &str| {
+        finding.and_then(|finding| finding.get(name)).and_then(Value::as_str).map(str::to_owned)
+    };
     Observed {
         status: (verdict == Some(Verdict::Block)).then_some(response.status),
         verdict,
         code,
-        detailed: false,
+        detailed: finding.is_some(),
         pointer: text("pointer"),
-        keyword,
-        at: None,
-        line: None,
+        keyword: text("keyword"),
+        ..Observed::default()
     }
 }
 
-/// RFC 4648, section 4.
-pub fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for digit in 0..4 {
-            let index = (bits >> (18 - 6 * digit)) & 63;
-            out.push(if digit <= chunk.len() { ALPHABET[index as usize] as char } else { '=' });
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base64;
-
-    #[test]
-    fn base64_as_in_the_rfc() {
-        let pairs =
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")];
-        for (plain, encoded) in pairs {
-            assert_eq!(base64(plain.as_bytes()), encoded);
-        }
-    }
+/// The first finding that was logged for the request that this answers.
+fn logged_finding(log: &str, response: &http1::Response) -> Option<Value> {
+    let problem = response.json();
+    let id = problem.get("instance")?.as_str()?.strip_prefix("urn:uuid:")?;
+    log.lines()
+        .filter(|line| line.contains(id))
+        .filter_map(|line| serde_json::from_str::<Value>(line.get(line.find('{')?..)?).ok())
+        .find(|line| line["event"] == "finding")
 }
