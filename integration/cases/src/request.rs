@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Header or trailer fields: a value, or several for a field that is sent several times, or null.
+/// Header or trailer fields: a value, or several for a field that is sent several times.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct Fields(BTreeMap<String, OneOrMore>);
@@ -14,13 +13,11 @@ pub struct Fields(BTreeMap<String, OneOrMore>);
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged)]
 enum OneOrMore {
-    /// Null: the field is not sent, even where it would be by itself.
-    None,
     One(String),
     More(Vec<String>),
 }
 
-/// What is sent. At most one of `json`, `body` and `body_base64` is there.
+/// What is sent. At most one of `json`, `body` and `hex` is there.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Request {
@@ -36,9 +33,9 @@ pub struct Request {
     /// A body, as text in UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-    /// A body, as bytes in base64 (RFC 4648, section 4).
+    /// A body, as bytes in hexadecimal; white space is for the reader.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub body_base64: Option<String>,
+    pub hex: Option<String>,
     /// Sends the body chunked instead of with its length. Trailers imply it.
     pub chunked: bool,
     /// Trailer fields.
@@ -52,7 +49,6 @@ impl Fields {
     pub fn iter(&self) -> impl Iterator<Item = (&str, Vec<u8>)> {
         self.0.iter().flat_map(|(name, values)| {
             let values = match values {
-                OneOrMore::None => &[],
                 OneOrMore::One(value) => std::slice::from_ref(value),
                 OneOrMore::More(values) => values,
             };
@@ -84,9 +80,7 @@ impl Request {
         if let Some(body) = &self.body {
             return Some(body.clone().into_bytes());
         }
-        let encoded = self.body_base64.as_ref()?;
-        // A case that is written wrong must not pass.
-        Some(BASE64.decode(encoded.as_bytes()).expect("body_base64 is base64"))
+        self.hex.as_deref().map(from_hex)
     }
 
     /// Whether the body goes out chunked.
@@ -95,10 +89,14 @@ impl Request {
     }
 
     /// The header fields as sent: those of the case, and `content-type: application/json` where there
-    /// is a body and the case says nothing of it.
+    /// is a body and the case names no type. An empty `content-type` means that none is sent.
     pub fn sent_headers(&self) -> Vec<(String, Vec<u8>)> {
-        let mut fields: Vec<(String, Vec<u8>)> =
-            self.headers.iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let mut fields: Vec<(String, Vec<u8>)> = self
+            .headers
+            .iter()
+            .filter(|(name, value)| !(*name == "content-type" && value.is_empty()))
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
         if self.content().is_some() && !self.headers.has("content-type") {
             fields.push(("content-type".to_owned(), b"application/json".to_vec()));
         }
@@ -117,13 +115,24 @@ fn bytes(text: &str) -> Vec<u8> {
     out
 }
 
+/// Panics on what is no hexadecimal: a case that is written wrong must not pass.
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()).expect("hexadecimal digits"))
+        .collect();
+    assert!(digits.len().is_multiple_of(2), "an even number of hexadecimal digits");
+    digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn bytes_are_sent_as_written() {
-        let text = r#"{"method":"POST","path":"/caf\u00e9","body_base64":"e8Mo","headers":{"x":["1","\u00ff"]}}"#;
+        let text = r#"{"method":"POST","path":"/caf\u00e9","hex":"7b C3 28","headers":{"x":["1","\u00ff"]}}"#;
         let request: Request = serde_json::from_str(text).unwrap();
         assert_eq!(request.path_bytes(), b"/caf\xe9");
         assert_eq!(request.content().unwrap(), b"{\xc3(");

@@ -7,13 +7,9 @@ use std::process::Command;
 
 use portcullis_cases::Case;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::artefacts;
 use crate::error::Error;
-
-/// The document that a suite with a single one has.
-const MAIN_DOCUMENT: &str = "main.yaml";
 
 /// A file of cases that share a policy.
 #[derive(Clone, Debug)]
@@ -38,21 +34,12 @@ pub struct Compiled {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    /// The file's own name; for the reader.
+    /// The policy's text, or its path relative to this file.
+    policy: String,
+    /// Documents by the path that the policy names them with.
     #[serde(default)]
-    name: Option<String>,
-    /// A policy's text, the path of one relative to this file, or its fields. Where `version`, `name`
-    /// or `apis` is missing, there is one API of the document `main.yaml`.
-    #[serde(default)]
-    policy: Value,
-    /// The document `main.yaml`, where its lines do not matter.
-    #[serde(default)]
-    openapi: Option<Value>,
-    /// Documents, by the path that the policy names them with.
-    #[serde(default)]
-    files: BTreeMap<String, String>,
-    #[serde(alias = "requests")]
-    cases: Vec<Case>,
+    documents: BTreeMap<String, String>,
+    requests: Vec<Case>,
 }
 
 /// Every suite of the project: integration/cases/*.yaml, and the demo's tour.
@@ -77,22 +64,18 @@ impl Suite {
         let file: File = serde_saphyr::from_str(&text)
             .map_err(|error| Error::Case(format!("{shown}: {error}")))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if file.name.as_ref().is_some_and(|own| *own != name) {
-            return Err(Error::Case(format!("{shown}: the suite's name is not the file's")));
-        }
-        let dir = artefacts::target().join("cases/sources").join(&name);
-        for (document, text) in &file.files {
-            write(&dir.join(document), text)?;
-        }
-        if let Some(document) = &file.openapi {
-            write(&dir.join(MAIN_DOCUMENT), &format!("{document:#}"))?;
-        }
-        let policy = match &file.policy {
-            Value::String(text) if !text.contains('\n') => path.with_file_name(text),
-            Value::String(text) => written(&dir, text)?,
-            fields => written(&dir, &format!("{:#}", with_defaults(fields, &name)))?,
+        let policy = if file.policy.contains('\n') {
+            let dir = artefacts::target().join("cases/sources").join(&name);
+            for (document, text) in &file.documents {
+                write(&dir.join(document), text)?;
+            }
+            let policy = dir.join("policy.yaml");
+            write(&policy, &file.policy)?;
+            policy
+        } else {
+            path.with_file_name(&file.policy)
         };
-        Ok(Self { name, policy, cases: file.cases })
+        Ok(Self { name, policy, cases: file.requests })
     }
 
     /// Compiles the policy, unsigned, into a directory.
@@ -128,27 +111,6 @@ impl Compiled {
     pub fn bytes(&self) -> Result<Vec<u8>, Error> {
         fs::read(&self.bundle).map_err(Error::io(self.bundle.display().to_string()))
     }
-}
-
-fn written(dir: &Path, policy: &str) -> Result<PathBuf, Error> {
-    let path = dir.join("policy.yaml");
-    write(&path, policy)?;
-    Ok(path)
-}
-
-/// A policy that says only what matters to its cases, completed. Its answers tell all they can, so
-/// that what Envoy answers can be compared.
-fn with_defaults(fields: &Value, name: &str) -> Value {
-    let mut policy = json!({
-        "version": 1,
-        "name": name,
-        "answers": { "style": "problem", "details": "finding" },
-        "apis": [{ "name": "api", "documents": [MAIN_DOCUMENT] }],
-    });
-    for (field, value) in fields.as_object().into_iter().flatten() {
-        policy[field] = value.clone();
-    }
-    policy
 }
 
 /// Writes only what changed, so that nothing is built again for it.
