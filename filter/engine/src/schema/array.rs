@@ -14,7 +14,8 @@ pub(super) fn open(
     view: &View<'_>,
     parent: &Frame,
     want: u32,
-) -> Result<Frame, Stop> {
+    frame: &mut Frame,
+) -> Result<(), Stop> {
     match view.schemas.get(want as usize) {
         Some(schema) if schema.composition_count.get() == 0 => {
             if schema.types & TYPE_ARRAY == 0 {
@@ -23,12 +24,12 @@ pub(super) fn open(
             if schema.literals.get() != NONE {
                 return Err(Stop::Refused(Keyword::Enum, want));
             }
-            let mut frame = core.frame_within(parent, Container::Array, want);
+            core.begin_frame(parent, Container::Array, want, frame);
             frame.part = schema.array.get();
             frame.next = SCHEMA_ANY;
             if let Some(check) = view.array_checks.get(frame.part as usize) {
                 if check.contains.get() != NONE {
-                    return core.open_threads(view, parent, want, Container::Array);
+                    return core.open_threads(view, parent, want, Container::Array, frame);
                 }
                 frame.next = check.items.get();
                 if check.prefix_count.get() != 0 {
@@ -38,9 +39,9 @@ pub(super) fn open(
                     frame.flags |= UNIQUE;
                 }
             }
-            Ok(frame)
+            Ok(())
         }
-        _ => core.open_composed(view, parent, want, Container::Array),
+        _ => core.open_composed(view, parent, want, Container::Array, frame),
     }
 }
 

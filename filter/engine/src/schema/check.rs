@@ -7,7 +7,7 @@ use core::cmp::Ordering;
 use portcullis_bundle::layout::{
     Automaton, CharClass, Decimal, Format, Keyword, LITERAL_FALSE, LITERAL_NULL, LITERAL_TRUE,
     NONE, NUMBER_INTEGER_BOUNDS, NUMBER_MAX, NUMBER_MAX_EXCLUSIVE, NUMBER_MIN,
-    NUMBER_MIN_EXCLUSIVE, SCHEMA_INTEGER_LEXICAL, Schema, TYPE_BOOLEAN, TYPE_FRACTION,
+    NUMBER_MIN_EXCLUSIVE, SCHEMA_INTEGER_LEXICAL, Schema, StringCheck, TYPE_BOOLEAN, TYPE_FRACTION,
     TYPE_INTEGER, TYPE_NULL, TYPE_STRING, Text, View,
 };
 use portcullis_bundle::name_hash;
@@ -23,7 +23,7 @@ pub(super) enum Value<'a> {
 }
 
 /// Judges a scalar by everything in a schema but its compositions.
-#[inline]
+#[inline(never)]
 pub(super) fn scalar(view: &View<'_>, schema: &Schema, value: &Value<'_>) -> Result<(), Keyword> {
     match value {
         Value::Null => literal(view, schema, TYPE_NULL, LITERAL_NULL),
@@ -45,7 +45,7 @@ fn literal(view: &View<'_>, schema: &Schema, kind: u8, bit: u32) -> Result<(), K
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn number(view: &View<'_>, schema: &Schema, number: &Number<'_>) -> Result<(), Keyword> {
     const BOTH: u8 = TYPE_INTEGER | TYPE_FRACTION;
     if schema.types & BOTH != BOTH {
@@ -68,7 +68,7 @@ pub(super) fn number(view: &View<'_>, schema: &Schema, number: &Number<'_>) -> R
     Ok(())
 }
 
-#[inline]
+#[inline(never)]
 fn number_check(view: &View<'_>, check: u32, number: &Number<'_>) -> Result<(), Keyword> {
     let Some(check) = view.number_checks.get(check as usize) else { return Ok(()) };
     let flags = check.flags.get();
@@ -155,7 +155,7 @@ fn number_literal(view: &View<'_>, set: u32, number: &Number<'_>) -> Result<(), 
     if numbers.unwrap_or_default().iter().any(equal) { Ok(()) } else { Err(Keyword::Enum) }
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn string(
     view: &View<'_>,
     schema: &Schema,
@@ -174,7 +174,7 @@ pub(super) fn string(
     Ok(())
 }
 
-#[inline]
+#[inline(always)]
 fn string_check(view: &View<'_>, check: u32, text: &[u8], ascii: bool) -> Result<(), Keyword> {
     let Some(check) = view.string_checks.get(check as usize) else { return Ok(()) };
     let length = if ascii { text.len() } else { code_points(text) };
@@ -184,6 +184,12 @@ fn string_check(view: &View<'_>, check: u32, text: &[u8], ascii: bool) -> Result
     if length > check.max_length.get() as usize {
         return Err(Keyword::MaxLength);
     }
+    let rest = check.class_count.get() | check.pattern_count.get() | u16::from(check.format);
+    if rest == 0 { Ok(()) } else { content_check(view, check, text) }
+}
+
+#[inline(never)]
+fn content_check(view: &View<'_>, check: &StringCheck, text: &[u8]) -> Result<(), Keyword> {
     for index in list(view, check.classes.get(), check.class_count.get()) {
         let class = view.char_classes.get(index as usize);
         if class.is_some_and(|class| !all_in_class(view, class, text)) {
@@ -210,6 +216,7 @@ fn string_check(view: &View<'_>, check: u32, text: &[u8], ascii: bool) -> Result
 }
 
 /// Finds a string in a literal set.
+#[inline(never)]
 fn string_literal(view: &View<'_>, set: u32, text: &[u8]) -> Result<(), Keyword> {
     let Some(set) = view.literal_sets.get(set as usize) else { return Ok(()) };
     let first = set.strings.get();

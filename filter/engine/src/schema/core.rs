@@ -41,10 +41,8 @@ pub(super) struct Core {
     pub expect: Expect,
     /// The schema of the next value, or `WANT_EDGES`.
     pub want: u32,
-    /// The innermost frame.
-    pub frame: Frame,
-    /// The frames around it, the root first.
-    pub frames: Vec<Frame>,
+    /// How many arrays and objects are open.
+    pub top: usize,
     /// Bytes of the body before the input of the moment.
     pub base: u64,
     /// Hashes of undeclared names, those of the innermost frame last.
@@ -78,9 +76,7 @@ impl Core {
         self.steps = 0;
         self.expect = Expect::Value;
         self.want = schema;
-        self.frame = Frame { part: NONE, member: NONE, ..Frame::default() };
-        self.frames.clear();
-        self.frames.reserve(64.min(limits.depth as usize + 1));
+        self.top = 0;
         self.base = 0;
         self.names.clear();
         self.wide.clear();
@@ -89,7 +85,7 @@ impl Core {
 
     /// Whether the value is complete.
     pub fn is_complete(&self) -> bool {
-        self.expect == Expect::After && self.frame.container == Container::Root
+        self.expect == Expect::After && self.top == 0
     }
 
     /// Counts steps beyond the scan itself.
@@ -98,23 +94,43 @@ impl Core {
         if self.steps > self.limits.steps { Err(Stop::Here(FaultKind::Budget)) } else { Ok(()) }
     }
 
-    /// A frame for a container within `parent`, before anything is known of its schema.
+    /// Makes `child` the frame of a container within `parent`, before anything is known of its schema.
     #[inline(always)]
-    pub fn frame_within(&self, parent: &Frame, container: Container, schema: u32) -> Frame {
-        let digest = parent.flags & (DIGEST | UNIQUE) != 0;
-        Frame {
-            container,
-            flags: if digest { DIGEST } else { 0 },
-            schema,
-            part: NONE,
-            member: NONE,
-            names: self.names.len() as u32,
-            wide: self.wide.len() as u32,
-            threads: self.threads.list.len() as u32,
-            edges: self.threads.edges.len() as u32,
-            choices: self.threads.choices.len() as u32,
-            ..Frame::default()
+    pub fn begin_frame(&self, parent: &Frame, container: Container, schema: u32, child: &mut Frame) {
+        child.container = container;
+        child.flags = if parent.flags & (DIGEST | UNIQUE) == 0 { 0 } else { DIGEST };
+        child.schema = schema;
+        child.part = NONE;
+        child.first = 0;
+        child.declared = 0;
+        child.next = 0;
+        child.member = NONE;
+        child.count = 0;
+        child.seen = 0;
+        child.names = self.names.len() as u32;
+        child.tabled = 0;
+        child.wide = self.wide.len() as u32;
+        child.threads = self.threads.list.len() as u32;
+        child.edges = self.threads.edges.len() as u32;
+        child.choices = self.threads.choices.len() as u32;
+        child.name = 0;
+        child.digest = 0;
+    }
+
+    /// Judges a scalar within `frame`, and tells the frame of it where it has to know.
+    #[inline(never)]
+    pub fn scalar(
+        &mut self,
+        view: &View<'_>,
+        frame: &mut Frame,
+        want: u32,
+        value: &Value<'_>,
+    ) -> Result<(), Stop> {
+        self.judge(view, frame, want, value)?;
+        if frame.flags & (DIGEST | UNIQUE) == 0 {
+            return Ok(());
         }
+        self.absorb_digest(view, frame, digest::scalar(value))
     }
 
     /// Adds a hash to those of a frame; false if it is there already.
@@ -156,17 +172,7 @@ impl Core {
         }
     }
 
-    /// Tells a frame what one of its values was, where it has to know.
-    pub fn absorb(
-        &mut self,
-        view: &View<'_>,
-        frame: &mut Frame,
-        value: &Value<'_>,
-    ) -> Result<(), Stop> {
-        self.absorb_digest(view, frame, digest::scalar(value))
-    }
-
-    /// As [`Core::absorb`], of a value known by its digest.
+    /// Tells a frame what one of its values was, by the value's digest.
     pub fn absorb_digest(
         &mut self,
         view: &View<'_>,
@@ -190,37 +196,52 @@ impl Core {
 
     #[cold]
     #[inline(never)]
-    pub fn fault(&self, view: &View<'_>, kind: FaultKind, at: usize, within: bool) -> Fault {
-        let top = within.then_some(&self.frame);
+    pub fn fault(
+        &self,
+        view: &View<'_>,
+        outer: &[Frame],
+        frame: &Frame,
+        kind: FaultKind,
+        at: usize,
+        within: bool,
+    ) -> Fault {
         Fault {
             kind,
             keyword: Keyword::Schema,
             schema: NONE,
             offset: self.base.saturating_add(at as u64),
-            pointer: pointer(view, &self.frames, top),
+            pointer: pointer(view, outer, within.then_some(frame)),
         }
     }
 
+    /// The fault that a token at `at` stands for; `within`: of a member of the frame, not of the frame's value.
     #[cold]
     #[inline(never)]
-    pub fn refusal(
+    pub fn stopped(
         &self,
         view: &View<'_>,
-        keyword: Keyword,
-        schema: u32,
+        outer: &[Frame],
+        frame: &Frame,
+        stop: Stop,
         at: usize,
         within: bool,
     ) -> Fault {
-        let fault = self.fault(view, FaultKind::Invalid, at, within);
+        let (keyword, schema) = match stop {
+            Stop::Fault(kind, place) => return self.fault(view, outer, frame, kind, place, within),
+            Stop::Here(kind) => return self.fault(view, outer, frame, kind, at, within),
+            Stop::Unfinished => (Keyword::Schema, NONE),
+            Stop::Refused(keyword, schema) => (keyword, schema),
+        };
+        let fault = self.fault(view, outer, frame, FaultKind::Invalid, at, within);
         // The never schema stands nowhere: what refuses is the keyword that names it.
-        if schema == SCHEMA_NEVER && within && self.frame.flags & THREADS == 0 {
-            let keyword = match self.frame.container {
+        if schema == SCHEMA_NEVER && within && frame.flags & THREADS == 0 {
+            let keyword = match frame.container {
                 Container::Root => Keyword::Schema,
                 Container::Array => Keyword::Items,
-                Container::Object if self.frame.member == NONE => Keyword::AdditionalProperties,
+                Container::Object if frame.member == NONE => Keyword::AdditionalProperties,
                 Container::Object => Keyword::Properties,
             };
-            return Fault { keyword, schema: self.frame.schema, ..fault };
+            return Fault { keyword, schema: frame.schema, ..fault };
         }
         Fault { keyword, schema, ..fault }
     }

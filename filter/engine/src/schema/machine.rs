@@ -70,6 +70,7 @@ pub enum Progress {
 #[derive(Debug, Default)]
 pub struct Validator {
     core: Core,
+    frames: Vec<Frame>,
     scratch: Vec<u8>,
     carry: Vec<u8>,
     retry_at: usize,
@@ -85,6 +86,10 @@ impl Validator {
     pub fn begin(&mut self, schema: u32, limits: Limits) {
         self.carry.clear();
         self.retry_at = 0;
+        self.frames.resize(limits.depth as usize + 1, Frame::default());
+        if let Some(root) = self.frames.first_mut() {
+            *root = Frame { part: NONE, member: NONE, ..Frame::default() };
+        }
         self.core.begin(schema, limits);
     }
 
@@ -99,13 +104,13 @@ impl Validator {
         sink: &mut S,
     ) -> Result<Progress, Fault> {
         if self.carry.is_empty() {
-            let used = run(&mut self.core, &mut self.scratch, view, chunk, false, sink)?;
+            let used = run(&mut self.core, &mut self.frames, &mut self.scratch, view, chunk, false, sink)?;
             self.core.base = self.core.base.saturating_add(used as u64);
             self.carry.extend_from_slice(chunk.get(used..).unwrap_or_default());
         } else {
             self.carry.extend_from_slice(chunk);
             if self.carry.len() >= self.retry_at {
-                let used = run(&mut self.core, &mut self.scratch, view, &self.carry, false, sink)?;
+                let used = run(&mut self.core, &mut self.frames, &mut self.scratch, view, &self.carry, false, sink)?;
                 self.core.base = self.core.base.saturating_add(used as u64);
                 self.carry.drain(..used.min(self.carry.len()));
             }
@@ -145,7 +150,7 @@ impl Validator {
     /// # Errors
     /// With what is wrong, if anything is.
     pub fn finish<S: ScalarSink>(&mut self, view: &View<'_>, sink: &mut S) -> Result<(), Fault> {
-        run(&mut self.core, &mut self.scratch, view, &self.carry, true, sink)?;
+        run(&mut self.core, &mut self.frames, &mut self.scratch, view, &self.carry, true, sink)?;
         self.carry.clear();
         Ok(())
     }
@@ -163,15 +168,19 @@ impl Validator {
         sink: &mut S,
     ) -> Result<(), Fault> {
         self.begin(schema, limits);
-        run(&mut self.core, &mut self.scratch, view, body, true, sink)?;
+        run(&mut self.core, &mut self.frames, &mut self.scratch, view, body, true, sink)?;
         Ok(())
     }
 }
 
 /// Judges tokens from the start of `input` on, as many as it holds; gives the bytes used. An
 /// unfinished token is not used. With `last`, no input follows.
+///
+/// `frames` has a place for every frame that may be open, the root first. Frames are made and changed where
+/// they lie: a copy of one would be a call out of wasm (`memory.copy`).
 fn run<S: ScalarSink>(
     core: &mut Core,
+    frames: &mut [Frame],
     scratch: &mut Vec<u8>,
     view: &View<'_>,
     input: &[u8],
@@ -181,358 +190,295 @@ fn run<S: ScalarSink>(
     let mut at = 0_usize;
     let mut expect = core.expect;
     let mut want = core.want;
-    let mut frame = core.frame;
+    let mut top = core.top;
 
-    macro_rules! keep {
-        () => {
-            core.expect = expect;
-            core.want = want;
-            core.frame = frame;
-        };
-    }
-    macro_rules! fault {
-        ($kind:expr, $at:expr, $within:expr) => {{
-            keep!();
-            return Err(core.fault(view, $kind, $at, $within));
-        }};
-    }
-    macro_rules! malformed {
-        ($what:ident, $at:expr) => {
-            fault!(FaultKind::Malformed(Malformation::$what), $at, expect > Expect::Name)
-        };
-    }
-    macro_rules! pause {
-        () => {{
-            if last && !(expect == Expect::After && frame.container == Container::Root) {
-                malformed!(Truncated, input.len());
-            }
-            keep!();
-            return Ok(at);
-        }};
-    }
-    macro_rules! stop {
-        ($stop:expr, $at:expr) => {
-            match $stop {
-                Stop::Unfinished => pause!(),
-                Stop::Fault(kind, place) => fault!(kind, place, true),
-                Stop::Here(kind) => fault!(kind, $at, true),
-                Stop::Refused(keyword, schema) => {
-                    keep!();
-                    return Err(core.refusal(view, keyword, schema, $at, true));
-                }
-            }
-        };
-    }
+    'container: loop {
+        let Some((below, above)) = frames.split_at_mut_checked(top + 1) else { return Ok(at) };
+        let Some((frame, outer)) = below.split_last_mut() else { return Ok(at) };
 
-    loop {
-        if expect <= Expect::Name {
-            let Some(byte) = skip(input, &mut at) else { pause!() };
-            if byte == b'"' {
-                let start = at + 1;
-                let next = frame.next;
-                let predicted = if next < frame.declared {
-                    view.properties.get((frame.first + next) as usize)
-                } else {
-                    None
-                };
-                let as_predicted = match (predicted, block(input, start)) {
-                    (Some(property), Some(block)) => {
-                        let len = property.name.len.get() & 31;
-                        let differ = !equal(block, &property.key) & ((2 << len) - 1);
-                        const USUAL: u32 = PROPERTY_SHORT | PROPERTY_IMPLIED;
-                        (differ == 0 && property.flags.get() & USUAL == PROPERTY_SHORT)
-                            .then_some((property, len))
-                    }
-                    _ => None,
-                };
-                if let Some((property, len)) = as_predicted
-                    && next < 64
-                {
-                    let bit = 1_u64 << next;
-                    frame.member = frame.first + next;
-                    if frame.seen & bit != 0 {
-                        fault!(FaultKind::DuplicateName, at, true);
-                    }
-                    frame.seen |= bit;
-                    frame.next = next + 1;
-                    frame.count += 1;
-                    want = property.schema.get();
-                    at = start + len as usize + 1;
-                } else {
-                    let mut named = frame;
-                    match object::name(core, scratch, view, input, start, &mut named) {
-                        Ok((after, schema)) => {
-                            frame = named;
-                            want = schema;
-                            at = after;
-                        }
-                        Err(why) => {
-                            // A name that is not finished will be read again.
-                            if !matches!(why, Stop::Unfinished) {
-                                frame = named;
-                            }
-                            stop!(why, at)
-                        }
-                    }
-                }
-                expect = Expect::Colon;
-            } else if byte == b'}' && expect == Expect::FirstName {
-                at += 1;
-                expect = Expect::Closed;
-            } else {
-                malformed!(Unexpected, at);
-            }
-        } else if expect == Expect::FirstItem {
-            let Some(byte) = skip(input, &mut at) else { pause!() };
-            if byte == b']' {
-                at += 1;
-                expect = Expect::Closed;
-            } else {
-                frame.count = 1;
-                match array::item(core, view, &frame) {
-                    Ok(schema) => want = schema,
-                    Err(why) => stop!(why, at),
-                }
-                expect = Expect::Value;
-            }
-        } else if expect == Expect::Tag {
-            if skip(input, &mut at).is_none() {
-                pause!();
-            }
-            let parent = core.frames.last().copied().unwrap_or_default();
-            let rest = input.get(at..).unwrap_or_default();
-            match core.open_tagged(view, &parent, &frame, rest, last) {
-                Ok(opened) => frame = opened,
-                Err(Stop::Refused(keyword, schema)) => {
-                    keep!();
-                    return Err(core.refusal(view, keyword, schema, at, false));
-                }
-                Err(why) => stop!(why, at),
-            }
-            if frame.flags & TAG == 0 {
-                expect = Expect::FirstName;
-            }
-            continue;
+        macro_rules! fault {
+            ($kind:expr, $at:expr, $within:expr) => {
+                return Err(core.fault(view, outer, frame, $kind, $at, $within))
+            };
         }
-        if expect == Expect::Colon {
-            if input.get(at) != Some(&b':') {
+        macro_rules! malformed {
+            ($what:ident, $at:expr) => {
+                fault!(FaultKind::Malformed(Malformation::$what), $at, expect > Expect::Name)
+            };
+        }
+        macro_rules! pause {
+            () => {{
+                if last && !(expect == Expect::After && top == 0) {
+                    malformed!(Truncated, input.len());
+                }
+                core.expect = expect;
+                core.want = want;
+                core.top = top;
+                return Ok(at);
+            }};
+        }
+        macro_rules! stop {
+            ($stop:expr, $at:expr, $within:expr) => {
+                match $stop {
+                    Stop::Unfinished => pause!(),
+                    other => return Err(core.stopped(view, outer, frame, other, $at, $within)),
+                }
+            };
+        }
+
+        loop {
+            if expect <= Expect::Name {
                 let Some(byte) = skip(input, &mut at) else { pause!() };
-                if byte != b':' {
+                if byte == b'"' {
+                    let start = at + 1;
+                    let next = frame.next;
+                    let mut len = 0;
+                    if next < frame.declared
+                        && let Some(property) = view.properties.get((frame.first + next) as usize)
+                        && let Some(block) = block(input, start)
+                        && property.flags.get() & (PROPERTY_SHORT | PROPERTY_IMPLIED) == PROPERTY_SHORT
+                    {
+                        let name = property.name.len.get() & 31;
+                        if !equal(block, &property.key) & ((2 << name) - 1) == 0 && next < 64 {
+                            len = name + 1;
+                            want = property.schema.get();
+                        }
+                    }
+                    if len != 0 {
+                        let bit = 1_u64 << next;
+                        frame.member = frame.first + next;
+                        if frame.seen & bit != 0 {
+                            fault!(FaultKind::DuplicateName, at, true);
+                        }
+                        frame.seen |= bit;
+                        frame.next = next + 1;
+                        frame.count += 1;
+                        at = start + len as usize;
+                    } else {
+                        match object::name(core, scratch, view, input, start, frame) {
+                            Ok((after, schema)) => {
+                                want = schema;
+                                at = after;
+                            }
+                            Err(why) => stop!(why, at, true),
+                        }
+                    }
+                    expect = Expect::Colon;
+                } else if byte == b'}' && expect == Expect::FirstName {
+                    at += 1;
+                    expect = Expect::Closed;
+                } else {
                     malformed!(Unexpected, at);
                 }
+            } else if expect == Expect::FirstItem {
+                let Some(byte) = skip(input, &mut at) else { pause!() };
+                if byte == b']' {
+                    at += 1;
+                    expect = Expect::Closed;
+                } else {
+                    frame.count = 1;
+                    match array::item(core, view, frame) {
+                        Ok(schema) => want = schema,
+                        Err(why) => stop!(why, at, true),
+                    }
+                    expect = Expect::Value;
+                }
+            } else if expect == Expect::Tag {
+                if skip(input, &mut at).is_none() {
+                    pause!();
+                }
+                let rest = input.get(at..).unwrap_or_default();
+                let Some(parent) = outer.last() else { return Ok(at) };
+                if let Err(why) = core.open_tagged(view, parent, frame, rest, last) {
+                    stop!(why, at, false);
+                }
+                if frame.flags & TAG == 0 {
+                    expect = Expect::FirstName;
+                }
+                continue;
             }
-            at += 1;
-            expect = Expect::Value;
-        }
-        if expect == Expect::Value {
-            let Some(byte) = skip(input, &mut at) else { pause!() };
-            match byte {
-                b'"' => {
+            if expect == Expect::Colon {
+                if input.get(at) != Some(&b':') {
+                    let Some(byte) = skip(input, &mut at) else { pause!() };
+                    if byte != b':' {
+                        malformed!(Unexpected, at);
+                    }
+                }
+                at += 1;
+                expect = Expect::Value;
+            }
+            if expect == Expect::Value {
+                let Some(byte) = skip(input, &mut at) else { pause!() };
+                if byte == b'"' {
                     let start = at + 1;
                     let end = string_end(input, start);
-                    let text;
-                    let mut ascii = true;
-                    if end.flags == 0 && end.at - start <= core.limits.string as usize {
-                        text = input.get(start..end.at).unwrap_or_default();
+                    let ascii = end.flags == 0 && end.at - start <= core.limits.string as usize;
+                    let text = if ascii {
+                        input.get(start..end.at).unwrap_or_default()
                     } else {
                         match content(scratch, input, start, end, core.limits.string) {
-                            Ok(content) => text = content,
-                            Err(why) => stop!(why, at),
+                            Ok(content) => content,
+                            Err(why) => stop!(why, at, true),
                         }
-                        ascii = false;
-                    }
-                    match view.schemas.get(want as usize) {
-                        Some(schema) if schema.composition_count.get() == 0 => {
-                            if let Err(keyword) = check::string(view, schema, text, ascii) {
-                                stop!(Stop::Refused(keyword, want), at);
-                            }
+                    };
+                    let plain = view.schemas.get(want as usize);
+                    let plain = plain.filter(|schema| schema.composition_count.get() == 0);
+                    if let Some(schema) = plain
+                        && frame.flags & (DIGEST | UNIQUE) == 0
+                    {
+                        if let Err(keyword) = check::string(view, schema, text, ascii) {
+                            stop!(Stop::Refused(keyword, want), at, true);
                         }
-                        _ => {
-                            if let Err(why) =
-                                core.judge(view, &frame, want, &Value::String(text, ascii))
-                            {
-                                stop!(why, at);
-                            }
-                        }
-                    }
-                    if frame.flags & (DIGEST | UNIQUE) != 0 {
-                        let mut told = frame;
-                        let absorbed = core.absorb(view, &mut told, &Value::String(text, ascii));
-                        frame = told;
-                        if let Err(why) = absorbed {
-                            stop!(why, at);
-                        }
+                    } else if let Err(why) =
+                        core.scalar(view, frame, want, &Value::String(text, ascii))
+                    {
+                        stop!(why, at, true);
                     }
                     if S::ACTIVE {
                         let raw = input.get(start..end.at).unwrap_or_default();
-                        hand(core, view, &frame, sink, ScalarKind::String, raw, text, want, at);
+                        let offset = core.base.saturating_add(at as u64);
+                        let kind = ScalarKind::String;
+                        let place = Place { view, frames: outer, top: frame };
+                        sink.scalar(&Scalar { kind, raw, text, schema: want, offset }, &place);
                     }
                     at = end.at + 1;
-                    expect = Expect::After;
-                }
-                b'-' | b'0'..=b'9' => {
-                    let (number, end) = match scan(input, at, last) {
+                } else if byte == b'{' || byte == b'[' {
+                    let Some(child) = above.first_mut() else {
+                        fault!(FaultKind::TooDeep, at, true);
+                    };
+                    let opened = if byte == b'{' {
+                        expect = Expect::FirstName;
+                        object::open(core, view, frame, want, child)
+                    } else {
+                        expect = Expect::FirstItem;
+                        array::open(core, view, frame, want, child)
+                    };
+                    if let Err(why) = opened {
+                        stop!(why, at, true);
+                    }
+                    if child.flags & TAG != 0 {
+                        expect = Expect::Tag;
+                    }
+                    at += 1;
+                    top += 1;
+                    continue 'container;
+                } else if byte == b'-' || byte.is_ascii_digit() {
+                    let (number, end) = match scan(input, at, last, core.limits.digits) {
                         Scanned::Number(number, end) => (number, end),
                         Scanned::Unfinished => pause!(),
                         Scanned::Malformed(place) => malformed!(Number, place),
                         Scanned::TooLong => fault!(FaultKind::TooLarge(Part::Number), at, true),
                     };
-                    match view.schemas.get(want as usize) {
-                        Some(schema) if schema.composition_count.get() == 0 => {
-                            if let Err(keyword) = check::number(view, schema, &number) {
-                                stop!(Stop::Refused(keyword, want), at);
-                            }
+                    let plain = view.schemas.get(want as usize);
+                    let plain = plain.filter(|schema| schema.composition_count.get() == 0);
+                    if let Some(schema) = plain
+                        && frame.flags & (DIGEST | UNIQUE) == 0
+                    {
+                        if let Err(keyword) = check::number(view, schema, &number) {
+                            stop!(Stop::Refused(keyword, want), at, true);
                         }
-                        _ => {
-                            if let Err(why) =
-                                core.judge(view, &frame, want, &Value::Number(&number))
-                            {
-                                stop!(why, at);
-                            }
-                        }
-                    }
-                    if frame.flags & (DIGEST | UNIQUE) != 0 {
-                        let mut told = frame;
-                        let absorbed = core.absorb(view, &mut told, &Value::Number(&number));
-                        frame = told;
-                        if let Err(why) = absorbed {
-                            stop!(why, at);
-                        }
+                    } else if let Err(why) = core.scalar(view, frame, want, &Value::Number(&number)) {
+                        stop!(why, at, true);
                     }
                     if S::ACTIVE {
                         let raw = input.get(at..end).unwrap_or_default();
-                        hand(core, view, &frame, sink, ScalarKind::Number, raw, raw, want, at);
+                        let offset = core.base.saturating_add(at as u64);
+                        let kind = ScalarKind::Number;
+                        let place = Place { view, frames: outer, top: frame };
+                        sink.scalar(&Scalar { kind, raw, text: raw, schema: want, offset }, &place);
                     }
                     at = end;
-                    expect = Expect::After;
-                }
-                b'{' | b'[' => {
-                    if core.frames.len() >= core.limits.depth as usize {
-                        fault!(FaultKind::TooDeep, at, true);
-                    }
-                    let opened = match byte {
-                        b'{' => object::open(core, view, &frame, want),
-                        _ => array::open(core, view, &frame, want),
-                    };
-                    match opened {
-                        Ok(opened) => {
-                            core.frames.push(frame);
-                            frame = opened;
-                        }
-                        Err(why) => stop!(why, at),
-                    }
-                    expect = match byte {
-                        b'{' if frame.flags & TAG != 0 => Expect::Tag,
-                        b'{' => Expect::FirstName,
-                        _ => Expect::FirstItem,
-                    };
-                    at += 1;
-                    continue;
-                }
-                b't' | b'f' | b'n' => {
-                    let (word, value, kind): (&[u8], _, _) = match byte {
-                        b't' => (b"true", Value::Boolean(true), ScalarKind::Boolean),
-                        b'f' => (b"false", Value::Boolean(false), ScalarKind::Boolean),
-                        _ => (b"null", Value::Null, ScalarKind::Null),
-                    };
+                } else {
                     let rest = input.get(at..).unwrap_or_default();
-                    if !rest.starts_with(word) {
-                        let same = rest.iter().zip(word).take_while(|(a, b)| a == b).count();
-                        if same == rest.len() {
-                            pause!();
+                    let (value, kind, len) = match word(rest) {
+                        Ok(Some(word)) => word,
+                        Ok(None) => pause!(),
+                        Err(0) if byte == 0xEF && core.base == 0 && at == 0 => {
+                            malformed!(ByteOrderMark, at)
                         }
-                        malformed!(Unexpected, at + same);
-                    }
-                    match view.schemas.get(want as usize) {
-                        Some(schema) if schema.composition_count.get() == 0 => {
-                            if let Err(keyword) = check::scalar(view, schema, &value) {
-                                stop!(Stop::Refused(keyword, want), at);
-                            }
-                        }
-                        _ => {
-                            if let Err(why) = core.judge(view, &frame, want, &value) {
-                                stop!(why, at);
-                            }
-                        }
-                    }
-                    if frame.flags & (DIGEST | UNIQUE) != 0 {
-                        let mut told = frame;
-                        let absorbed = core.absorb(view, &mut told, &value);
-                        frame = told;
-                        if let Err(why) = absorbed {
-                            stop!(why, at);
-                        }
+                        Err(place) => malformed!(Unexpected, at + place),
+                    };
+                    if let Err(why) = core.scalar(view, frame, want, &value) {
+                        stop!(why, at, true);
                     }
                     if S::ACTIVE {
-                        hand(core, view, &frame, sink, kind, word, word, want, at);
+                        let raw = input.get(at..at + len).unwrap_or_default();
+                        let offset = core.base.saturating_add(at as u64);
+                        let place = Place { view, frames: outer, top: frame };
+                        sink.scalar(&Scalar { kind, raw, text: raw, schema: want, offset }, &place);
                     }
-                    at += word.len();
-                    expect = Expect::After;
+                    at += len;
                 }
-                0xEF if core.base == 0 && frame.container == Container::Root => {
-                    malformed!(ByteOrderMark, at)
-                }
-                _ => malformed!(Unexpected, at),
+                expect = Expect::After;
             }
-        }
-        loop {
             if expect == Expect::After {
                 let Some(byte) = skip(input, &mut at) else { pause!() };
+                if byte == b',' && frame.container == Container::Object {
+                    at += 1;
+                    expect = Expect::Name;
+                    continue;
+                }
+                if byte == b',' && frame.container == Container::Array {
+                    at += 1;
+                    if frame.count >= core.limits.items {
+                        fault!(FaultKind::TooLarge(Part::Items), at, false);
+                    }
+                    frame.count += 1;
+                    match array::item(core, view, frame) {
+                        Ok(schema) => want = schema,
+                        Err(why) => stop!(why, at, true),
+                    }
+                    expect = Expect::Value;
+                    continue;
+                }
                 match (byte, frame.container) {
-                    (b',', Container::Object) => {
-                        at += 1;
-                        expect = Expect::Name;
-                        break;
-                    }
-                    (b',', Container::Array) => {
-                        at += 1;
-                        if frame.count >= core.limits.items {
-                            fault!(FaultKind::TooLarge(Part::Items), at, false);
-                        }
-                        frame.count += 1;
-                        match array::item(core, view, &frame) {
-                            Ok(schema) => want = schema,
-                            Err(why) => stop!(why, at),
-                        }
-                        expect = Expect::Value;
-                        break;
-                    }
                     (b'}', Container::Object) | (b']', Container::Array) => at += 1,
                     (_, Container::Root) => malformed!(Trailing, at),
                     _ => malformed!(Unexpected, at),
                 }
             }
+            // The container is closed.
             if frame.part != NONE {
                 let closed = match frame.container {
-                    Container::Object => object::close(core, view, &frame),
-                    _ => array::close(view, &frame),
+                    Container::Object => object::close(core, view, frame),
+                    _ => array::close(view, frame),
                 };
                 if let Err(keyword) = closed {
-                    keep!();
-                    return Err(core.refusal(view, keyword, frame.schema, at - 1, false));
+                    stop!(Stop::Refused(keyword, frame.schema), at - 1, false);
                 }
             }
             core.names.truncate(frame.names as usize);
             core.wide.truncate(frame.wide as usize);
-            let mut parent = core.frames.pop().unwrap_or_default();
             if frame.flags & (THREADS | DIGEST) != 0 {
-                let told = close_unusual(core, view, &frame, &mut parent);
-                if let Err(why) = told {
-                    core.frames.push(parent);
-                    let why = match why {
-                        Stop::Refused(keyword, schema) => {
-                            keep!();
-                            return Err(core.refusal(view, keyword, schema, at - 1, false));
-                        }
-                        other => other,
-                    };
-                    stop!(why, at - 1);
+                let Some(parent) = outer.last_mut() else { return Ok(at) };
+                if let Err(why) = close_unusual(core, view, frame, parent) {
+                    stop!(why, at - 1, false);
                 }
             }
-            frame = parent;
+            top = top.saturating_sub(1);
             expect = Expect::After;
+            continue 'container;
         }
     }
+}
+
+/// The literal that begins an input, its kind and length: `None` where the input ends within it.
+///
+/// # Errors
+/// With the place of the first byte that no literal has there.
+#[inline(never)]
+fn word(input: &[u8]) -> Result<Option<(Value<'static>, ScalarKind, usize)>, usize> {
+    let (word, value, kind): (&[u8], _, _) = match input.first() {
+        Some(b't') => (b"true", Value::Boolean(true), ScalarKind::Boolean),
+        Some(b'f') => (b"false", Value::Boolean(false), ScalarKind::Boolean),
+        Some(b'n') => (b"null", Value::Null, ScalarKind::Null),
+        _ => return Err(0),
+    };
+    if input.starts_with(word) {
+        return Ok(Some((value, kind, word.len())));
+    }
+    let same = input.iter().zip(word).take_while(|(a, b)| a == b).count();
+    if same == input.len() { Ok(None) } else { Err(same) }
 }
 
 /// Tells those who have to know what a container was.
@@ -552,22 +498,4 @@ fn close_unusual(
         core.absorb_digest(view, parent, digest)?;
     }
     Ok(())
-}
-
-#[expect(clippy::too_many_arguments, reason = "a scalar and where it stands")]
-#[inline]
-fn hand<S: ScalarSink>(
-    core: &Core,
-    view: &View<'_>,
-    frame: &Frame,
-    sink: &mut S,
-    kind: ScalarKind,
-    raw: &[u8],
-    text: &[u8],
-    schema: u32,
-    at: usize,
-) {
-    let offset = core.base.saturating_add(at as u64);
-    let place = Place { view, frames: &core.frames, top: frame };
-    sink.scalar(&Scalar { kind, raw, text, schema, offset }, &place);
 }

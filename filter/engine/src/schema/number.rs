@@ -2,8 +2,6 @@
 
 use core::cmp::Ordering;
 
-/// Digits of a number, at most. More is refused: no use is known, and work grows with them.
-pub(super) const MAX_DIGITS: usize = 1024;
 /// Magnitude of a number's exponent, at most. The greatest float has 308.
 pub(super) const MAX_EXPONENT: u32 = 4096;
 /// Digits of an exponent, at most, leading zeros included.
@@ -41,9 +39,10 @@ pub(super) enum Scanned<'a> {
     TooLong,
 }
 
-/// Reads the number that begins at `start`. `last`: no input follows `bytes`.
+/// Reads the number that begins at `start`. `last`: no input follows `bytes`. More than `max_digits` are
+/// refused: no use is known, and work grows with them.
 #[inline(always)]
-pub(super) fn scan(bytes: &[u8], start: usize, last: bool) -> Scanned<'_> {
+pub(super) fn scan(bytes: &[u8], start: usize, last: bool, max_digits: u32) -> Scanned<'_> {
     let mut at = start;
     let negative = bytes.get(at) == Some(&b'-');
     at += usize::from(negative);
@@ -57,7 +56,7 @@ pub(super) fn scan(bytes: &[u8], start: usize, last: bool) -> Scanned<'_> {
     match whole {
         [] => return stopped(bytes, at, last),
         [b'0', _, ..] => return Scanned::Malformed(whole_at + 1),
-        _ if whole.len() > MAX_DIGITS => return Scanned::TooLong,
+        _ if whole.len() > max_digits as usize => return Scanned::TooLong,
         _ => {}
     }
     match bytes.get(at) {
@@ -71,7 +70,7 @@ pub(super) fn scan(bytes: &[u8], start: usize, last: bool) -> Scanned<'_> {
                 fraction: &[],
                 plain: false,
             };
-            scan_rest(bytes, at, last, number)
+            scan_rest(bytes, at, last, max_digits, number)
         }
         None if !last => Scanned::Unfinished,
         _ => {
@@ -91,8 +90,14 @@ pub(super) fn scan(bytes: &[u8], start: usize, last: bool) -> Scanned<'_> {
 }
 
 /// The fraction and exponent of a number.
-#[inline]
-fn scan_rest<'a>(bytes: &'a [u8], mut at: usize, last: bool, so_far: Number<'a>) -> Scanned<'a> {
+#[inline(never)]
+fn scan_rest<'a>(
+    bytes: &'a [u8],
+    mut at: usize,
+    last: bool,
+    max_digits: u32,
+    so_far: Number<'a>,
+) -> Scanned<'a> {
     let mut mantissa = so_far.mantissa;
     let mut fraction: &[u8] = &[];
     if bytes.get(at) == Some(&b'.') {
@@ -108,7 +113,7 @@ fn scan_rest<'a>(bytes: &'a [u8], mut at: usize, last: bool, so_far: Number<'a>)
         }
     }
     let digits = so_far.whole.len() + fraction.len();
-    if digits > MAX_DIGITS {
+    if digits > max_digits as usize {
         return Scanned::TooLong;
     }
     let mut exponent = 0_i32;
@@ -282,14 +287,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn number(text: &str) -> Number<'_> {
-        match scan(text.as_bytes(), 0, true) {
+        match scan(text.as_bytes(), 0, true, 1024) {
             Scanned::Number(number, end) if end == text.len() => number,
             _ => panic!("{text} is a number"),
         }
     }
 
     fn refused(text: &str) -> usize {
-        match scan(text.as_bytes(), 0, true) {
+        match scan(text.as_bytes(), 0, true, 1024) {
             Scanned::Malformed(at) => at,
             Scanned::Number(_, end) => end,
             _ => panic!("{text}"),
@@ -315,10 +320,10 @@ mod tests {
         ] {
             assert_eq!(refused(text), at, "{text}");
         }
-        assert!(matches!(scan(b"12", 0, false), Scanned::Unfinished));
-        assert!(matches!(scan(b"1.", 0, false), Scanned::Unfinished));
-        assert!(matches!(scan(b"1e4097", 0, true), Scanned::TooLong));
-        assert!(matches!(scan(&[b'1'; MAX_DIGITS + 1], 0, false), Scanned::TooLong));
+        assert!(matches!(scan(b"12", 0, false, 1024), Scanned::Unfinished));
+        assert!(matches!(scan(b"1.", 0, false, 1024), Scanned::Unfinished));
+        assert!(matches!(scan(b"1e4097", 0, true, 1024), Scanned::TooLong));
+        assert!(matches!(scan(&[b'1'; 1025], 0, false, 1024), Scanned::TooLong));
     }
 
     #[test]

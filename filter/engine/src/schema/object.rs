@@ -20,7 +20,8 @@ pub(super) fn open(
     view: &View<'_>,
     parent: &Frame,
     want: u32,
-) -> Result<Frame, Stop> {
+    frame: &mut Frame,
+) -> Result<(), Stop> {
     match view.schemas.get(want as usize) {
         Some(schema) if schema.composition_count.get() == 0 => {
             if schema.types & TYPE_OBJECT == 0 {
@@ -29,7 +30,7 @@ pub(super) fn open(
             if schema.literals.get() != NONE {
                 return Err(Stop::Refused(Keyword::Enum, want));
             }
-            let mut frame = core.frame_within(parent, Container::Object, want);
+            core.begin_frame(parent, Container::Object, want, frame);
             frame.part = schema.object.get();
             if let Some(check) = view.object_checks.get(frame.part as usize) {
                 let unusual = check.pattern_property_count.get() | check.dependent_count.get();
@@ -37,16 +38,16 @@ pub(super) fn open(
                     frame.first = check.properties.get();
                     frame.declared = check.property_count.get();
                 } else if has_dependent_schemas(view, check) {
-                    return core.open_threads(view, parent, want, Container::Object);
+                    return core.open_threads(view, parent, want, Container::Object, frame);
                 }
                 let more = check.property_count.get().saturating_sub(64);
                 if more != 0 {
                     core.wide.resize(core.wide.len() + more.div_ceil(64) as usize, 0);
                 }
             }
-            Ok(frame)
+            Ok(())
         }
-        _ => core.open_composed(view, parent, want, Container::Object),
+        _ => core.open_composed(view, parent, want, Container::Object, frame),
     }
 }
 

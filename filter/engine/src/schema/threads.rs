@@ -201,7 +201,8 @@ impl Core {
         parent: &Frame,
         want: u32,
         container: Container,
-    ) -> Result<Frame, Stop> {
+        child: &mut Frame,
+    ) -> Result<(), Stop> {
         let object = container == Container::Object;
         let start = if object { Start::Object } else { Start::Array };
         let mut want = want;
@@ -209,8 +210,8 @@ impl Core {
             let Some(schema) = view.schemas.get(want as usize) else { break };
             if schema.composition_count.get() == 0 {
                 return match container {
-                    Container::Object => object::open(self, view, parent, want),
-                    _ => array::open(self, view, parent, want),
+                    Container::Object => object::open(self, view, parent, want, child),
+                    _ => array::open(self, view, parent, want, child),
                 };
             }
             let part = if object { schema.object.get() } else { schema.array.get() };
@@ -219,14 +220,15 @@ impl Core {
             }
             let Some(next) = passes_on(view, schema, start) else {
                 if object && only_tagged(view, schema).is_some() {
-                    let frame = self.frame_within(parent, container, want);
-                    return Ok(Frame { flags: frame.flags | TAG, ..frame });
+                    self.begin_frame(parent, container, want, child);
+                    child.flags |= TAG;
+                    return Ok(());
                 }
                 break;
             };
             want = next;
         }
-        self.open_threads(view, parent, want, container)
+        self.open_threads(view, parent, want, container, child)
     }
 
     /// Opens a container with threads.
@@ -237,23 +239,24 @@ impl Core {
         parent: &Frame,
         want: u32,
         container: Container,
-    ) -> Result<Frame, Stop> {
+        child: &mut Frame,
+    ) -> Result<(), Stop> {
         if want == WANT_EDGES {
             self.choose(view, parent, None)?;
         }
-        let mut frame = self.frame_within(parent, container, want);
+        self.begin_frame(parent, container, want, child);
         let start = if container == Container::Object { Start::Object } else { Start::Array };
         self.enter(view, parent, want, start)?;
-        frame.flags |= THREADS;
+        child.flags |= THREADS;
         let unique = |thread: &Thread| {
             let check = view.array_checks.get(thread.part as usize);
             check.is_some_and(|check| check.flags.get() & ARRAY_UNIQUE != 0)
         };
-        let threads = self.threads.list.get(frame.threads as usize..).unwrap_or_default();
+        let threads = self.threads.list.get(child.threads as usize..).unwrap_or_default();
         if container == Container::Array && threads.iter().any(unique) {
-            frame.flags |= UNIQUE;
+            child.flags |= UNIQUE;
         }
-        Ok(frame)
+        Ok(())
     }
 
     /// Decides by the first member of an object which schema its tag chooses; if the tag is not
@@ -262,10 +265,10 @@ impl Core {
         &mut self,
         view: &View<'_>,
         parent: &Frame,
-        frame: &Frame,
+        frame: &mut Frame,
         input: &[u8],
         last: bool,
-    ) -> Result<Frame, Stop> {
+    ) -> Result<(), Stop> {
         self.step(1)?;
         let schema = view.schemas.get(frame.schema as usize);
         if let Some(composition) = schema.and_then(|schema| only_tagged(view, schema)) {
@@ -275,12 +278,13 @@ impl Core {
                     let Some(branch) = object::tagged(view, composition, value) else {
                         return Err(Stop::Refused(keyword(composition), frame.schema));
                     };
-                    return object::open(self, view, parent, branch);
+                    return object::open(self, view, parent, branch, frame);
                 }
                 Ok(None) => {}
             }
         }
-        self.open_threads(view, parent, frame.schema, Container::Object)
+        let want = frame.schema;
+        self.open_threads(view, parent, want, Container::Object, frame)
     }
 
     /// Says which schemas the threads of an object want of a member.
