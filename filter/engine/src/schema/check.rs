@@ -224,7 +224,7 @@ fn string_literal(view: &View<'_>, set: u32, text: &[u8]) -> Result<(), Keyword>
         look_up(view, set.slots.get(), set.slot_mask.get(), name_hash(text), |index, hash| {
             let literal =
                 view.literal_strings.get((first as usize).saturating_add(index as usize))?;
-            Some(literal.hash.get() == hash && bytes(view, literal.text) == text)
+            Some(literal.hash.get() == hash && same(bytes(view, literal.text), text))
         });
     if found.is_some() { Ok(()) } else { Err(Keyword::Enum) }
 }
@@ -326,6 +326,25 @@ fn decimal<'b>(view: &View<'b>, of: &Decimal) -> Option<Exact<'b>> {
 pub(super) fn bytes<'b>(view: &View<'b>, text: Text) -> &'b [u8] {
     let first = text.offset.get() as usize;
     view.strings.get(first..first.saturating_add(text.len.get() as usize)).unwrap_or_default()
+}
+
+/// Whether two texts are the same: short ones, so that a call of `memcmp` would be most of the work.
+#[inline(always)]
+pub(super) fn same(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    let (left_words, left_rest) = left.as_chunks::<8>();
+    let (right_words, right_rest) = right.as_chunks::<8>();
+    for (a, b) in left_words.iter().zip(right_words) {
+        if u64::from_le_bytes(*a) != u64::from_le_bytes(*b) {
+            return false;
+        }
+    }
+    match (left.last_chunk::<8>(), right.last_chunk::<8>()) {
+        (Some(a), Some(b)) => u64::from_le_bytes(*a) == u64::from_le_bytes(*b),
+        _ => left_rest.iter().zip(right_rest).all(|(a, b)| a == b),
+    }
 }
 
 /// A run of indexes in lists.

@@ -96,7 +96,13 @@ impl Core {
 
     /// Makes `child` the frame of a container within `parent`, before anything is known of its schema.
     #[inline(always)]
-    pub fn begin_frame(&self, parent: &Frame, container: Container, schema: u32, child: &mut Frame) {
+    pub fn begin_frame(
+        &self,
+        parent: &Frame,
+        container: Container,
+        schema: u32,
+        child: &mut Frame,
+    ) {
         child.container = container;
         child.flags = if parent.flags & (DIGEST | UNIQUE) == 0 { 0 } else { DIGEST };
         child.schema = schema;

@@ -104,13 +104,22 @@ impl Validator {
         sink: &mut S,
     ) -> Result<Progress, Fault> {
         if self.carry.is_empty() {
-            let used = run(&mut self.core, &mut self.frames, &mut self.scratch, view, chunk, false, sink)?;
+            let used =
+                run(&mut self.core, &mut self.frames, &mut self.scratch, view, chunk, false, sink)?;
             self.core.base = self.core.base.saturating_add(used as u64);
             self.carry.extend_from_slice(chunk.get(used..).unwrap_or_default());
         } else {
             self.carry.extend_from_slice(chunk);
             if self.carry.len() >= self.retry_at {
-                let used = run(&mut self.core, &mut self.frames, &mut self.scratch, view, &self.carry, false, sink)?;
+                let used = run(
+                    &mut self.core,
+                    &mut self.frames,
+                    &mut self.scratch,
+                    view,
+                    &self.carry,
+                    false,
+                    sink,
+                )?;
                 self.core.base = self.core.base.saturating_add(used as u64);
                 self.carry.drain(..used.min(self.carry.len()));
             }
@@ -236,7 +245,8 @@ fn run<S: ScalarSink>(
                     if next < frame.declared
                         && let Some(property) = view.properties.get((frame.first + next) as usize)
                         && let Some(block) = block(input, start)
-                        && property.flags.get() & (PROPERTY_SHORT | PROPERTY_IMPLIED) == PROPERTY_SHORT
+                        && property.flags.get() & (PROPERTY_SHORT | PROPERTY_IMPLIED)
+                            == PROPERTY_SHORT
                     {
                         let name = property.name.len.get() & 31;
                         if !equal(block, &property.key) & ((2 << name) - 1) == 0 && next < 64 {
@@ -377,7 +387,8 @@ fn run<S: ScalarSink>(
                         if let Err(keyword) = check::number(view, schema, &number) {
                             stop!(Stop::Refused(keyword, want), at, true);
                         }
-                    } else if let Err(why) = core.scalar(view, frame, want, &Value::Number(&number)) {
+                    } else if let Err(why) = core.scalar(view, frame, want, &Value::Number(&number))
+                    {
                         stop!(why, at, true);
                     }
                     if S::ACTIVE {
@@ -448,13 +459,13 @@ fn run<S: ScalarSink>(
                 }
             }
             core.names.truncate(frame.names as usize);
-            core.wide.truncate(frame.wide as usize);
             if frame.flags & (THREADS | DIGEST) != 0 {
                 let Some(parent) = outer.last_mut() else { return Ok(at) };
                 if let Err(why) = close_unusual(core, view, frame, parent) {
                     stop!(why, at - 1, false);
                 }
             }
+            core.wide.truncate(frame.wide as usize);
             top = top.saturating_sub(1);
             expect = Expect::After;
             continue 'container;

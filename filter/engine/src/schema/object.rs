@@ -1,6 +1,6 @@
 //! Objects: opening, names, closing.
 
-use super::check::{Value, bytes, look_up, matches};
+use super::check::{Value, bytes, look_up, matches, same};
 use super::core::{Core, Stop, WANT_EDGES};
 use super::digest;
 use super::fault::{FaultKind, Part};
@@ -130,7 +130,7 @@ pub(super) fn find(view: &View<'_>, check: &ObjectCheck, text: &[u8], hash: u32)
     let first = check.properties.get();
     look_up(view, check.slots.get(), check.slot_mask.get(), hash, |index, hash| {
         let property = view.properties.get(first.wrapping_add(index) as usize)?;
-        Some(property.hash.get() == hash && bytes(view, property.name) == text)
+        Some(property.hash.get() == hash && same(bytes(view, property.name), text))
     })
 }
 
@@ -180,7 +180,14 @@ fn name_in_schema(
 ) -> Result<u32, Stop> {
     let first = check.properties.get();
     let mut declared = None;
-    match find(view, check, text, name_hash(text)) {
+    let next = view.properties.get(first.wrapping_add(frame.next) as usize);
+    let next =
+        next.filter(|p| frame.next < check.property_count.get() && same(bytes(view, p.name), text));
+    let found = match next {
+        Some(_) => Some(frame.next),
+        None => find(view, check, text, name_hash(text)),
+    };
+    match found {
         Some(index) => {
             frame.member = first.wrapping_add(index);
             frame.next = index + 1;
