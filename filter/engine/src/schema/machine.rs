@@ -139,7 +139,15 @@ impl Validator {
     /// # Errors
     /// With what is wrong, if anything is; further calls then mean nothing.
     pub fn settle<S: ScalarSink>(&mut self, view: &View<'_>, sink: &mut S) -> Result<(), Fault> {
-        let used = run(&mut self.core, &mut self.scratch, view, &self.carry, false, sink)?;
+        let used = run(
+            &mut self.core,
+            &mut self.frames,
+            &mut self.scratch,
+            view,
+            &self.carry,
+            false,
+            sink,
+        )?;
         self.core.base = self.core.base.saturating_add(used as u64);
         self.carry.drain(..used.min(self.carry.len()));
         self.retry_at = 0;
