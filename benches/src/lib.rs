@@ -3,6 +3,7 @@
 
 pub mod bundle;
 pub mod document;
+pub mod documents;
 pub mod envoy;
 pub mod payloads;
 pub mod report;

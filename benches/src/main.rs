@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use portcullis_benches::{envoy, schema};
+use portcullis_benches::{documents, envoy, schema};
 
 #[derive(Parser)]
 #[command(name = "bench", about = "Measures Portcullis")]
@@ -18,12 +18,15 @@ enum Bench {
     Schema(schema::Options),
     /// CPU per request in a real Envoy: no filter, an empty one, Portcullis
     Envoy(envoy::Options),
+    /// Compile time, size, load time and memory for real documents (PORTCULLIS_DATA)
+    Documents(documents::Options),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().bench {
         Bench::Schema(options) => schema::run(&options),
         Bench::Envoy(options) => envoy::run(&options),
+        Bench::Documents(options) => documents::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -47,7 +47,12 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Bench::Documents(passed) => {
             let filter = build::filter(workspace)?;
             let envoy = envoy::obtain(workspace)?.binary;
-            ("documents", passed, vec![("--filter", filter), ("--envoy", envoy)])
+            let [engine] = modules(workspace, ["engine"])?;
+            (
+                "documents",
+                passed,
+                vec![("--engine", engine), ("--filter", filter), ("--envoy", envoy)],
+            )
         }
     };
     say("building the benchmarks (profile tools)");
