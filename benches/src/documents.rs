@@ -89,7 +89,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
                 }
                 compiled.push(document);
             }
-            Err(Error::Bundle(why)) => refused.push((name, first_line(&why))),
+            Err(Error::Bundle(why)) => refused.push((name, first_error(&why))),
             Err(error) => return Err(error),
         }
     }
@@ -282,8 +282,10 @@ fn table(documents: &[Document], refused: &[(String, String)], served: Option<&S
     text
 }
 
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
+/// The first error among diagnostics, without where it stands.
+fn first_error(text: &str) -> String {
+    let error = text.lines().find(|line| line.starts_with("error"));
+    error.or(text.lines().next()).unwrap_or_default().to_owned()
 }
 
 fn milliseconds(duration: Duration) -> f64 {
