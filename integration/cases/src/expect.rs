@@ -69,6 +69,27 @@ pub struct Observed {
     pub line: Option<u32>,
 }
 
+impl Observed {
+    /// Verdict and code from the verdict string of the access log.
+    pub fn of_verdict(text: &str) -> Self {
+        let (name, rest) = text.split_once(':').unzip();
+        let name = name.unwrap_or(text);
+        let verdict = match name {
+            "allow" => Some(Verdict::Allow),
+            "block" => Some(Verdict::Block),
+            "monitor" => Some(Verdict::Monitor),
+            "pass" => Some(Verdict::Pass),
+            _ => None,
+        };
+        let code = rest.map(|rest| match (name, rest) {
+            ("pass", "probe") => "probe-bypass",
+            ("pass", "stream") => "stream-unchecked",
+            (_, code) => code,
+        });
+        Self { verdict, code: code.map(str::to_owned), ..Self::default() }
+    }
+}
+
 impl Expect {
     /// Every difference to what was expected, in words; empty where there is none.
     pub fn differences(&self, observed: &Observed) -> Vec<String> {

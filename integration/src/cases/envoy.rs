@@ -38,7 +38,7 @@ impl Gateway {
     /// what was refused must not have.
     pub fn differences(&self, case: &Case) -> Result<Vec<String>, Error> {
         self.upstream.take();
-        let response = request(&case.request).send(self.envoy.address())?;
+        let response = wire_request(&case.request).send(self.envoy.address())?;
         let mut observed = observe(&response);
         if case.expect.at.is_some() || case.expect.line.is_some() {
             self.trace(&response, &mut observed);
@@ -98,7 +98,7 @@ pub fn plugin_configuration(bundle: &[u8]) -> String {
 }
 
 /// The case's request for the wire.
-pub fn request(request: &Request) -> http1::Request {
+pub fn wire_request(request: &Request) -> http1::Request {
     let body = match request.content() {
         None if request.is_chunked() => Body::Chunked { content: Vec::new(), trailers: Vec::new() },
         None => Body::None,
@@ -128,34 +128,18 @@ pub fn request(request: &Request) -> http1::Request {
 /// What a response tells: the verdict from the header that the test configuration adds, details from
 /// the answer where the policy lets it give them.
 pub fn observe(response: &http1::Response) -> Observed {
-    let verdict = response.header(VERDICT_HEADER).unwrap_or_default();
-    let (name, rest) =
-        verdict.split_once(':').map_or((verdict.as_str(), None), |(name, rest)| (name, Some(rest)));
-    let verdict = match name {
-        "allow" => Some(Verdict::Allow),
-        "block" => Some(Verdict::Block),
-        "monitor" => Some(Verdict::Monitor),
-        "pass" => Some(Verdict::Pass),
-        _ => None,
-    };
-    let code = rest.map(|rest| match (name, rest) {
-        ("pass", "probe") => "probe-bypass".to_owned(),
-        ("pass", "stream") => "stream-unchecked".to_owned(),
-        _ => rest.to_owned(),
-    });
+    let verdict = Observed::of_verdict(&response.header(VERDICT_HEADER).unwrap_or_default());
     let problem = response.json();
     let finding = problem.pointer("/findings/0");
     let text = |name: &str| {
         finding.and_then(|finding| finding.get(name)).and_then(Value::as_str).map(str::to_owned)
     };
     Observed {
-        status: (verdict == Some(Verdict::Block)).then_some(response.status),
-        verdict,
-        code,
+        status: (verdict.verdict == Some(Verdict::Block)).then_some(response.status),
         detailed: finding.is_some(),
         pointer: text("pointer"),
         keyword: text("keyword"),
-        ..Observed::default()
+        ..verdict
     }
 }
 

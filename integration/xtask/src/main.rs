@@ -6,6 +6,7 @@
 
 mod bench;
 mod build;
+mod demo;
 mod envoy;
 mod fuzz;
 mod process;
@@ -38,6 +39,8 @@ enum Command {
     WasmTestRunner,
     /// Measure: schema, envoy or documents
     Bench(bench::Options),
+    /// Put the demo bank behind Envoy and Portcullis, and send it a tour of requests
+    Demo(demo::Options),
     /// Run every check and test; ends with `N passed, N failed, N skipped`
     Test(test::Options),
     /// Fuzz what takes bytes from outside
@@ -60,6 +63,7 @@ fn main() {
             wasm_bindgen::test_runner(&workspace).map(|runner| println!("{}", runner.display()))
         }
         Command::Bench(options) => bench::run(&workspace, &options),
+        Command::Demo(options) => demo::run(&workspace, &options),
         Command::Test(options) => test::run(&workspace, &options),
         Command::Fuzz(options) => fuzz::run(&workspace, &options),
         Command::Sbom => sbom::run(&workspace),
