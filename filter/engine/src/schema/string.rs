@@ -23,7 +23,8 @@ pub(super) struct StringEnd {
 /// Finds the end of the string whose content begins at `at`.
 #[inline(always)]
 pub(super) fn string_end(bytes: &[u8], at: usize) -> StringEnd {
-    if let Some(block) = block(bytes, at) {
+    let mut at = at;
+    while let Some(block) = block(bytes, at) {
         let mask = stops(block);
         if mask != 0 {
             let stop = at + mask.trailing_zeros() as usize;
@@ -32,7 +33,7 @@ pub(super) fn string_end(bytes: &[u8], at: usize) -> StringEnd {
             }
             return string_end_from(bytes, stop);
         }
-        return string_end_from(bytes, at + 16);
+        at += 16;
     }
     string_end_from(bytes, at)
 }
