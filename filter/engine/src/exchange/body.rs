@@ -294,7 +294,7 @@ fn body_finding(view: &View<'_>, watch: &Watch, operation: &Operation, fault: Fa
     let mut keyword = None;
     if fault.kind == FaultKind::Invalid {
         origin = crate::access::present(fault.origin(view)).unwrap_or(origin);
-        keyword = Some(fault.keyword);
+        keyword = Some(fault.written_keyword(view));
     }
     let position = Position::Body { pointer: fault.pointer, offset: fault.offset };
     Finding { keyword, ..Finding::new(code, position).at(origin) }

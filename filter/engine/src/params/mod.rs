@@ -398,7 +398,7 @@ fn finding(
             let origin = fault.origin(view);
             let origin = if origin == NONE { parameter.origin.get() } else { origin };
             let finding = Finding::new(FindingCode::ParameterInvalid, position).at(origin);
-            Finding { keyword: Some(fault.keyword), ..finding }
+            Finding { keyword: Some(fault.written_keyword(view)), ..finding }
         }
     }
 }

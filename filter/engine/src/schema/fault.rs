@@ -1,6 +1,6 @@
 //! Why a body is refused, and where.
 
-use portcullis_bundle::layout::{Keyword, NONE, View};
+use portcullis_bundle::layout::{Keyword, NONE, Trace, View};
 
 /// What is wrong with a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,29 +75,62 @@ impl Fault {
     pub fn origin(&self, view: &View<'_>) -> u32 {
         origin(view, self.schema, self.keyword)
     }
+
+    /// The keyword as the documents have it, which may be another than the program checked: a pattern may
+    /// have become a length, a constant a type.
+    pub fn written_keyword(&self, view: &View<'_>) -> Keyword {
+        let exclusive =
+            matches!(self.keyword, Keyword::ExclusiveMinimum | Keyword::ExclusiveMaximum);
+        match trace(view, self.schema, self.keyword) {
+            // In OpenAPI 3.0 it is a flag beside the bound, and the bound is what is traced.
+            Some(trace) if exclusive && trace.keyword == self.keyword.code() => self.keyword,
+            Some(trace) => keyword_at(view, trace.origin.get())
+                .or_else(|| Keyword::from_code(trace.keyword))
+                .unwrap_or(self.keyword),
+            None => refusing_keyword(view, self.schema).unwrap_or(self.keyword),
+        }
+    }
 }
 
 /// Where a schema's keyword stands in the documents, or else the schema: index into origins, or `NONE`.
 pub fn origin(view: &View<'_>, schema: u32, keyword: Keyword) -> u32 {
-    let alternatives: &[Keyword] = match keyword {
-        Keyword::Enum => &[Keyword::Enum, Keyword::Const],
-        Keyword::Minimum => &[Keyword::Minimum, Keyword::ExclusiveMinimum, Keyword::Format],
-        Keyword::ExclusiveMinimum => &[Keyword::ExclusiveMinimum, Keyword::Minimum],
-        Keyword::Maximum => &[Keyword::Maximum, Keyword::ExclusiveMaximum, Keyword::Format],
-        Keyword::ExclusiveMaximum => &[Keyword::ExclusiveMaximum, Keyword::Maximum],
-        Keyword::Contains => &[Keyword::Contains, Keyword::MinContains],
-        Keyword::MinContains => &[Keyword::MinContains, Keyword::Contains],
-        Keyword::If => &[Keyword::If, Keyword::Then, Keyword::Else],
-        _ => &[keyword],
+    trace(view, schema, keyword).map_or_else(
+        || view.schemas.get(schema as usize).map_or(NONE, |schema| schema.origin.get()),
+        |trace| trace.origin.get(),
+    )
+}
+
+/// The trace of a keyword of a schema, or of the keyword that became this one.
+fn trace<'b>(view: &View<'b>, schema: u32, keyword: Keyword) -> Option<&'b Trace> {
+    let became: &[Keyword] = match keyword {
+        Keyword::Type => &[Keyword::ReadOnly, Keyword::WriteOnly, Keyword::Const, Keyword::Enum],
+        Keyword::Enum => &[Keyword::Const],
+        Keyword::Minimum => &[Keyword::ExclusiveMinimum, Keyword::Format],
+        Keyword::ExclusiveMinimum => &[Keyword::Minimum],
+        Keyword::Maximum => &[Keyword::ExclusiveMaximum, Keyword::Format],
+        Keyword::ExclusiveMaximum => &[Keyword::Maximum],
+        Keyword::MinLength | Keyword::MaxLength => &[Keyword::Pattern],
+        Keyword::ContentEncoding => &[Keyword::Format],
+        Keyword::Contains => &[Keyword::MinContains],
+        Keyword::MinContains => &[Keyword::Contains],
+        Keyword::If => &[Keyword::Then, Keyword::Else],
+        _ => &[],
     };
-    for keyword in alternatives {
+    core::iter::once(&keyword).chain(became).find_map(|keyword| {
         let key = (schema, keyword.code());
         let first = view.traces.partition_point(|trace| (trace.schema.get(), trace.keyword) < key);
-        if let Some(trace) = view.traces.get(first)
-            && (trace.schema.get(), trace.keyword) == key
-        {
-            return trace.origin.get();
-        }
-    }
-    view.schemas.get(schema as usize).map_or(NONE, |schema| schema.origin.get())
+        view.traces.get(first).filter(|trace| (trace.schema.get(), trace.keyword) == key)
+    })
+}
+
+/// Of a schema that is `false` in the documents, the keyword whose value it is.
+fn refusing_keyword(view: &View<'_>, schema: u32) -> Option<Keyword> {
+    let schema = view.schemas.get(schema as usize).filter(|schema| schema.types == 0)?;
+    keyword_at(view, schema.origin.get())
+}
+
+/// The keyword that a place in the documents is the value of.
+fn keyword_at(view: &View<'_>, origin: u32) -> Option<Keyword> {
+    let last = view.text(view.origins.get(origin as usize)?.pointer).rsplit('/').next()?;
+    Keyword::ALL.iter().copied().find(|keyword| keyword.name() == last)
 }
