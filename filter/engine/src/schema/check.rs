@@ -96,7 +96,11 @@ fn number_check(view: &View<'_>, check: u32, number: &Number<'_>) -> Result<(), 
     }
     let whole = check.integer_multiple.get();
     if whole != 0 && number.plain && number.short {
-        return if number.mantissa % whole == 0 { Ok(()) } else { Err(Keyword::MultipleOf) };
+        return if number.mantissa.is_multiple_of(whole) {
+            Ok(())
+        } else {
+            Err(Keyword::MultipleOf)
+        };
     }
     let Some(exact) = number.exact() else { return Ok(()) };
     let multiples = list(view, check.multiples.get(), check.multiple_count.get());
