@@ -29,6 +29,40 @@ fn cases() {
     assert!(failed.is_empty(), "\n{}", failed.join("\n"));
 }
 
+/// Cut and damaged input is refused or read, but never makes anything panic.
+#[test]
+fn damaged_input() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/front");
+    let mut seen = 0;
+    for name in ["schema-3.0.case", "composition.case", "policy.case", "texts.case"] {
+        let text = std::fs::read_to_string(folder.join(name)).unwrap();
+        let case = Case::parse(&text);
+        for (i, (_, content)) in case.inputs.iter().enumerate() {
+            for at in (0..content.len()).step_by(11).filter(|at| content.is_char_boundary(*at)) {
+                let rest = content[at..].chars().skip(1).collect::<String>();
+                for damaged in [
+                    content[..at].to_owned(),
+                    format!("{}{rest}", &content[..at]),
+                    format!("{}[{rest}", &content[..at]),
+                    format!("{}: &a *a{rest}", &content[..at]),
+                ] {
+                    let mut inputs = case.inputs.clone();
+                    inputs[i].1 = damaged;
+                    let sources = Memory::new(inputs.iter().map(|(p, t)| (p.as_str(), t.as_str())));
+                    let first = inputs[0].0.as_str();
+                    let loaded = match first {
+                        "policy.yaml" => load_policy(&sources, first),
+                        _ => load_documents(&sources, &[first.to_owned()]),
+                    };
+                    render_text(&loaded.diagnostics, &loaded.files, false);
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen > 500, "{seen}");
+}
+
 /// Runs one case; what is wrong, if anything.
 fn run(path: &Path) -> Option<String> {
     let text = std::fs::read_to_string(path).unwrap();

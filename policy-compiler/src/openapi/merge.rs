@@ -80,14 +80,20 @@ fn join(cx: &mut Context<'_>, first: &mut Operation, mut second: Operation) {
         match second.parameters.iter().position(|p| same(p, &parameter)) {
             Some(i) => {
                 let other = second.parameters.remove(i);
+                approximate(cx, &parameter);
+                approximate(cx, &other);
                 parameter.required.value &= other.required.value;
                 parameter.value = either_value(cx, &parameter, &other);
             }
-            None => loosen(&mut parameter),
+            None => {
+                approximate(cx, &parameter);
+                loosen(&mut parameter);
+            }
         }
         parameters.push(parameter);
     }
     for mut parameter in second.parameters {
+        approximate(cx, &parameter);
         loosen(&mut parameter);
         parameters.push(parameter);
     }
@@ -120,6 +126,15 @@ fn join(cx: &mut Context<'_>, first: &mut Operation, mut second: Operation) {
             first.base_paths.push(base);
         }
     }
+}
+
+fn approximate(cx: &mut Context<'_>, parameter: &Parameter) {
+    cx.model.approximated.push(Ignored {
+        origin: parameter.origin,
+        construct: crate::report::construct::PARAMETER.to_owned(),
+        reason: "joined with the parameters of an operation that matches the same requests"
+            .to_owned(),
+    });
 }
 
 fn rename_variables(first: &Operation, second: &mut Operation) {

@@ -292,7 +292,11 @@ impl<'a> Walk<'a> {
 
     fn schema(&mut self, place: Place<'a>, reach: Reach) {
         for name in ASSERTIONS {
-            self.add_at(place, name, reach);
+            // 3.0's `exclusiveMinimum: false` says what holds anyway.
+            let exclusive = name.starts_with("exclusive");
+            if !(exclusive && place.get(name).and_then(|p| p.node.as_bool()) == Some(false)) {
+                self.add_at(place, name, reach);
+            }
         }
         for name in ONE {
             let Some(child) = place.get(name) else { continue };

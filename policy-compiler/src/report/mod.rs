@@ -117,25 +117,58 @@ impl Recorder {
             }
         }
         let mut unreferenced = 0;
+        let mut rest = Vec::new();
         for construct in inventory {
             let key = Key {
                 document: construct.document.0,
                 pointer: construct.pointer.clone(),
                 construct: Cow::Borrowed(construct.construct),
             };
-            if construct.reach.is_none() && !lines.contains_key(&key) {
+            if lines.contains_key(&key) {
+                continue;
+            }
+            if construct.reach.is_none() {
                 unreferenced += 1;
                 continue;
             }
-            lines.entry(key).or_insert_with(|| Line {
-                line: construct.line,
-                column: construct.column,
-                status: Status::NotEnforced,
-                reason: Cow::Borrowed(construct.reach.reason()),
-            });
+            let reason = enclosing(&lines, &key).unwrap_or_else(|| default_reason(construct));
+            let (line, column) = (construct.line, construct.column);
+            rest.push((key, Line { line, column, status: Status::NotEnforced, reason }));
         }
+        lines.extend(rest);
         Report::new(model, lines, unreferenced)
     }
+}
+
+/// Why something inside a parameter, header, body or media type is not enforced, if that is not.
+fn enclosing(lines: &BTreeMap<Key, Line>, key: &Key) -> Option<Cow<'static, str>> {
+    let outer = [
+        construct::PARAMETER,
+        construct::HEADER,
+        construct::MEDIA_TYPE,
+        construct::ENCODING,
+        construct::REQUEST_BODY,
+    ];
+    let mut at = key.pointer.as_str();
+    loop {
+        for name in outer {
+            let (document, pointer) = (key.document, at.to_owned());
+            let owner = Key { document, pointer, construct: Cow::Borrowed(name) };
+            if let Some(line) = lines.get(&owner).filter(|l| l.status != Status::Enforced) {
+                return Some(line.reason.clone());
+            }
+        }
+        at = at.rsplit_once('/')?.0;
+    }
+}
+
+/// Why a construct that nobody recorded is not enforced.
+fn default_reason(construct: &Construct) -> Cow<'static, str> {
+    let unused = "no operation uses it: something nearer to the operations replaces it";
+    Cow::Borrowed(match construct.construct {
+        construct::SERVER | construct::SECURITY if construct.reach == Reach::REQUEST => unused,
+        _ => construct.reach.reason(),
+    })
 }
 
 /// Names of constructs that are not JSON Schema keywords.
