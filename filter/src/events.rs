@@ -82,6 +82,9 @@ pub struct ConfigurationPart<'a> {
     /// The epoch that serves after the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u64>,
+    /// Microseconds from reading the configuration to serving it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_us: Option<u64>,
     /// The content hash of the bundle that serves after the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_hash: Option<String>,

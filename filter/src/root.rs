@@ -76,6 +76,7 @@ impl<H: Host> Root<H> {
     /// Activates a configuration, keeps the last good one, or vetoes.
     pub fn on_configure(&mut self) -> bool {
         let host = &self.vm.host;
+        let started = host.now();
         self.plugin = plugin_name(host);
         Worker::prepare(host);
         host.set_tick_period(TICK);
@@ -87,7 +88,7 @@ impl<H: Host> Root<H> {
             Err(refusal) => Err(refusal.into()),
         };
         match loaded {
-            Ok(loaded) => self.activate(loaded),
+            Ok(loaded) => self.activate(loaded, started),
             Err(refused) => return self.refuse(&refused),
         }
         true
@@ -164,7 +165,7 @@ impl<H: Host> Root<H> {
         Ok(Loaded { generation: Generation::new(bundle, settings), fingerprint, is_known })
     }
 
-    fn activate(&mut self, loaded: Loaded) {
+    fn activate(&mut self, loaded: Loaded, started: u64) {
         let Loaded { generation, fingerprint, is_known } = loaded;
         let vm = &self.vm;
         if generation.settings.force_monitor_until.is_some() && !generation.break_glass {
@@ -189,6 +190,7 @@ impl<H: Host> Root<H> {
             plugin: &self.plugin,
             epoch: Some(generation.epoch),
             content_hash: Some(HEXLOWER.encode(&generation.content_hash)),
+            load_us: Some(vm.host.now().saturating_sub(started) / 1000),
             ..ConfigurationPart::default()
         };
         log_configuration(&vm.host, if forced { Level::Error } else { level }, content);
@@ -215,6 +217,7 @@ impl<H: Host> Root<H> {
             detail: Some(refused.refusal.to_string()),
             epoch: current.as_ref().map(|current| current.epoch),
             content_hash: current.as_ref().map(|it| HEXLOWER.encode(&it.content_hash)),
+            load_us: None,
         };
         let level = if is_trial || current.is_some() { Level::Error } else { Level::Critical };
         log_configuration(&vm.host, level, content);
