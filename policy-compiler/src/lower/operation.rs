@@ -66,13 +66,8 @@ pub fn record_rest(lowering: &mut Lowering<'_>) {
             recorder.not_enforced(requirement.origin, construct::SECURITY, reason);
         }
         for base in &operation.base_paths {
-            if base.value.host.is_some() {
-                let reason =
-                    "the base path is enforced; hosts bind only where the policy lists them";
-                recorder.approximated(base.origin, construct::SERVER, reason);
-            } else {
-                recorder.enforced(base.origin, construct::SERVER);
-            }
+            // The base path is what a server contributes; hosts bind where the policy lists them.
+            recorder.enforced(base.origin, construct::SERVER);
         }
     }
 }

@@ -73,6 +73,7 @@ pub struct Lowering<'m> {
     unjudged: Vec<(SchemaId, &'static str)>,
     /// Schemas of what is always refused: no value can violate what they say.
     refused: Vec<SchemaId>,
+    unions_seen: HashSet<(SchemaId, goal::UnionKind)>,
 }
 
 impl<'m> Lowering<'m> {
@@ -92,6 +93,7 @@ impl<'m> Lowering<'m> {
             recorded: HashSet::new(),
             unjudged: Vec::new(),
             refused: Vec::new(),
+            unions_seen: HashSet::new(),
         }
     }
 

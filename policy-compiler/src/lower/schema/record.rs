@@ -155,6 +155,10 @@ impl Lowering<'_> {
             super::goal::UnionKind::Any => "anyOf",
             super::goal::UnionKind::One => "oneOf",
         };
+        // Branches that were folded away, or can never accept, have no node of their own.
+        if self.unions_seen.insert((union.owner, union.kind)) {
+            self.refused.extend(union.branches);
+        }
         let lenient = union.kind == super::goal::UnionKind::One
             && !union.exclusive
             && matches!(branches, Branches::Plain(CompositionKind::AnyOf, _));
