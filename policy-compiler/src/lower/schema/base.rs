@@ -1,6 +1,7 @@
 //! Everything that applies to a value in every case, merged part by part, and the compositions
 //! beside it.
 
+use super::facts::declared_types;
 use super::goal::{Goal, closure};
 use super::node::{
     ANY, ArrayPart, Branches, Composition, DependentPart, Node, NodeId, ObjectPart, PropertyPart,
@@ -35,7 +36,11 @@ impl<'m> Lowering<'m> {
         unions: &[Union<'m>],
     ) -> Node {
         let schemas: Vec<&'m Schema> = flat.iter().map(|id| &self.model.schemas[*id]).collect();
-        let mut node = Node { types, origin: self.origin_of(flat), ..Node::default() };
+        // A value that `enum` or `const` refuses is told so, whatever its type.
+        let listed = schemas.iter().any(|s| s.enumeration.is_some() || s.constant.is_some());
+        let declared = schemas.iter().fold(goal.types, |types, of| types & declared_types(of));
+        let told = if listed { declared } else { types };
+        let mut node = Node { types: told, origin: self.origin_of(flat), ..Node::default() };
         for schema in &schemas {
             let keywords = [
                 (Keyword::Type, schema.types.map(|t| t.origin)),
@@ -78,7 +83,8 @@ impl<'m> Lowering<'m> {
             self.not_and_if(goal, &mut node, *id);
         }
         if node.types == 0 {
-            node = Node { origin: node.origin, traces: node.traces, ..Node::default() };
+            // What refuses everything is told by who holds it.
+            node = Node::default();
         }
         self.with_null(goal, node)
     }
@@ -149,19 +155,17 @@ impl<'m> Lowering<'m> {
                 }
             }
         }
-        let pattern = node.traces.iter().find(|(k, _)| *k == Keyword::Pattern).map(|(_, at)| *at);
         if part.min_length > 0 {
-            node.traces.extend(min_at.or(pattern).map(|at| (Keyword::MinLength, at)));
+            node.traces.extend(min_at.map(|at| (Keyword::MinLength, at)));
         }
         if part.max_length.is_some() {
-            node.traces.extend(max_at.or(pattern).map(|at| (Keyword::MaxLength, at)));
+            node.traces.extend(max_at.map(|at| (Keyword::MaxLength, at)));
         }
         if self.settings(goal).formats == Formats::Assert {
             for schema in schemas {
                 let Some(written) = &schema.string.format else { continue };
                 let Some(format) = string_format(&written.value) else { continue };
                 node.traces.push((Keyword::Format, written.origin));
-                node.traces.push((Keyword::ContentEncoding, written.origin));
                 if part.format.is_none_or(|known| known == format) {
                     part.format = Some(format);
                     continue;

@@ -227,13 +227,18 @@ impl Facts<'_> {
     }
 }
 
+/// The types that a schema names.
+pub fn declared_types(schema: &Schema) -> u8 {
+    let boolean = if schema.boolean == Some(false) { 0 } else { TYPE_ALL };
+    boolean & schema.types.map_or(TYPE_ALL, |types| type_bits(types.value))
+}
+
 /// The types that a schema's own keywords leave, compositions aside.
 pub fn own_types(schema: &Schema) -> u8 {
-    let declared = schema.types.map_or(TYPE_ALL, |types| type_bits(types.value));
+    let declared = declared_types(schema);
     let literal = schema.enumeration.as_ref().map_or(TYPE_ALL, |list| literal_types(&list.value));
     let constant = schema.constant.as_ref().map_or(TYPE_ALL, |c| value_bits(&c.value));
-    let boolean = if schema.boolean == Some(false) { 0 } else { TYPE_ALL };
-    declared & literal & constant & boolean
+    declared & literal & constant
 }
 
 /// Schemas that apply to the same value in every case: `$ref` with siblings, `allOf`.

@@ -37,13 +37,13 @@ pub fn numbers(node: &mut Node, schemas: &[&Schema], formats: bool) {
                 .is_some_and(|low| tighten(&mut min, &low, false, Ordering::Greater))
             {
                 let both = [Keyword::Minimum, Keyword::ExclusiveMinimum];
-                name(node, &both, Keyword::Minimum, format.origin);
+                name(node, &both, Keyword::Format, format.origin);
             }
             if Number::parse(high)
                 .is_some_and(|high| tighten(&mut max, &high, false, Ordering::Less))
             {
                 let both = [Keyword::Maximum, Keyword::ExclusiveMaximum];
-                name(node, &both, Keyword::Maximum, format.origin);
+                name(node, &both, Keyword::Format, format.origin);
             }
         }
         if let Some(multiple) = &of.multiple_of {
