@@ -431,8 +431,18 @@ impl<'m> Lowering<'m> {
                 let traces = vec![(Keyword::ReadOnly, marked.origin)];
                 self.push(Node { origin: Some(marked.origin), traces, ..Node::default() })
             }
-            _ => self.node(all),
+            _ => self.closed(&all).unwrap_or_else(|| self.node(all)),
         }
+    }
+
+    /// The node of a property that a schema beside the one that declares it refuses.
+    fn closed(&mut self, all: &Goal) -> Option<NodeId> {
+        let schemas = &self.model.schemas;
+        let closing = all.roots.iter().find(|id| schemas[**id].boolean == Some(false));
+        let closing = closing.filter(|_| all.roots.len() > 1)?;
+        let origin = schemas[*closing].origin;
+        let traces = vec![(Keyword::AdditionalProperties, origin)];
+        Some(self.push(Node { origin: Some(origin), traces, ..Node::default() }))
     }
 
     fn required(
