@@ -1,4 +1,4 @@
-//! The commands of `portcullis`. CLI.md shows each; a test runs what it shows.
+//! The commands of `portcullis`. CLI.md describes each; a test holds it to name every flag.
 
 mod compile;
 mod explain;
@@ -12,7 +12,7 @@ mod sign;
 mod verify;
 
 use crate::cli::render::RenderEnvoy;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use files::CliError;
 use std::process::ExitCode;
 
@@ -82,6 +82,11 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The commands and flags, for documents and their tests.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 fn envoy(options: &RenderEnvoy) -> Result<ExitCode, CliError> {

@@ -1,0 +1,181 @@
+//! The commands, run as users run them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const DOCUMENT: &str = "\
+openapi: 3.1.0
+info: { title: t, version: '1' }
+paths:
+  /items:
+    post:
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema:
+              type: object
+              required: [name]
+              properties:
+                name: { type: string, maxLength: 5 }
+      responses: { '200': { description: ok } }
+";
+
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("api.yaml"), DOCUMENT).unwrap();
+    folder
+}
+
+fn run(folder: &Path, arguments: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command.current_dir(folder).args(arguments.split(' ')).output().unwrap()
+}
+
+fn done(folder: &Path, arguments: &str) -> String {
+    let output = run(folder, arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn refused(folder: &Path, arguments: &str) -> String {
+    let output = run(folder, arguments);
+    assert_eq!(output.status.code(), Some(1), "{arguments}");
+    String::from_utf8(output.stderr).unwrap() + &String::from_utf8_lossy(&output.stdout)
+}
+
+#[test]
+fn the_page_names_every_flag() {
+    let page = include_str!("../CLI.md");
+    let mut open = vec![(String::new(), policy_compiler::cli::command())];
+    let mut count = 0;
+    while let Some((path, command)) = open.pop() {
+        for argument in command.get_arguments() {
+            if let Some(long) = argument.get_long().filter(|l| !["help", "version"].contains(l)) {
+                assert!(
+                    page.contains(&format!("`--{long}")),
+                    "{path}: `--{long}` is not in CLI.md"
+                );
+                count += 1;
+            }
+        }
+        for below in command.get_subcommands().filter(|c| c.get_name() != "help") {
+            let path = format!("{path} {}", below.get_name());
+            if below.get_subcommands().next().is_none() {
+                assert!(page.contains(&format!("##{path}\n")), "CLI.md has no section `{path}`");
+            }
+            open.push((path, below.clone()));
+        }
+    }
+    assert!(count > 30);
+}
+
+#[test]
+fn a_key_signs_and_verifies() {
+    let folder = folder("signs");
+    let printed = done(&folder, "keygen -o key");
+    let public = printed.lines().next().unwrap().rsplit(' ').next().unwrap().to_owned();
+    assert!(refused(&folder, "keygen -o key").contains("cannot be written"));
+    done(
+        &folder,
+        "compile api.yaml -k key -o a.bundle -e 7 --audience me --not-after 2030-01-01T00:00:00Z",
+    );
+    let at = format!("verify a.bundle --public-key {public} --at 2026-01-01T00:00:00Z");
+    assert!(done(&folder, &at).contains("epoch 7"));
+    assert!(
+        refused(&folder, &format!("{at} --minimum-epoch 8")).contains("would not be activated")
+    );
+    assert!(refused(&folder, &format!("{at} --audience you")).contains("would not be activated"));
+    let late = format!("verify a.bundle --public-key {public} --at 2031-01-01T00:00:00Z");
+    assert!(refused(&folder, &late).contains("would not be activated"));
+    let other = "00".repeat(32);
+    assert!(refused(&folder, &format!("verify a.bundle --public-key {other}")).contains("refused"));
+    let mut bytes = std::fs::read(folder.join("a.bundle")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(folder.join("a.bundle"), bytes).unwrap();
+    assert!(refused(&folder, &at).contains("refused"));
+}
+
+#[test]
+fn an_external_key_signs_in_two_steps() {
+    use ed25519_dalek::{Signer, SigningKey};
+    let folder = folder("external");
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let public: String =
+        key.verifying_key().as_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    done(&folder, "compile api.yaml --unsigned -o a.bundle");
+    let sign = format!("sign a.bundle --external --public-key {public}");
+    done(&folder, &format!("{sign} --message-out message"));
+    let message = std::fs::read(folder.join("message")).unwrap();
+    std::fs::write(folder.join("signature"), key.sign(b"something else").to_bytes()).unwrap();
+    assert!(refused(&folder, &format!("{sign} --signature signature")).contains("refused"));
+    std::fs::write(folder.join("signature"), key.sign(&message).to_bytes()).unwrap();
+    done(&folder, &format!("{sign} --signature signature"));
+    done(&folder, &format!("verify a.bundle --public-key {public}"));
+}
+
+#[test]
+fn explain_names_the_line() {
+    let folder = folder("explain");
+    done(&folder, "compile api.yaml --unsigned -o a.bundle --report r.json");
+    let request =
+        "POST /items HTTP/1.1\nhost: h\ncontent-type: application/json\ncontent-length: 19\n\n";
+    std::fs::write(folder.join("bad"), format!("{request}{{\"name\":\"too long\"}}")).unwrap();
+    let told = refused(&folder, "explain a.bundle bad");
+    for part in ["block", "body-invalid", "/name", "maxLength", "api.yaml:14", "maxLength: 5"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    let json = refused(&folder, "explain a.bundle bad --format json");
+    assert!(json.contains("\"keyword\":\"maxLength\""), "{json}");
+    std::fs::write(
+        folder.join("good.json"),
+        r#"{"method":"POST","path":"/items","json":{"name":"ok"}}"#,
+    )
+    .unwrap();
+    assert!(done(&folder, "explain a.bundle good.json --documents .").contains("allow"));
+    assert!(done(&folder, "inspect a.bundle").contains("/items"));
+    assert!(done(&folder, "inspect a.bundle --format json").contains("\"template\": \"/items\""));
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let folder = folder("same");
+    for name in ["a", "b", "c"] {
+        done(&folder, &format!("compile api.yaml --unsigned -o {name}"));
+    }
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    // Each run seeds its hash maps anew, so an order that depended on them would show.
+    assert!(read("a") == read("b") && read("b") == read("c"));
+}
+
+#[test]
+fn errors_write_no_bundle() {
+    let folder = folder("errors");
+    std::fs::write(folder.join("api.yaml"), DOCUMENT.replace("type: object", "type: objekt"))
+        .unwrap();
+    let told = refused(&folder, "compile api.yaml --unsigned -o a.bundle");
+    assert!(told.contains("objekt"), "{told}");
+    assert!(
+        refused(&folder, "compile api.yaml --unsigned -o a.bundle --format json")
+            .contains("PC0407")
+    );
+    std::fs::write(folder.join("api.yaml"), DOCUMENT).unwrap();
+    let strict =
+        refused(&folder, "compile api.yaml --unsigned -o a.bundle --strict --report r.json");
+    assert!(strict.contains("not fully enforced"), "{strict}");
+    assert!(!folder.join("a.bundle").exists());
+    assert!(folder.join("r.json").exists());
+}
+
+#[test]
+fn the_starter_policy_compiles() {
+    let folder = folder("init");
+    done(&folder, "init api.yaml -o policy.yaml");
+    assert!(refused(&folder, "init api.yaml -o policy.yaml").contains("not replaced"));
+    done(&folder, "compile -p policy.yaml --unsigned -o a.bundle");
+    assert!(done(&folder, "inspect a.bundle").contains("monitor"));
+}
