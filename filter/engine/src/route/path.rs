@@ -44,6 +44,7 @@ const DOT: u8 = 2;
 const UNUSUAL: u8 = 4;
 
 /// What each byte is.
+#[expect(clippy::indexing_slicing, reason = "evaluated when compiled; a byte indexes 256 places")]
 static KINDS: [u8; 256] = {
     let mut kinds = [0; 256];
     let mut byte = 0u8;

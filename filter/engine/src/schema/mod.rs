@@ -10,6 +10,7 @@
 //! kept and read again, and everything is decided by whole tokens in their order.
 
 mod array;
+mod branches;
 mod check;
 mod core;
 mod digest;

@@ -15,8 +15,9 @@ const MAX_TABLE: usize = u16::MAX as usize;
 /// States before minimising, at most.
 const MAX_STATES: usize = 60_000;
 
-/// Bytes of intermediate automata, at most.
-const MAX_BYTES: usize = 8 << 20;
+/// Bytes of intermediate automata, at most. What needs more would not fit a table either; finding that out takes
+/// seconds for each pattern at eight times this.
+const MAX_BYTES: usize = 1 << 20;
 
 /// What a state says at the end of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
