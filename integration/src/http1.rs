@@ -237,7 +237,7 @@ impl Connection {
             }
             response.interim = interim;
             let bodiless = method == b"HEAD" || matches!(response.status, 101 | 204 | 304);
-            if !bodiless && !(method == b"CONNECT" && response.status == 200) {
+            if !(bodiless || method == b"CONNECT" && response.status == 200) {
                 response.body = self.receive_body(&response)?;
             }
             return Ok(response);

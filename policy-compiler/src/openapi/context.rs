@@ -9,6 +9,9 @@ use crate::ir::{
 };
 use crate::source::{Kind, Library, NodeId, Place, RefError};
 
+/// The headers and the media types of a response.
+type ResponseContent = (Vec<Header>, Vec<MediaType>);
+
 /// The state of a reading.
 pub(super) struct Context<'a> {
     pub library: &'a Library<'a>,
@@ -22,7 +25,7 @@ pub(super) struct Context<'a> {
     pub queue: Vec<(SchemaId, Place<'a>, Version)>,
     /// Parameters and responses that were read, since operations share them.
     pub parameters: HashMap<(DocumentId, NodeId, Version), Option<Parameter>>,
-    pub responses: HashMap<(DocumentId, NodeId, Version), (Vec<Header>, Vec<MediaType>)>,
+    pub responses: HashMap<(DocumentId, NodeId, Version), ResponseContent>,
     /// Operations of callbacks and webhooks.
     pub callback_operations: Vec<Operation>,
     callbacks: Vec<(Place<'a>, Version)>,

@@ -43,7 +43,7 @@ pub fn parse(text: &str) -> Result<u64, String> {
 /// The shortest text for a size.
 pub fn show(bytes: u64) -> String {
     let binary = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    let exact = binary.iter().find(|(_, shift)| bytes > 0 && bytes % (1 << shift) == 0);
+    let exact = binary.iter().find(|(_, shift)| bytes > 0 && bytes.is_multiple_of(1 << shift));
     match exact {
         Some((unit, shift)) => format!("{}{unit}", bytes >> shift),
         None => bytes.to_string(),
