@@ -32,6 +32,9 @@ impl Received {
     }
 }
 
+/// An answer that is not the usual one.
+type Own = dyn Fn(&Received) -> Option<Vec<u8>> + Send + Sync;
+
 /// An HTTP/1.1 server that answers 200 with the request's body, and 101 to upgrades, after which it
 /// echoes bytes. It ends with its handle.
 #[derive(Debug)]
@@ -44,6 +47,14 @@ pub struct Upstream {
 impl Upstream {
     /// Starts on a free port of the loopback.
     pub fn start() -> Result<Self, Error> {
+        Self::answering(|_| None)
+    }
+
+    /// The same, with an answer of its own, as it goes over the wire, for what the function picks.
+    pub fn answering(
+        own: impl Fn(&Received) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        let own: Arc<Own> = Arc::new(own);
         let listener = TcpListener::bind("127.0.0.1:0").map_err(Error::io("bind the upstream"))?;
         let address = listener.local_addr().map_err(Error::io("bind the upstream"))?;
         let received = Arc::new(Mutex::new(Vec::new()));
@@ -56,9 +67,9 @@ impl Upstream {
                     return;
                 }
                 let Ok(stream) = stream else { continue };
-                let received = Arc::clone(&received);
+                let (received, own) = (Arc::clone(&received), Arc::clone(&own));
                 // A connection that fails is Envoy's to report.
-                thread::spawn(move || serve(stream, &received));
+                thread::spawn(move || serve(stream, &received, &*own));
             }
         });
         Ok(upstream)
@@ -83,7 +94,7 @@ impl Drop for Upstream {
     }
 }
 
-fn serve(mut stream: TcpStream, received: &Mutex<Vec<Received>>) -> Option<()> {
+fn serve(mut stream: TcpStream, received: &Mutex<Vec<Received>>, own: &Own) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut pending = Vec::new();
     loop {
@@ -107,6 +118,11 @@ fn serve(mut stream: TcpStream, received: &Mutex<Vec<Received>>) -> Option<()> {
                 request.body = read_exact(&mut stream, &mut pending, length)?;
             }
             Framing::Chunked => read_chunked(&mut stream, &mut pending, &mut request)?,
+        }
+        if let Some(answer) = own(&request) {
+            remember(received, request);
+            stream.write_all(&answer).ok()?;
+            continue;
         }
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: {}\r\n\r\n",
