@@ -22,6 +22,22 @@ pub struct Api {
     pub settings: Settings,
 }
 
+impl Api {
+    /// The scheme that a requirement means by a name: that of the requirement's own document, or
+    /// any of the API's where the requirement stands in a file that documents refer to.
+    pub fn security_scheme(
+        &self,
+        requirement: &SecurityRequirement,
+        name: &str,
+    ) -> Option<&SecurityScheme> {
+        let document = requirement.origin.document;
+        let is_root = self.documents.contains(&document);
+        self.security_schemes
+            .iter()
+            .find(|scheme| scheme.name == name && (!is_root || scheme.document == document))
+    }
+}
+
 /// One operation: a method on a path template.
 #[derive(Clone, Debug)]
 pub struct Operation {
@@ -355,6 +371,8 @@ pub enum SecurityKind {
     Http {
         /// Name of the authentication scheme, lower case.
         scheme: String,
+        /// `bearerFormat`, as written.
+        bearer_format: Option<String>,
     },
     /// `mutualTLS`
     MutualTls,

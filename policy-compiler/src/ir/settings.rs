@@ -26,6 +26,8 @@ pub struct Policy {
 pub struct Settings {
     /// Whether findings block.
     pub mode: Mode,
+    /// What happens to requests without the credentials that the documents require.
+    pub security: Action,
     /// What happens to what the documents do not declare.
     pub undeclared: Undeclared,
     /// Upper bounds on messages.
@@ -117,6 +119,8 @@ pub struct Strictness {
     pub unenforced_bodies: UnenforcedBodies,
     /// A `$ref` that leads nowhere.
     pub unresolved_refs: Unsupported,
+    /// A security requirement that names a scheme which no document defines.
+    pub undefined_schemes: UndefinedSchemes,
     /// A `pattern` that cannot be compiled, or not within its budget.
     pub unsupported_patterns: Unsupported,
 }
@@ -130,6 +134,7 @@ impl Default for Strictness {
             one_of: OneOf::Strict,
             unenforced_bodies: UnenforcedBodies::Allow,
             unresolved_refs: Unsupported::Error,
+            undefined_schemes: UndefinedSchemes::Error,
             unsupported_patterns: Unsupported::NotEnforced,
         }
     }
@@ -173,6 +178,17 @@ pub enum Unsupported {
     Error,
     /// It leaves the construct out and reports it as not enforced.
     NotEnforced,
+}
+
+/// What the compiler does with a security requirement that names an undefined scheme. Such a
+/// requirement is never met, and so never reads as open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum UndefinedSchemes {
+    /// It refuses to compile.
+    #[default]
+    Error,
+    /// It warns, and no request meets the requirement.
+    Deny,
 }
 
 /// What a refused client is told.

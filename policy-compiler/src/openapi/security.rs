@@ -53,7 +53,8 @@ fn kind<'a>(cx: &mut Context<'a>, place: Place<'a>) -> Option<SecurityKind> {
             if scheme.is_none() {
                 cx.missing(place, "an HTTP security scheme", "scheme");
             }
-            Some(SecurityKind::Http { scheme: scheme?.value.to_ascii_lowercase() })
+            let bearer_format = cx.string(place, "bearerFormat").map(|format| format.value);
+            Some(SecurityKind::Http { scheme: scheme?.value.to_ascii_lowercase(), bearer_format })
         }
         Some("mutualTLS") => Some(SecurityKind::MutualTls),
         Some("oauth2") => Some(SecurityKind::OAuth2),

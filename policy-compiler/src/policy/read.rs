@@ -4,8 +4,8 @@ use super::size;
 use crate::diag::Span;
 use crate::ir::{
     AcceptUnenforced, Action, AnswerDetails, AnswerStyle, Answers, Formats, HealthProbe, Limits,
-    Method, Mode, OneOf, Policy, Preflight, Settings, Strictness, Undeclared, UnenforcedBodies,
-    Unsupported,
+    Method, Mode, OneOf, Policy, Preflight, Settings, Strictness, Undeclared, UndefinedSchemes,
+    UnenforcedBodies, Unsupported,
 };
 use crate::source::Node;
 
@@ -147,6 +147,7 @@ fn settings(node: Node<'_>, inherited: &Settings) -> Settings {
             Some("enforce") => Mode::Enforce,
             _ => inherited.mode,
         },
+        security: action(Some(node), "security", inherited.security),
         undeclared: undeclared(node.get("undeclared"), &inherited.undeclared),
         limits: limits(node.get("limits"), &inherited.limits),
         strictness: strictness(node.get("strictness"), &inherited.strictness),
@@ -210,6 +211,11 @@ fn strictness(node: Option<Node<'_>>, inherited: &Strictness) -> Strictness {
             _ => inherited.unenforced_bodies,
         },
         unresolved_refs: unsupported("unresolved_refs", inherited.unresolved_refs),
+        undefined_schemes: match word(node, "undefined_schemes") {
+            Some("error") => UndefinedSchemes::Error,
+            Some("deny") => UndefinedSchemes::Deny,
+            _ => inherited.undefined_schemes,
+        },
         unsupported_patterns: unsupported("unsupported_patterns", inherited.unsupported_patterns),
     }
 }

@@ -106,6 +106,13 @@ const UNSUPPORTED_PATTERNS: Field = field(
 );
 const UNRESOLVED_REFS: Field =
     field("unresolved_refs", UNSUPPORTED, "error", "a `$ref` in a schema that leads nowhere");
+const UNDEFINED_SCHEMES: Field = field(
+    "undefined_schemes",
+    Shape::Choice(&["error", "deny"]),
+    "error",
+    "a security requirement that names a scheme which no document defines; `deny` refuses every \
+     request that would need it",
+);
 const AMBIGUOUS_PATHS: Field = field(
     "ambiguous_paths",
     ACTION,
@@ -122,6 +129,12 @@ const OPERATION: &[Field] = &[
         "the operation by its `operationId`, instead of `match`",
     ),
     field("mode", MODE, "the API's", "whether findings block or are only reported"),
+    field(
+        "security",
+        ACTION,
+        "the API's",
+        "a request without the credentials that the document requires, or with malformed ones",
+    ),
     field(
         "undeclared",
         Shape::Object(&[MEDIA_TYPES, QUERY_PARAMETERS]),
@@ -154,6 +167,12 @@ const API: &[Field] = &[
     ),
     field("mode", MODE, "the policy's", "whether findings block or are only reported"),
     field(
+        "security",
+        ACTION,
+        "the policy's",
+        "a request without the credentials that the document requires, or with malformed ones",
+    ),
+    field(
         "undeclared",
         Shape::Object(&[OPERATIONS, METHODS, MEDIA_TYPES, QUERY_PARAMETERS]),
         "the policy's",
@@ -174,6 +193,7 @@ const API: &[Field] = &[
             UNENFORCED_BODIES,
             UNSUPPORTED_PATTERNS,
             UNRESOLVED_REFS,
+            UNDEFINED_SCHEMES,
         ]),
         "the policy's",
         "how doubtful things are taken",
@@ -197,6 +217,12 @@ pub const POLICY: &[Field] = &[
         "which gateways the bundle is for; a filter can be configured to insist on one",
     ),
     field("mode", MODE, "enforce", "whether findings block or are only reported"),
+    field(
+        "security",
+        ACTION,
+        "block",
+        "a request without the credentials that the document requires, or with malformed ones",
+    ),
     field(
         "answers",
         Shape::Object(&[
@@ -246,6 +272,7 @@ pub const POLICY: &[Field] = &[
             UNENFORCED_BODIES,
             UNSUPPORTED_PATTERNS,
             UNRESOLVED_REFS,
+            UNDEFINED_SCHEMES,
         ]),
         "",
         "how doubtful things are taken",
