@@ -4,6 +4,8 @@
 //! with `libfuzzer-sys`, and LLVM's coverage pass is reached by stable flags. There is no
 //! address sanitizer; the code under test forbids `unsafe`, so panics are what there is to find.
 
+mod seeds;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -113,10 +115,9 @@ fn fuzz(workspace: &Workspace, target: &Target, options: &Options) -> Result<()>
         .arg(format!("-artifact_prefix={}/{}-", found.display(), target.name))
         .args(["-print_final_stats=1", "-verbosity=1", "-timeout=10", "-rss_limit_mb=2048"])
         .arg(&corpus);
-    let seeds = target.dir.join("seeds").join(&target.name);
-    if seeds.is_dir() {
-        command.arg(seeds);
-    }
+    let own = target.dir.join("seeds").join(&target.name);
+    let seeds = seeds::write(workspace, &target.name)?;
+    command.args(seeds.into_iter().chain([own]).filter(|dir| dir.is_dir()));
     process::run(&mut command)
 }
 
