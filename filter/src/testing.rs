@@ -300,6 +300,7 @@ pub fn sections(mode: Mode) -> Sections {
         operations,
         media_types: vec![MediaType {
             name: text("application/json"),
+            parameters: text(""),
             origin: NONE.into(),
             kind: BodyKind::Json.code(),
             ..MediaType::new_zeroed()

@@ -84,7 +84,7 @@ fn operation(view: &View<'_>, of: &Operation) -> Value {
     let bodies: Vec<Value> = media_types
         .iter()
         .map(|media_type| {
-            let judged = media_type.kind == BodyKind::Json.code();
+            let judged = media_type.kind != BodyKind::Opaque.code();
             json!({ "media_type": view.text(media_type.name), "judged": judged })
         })
         .collect();

@@ -5,11 +5,13 @@ use super::tables::Tables;
 use crate::ir::{MediaRange, MediaType, RequestBody};
 use crate::report::construct;
 use portcullis_bundle::layout::{self, BodyKind};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// A media type on its way to a record.
 pub struct Lowered {
     name: String,
+    parameters: Vec<(String, String)>,
     kind: BodyKind,
     root: NodeId,
     origin: crate::ir::Origin,
@@ -27,8 +29,12 @@ pub fn lower(lowering: &mut Lowering<'_>, profile: usize, body: &RequestBody) ->
     let mut lowered: Vec<Lowered> = Vec::new();
     for media_type in &body.content {
         let name = format!("{}/{}", media_type.range.kind, media_type.range.subtype);
-        if lowered.iter().any(|known| known.name == name) {
-            let reason = "the same media type stands before it with other parameters";
+        let mut parameters = media_type.range.parameters.clone();
+        // What is judged as text must be UTF-8, whatever is declared.
+        parameters.retain(|(name, _)| name != "charset");
+        parameters.sort();
+        if lowered.iter().any(|known| known.name == name && known.parameters == parameters) {
+            let reason = "the same media type stands before it with another charset";
             lowering.unjudged(media_type.schema.map(|schema| schema.value), reason);
             record(lowering, media_type, Some(reason));
             continue;
@@ -37,14 +43,18 @@ pub fn lower(lowering: &mut Lowering<'_>, profile: usize, body: &RequestBody) ->
         let roots = media_type.schema.map(|schema| schema.value);
         let mut root = ANY;
         match reason {
-            None => root = lowering.lower(profile, roots),
-            Some(reason) => lowering.unjudged(roots, reason),
+            Some(reason) if media_type.range.subtype != "*" => lowering.unjudged(roots, reason),
+            _ => root = lowering.lower(profile, roots),
         }
         record(lowering, media_type, reason);
-        let kind = if reason.is_none() { BodyKind::Json } else { BodyKind::Opaque };
-        lowered.push(Lowered { name, kind, root, origin: media_type.origin });
+        let kind = match reason {
+            _ if media_type.range.subtype == "*" => BodyKind::Range,
+            None => BodyKind::Json,
+            Some(_) => BodyKind::Opaque,
+        };
+        lowered.push(Lowered { name, parameters, kind, root, origin: media_type.origin });
     }
-    lowered.sort_by_key(|media_type| specificity(&media_type.name));
+    lowered.sort_by_key(specificity);
     let recorder = lowering.recorder();
     recorder.enforced(body.origin, construct::REQUEST_BODY);
     if body.required.origin != body.origin {
@@ -58,7 +68,9 @@ pub fn record(lowering: &mut Lowering<'_>, media_type: &MediaType, reason: Optio
     let recorder = lowering.recorder();
     match reason {
         Some(reason) => {
-            let reason = format!("{reason}; only the media type itself is checked");
+            let range = media_type.range.subtype == "*";
+            let rest = if range { "" } else { "; only the media type itself is checked" };
+            let reason = format!("{reason}{rest}");
             recorder.approximated(media_type.origin, construct::MEDIA_TYPE, reason);
         }
         None => recorder.enforced(media_type.origin, construct::MEDIA_TYPE),
@@ -79,7 +91,7 @@ fn unjudged(range: &MediaRange) -> Option<&'static str> {
         _ if range.is_json() => return None,
         "application" if subtype == "x-www-form-urlencoded" => "form bodies are not checked yet",
         "multipart" => "multipart bodies are not checked yet",
-        _ if subtype == "*" => "bodies of media type ranges are not checked",
+        _ if subtype == "*" => "of what a range covers only JSON bodies are checked",
         _ if subtype == "xml" || subtype.ends_with("+xml") => "XML bodies are not checked",
         "application" if subtype.starts_with("jose") || subtype.ends_with("jwt") => {
             "bodies in a JOSE envelope are not checked"
@@ -89,14 +101,14 @@ fn unjudged(range: &MediaRange) -> Option<&'static str> {
     })
 }
 
-/// Ranges come after what they hold.
-fn specificity(name: &str) -> (u8, String) {
-    let rank = match name {
+/// Ranges come after what they hold, and fewer parameters after more.
+fn specificity(of: &Lowered) -> (u8, Reverse<usize>, String, Vec<(String, String)>) {
+    let rank = match of.name.as_str() {
         "*/*" => 2,
         range if range.ends_with("/*") => 1,
         _ => 0,
     };
-    (rank, name.to_owned())
+    (rank, Reverse(of.parameters.len()), of.name.clone(), of.parameters.clone())
 }
 
 /// Writes the media types of one operation; gives the first record and how many.
@@ -107,8 +119,11 @@ pub fn write(
 ) -> (u32, u32) {
     let first = tables.sections.media_types.len() as u32;
     for media_type in media_types {
+        let parameters: Vec<String> =
+            media_type.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let record = layout::MediaType {
             name: tables.text(&media_type.name),
+            parameters: tables.text(&parameters.join("\n")),
             schema: moved[&media_type.root].0.into(),
             origin: tables.origin(media_type.origin).into(),
             kind: media_type.kind.code(),

@@ -1,7 +1,9 @@
 //! Request bodies, responses, media types.
 
 use crate::diag;
-use crate::ir::{At, Encoding, Header, MediaType, RequestBody, Response, Status, Style, Version};
+use crate::ir::{
+    At, Encoding, Header, MediaRange, MediaType, RequestBody, Response, Status, Style, Version,
+};
 use crate::source::Place;
 
 use super::context::Context;
@@ -105,17 +107,7 @@ pub(super) fn content<'a>(
 ) -> Vec<MediaType> {
     let mut content: Vec<MediaType> = Vec::new();
     for (key, place) in cx.map(owner, "content") {
-        let Some(range) = media::parse(key) else {
-            let trimmed = key.trim_end_matches([':', ';', ',']).trim();
-            let help = if trimmed != key && media::parse(trimmed).is_some() {
-                format!("did you mean `{trimmed}`?")
-            } else {
-                "a media type is written `type/subtype`".to_owned()
-            };
-            cx.report_with(diag::BAD_MEDIA_TYPE, place, format!("`{key}` is no media type"), help);
-            cx.ignore(place, crate::report::construct::MEDIA_TYPE, "its key is no media type");
-            continue;
-        };
+        let Some(range) = range(cx, key, place) else { continue };
         if content.iter().any(|m| m.range == range) {
             let title = format!("`{key}` is the same media type as another key");
             cx.report(diag::DUPLICATE_MEDIA_TYPE, place, title);
@@ -136,6 +128,24 @@ pub(super) fn content<'a>(
         content.push(MediaType { origin, text, range, schema, encoding });
     }
     content
+}
+
+/// A key of `content`. One with a slip at its end is read as meant, with a warning.
+fn range<'a>(cx: &mut Context<'a>, key: &str, place: Place<'a>) -> Option<MediaRange> {
+    if let Some(range) = media::parse(key) {
+        return Some(range);
+    }
+    let trimmed = key.trim_end_matches([':', ';', ',']).trim();
+    let meant = media::parse(trimmed);
+    let help = match meant {
+        Some(_) => format!("it is read as `{trimmed}`"),
+        None => "a media type is written `type/subtype`".to_owned(),
+    };
+    cx.report_with(diag::BAD_MEDIA_TYPE, place, format!("`{key}` is no media type"), help);
+    if meant.is_none() {
+        cx.ignore(place, crate::report::construct::MEDIA_TYPE, "its key is no media type");
+    }
+    meant
 }
 
 fn encoding<'a>(cx: &mut Context<'a>, owner: Place<'a>, version: Version) -> Vec<Encoding> {

@@ -193,6 +193,8 @@ codes! {
         Opaque = 0,
         /// By a schema program.
         Json = 1,
+        /// By the media type sent, for ranges: JSON by the schema program, others pass unjudged.
+        Range = 2,
     }
 }
 
@@ -201,6 +203,9 @@ record! {
     pub struct MediaType {
         /// Lower case `type/subtype` without parameters; `type/*` and `*/*` are ranges (RFC 9110, 12.5.1).
         name: Text,
+        /// The parameters that a body's media type must have, `name=value` on a line each, names in
+        /// lower case. `charset` is not among them.
+        parameters: Text,
         /// Index into schemas.
         schema: U32,
         /// Where it is declared: index into origins.

@@ -30,6 +30,7 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     })?;
     check.each("media_types", view.media_types, |check, media_type| {
         check.text(&media_type.name, "name")?;
+        check.text(&media_type.parameters, "parameters")?;
         check.schema(media_type.schema.get(), "schema")?;
         check.maybe(media_type.origin.get(), view.origins, "origin")?;
         check.that(BodyKind::from_code(media_type.kind).is_some(), "kind")

@@ -92,7 +92,11 @@ impl Exchange {
         watch.kind = Kind::Opaque;
         if let Some((at, media_type, utf8)) = self.media_type(view, operation, sent) {
             watch.media_type = Some(at);
-            let json = media_type.kind == BodyKind::Json.code();
+            let json = match BodyKind::from_code(media_type.kind) {
+                Some(BodyKind::Json) => true,
+                Some(BodyKind::Range) => sent.is_some_and(|sent| sent.is_json()),
+                _ => false,
+            };
             if json && !utf8 {
                 let position = Position::Header("content-type");
                 let finding = Finding::new(FindingCode::CharsetUnsupported, position);
@@ -222,7 +226,9 @@ impl Exchange {
         let (first, count) = (operation.media_types.get(), operation.media_type_count.get());
         let declared = slice(view.media_types, first, count);
         let found = sent.and_then(|sent| {
-            let covers = |media: &MediaType| media::covers(view.bytes(media.name), sent.name);
+            let covers = |media: &MediaType| {
+                media::takes(view.bytes(media.name), view.bytes(media.parameters), &sent)
+            };
             let at = declared.iter().position(covers)?;
             let index = first.checked_add(u32::try_from(at).ok()?)?;
             Some((index, declared.get(at)?, sent.utf8))

@@ -7,6 +7,42 @@ pub(crate) struct ContentType<'a> {
     pub name: &'a [u8],
     /// Whether the text is in UTF-8, by the `charset` parameter or for lack of one.
     pub utf8: bool,
+    /// Its parameters, each after a `;`.
+    parameters: &'a [u8],
+}
+
+impl ContentType<'_> {
+    /// Whether bodies of the type are JSON: `application/json`, `text/json`, or a subtype with the
+    /// suffix `+json` (RFC 6839, section 3.1).
+    pub(crate) fn is_json(&self) -> bool {
+        let ends = |end: &[u8]| {
+            let at = self.name.len().checked_sub(end.len());
+            at.and_then(|at| self.name.get(at..)).is_some_and(|it| it.eq_ignore_ascii_case(end))
+        };
+        ends(b"+json") || covers(b"application/json", self.name) || covers(b"text/json", self.name)
+    }
+
+    /// Whether every declared parameter, `name=value` on a line each, was sent with that value.
+    fn has_all(&self, declared: &[u8]) -> bool {
+        declared.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).all(|line| {
+            let at = line.iter().position(|&byte| byte == b'=').unwrap_or(line.len());
+            let (name, value) = line.split_at_checked(at).unwrap_or((line, b""));
+            let value = value.get(1..).unwrap_or_default();
+            self.parameter(name, |found| found.is(value)).unwrap_or(false)
+        })
+    }
+
+    /// What holds for all parameters of a name; `None` where none was sent.
+    fn parameter(&self, name: &[u8], holds: impl Fn(&Parameter<'_>) -> bool) -> Option<bool> {
+        let (mut rest, mut all) = (self.parameters, None);
+        while let Some(Some((found, after))) = next_parameter(rest) {
+            if found.name.eq_ignore_ascii_case(name) {
+                all = Some(all.unwrap_or(true) && holds(&found));
+            }
+            rest = after;
+        }
+        all
+    }
 }
 
 /// Parses a `Content-Type`; `None` where it is not one.
@@ -20,24 +56,39 @@ pub(crate) fn parse(value: &[u8]) -> Option<ContentType<'_>> {
         // A range is asked for, never sent.
         return None;
     }
-    let mut utf8 = true;
-    // parameters = *( OWS ";" OWS [ parameter ] ), RFC 9110, section 5.6.6
-    while let Some((b';', after)) = rest.split_first() {
-        rest = after.trim_ascii_start();
-        if rest.is_empty() || rest.first() == Some(&b';') {
-            continue;
-        }
-        let (parameter, after) = parameter(rest)?;
-        if parameter.name.eq_ignore_ascii_case(b"charset") {
-            utf8 &= parameter.is(b"utf-8") || parameter.is(b"utf8");
-        }
-        rest = after.trim_ascii_start();
+    let parameters = rest;
+    while let Some((_, after)) = next_parameter(rest)? {
+        rest = after;
     }
-    rest.is_empty().then_some(ContentType { name, utf8 })
+    let mut parsed = ContentType { name, utf8: true, parameters };
+    let utf8 = |charset: &Parameter<'_>| charset.is(b"utf-8") || charset.is(b"utf8");
+    parsed.utf8 = parsed.parameter(b"charset", utf8).unwrap_or(true);
+    Some(parsed)
+}
+
+/// parameters = *( OWS ";" OWS [ parameter ] ), RFC 9110, section 5.6.6: the first one and what
+/// follows it; `Some(None)` at the end, `None` where the text is something else.
+fn next_parameter(mut rest: &[u8]) -> Option<Option<(Parameter<'_>, &[u8])>> {
+    loop {
+        rest = rest.trim_ascii_start();
+        let Some((first, after)) = rest.split_first() else { return Some(None) };
+        if *first != b';' {
+            return None;
+        }
+        rest = after.trim_ascii_start();
+        if !matches!(rest.first(), None | Some(b';')) {
+            return parameter(rest).map(Some);
+        }
+    }
+}
+
+/// Whether a declared type with its parameters covers a type as sent.
+pub(crate) fn takes(declared: &[u8], parameters: &[u8], sent: &ContentType<'_>) -> bool {
+    covers(declared, sent.name) && sent.has_all(parameters)
 }
 
 /// Whether a declared type or range (`type/*`, `*/*`, lower case) covers a type as sent.
-pub(crate) fn covers(declared: &[u8], name: &[u8]) -> bool {
+fn covers(declared: &[u8], name: &[u8]) -> bool {
     if declared == b"*/*" {
         return true;
     }
@@ -74,7 +125,7 @@ struct Parameter<'a> {
 }
 
 impl Parameter<'_> {
-    /// Whether the value, unquoted, is `text` in any case.
+    /// Whether the value, unquoted, is `text`, whatever the case of letters.
     fn is(&self, text: &[u8]) -> bool {
         if !self.quoted {
             return self.value.eq_ignore_ascii_case(text);
@@ -84,7 +135,7 @@ impl Parameter<'_> {
             escaped = byte == b'\\' && !escaped;
             !escaped
         });
-        unquoted.map(u8::to_ascii_lowercase).eq(text.iter().copied())
+        unquoted.map(u8::to_ascii_lowercase).eq(text.iter().map(u8::to_ascii_lowercase))
     }
 }
 
@@ -174,6 +225,32 @@ mod tests {
             b"application/json\xe9",
         ] {
             assert_eq!(parse(value), None, "{}", value.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn declared_parameters_are_wanted() {
+        let takes = |parameters: &str, sent: &str| {
+            let sent = parse(sent.as_bytes()).unwrap();
+            takes(b"application/json", parameters.as_bytes(), &sent)
+        };
+        assert!(takes("", "application/json; version=2"));
+        assert!(takes("version=2", "application/json;a=b; VERSION=2"));
+        assert!(takes("version=2", "application/json; version=\"\\2\""));
+        assert!(takes("version=a b\nx=Y", "application/json; X=y; version=\"a b\""));
+        for other in ["", "; version=3", "; version=2; version=3", "; ver=2", "; version=\"\""] {
+            assert!(!takes("version=2", &format!("application/json{other}")), "{other}");
+        }
+    }
+
+    #[test]
+    fn json_by_name() {
+        let is_json = |sent: &str| parse(sent.as_bytes()).unwrap().is_json();
+        for json in ["application/json", "TEXT/Json; a=b", "image/x+JSON"] {
+            assert!(is_json(json), "{json}");
+        }
+        for other in ["application/jsonx", "application/json-seq", "text/plain", "a/json", "a/b"] {
+            assert!(!is_json(other), "{other}");
         }
     }
 

@@ -304,10 +304,12 @@ impl Builder {
         }
         let first_media_type = self.sections.media_types.len() as u32;
         for (name, schema, kind) in media_types {
-            let name = self.text(name);
+            let (name, parameters) = name.split_once("; ").unwrap_or((name, ""));
+            let (name, parameters) = (self.text(name), self.text(&parameters.replace("; ", "\n")));
             let origin = self.origin(200).into();
             self.sections.media_types.push(MediaType {
                 name,
+                parameters,
                 schema: (*schema).into(),
                 origin,
                 kind: kind.code(),
