@@ -28,6 +28,10 @@ paths:
               required: [amount]
               properties: { amount: { type: integer, minimum: 1 }, note: { type: string } }
       responses: { "201": { description: made } }
+  /hop:
+    get:
+      parameters: [ { name: to, in: query, required: true, schema: { type: string, maxLength: 20 } } ]
+      responses: { "302": { description: somewhere else } }
   /bank.Payments/Watch:
     post:
       operationId: watch
