@@ -77,6 +77,7 @@ impl Keyword {
             Keyword::Discriminator => "discriminator",
             Keyword::ReadOnly => "readOnly",
             Keyword::WriteOnly => "writeOnly",
+            Keyword::Xml => "xml",
         }
     }
 }

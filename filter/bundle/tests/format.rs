@@ -69,6 +69,7 @@ fn tables() -> String {
         include_str!("../src/layout/header.rs"),
         include_str!("../src/layout/route.rs"),
         include_str!("../src/layout/schema.rs"),
+        include_str!("../src/layout/xml.rs"),
     ] {
         constants(source, &mut out);
     }
@@ -114,6 +115,8 @@ fn tables() -> String {
     record::<CharClass>(out);
     record::<CharRange>(out);
     record::<Trace>(out);
+    record::<XmlElement>(out);
+    record::<XmlField>(out);
     out.push_str("## Codes\n\n");
     codes::<Mode>(out);
     codes::<Action>(out);
@@ -126,6 +129,7 @@ fn tables() -> String {
     codes::<Format>(out);
     codes::<CompositionKind>(out);
     codes::<Keyword>(out);
+    codes::<XmlFieldKind>(out);
     out.trim_end().to_owned() + "\n"
 }
 

@@ -27,3 +27,4 @@ mod params;
 mod percent;
 mod route;
 pub mod schema;
+mod xml;

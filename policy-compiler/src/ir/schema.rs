@@ -90,6 +90,8 @@ pub struct Schema {
     pub write_only: Option<At<bool>>,
     /// `deprecated`
     pub deprecated: Option<At<bool>>,
+    /// `xml`
+    pub xml: Option<Box<At<Xml>>>,
     /// `default`; an annotation, of use to parameters.
     pub default: Option<At<Value>>,
     /// Keywords that are known to nobody here, by name; those starting with `x-` are left out.
@@ -350,6 +352,33 @@ pub struct DynamicReference {
     /// The anchor to look for in the dynamic scope; `None` when the initial target is no dynamic
     /// anchor, so that the keyword behaves as `$ref`.
     pub anchor: Option<String>,
+}
+
+/// `xml`: how a value stands in an XML body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Xml {
+    /// `name` of the element or attribute.
+    pub name: Option<String>,
+    /// `namespace`
+    pub namespace: Option<String>,
+    /// `nodeType` of 3.2, or what `attribute` and `wrapped` say before it.
+    pub node: XmlNode,
+}
+
+/// What of an element a value is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum XmlNode {
+    /// Nothing was written: a child element, an array none of its own.
+    #[default]
+    Default,
+    /// A child element, an array too (`wrapped`).
+    Element,
+    /// An attribute.
+    Attribute,
+    /// The text of the element.
+    Text,
+    /// No element of its own.
+    None,
 }
 
 /// The types of JSON Schema.

@@ -2,9 +2,10 @@
 
 use super::schema::{ANY, Lowering, NodeId};
 use super::tables::Tables;
-use crate::ir::{MediaRange, MediaType, RequestBody};
+use super::xml::Guides;
+use crate::ir::{MediaRange, MediaType, RequestBody, SchemaId};
 use crate::report::construct;
-use portcullis_bundle::layout::{self, BodyKind};
+use portcullis_bundle::layout::{self, BodyKind, NONE};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -14,6 +15,8 @@ pub struct Lowered {
     parameters: Vec<(String, String)>,
     kind: BodyKind,
     root: NodeId,
+    /// The schema of an XML body.
+    xml: Option<SchemaId>,
     origin: crate::ir::Origin,
 }
 
@@ -47,12 +50,15 @@ pub fn lower(lowering: &mut Lowering<'_>, profile: usize, body: &RequestBody) ->
             _ => root = lowering.lower(profile, roots),
         }
         record(lowering, media_type, reason);
+        let is_xml = is_xml(&media_type.range);
         let kind = match reason {
             _ if media_type.range.subtype == "*" => BodyKind::Range,
+            None if is_xml => BodyKind::Xml,
             None => BodyKind::Json,
             Some(_) => BodyKind::Opaque,
         };
-        lowered.push(Lowered { name, parameters, kind, root, origin: media_type.origin });
+        let xml = roots.filter(|_| matches!(kind, BodyKind::Xml | BodyKind::Range));
+        lowered.push(Lowered { name, parameters, kind, root, xml, origin: media_type.origin });
     }
     lowered.sort_by_key(specificity);
     let recorder = lowering.recorder();
@@ -88,17 +94,22 @@ pub fn record(lowering: &mut Lowering<'_>, media_type: &MediaType, reason: Optio
 fn unjudged(range: &MediaRange) -> Option<&'static str> {
     let subtype = range.subtype.as_str();
     Some(match range.kind.as_str() {
-        _ if range.is_json() => return None,
+        _ if range.is_json() || is_xml(range) => return None,
         "application" if subtype == "x-www-form-urlencoded" => "form bodies are not checked yet",
         "multipart" => "multipart bodies are not checked yet",
-        _ if subtype == "*" => "of what a range covers only JSON bodies are checked",
-        _ if subtype == "xml" || subtype.ends_with("+xml") => "XML bodies are not checked",
+        _ if subtype == "*" => "of what a range covers only JSON and XML bodies are checked",
         "application" if subtype.starts_with("jose") || subtype.ends_with("jwt") => {
             "bodies in a JOSE envelope are not checked"
         }
         "text" => "text bodies are not checked",
         _ => "only JSON bodies are checked",
     })
+}
+
+/// Whether bodies of a media type are XML (RFC 7303, sections 4.1 and 9).
+fn is_xml(range: &MediaRange) -> bool {
+    (matches!(range.kind.as_str(), "application" | "text") && range.subtype == "xml")
+        || range.subtype.ends_with("+xml")
 }
 
 /// Ranges come after what they hold, and fewer parameters after more.
@@ -114,6 +125,7 @@ fn specificity(of: &Lowered) -> (u8, Reverse<usize>, String, Vec<(String, String
 /// Writes the media types of one operation; gives the first record and how many.
 pub fn write(
     tables: &mut Tables<'_>,
+    guides: &mut Guides<'_>,
     moved: &HashMap<NodeId, NodeId>,
     media_types: &[Lowered],
 ) -> (u32, u32) {
@@ -121,11 +133,16 @@ pub fn write(
     for media_type in media_types {
         let parameters: Vec<String> =
             media_type.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let xml = match media_type.kind {
+            BodyKind::Xml | BodyKind::Range => guides.guide(tables, media_type.xml),
+            BodyKind::Json | BodyKind::Opaque => NONE,
+        };
         let record = layout::MediaType {
             name: tables.text(&media_type.name),
             parameters: tables.text(&parameters.join("\n")),
             schema: moved[&media_type.root].0.into(),
             origin: tables.origin(media_type.origin).into(),
+            xml: xml.into(),
             kind: media_type.kind.code(),
             reserved: [0; 3],
         };

@@ -11,6 +11,7 @@ mod policy;
 mod route;
 mod schema;
 mod tables;
+mod xml;
 
 use crate::diag::{Diagnostic, PATTERN_UNSUPPORTED, Span};
 use crate::ir::Model;

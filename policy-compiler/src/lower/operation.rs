@@ -4,6 +4,7 @@ use super::policy::{action, mode};
 use super::route::Trie;
 use super::schema::{Lowering, NodeId, Profile};
 use super::tables::Tables;
+use super::xml::Guides;
 use super::{media, parameter};
 use crate::ir::{self, Action, Api, Model, UnenforcedBodies};
 use crate::report::construct;
@@ -98,12 +99,14 @@ pub fn write(
     }
     // What each operation needs is written once, however many base paths and hosts lead to it.
     let mut parts: HashMap<usize, [(u32, u32); 2]> = HashMap::new();
+    let mut guides = Guides::new(&model.schemas);
     for (index, lowered) in operations.iter().enumerate() {
         let variables: Vec<&str> = lowered.operation.template.variables().collect();
         let parameters = parameter::write(tables, moved, &variables, &lowered.parameters);
-        let media_types = media::write(tables, moved, &lowered.media_types);
+        let media_types = media::write(tables, &mut guides, moved, &lowered.media_types);
         parts.insert(index, [parameters, media_types]);
     }
+    guides.write(tables);
     let mut write_group = |tables: &mut Tables<'_>, group: &[usize]| {
         let mut records: Vec<layout::Operation> = Vec::new();
         for place in group {

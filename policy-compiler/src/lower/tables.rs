@@ -52,6 +52,12 @@ impl<'m> Tables<'m> {
         at
     }
 
+    /// The bytes of a text in the strings section.
+    pub fn read(&self, text: Text) -> &[u8] {
+        let first = text.offset.get() as usize;
+        &self.sections.strings[first..first + text.len.get() as usize]
+    }
+
     /// The index of an origin.
     pub fn origin(&mut self, origin: Origin) -> u32 {
         if let Some(known) = self.origins.get(&origin) {

@@ -11,6 +11,7 @@ mod record;
 mod route;
 mod schema;
 mod section;
+mod xml;
 
 pub use header::*;
 pub use policy::*;
@@ -18,6 +19,7 @@ pub use record::{CodeLayout, Field, RecordLayout};
 pub use route::*;
 pub use schema::*;
 pub use section::*;
+pub use xml::*;
 
 use zerocopy::little_endian::U32;
 

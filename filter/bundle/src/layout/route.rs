@@ -193,8 +193,10 @@ codes! {
         Opaque = 0,
         /// By a schema program.
         Json = 1,
-        /// By the media type sent, for ranges: JSON by the schema program, others pass unjudged.
+        /// By the media type sent, for ranges: JSON and XML by the schema program, others pass unjudged.
         Range = 2,
+        /// As XML, which a schema program judges as the value that it stands for.
+        Xml = 3,
     }
 }
 
@@ -210,6 +212,8 @@ record! {
         schema: U32,
         /// Where it is declared: index into origins.
         origin: U32,
+        /// How the root element of XML is read: index into xml_elements; `NONE` for other kinds.
+        xml: U32,
         /// A [`BodyKind`] code.
         kind: u8,
         /// Zero; reserved.

@@ -415,7 +415,7 @@ codes! {
         Items = 40, PrefixItems = 41, MinItems = 42, MaxItems = 43, UniqueItems = 44, Contains = 45, MinContains = 46,
         MaxContains = 47, UnevaluatedItems = 48,
         AllOf = 50, AnyOf = 51, OneOf = 52, Not = 53, If = 54, Then = 55, Else = 56, Discriminator = 57,
-        ReadOnly = 60, WriteOnly = 61,
+        ReadOnly = 60, WriteOnly = 61, Xml = 62,
     }
 }
 

@@ -144,4 +144,8 @@ sections! {
     CharRanges = 50, char_ranges: CharRange, 1;
     /// Where a schema's keywords stand, ascending by schema and keyword.
     Traces = 51, traces: Trace, 1;
+    /// How the elements of XML bodies are read.
+    XmlElements = 52, xml_elements: XmlElement, 1;
+    /// The parts of XML elements that stand for properties or items.
+    XmlFields = 53, xml_fields: XmlField, 1;
 }

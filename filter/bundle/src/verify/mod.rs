@@ -8,6 +8,7 @@ mod automata;
 mod policy;
 mod route;
 mod schema;
+mod xml;
 
 use crate::error::OpenError;
 use crate::layout::{NONE, Text, View};
@@ -23,6 +24,7 @@ pub(crate) fn verify(view: &View<'_>) -> Result<(), OpenError> {
     policy::verify(check)?;
     route::verify(check)?;
     schema::verify(check)?;
+    xml::verify(check)?;
     automata::verify(check)
 }
 

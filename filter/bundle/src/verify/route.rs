@@ -33,6 +33,9 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
         check.text(&media_type.parameters, "parameters")?;
         check.schema(media_type.schema.get(), "schema")?;
         check.maybe(media_type.origin.get(), view.origins, "origin")?;
+        if matches!(BodyKind::from_code(media_type.kind), Some(BodyKind::Xml | BodyKind::Range)) {
+            check.index(media_type.xml.get(), view.xml_elements, "xml")?;
+        }
         check.that(BodyKind::from_code(media_type.kind).is_some(), "kind")
     })
 }

@@ -8,6 +8,7 @@ use crate::decision::Decision;
 use crate::finding::{Finding, FindingCode, Position};
 use crate::media::{self, ContentType};
 use crate::schema::{Fault, FaultKind, Limits, NoSink};
+use crate::xml::Program;
 use portcullis_bundle::layout::{
     Action, BodyKind, MediaType, Mode, OPERATION_BODY_REQUIRED, OPERATION_STREAMS, Operation, View,
 };
@@ -36,6 +37,8 @@ enum Kind {
     Opaque,
     /// It is judged by a schema program.
     Json,
+    /// It is collected, and judged as XML when it has ended.
+    Xml,
 }
 
 impl Exchange {
@@ -92,19 +95,22 @@ impl Exchange {
         watch.kind = Kind::Opaque;
         if let Some((at, media_type, utf8)) = self.media_type(view, operation, sent) {
             watch.media_type = Some(at);
-            let json = match BodyKind::from_code(media_type.kind) {
-                Some(BodyKind::Json) => true,
-                Some(BodyKind::Range) => sent.is_some_and(|sent| sent.is_json()),
-                _ => false,
+            let kind = match BodyKind::from_code(media_type.kind) {
+                Some(BodyKind::Json) => Kind::Json,
+                Some(BodyKind::Xml) => Kind::Xml,
+                Some(BodyKind::Range) if sent.is_some_and(|sent| sent.is_json()) => Kind::Json,
+                Some(BodyKind::Range) if sent.is_some_and(|sent| sent.is_xml()) => Kind::Xml,
+                _ => Kind::Opaque,
             };
-            if json && !utf8 {
+            let judged = kind != Kind::Opaque;
+            if judged && !utf8 {
                 let position = Position::Header("content-type");
                 let finding = Finding::new(FindingCode::CharsetUnsupported, position);
                 self.findings.refuse(finding.at(media_type.origin.get()));
             }
-            if json && utf8 && !fields.is_coded {
-                watch.kind = Kind::Json;
-            } else if !json {
+            if judged && utf8 && !fields.is_coded {
+                watch.kind = kind;
+            } else if !judged {
                 self.unenforced(operation, media_type);
             }
         }
@@ -152,6 +158,7 @@ impl Exchange {
                 watch.kind = Kind::Opaque;
             }
             Kind::Opaque => {}
+            Kind::Xml => self.collected.extend_from_slice(judged),
             Kind::Json => {
                 let mut outcome = self.validator.feed(view, judged, &mut NoSink).map(|_| ());
                 if outcome.is_ok() && watch.seen > limit {
@@ -181,13 +188,35 @@ impl Exchange {
         };
         if watch.seen == 0 {
             self.judge_absent(operation);
-        } else if watch.kind == Kind::Json
-            && let Err(fault) = self.validator.finish(view, &mut NoSink)
-        {
-            let finding = body_finding(view, &watch, operation, fault);
-            self.findings.refuse(finding);
+        } else {
+            let outcome = match watch.kind {
+                Kind::Json => self.validator.finish(view, &mut NoSink),
+                Kind::Xml => self.judge_xml(view, &watch, operation),
+                Kind::Undeclared | Kind::Untyped | Kind::Opaque => Ok(()),
+            };
+            if let Err(fault) = outcome {
+                let finding = body_finding(view, &watch, operation, fault);
+                self.findings.refuse(finding);
+            }
         }
         self.findings.conclude(Some(watch.operation), None)
+    }
+
+    fn judge_xml(
+        &mut self,
+        view: &View<'_>,
+        watch: &Watch,
+        operation: &Operation,
+    ) -> Result<(), Fault> {
+        let media_type = watch.media_type.and_then(|at| view.media_types.get(at as usize));
+        let Some(media_type) = media_type else { return Ok(()) };
+        let program = Program { schema: media_type.schema.get(), guide: media_type.xml.get() };
+        let limits = Limits::from(&operation.limits);
+        let body = core::mem::take(&mut self.collected);
+        let outcome =
+            self.xml.judge(view, program, limits, &body, &mut self.validator, &mut NoSink);
+        self.collected = body;
+        outcome
     }
 
     /// Starts to watch a body, unless the head has refused the message already.
@@ -202,12 +231,13 @@ impl Exchange {
         {
             self.validator.begin(media_type.schema.get(), Limits::from(&operation.limits));
         }
+        self.collected.clear();
         watch.hold = self.findings.can_refuse();
         if conditions.bodies_unheld && watch.hold {
             // What the body holds is found when it has passed: it is reported, not enforced.
             watch.hold = false;
             self.findings.set_mode(Mode::Monitor);
-            if watch.kind == Kind::Json {
+            if matches!(watch.kind, Kind::Json | Kind::Xml) {
                 let position = Position::Body { pointer: String::new(), offset: 0 };
                 self.findings.note(FindingCode::BodyUnenforced, position);
             }

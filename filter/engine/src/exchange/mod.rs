@@ -16,6 +16,7 @@ use crate::finding::{Finding, FindingCode, Position};
 use crate::params::Parameters;
 use crate::route::Router;
 use crate::schema::Validator;
+use crate::xml::Xml;
 use body::Watch;
 use portcullis_bundle::layout::View;
 
@@ -65,6 +66,9 @@ pub struct Exchange {
     router: Router,
     parameters: Parameters,
     validator: Validator,
+    xml: Xml,
+    /// A body that is judged as a whole.
+    collected: Vec<u8>,
     scratch: Vec<u8>,
 }
 
@@ -94,6 +98,9 @@ impl Exchange {
         self.router.reset();
         self.parameters.reset();
         self.validator.trim(KEPT);
+        self.xml.trim(KEPT);
+        self.collected.clear();
+        self.collected.shrink_to(KEPT);
     }
 
     /// Judges the head of a request. Begins a new request whatever came before.

@@ -15,11 +15,19 @@ impl ContentType<'_> {
     /// Whether bodies of the type are JSON: `application/json`, `text/json`, or a subtype with the
     /// suffix `+json` (RFC 6839, section 3.1).
     pub(crate) fn is_json(&self) -> bool {
-        let ends = |end: &[u8]| {
-            let at = self.name.len().checked_sub(end.len());
-            at.and_then(|at| self.name.get(at..)).is_some_and(|it| it.eq_ignore_ascii_case(end))
-        };
-        ends(b"+json") || covers(b"application/json", self.name) || covers(b"text/json", self.name)
+        self.is_of(b"application/json", b"text/json", b"+json")
+    }
+
+    /// Whether bodies of the type are XML (RFC 7303, sections 4.1 and 9).
+    pub(crate) fn is_xml(&self) -> bool {
+        self.is_of(b"application/xml", b"text/xml", b"+xml")
+    }
+
+    fn is_of(&self, application: &[u8], text: &[u8], suffix: &[u8]) -> bool {
+        let at = self.name.len().checked_sub(suffix.len());
+        at.and_then(|at| self.name.get(at..)).is_some_and(|it| it.eq_ignore_ascii_case(suffix))
+            || covers(application, self.name)
+            || covers(text, self.name)
     }
 
     /// Whether every declared parameter, `name=value` on a line each, was sent with that value.

@@ -6,7 +6,7 @@
 
 mod cookie;
 mod query;
-mod text;
+pub(crate) mod text;
 mod value;
 
 use crate::access::slice;

@@ -6,7 +6,7 @@ use portcullis_bundle::layout::{
 
 /// How text is read where its types allow a string and something else too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading {
+pub(crate) enum Reading {
     /// As a string.
     AsString,
     /// As a number, boolean or null, if it can be read so.
@@ -14,7 +14,7 @@ pub(super) enum Reading {
 }
 
 /// Whether text can be read as a number, boolean or null that the types allow.
-pub(super) fn reads_as_other(text: &[u8], types: u8) -> bool {
+pub(crate) fn reads_as_other(text: &[u8], types: u8) -> bool {
     match text {
         b"true" | b"false" => types & TYPE_BOOLEAN != 0,
         b"null" => types & TYPE_NULL != 0,
@@ -24,7 +24,7 @@ pub(super) fn reads_as_other(text: &[u8], types: u8) -> bool {
 
 /// Appends text as JSON. `text` is UTF-8. Says whether the other reading would have given
 /// something else. Text that its types do not allow becomes a string, which the schema refuses.
-pub(super) fn write(text: &[u8], types: u8, reading: Reading, out: &mut Vec<u8>) -> bool {
+pub(crate) fn write(text: &[u8], types: u8, reading: Reading, out: &mut Vec<u8>) -> bool {
     let string = types & TYPE_STRING != 0;
     // An empty text can say null where it cannot say "".
     if text.is_empty() && !string && types & TYPE_NULL != 0 {
@@ -41,7 +41,7 @@ pub(super) fn write(text: &[u8], types: u8, reading: Reading, out: &mut Vec<u8>)
 }
 
 /// Appends UTF-8 text as a JSON string.
-pub(super) fn write_string(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_string(text: &[u8], out: &mut Vec<u8>) {
     const HEX: [u8; 16] = *b"0123456789abcdef";
     out.push(b'"');
     for &byte in text {

@@ -40,6 +40,8 @@ pub enum Malformation {
     LoneSurrogate,
     /// A number with a leading zero, without digits and the like.
     Number,
+    /// A document type declaration in XML, which could declare entities.
+    DocumentType,
 }
 
 /// What is larger than allowed.

@@ -5,7 +5,7 @@ use super::check::{self, Value};
 use super::core::{Core, Expect, Stop};
 use super::digest;
 use super::fault::{Fault, FaultKind, Malformation, Part};
-use super::frame::{Container, DIGEST, Frame, TAG, THREADS, UNIQUE};
+use super::frame::{Container, DIGEST, Frame, TAG, THREADS, UNIQUE, pointer};
 use super::number::{Scanned, scan};
 use super::object;
 use super::scan::{block, equal};
@@ -152,6 +152,12 @@ impl Validator {
         self.carry.drain(..used.min(self.carry.len()));
         self.retry_at = 0;
         Ok(())
+    }
+
+    /// The JSON pointer to the innermost value that is open.
+    pub fn pointer(&self, view: &View<'_>) -> String {
+        let open = self.frames.get(..=self.core.top).unwrap_or_default();
+        pointer(view, open, None)
     }
 
     /// Gives back what a large body has left in the buffers, down to `kept` bytes of each.

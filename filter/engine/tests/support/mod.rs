@@ -312,6 +312,7 @@ impl Builder {
                 parameters,
                 schema: (*schema).into(),
                 origin,
+                xml: NONE.into(),
                 kind: kind.code(),
                 reserved: [0; 3],
             });

@@ -17,7 +17,7 @@ mod share;
 mod union;
 mod write;
 
-use facts::Facts;
+pub use facts::{Facts, referred};
 pub use goal::Goal;
 pub use node::*;
 pub use share::share;

@@ -15,7 +15,6 @@ const ANNOTATIONS: &[&str] = &[
     "example",
     "examples",
     "externalDocs",
-    "xml",
     "default",
     "deprecated",
     "$comment",
@@ -168,6 +167,7 @@ fn read_keyword<'a>(
         "deprecated" => schema.deprecated = cx.boolean(owner, name),
         "default" => schema.default = Some(cx.at(place.node.to_value(), place)),
         "$schema" => dialect(cx, place),
+        "xml" => schema.xml = super::xml::read(cx, place),
         _ if assertions::read(cx, schema, owner, name, place, version) => {}
         _ if applied::read(cx, schema, owner, name, place, version) => {}
         _ if ANNOTATIONS.contains(&name) || name == "discriminator" => {}

@@ -6,6 +6,7 @@
 mod applied;
 mod assertions;
 mod keywords;
+mod xml;
 
 pub(super) use keywords::dialect;
 
