@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bare;
 pub mod check;
 pub mod cli;
 mod compile;

@@ -13,6 +13,7 @@ mod process;
 mod reproduce;
 mod sbom;
 mod size;
+mod suite;
 mod test;
 mod wasm_bindgen;
 mod wasm_std;
@@ -47,6 +48,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Write what the products are made of to target/sbom.json (CycloneDX)
     Sbom,
+    /// Run a conformance suite: json-schema
+    Suite(suite::Options),
     /// Show what the wasm module spends its bytes on, by section and by crate
     Size(size::Options),
 }
@@ -67,6 +70,7 @@ fn main() {
         Command::Test(options) => test::run(&workspace, &options),
         Command::Fuzz(options) => fuzz::run(&workspace, &options),
         Command::Sbom => sbom::run(&workspace),
+        Command::Suite(options) => suite::run(&workspace, &options),
         Command::Size(options) => size::run(&workspace, &options),
     };
     if let Err(error) = outcome {

@@ -84,6 +84,7 @@ codes! {
     UNKNOWN_DIALECT = "PC0411" Warning "a schema asks for a dialect that is not known";
     EMPTY_COMPOSITION = "PC0412" Warning "an empty `allOf`, `anyOf` or `oneOf` means nothing";
     ENUM_TEXT = "PC0413" Warning "a number or boolean in an `enum` of strings is read as text";
+    DYNAMIC_SCOPES = "PC0414" Warning "`$dynamicRef` needs more scopes than are followed";
 
     POLICY_FIELD = "PC0501" Error "a policy field is unknown";
     POLICY_VALUE = "PC0502" Error "a policy field has a value that is not allowed";

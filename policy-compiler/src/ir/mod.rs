@@ -93,6 +93,73 @@ pub enum Version {
     V3_1,
 }
 
+impl Version {
+    /// The dialect of schemas that do not name one.
+    pub fn dialect(self) -> Dialect {
+        match self {
+            Version::V3_0 => Dialect::OpenApi3_0,
+            Version::V3_1 => Dialect::Draft2020,
+        }
+    }
+}
+
+/// The rules by which the keywords of a schema are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dialect {
+    /// JSON Schema draft 4.
+    Draft4,
+    /// JSON Schema drafts 6 and 7, read as draft 7.
+    Draft7,
+    /// JSON Schema 2019-09.
+    Draft2019,
+    /// The Schema Object of OpenAPI 3.0.
+    OpenApi3_0,
+    /// JSON Schema 2020-12, and OpenAPI 3.1's additions.
+    #[default]
+    Draft2020,
+    /// The same by a metaschema that leaves the validation vocabulary out.
+    Unasserted2020,
+}
+
+impl Dialect {
+    /// The dialect that a `$schema` names, if it is one of the well-known ones.
+    pub fn named(uri: &str) -> Option<Dialect> {
+        let uri = uri.trim_end_matches('#');
+        let rest = uri.strip_prefix("http://").or_else(|| uri.strip_prefix("https://"))?;
+        Some(match rest {
+            "json-schema.org/draft-04/schema" => Dialect::Draft4,
+            "json-schema.org/draft-06/schema" | "json-schema.org/draft-07/schema" => {
+                Dialect::Draft7
+            }
+            "json-schema.org/draft/2019-09/schema" => Dialect::Draft2019,
+            "json-schema.org/draft/2020-12/schema" | "spec.openapis.org/oas/3.1/dialect/base" => {
+                Dialect::Draft2020
+            }
+            _ => return None,
+        })
+    }
+
+    /// Whether `exclusiveMinimum` is a flag beside `minimum`.
+    pub fn has_exclusive_flags(self) -> bool {
+        matches!(self, Dialect::Draft4 | Dialect::OpenApi3_0)
+    }
+
+    /// Whether what stands beside `$ref` means nothing.
+    pub fn ignores_siblings(self) -> bool {
+        matches!(self, Dialect::Draft4 | Dialect::Draft7 | Dialect::OpenApi3_0)
+    }
+
+    /// Whether `items` may be a list, with `additionalItems` beside it.
+    pub fn has_item_lists(self) -> bool {
+        matches!(self, Dialect::Draft4 | Dialect::Draft7 | Dialect::Draft2019)
+    }
+
+    /// Whether any schema may be `true` or `false`.
+    pub fn has_boolean_schemas(self) -> bool {
+        !self.has_exclusive_flags()
+    }
+}
+
 /// A construct that the front end could not take over as it stands, for the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ignored {

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut, Index, IndexMut};
 
-use super::{At, Number, Origin, Value};
+use super::{At, Dialect, Number, Origin, Value};
 
 /// Index of a schema in [`Schemas`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +55,8 @@ impl IndexMut<SchemaId> for Schemas {
 pub struct Schema {
     /// Where the schema itself stands.
     pub origin: Origin,
+    /// By which rules it was read.
+    pub dialect: Dialect,
     /// `Some` for the schemas `true` and `false`; every other field is then empty.
     pub boolean: Option<bool>,
     /// A `$ref` that applies together with its siblings (3.1 only).
@@ -129,6 +131,44 @@ impl Schema {
             children.extend(many.iter().flat_map(|m| &m.value));
         }
         children
+    }
+
+    /// Calls back with every schema that this one refers to, those of a discriminator's mapping
+    /// included, to be replaced.
+    pub fn each_child_mut(&mut self, mut each: impl FnMut(&mut SchemaId)) {
+        self.reference.iter_mut().for_each(|r| each(&mut r.value));
+        self.dynamic_reference.iter_mut().for_each(|r| each(&mut r.value.schema));
+        if let Some(string) = self.string.0.as_deref_mut() {
+            string.content_schema.iter_mut().for_each(|s| each(&mut s.value));
+        }
+        if let Some(array) = self.array.0.as_deref_mut() {
+            let one = [&mut array.items, &mut array.contains, &mut array.unevaluated_items];
+            one.into_iter().flatten().for_each(|s| each(&mut s.value));
+            array.prefix_items.iter_mut().flat_map(|m| &mut m.value).for_each(&mut each);
+        }
+        if let Some(object) = self.object.0.as_deref_mut() {
+            let one = [
+                &mut object.additional_properties,
+                &mut object.property_names,
+                &mut object.unevaluated_properties,
+            ];
+            one.into_iter().flatten().for_each(|s| each(&mut s.value));
+            let named = [
+                &mut object.properties,
+                &mut object.pattern_properties,
+                &mut object.dependent_schemas,
+            ];
+            let named = named.into_iter().flatten().flat_map(|n| &mut n.value);
+            named.for_each(|p| each(&mut p.schema));
+        }
+        if let Some(applied) = self.applied.0.as_deref_mut() {
+            let one = [&mut applied.not, &mut applied.if_, &mut applied.then, &mut applied.else_];
+            one.into_iter().flatten().for_each(|s| each(&mut s.value));
+            let many = [&mut applied.all_of, &mut applied.any_of, &mut applied.one_of];
+            many.into_iter().flatten().flat_map(|m| &mut m.value).for_each(&mut each);
+            let mapping = applied.discriminator.iter_mut().flat_map(|d| &mut d.value.mapping);
+            mapping.for_each(|m| each(&mut m.schema));
+        }
     }
 }
 
@@ -234,6 +274,9 @@ group! {
         prefix_items: At<Vec<SchemaId>>,
         /// `minItems`
         min_items: At<u64>,
+        /// The keywords of older drafts: `prefix_items` was written as a list in `items`, and
+        /// `items` as `additionalItems`.
+        item_list: At<bool>,
         /// `maxItems`
         max_items: At<u64>,
         /// `uniqueItems`
@@ -270,6 +313,8 @@ group! {
         dependent_required: At<Vec<DependentRequired>>,
         /// `dependentSchemas`
         dependent_schemas: At<Vec<Property>>,
+        /// The keyword of older drafts, whose entries stand in the two fields before.
+        dependencies: At<bool>,
         /// `unevaluatedProperties`
         unevaluated_properties: At<SchemaId>,
     }

@@ -14,7 +14,7 @@ mod tables;
 mod xml;
 
 use crate::diag::{Diagnostic, PATTERN_UNSUPPORTED, Span};
-use crate::ir::Model;
+use crate::ir::{Model, SchemaId, Strictness};
 use crate::report::Recorder;
 use portcullis_bundle::layout::Sections;
 use schema::{Lowering, share, write_nodes, write_patterns};
@@ -36,18 +36,7 @@ pub fn lower(model: &Model) -> Lowered {
     let mut lowering = Lowering::new(model);
     let operations = operation::lower(&mut lowering);
     operation::record_rest(&mut lowering);
-    let refused = std::mem::take(&mut lowering.refused_patterns);
-    let diagnostics = refused
-        .into_iter()
-        .map(|(origin, reason)| {
-            Diagnostic::new(
-                PATTERN_UNSUPPORTED,
-                format!("this pattern cannot be enforced: {reason}"),
-            )
-            .at(Span::of(origin, model))
-            .help("`strictness.unsupported_patterns: not_enforced` leaves such patterns out")
-        })
-        .collect();
+    let diagnostics = refused_patterns(&mut lowering);
     let (nodes, patterns, recorder) = lowering.finish();
     let roots: Vec<_> = operations.iter().flat_map(operation::Lowered::roots).collect();
     let (nodes, moved) = share(&nodes, &roots);
@@ -57,4 +46,36 @@ pub fn lower(model: &Model) -> Lowered {
     policy::write(&mut tables, model);
     operation::write(&mut tables, model, &moved, &operations);
     Lowered { sections: tables.sections, recorder, diagnostics }
+}
+
+/// Lowers one schema of a model by itself: the sections hold nothing but its program, which begins
+/// with the record that is given beside them.
+pub fn lower_schema(model: &Model, schema: SchemaId, strictness: &Strictness) -> (Lowered, u32) {
+    let mut lowering = Lowering::new(model);
+    let profile = lowering.profile(schema::Profile::request(strictness));
+    let root = lowering.lower(profile, [schema]);
+    let diagnostics = refused_patterns(&mut lowering);
+    let (nodes, patterns, recorder) = lowering.finish();
+    let (nodes, moved) = share(&nodes, &[root]);
+    let mut tables = Tables::new(model);
+    write_patterns(&mut tables, &patterns);
+    write_nodes(&mut tables, &nodes);
+    let sections = tables.sections;
+    (Lowered { sections, recorder, diagnostics }, moved.get(&root).map_or(0, |node| node.0))
+}
+
+fn refused_patterns(lowering: &mut Lowering<'_>) -> Vec<Diagnostic> {
+    let model = lowering.model();
+    let refused = std::mem::take(&mut lowering.refused_patterns);
+    refused
+        .into_iter()
+        .map(|(origin, reason)| {
+            Diagnostic::new(
+                PATTERN_UNSUPPORTED,
+                format!("this pattern cannot be enforced: {reason}"),
+            )
+            .at(Span::of(origin, model))
+            .help("`strictness.unsupported_patterns: not_enforced` leaves such patterns out")
+        })
+        .collect()
 }

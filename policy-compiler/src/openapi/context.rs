@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use crate::diag::{self, Code, Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::ir::{
-    At, DocumentId, Header, Ignored, MediaType, Model, Operation, Origin, Parameter, PointerId,
-    Pointers, SchemaId, Unsupported, Version,
+    At, Dialect, DocumentId, Header, Ignored, MediaType, Model, Operation, Origin, Parameter,
+    PointerId, Pointers, SchemaId, Unsupported, Version,
 };
-use crate::source::{Kind, Library, NodeId, Place, RefError};
+use crate::source::{Kind, Library, NodeId, Place, RefError, ResourceId};
 
 /// The headers and the media types of a response.
 type ResponseContent = (Vec<Header>, Vec<MediaType>);
@@ -20,9 +20,13 @@ pub(super) struct Context<'a> {
     /// What an unresolvable `$ref` in a schema is.
     pub unresolved: Unsupported,
     /// Schemas by where they stand.
-    pub schemas: HashMap<(DocumentId, NodeId, Version), SchemaId>,
+    pub schemas: HashMap<(DocumentId, NodeId, Dialect), SchemaId>,
+    /// The resource that each schema belongs to, by id.
+    pub resources: Vec<ResourceId>,
+    /// Whether there are dynamic anchors, so that the way to a schema matters.
+    pub scoped: bool,
     /// Schemas that have an id, but no content yet.
-    pub queue: Vec<(SchemaId, Place<'a>, Version)>,
+    pub queue: Vec<(SchemaId, Place<'a>, Dialect)>,
     /// Parameters and responses that were read, since operations share them.
     pub parameters: HashMap<(DocumentId, NodeId, Version), Option<Parameter>>,
     pub responses: HashMap<(DocumentId, NodeId, Version), ResponseContent>,
@@ -31,7 +35,7 @@ pub(super) struct Context<'a> {
     callbacks: Vec<(Place<'a>, Version)>,
     queued_callbacks: HashSet<(DocumentId, NodeId)>,
     pointers: HashMap<(DocumentId, NodeId), PointerId>,
-    resolved: HashMap<(DocumentId, &'a str), Result<Place<'a>, RefError>>,
+    resolved: HashMap<(ResourceId, &'a str), Result<Place<'a>, RefError>>,
 }
 
 /// How many references in a row are followed.
@@ -45,6 +49,8 @@ impl<'a> Context<'a> {
             model: Model::default(),
             unresolved: Unsupported::Error,
             schemas: HashMap::new(),
+            resources: Vec::new(),
+            scoped: library.has_dynamic_anchors(),
             queue: Vec::new(),
             parameters: HashMap::new(),
             responses: HashMap::new(),
@@ -122,11 +128,35 @@ impl<'a> Context<'a> {
         });
     }
 
-    /// Where a reference leads.
-    pub fn resolve(&mut self, from: DocumentId, text: &'a str) -> Result<Place<'a>, RefError> {
+    /// Where a reference that stands at a place leads.
+    pub fn resolve(&mut self, from: Place<'a>, text: &'a str) -> Result<Place<'a>, RefError> {
         let library = self.library;
-        let known = self.resolved.entry((from, text));
+        let known = self.resolved.entry((library.resource(from), text));
         known.or_insert_with(|| library.resolve(from, text)).clone()
+    }
+
+    /// The dialect of a schema whose surroundings are of another: what the resource names that it
+    /// belongs to.
+    pub fn dialect_at(&self, place: Place<'a>, around: Dialect) -> Dialect {
+        let root = self.library.root_of(self.library.resource(place));
+        let field = if root.get("openapi").is_some() { "jsonSchemaDialect" } else { "$schema" };
+        let named = root.get(field).filter(|_| around != Dialect::OpenApi3_0 || field == "$schema");
+        named.and_then(|place| self.dialect_of(place)).unwrap_or(around)
+    }
+
+    /// The dialect that the text at a place names, if it is known.
+    pub fn dialect_of(&self, place: Place<'a>) -> Option<Dialect> {
+        let text = place.node.as_str()?;
+        if let Some(known) = Dialect::named(text) {
+            return Some(known);
+        }
+        let metaschema = self.library.resolve(place, text).ok()?;
+        let vocabulary = metaschema.get("$vocabulary")?;
+        let validation = "https://json-schema.org/draft/2020-12/vocab/validation";
+        Some(match vocabulary.get(validation) {
+            Some(_) => Dialect::Draft2020,
+            None => Dialect::Unasserted2020,
+        })
     }
 
     /// Follows `$ref`s of anything but schemas. Failures are reported.
@@ -138,7 +168,7 @@ impl<'a> Context<'a> {
                 self.wrong_type(reference, "`$ref`", "a string");
                 return None;
             };
-            match self.resolve(at.document, text) {
+            match self.resolve(at, text) {
                 Ok(target) => at = target,
                 Err(error) => {
                     let span = self.library.span(reference);

@@ -19,8 +19,8 @@ use std::collections::HashMap;
 
 use crate::diag::{self, Diagnostic, Diagnostics, Span};
 use crate::ir::{
-    Api, At, BasePath, Document, DocumentId, Model, Operation, ParameterValue, SchemaId, Template,
-    Unsupported, Usage, Version, Webhook,
+    Api, At, BasePath, Dialect, Document, DocumentId, Model, Operation, ParameterValue, SchemaId,
+    Template, Unsupported, Usage, Version, Webhook,
 };
 use crate::source::{Library, Place};
 
@@ -40,24 +40,44 @@ pub struct ApiDocuments {
 /// Reads APIs. The model lacks settings, hosts and everything else that the policy says.
 pub fn read(library: &Library<'_>, apis: &[ApiDocuments], diagnostics: &mut Diagnostics) -> Model {
     let mut cx = Context::new(library, diagnostics);
-    cx.model.documents = library
-        .documents()
-        .map(|id| Document {
-            path: library.path(id).to_owned(),
-            version: Version::V3_0,
-            root: false,
-            title: None,
-            revision: None,
-        })
-        .collect();
+    cx.model.documents = documents(library);
     for api in apis {
         cx.unresolved = api.unresolved_refs;
         let read = read_api(&mut cx, api);
         cx.model.apis.push(read);
     }
     schema::drain(&mut cx);
+    schema::specialise(&mut cx);
     mark_usage(&mut cx);
     cx.model
+}
+
+/// Reads a file that is one JSON Schema: gives a model without APIs, and the schema.
+pub fn read_schema(
+    library: &Library<'_>,
+    document: DocumentId,
+    dialect: Dialect,
+    diagnostics: &mut Diagnostics,
+) -> (Model, SchemaId) {
+    let mut cx = Context::new(library, diagnostics);
+    cx.model.documents = documents(library);
+    let root = Place { document, node: library.tree(document).root() };
+    let id = schema::id_in(&mut cx, root, dialect);
+    schema::drain(&mut cx);
+    schema::specialise(&mut cx);
+    schema::mark(&mut cx, [id], Usage::REQUEST_BODY);
+    (cx.model, id)
+}
+
+fn documents(library: &Library<'_>) -> Vec<Document> {
+    let of = |id| Document {
+        path: library.path(id).to_owned(),
+        version: Version::V3_0,
+        root: false,
+        title: None,
+        revision: None,
+    };
+    library.documents().map(of).collect()
 }
 
 fn read_api(cx: &mut Context<'_>, source: &ApiDocuments) -> Api {

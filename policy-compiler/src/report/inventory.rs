@@ -81,7 +81,7 @@ enum Part {
 
 /// Lists every construct of the documents and of what they refer to, in a fixed order.
 pub fn take(library: &Library<'_>, roots: &[DocumentId]) -> Vec<Construct> {
-    let mut walk = Walk { library, seen: HashMap::new(), found: HashMap::new(), stack: Vec::new() };
+    let mut walk = Walk::new(library);
     for root in roots {
         walk.document(Place { document: *root, node: library.tree(*root).root() });
     }
@@ -93,17 +93,16 @@ pub fn take(library: &Library<'_>, roots: &[DocumentId]) -> Vec<Construct> {
         }
     }
     walk.run();
-    let mut constructs: Vec<_> = walk.found.into_values().collect();
-    constructs.sort_by(|a, b| {
-        (a.document, a.line, a.column, &a.pointer, a.construct).cmp(&(
-            b.document,
-            b.line,
-            b.column,
-            &b.pointer,
-            b.construct,
-        ))
-    });
-    constructs
+    walk.sorted()
+}
+
+/// Lists every construct of a file that is one JSON Schema, and of what it refers to.
+pub fn take_schema(library: &Library<'_>, root: DocumentId) -> Vec<Construct> {
+    let mut walk = Walk::new(library);
+    let place = Place { document: root, node: library.tree(root).root() };
+    walk.stack.push((place, Part::Schema, Reach::REQUEST));
+    walk.run();
+    walk.sorted()
 }
 
 struct Walk<'a> {
@@ -115,6 +114,25 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    fn new(library: &'a Library<'a>) -> Self {
+        Walk { library, seen: HashMap::new(), found: HashMap::new(), stack: Vec::new() }
+    }
+
+    /// What was found, in the order of the documents.
+    fn sorted(self) -> Vec<Construct> {
+        let mut constructs: Vec<_> = self.found.into_values().collect();
+        constructs.sort_by(|a, b| {
+            (a.document, a.line, a.column, &a.pointer, a.construct).cmp(&(
+                b.document,
+                b.line,
+                b.column,
+                &b.pointer,
+                b.construct,
+            ))
+        });
+        constructs
+    }
+
     fn document(&mut self, root: Place<'a>) {
         self.shared(root, Reach::REQUEST);
         for (name, item) in members(root.get("paths")) {
@@ -156,7 +174,7 @@ impl<'a> Walk<'a> {
             }
             // A reference is no construct; its target is visited as the same part.
             if let Some(text) = place.get("$ref").and_then(|r| r.node.as_str()) {
-                match self.library.resolve(place.document, text) {
+                match self.library.resolve(place, text) {
                     Ok(target) => self.stack.push((target, part, reach)),
                     Err(_) => self.add_at(place, "$ref", reach),
                 }

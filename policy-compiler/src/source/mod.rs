@@ -8,12 +8,14 @@ mod json;
 mod reference;
 mod scalar;
 mod tree;
+mod uri;
 mod yaml;
 
 pub use reference::{Fragment, RefError, Reference, decode, join};
 pub use tree::{Kind, MAX_DEPTH, MAX_NODES, Member, Node, NodeId, Position, Tree};
+pub use uri::Naming;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::diag::{self, Code, Diagnostic, Diagnostics, Files, Span, did_you_mean};
@@ -129,12 +131,36 @@ pub struct Library<'s> {
     files: Files,
     loaded: Vec<Loaded>,
     by_path: HashMap<String, Result<DocumentId, String>>,
+    /// Resources by their names.
+    by_uri: HashMap<String, ResourceId>,
+    /// How files that do not say so themselves name schemas.
+    naming: Naming,
+    mappings: Vec<Mapping>,
+}
+
+/// Where the files are that URIs with a common beginning lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// What the URIs begin with.
+    pub uri: String,
+    /// What takes its place in the path of the file.
+    pub path: String,
+}
+
+/// A file, or a schema in it that has a name of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ResourceId {
+    /// The file.
+    pub document: DocumentId,
+    /// Index among the resources of the file; the file itself is 0.
+    pub index: u32,
 }
 
 struct Loaded {
     path: String,
     tree: Tree,
-    anchors: HashMap<String, NodeId>,
+    resources: Vec<uri::Resource>,
+    by_node: HashMap<NodeId, u32>,
     parsed: bool,
     // What is wrong with the file's text, until it is reported.
     pending: Vec<Diagnostic>,
@@ -169,8 +195,14 @@ impl<'a> Place<'a> {
 impl<'s> Library<'s> {
     /// An empty library.
     pub fn new(sources: &'s dyn Sources) -> Self {
+        Self::with(sources, Naming::Anywhere, Vec::new())
+    }
+
+    /// An empty library for files that name schemas in a certain way, some of which stand for URIs.
+    pub fn with(sources: &'s dyn Sources, naming: Naming, mappings: Vec<Mapping>) -> Self {
         let (files, loaded) = (Files::default(), Vec::new());
-        Self { sources, files, loaded, by_path: HashMap::new() }
+        let (by_path, by_uri) = (HashMap::new(), HashMap::new());
+        Self { sources, files, loaded, by_path, by_uri, naming, mappings }
     }
 
     /// Texts of the files, for rendering diagnostics.
@@ -251,9 +283,11 @@ impl<'s> Library<'s> {
         let id = self.load_one(&join("", path))?;
         let mut next = id.index();
         while next < self.loaded.len() {
-            for file in self.named_files(next) {
+            for uri in self.named_files(next) {
                 // Failures matter only when the reference is followed.
-                let _ = self.load_one(&file);
+                if let Some(path) = self.path_of(&uri) {
+                    let _ = self.load_as(&path, &uri);
+                }
             }
             next += 1;
         }
@@ -263,15 +297,30 @@ impl<'s> Library<'s> {
     }
 
     fn load_one(&mut self, path: &str) -> Result<DocumentId, String> {
+        let mapped = self.mappings.iter().find_map(|m| Some((m, path.strip_prefix(&m.path)?)));
+        let uri = mapped.map_or_else(|| path.to_owned(), |(m, rest)| format!("{}{rest}", m.uri));
+        self.load_as(path, &uri)
+    }
+
+    /// The path of the file that a URI leads to; none where it would have to be fetched.
+    fn path_of(&self, uri: &str) -> Option<String> {
+        if !reference::has_scheme(uri) {
+            return Some(uri.to_owned());
+        }
+        let mut mapped = self.mappings.iter();
+        mapped.find_map(|m| Some(format!("{}{}", m.path, uri.strip_prefix(&m.uri)?)))
+    }
+
+    fn load_as(&mut self, path: &str, uri: &str) -> Result<DocumentId, String> {
         if let Some(known) = self.by_path.get(path) {
             return known.clone();
         }
-        let result = self.read(path);
+        let result = self.read(path, uri);
         self.by_path.insert(path.to_owned(), result.clone());
         result
     }
 
-    fn read(&mut self, path: &str) -> Result<DocumentId, String> {
+    fn read(&mut self, path: &str, uri: &str) -> Result<DocumentId, String> {
         if self.loaded.len() >= MAX_FILES {
             return Err(format!("more than {MAX_FILES} files"));
         }
@@ -291,26 +340,92 @@ impl<'s> Library<'s> {
         };
         let parsed = tree.is_some();
         let tree = tree.unwrap_or_else(Tree::empty);
-        let anchors = anchors(&tree);
+        let resources = uri::resources(&tree, uri, naming_of(&tree).unwrap_or(self.naming));
         let id = DocumentId(self.loaded.len() as u32);
+        for (index, resource) in (0..).zip(&resources) {
+            let known = ResourceId { document: id, index };
+            self.by_uri.entry(resource.uri.clone()).or_insert(known);
+        }
+        self.by_uri.entry(uri.to_owned()).or_insert(ResourceId { document: id, index: 0 });
+        let by_node = resources.iter().zip(0..).map(|(r, index)| (r.node, index)).collect();
         let pending = diagnostics.sorted().into_iter().cloned().collect();
-        self.loaded.push(Loaded { path: path.to_owned(), tree, anchors, parsed, pending });
+        let path = path.to_owned();
+        self.loaded.push(Loaded { path, tree, resources, by_node, parsed, pending });
         Ok(id)
     }
 
-    /// Files that references in a loaded file name.
+    /// The resource that a place belongs to.
+    pub fn resource(&self, place: Place<'_>) -> ResourceId {
+        let by_node = &self.loaded[place.document.index()].by_node;
+        let mut at = Some(place.node);
+        while let Some(node) = at {
+            if let Some(index) = by_node.get(&node.id()) {
+                return ResourceId { document: place.document, index: *index };
+            }
+            at = node.parent();
+        }
+        ResourceId { document: place.document, index: 0 }
+    }
+
+    /// Every resource of every file.
+    pub fn resources(&self) -> impl Iterator<Item = ResourceId> {
+        self.documents().flat_map(|document| {
+            let count = self.loaded[document.index()].resources.len() as u32;
+            (0..count).map(move |index| ResourceId { document, index })
+        })
+    }
+
+    /// Where a resource begins.
+    pub fn root_of(&self, resource: ResourceId) -> Place<'_> {
+        let loaded = &self.loaded[resource.document.index()];
+        let of = loaded.resources.get(resource.index as usize);
+        let node = of.map_or(loaded.tree.root(), |of| loaded.tree.node(of.node));
+        Place { document: resource.document, node }
+    }
+
+    /// The `$dynamicAnchor`s of a resource.
+    pub fn dynamic_anchors(&self, resource: ResourceId) -> impl Iterator<Item = (&str, Place<'_>)> {
+        let loaded = &self.loaded[resource.document.index()];
+        let of = loaded.resources.get(resource.index as usize).into_iter();
+        of.flat_map(|of| &of.dynamic).map(move |(name, node)| {
+            let node = loaded.tree.node(*node);
+            (name.as_str(), Place { document: resource.document, node })
+        })
+    }
+
+    /// Whether any file has a `$dynamicAnchor`.
+    pub fn has_dynamic_anchors(&self) -> bool {
+        self.loaded.iter().flat_map(|l| &l.resources).any(|r| !r.dynamic.is_empty())
+    }
+
+    fn base(&self, place: Place<'_>) -> &str {
+        let id = self.resource(place);
+        let resources = &self.loaded[id.document.index()].resources;
+        resources.get(id.index as usize).map_or("", |resource| &resource.uri)
+    }
+
+    /// URIs of files that references in a loaded file name.
     fn named_files(&self, index: usize) -> Vec<String> {
         let loaded = &self.loaded[index];
+        let document = DocumentId(index as u32);
         let mut files = Vec::new();
-        for node in loaded.tree.nodes() {
-            let Some(text) = node.get("$ref").and_then(Node::as_str) else { continue };
-            if text.starts_with('#') {
-                continue;
+        let mut seen = HashSet::new();
+        let mut add = |uri: String| {
+            if seen.insert(uri.clone()) {
+                files.push(uri);
             }
-            if let Ok(Reference { path: Some(path), .. }) = Reference::parse(text) {
-                let path = join(&loaded.path, &path);
-                if !files.contains(&path) {
-                    files.push(path);
+        };
+        for node in loaded.tree.nodes() {
+            for keyword in ["$ref", "$dynamicRef", "$schema"] {
+                let Some(text) = node.get(keyword).and_then(Node::as_str) else { continue };
+                let path = text.split('#').next().unwrap_or("");
+                if path.is_empty() || (keyword == "$schema" && self.mappings.is_empty()) {
+                    continue;
+                }
+                let base = self.base(Place { document, node });
+                add(uri::resolve(base, path));
+                if base != loaded.path && !reference::has_scheme(path) {
+                    add(uri::resolve(&loaded.path, path));
                 }
             }
         }
@@ -322,46 +437,79 @@ impl<'s> Library<'s> {
                 if let (true, Ok(Reference { path: Some(path), .. })) =
                     (is_file, Reference::parse(text))
                 {
-                    files.push(join(&loaded.path, &path));
+                    add(join(&loaded.path, &path));
                 }
             }
         }
         files
     }
 
-    /// Where a reference that stands in `from` leads.
-    pub fn resolve(&self, from: DocumentId, text: &str) -> Result<Place<'_>, RefError> {
-        let reference = Reference::parse(text)?;
-        let document = match &reference.path {
-            None => from,
-            Some(path) => {
-                let path = join(self.path(from), path);
-                match self.by_path.get(&path) {
-                    Some(Ok(id)) => *id,
-                    Some(Err(why)) => return Err(unresolved(text, format!("`{path}`: {why}"))),
-                    None => return Err(unresolved(text, format!("`{path}` was not read"))),
-                }
-            }
-        };
-        let tree = self.tree(document);
-        if !self.loaded[document.index()].parsed {
-            let path = self.path(document);
+    /// Where a reference that stands at a place leads.
+    pub fn resolve(&self, from: Place<'_>, text: &str) -> Result<Place<'_>, RefError> {
+        let (path, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let target =
+            if path.is_empty() { self.resource(from) } else { self.target(from, path, text)? };
+        let fragment = Fragment::parse(fragment, text)?;
+        let document = target.document;
+        let loaded = &self.loaded[document.index()];
+        let (tree, path) = (&loaded.tree, &loaded.path);
+        if !loaded.parsed {
             return Err(unresolved(text, format!("`{path}` could not be read")));
         }
-        let tokens = match reference.fragment {
+        let resource = loaded.resources.get(target.index as usize);
+        let root = resource.map_or(tree.root(), |resource| tree.node(resource.node));
+        let tokens = match fragment {
             Fragment::Pointer(tokens) => tokens,
             Fragment::Anchor(name) => {
-                let id = self.loaded[document.index()].anchors.get(&name);
+                let id = resource.and_then(|resource| resource.anchors.get(&name));
                 let why = || unresolved(text, format!("there is no `$anchor: {name}`"));
                 return Ok(Place { document, node: tree.node(*id.ok_or_else(why)?) });
             }
         };
-        let mut node = tree.root();
+        let mut node = root;
         for token in &tokens {
             node = node.child(token).ok_or_else(|| missing_child(text, token, node))?;
         }
         Ok(Place { document, node })
     }
+
+    /// The resource that a reference `text` leads to, whose part before `#` is `path`.
+    fn target(&self, from: Place<'_>, path: &str, text: &str) -> Result<ResourceId, RefError> {
+        let file = self.path(from.document);
+        let by_name = uri::resolve(self.base(from), path);
+        if let Some(known) = self.by_uri.get(&by_name) {
+            return Ok(*known);
+        }
+        // A name says where a file would be published; beside each other the files are found too.
+        let whole = |document| ResourceId { document, index: 0 };
+        if reference::has_scheme(&by_name)
+            && let Some(path) = self.path_of(&by_name)
+            && let Some(Ok(document)) = self.by_path.get(&path)
+        {
+            return Ok(whole(*document));
+        }
+        let Reference { path, .. } = Reference::parse(text)?;
+        let path = join(file, &path.unwrap_or_default());
+        match self.by_path.get(&path) {
+            Some(Ok(document)) => Ok(whole(*document)),
+            Some(Err(why)) => Err(unresolved(text, format!("`{path}`: {why}"))),
+            None if reference::has_scheme(&by_name) => Err(reference::remote(text)),
+            None => Err(unresolved(text, format!("`{path}` was not read"))),
+        }
+    }
+}
+
+/// How a file names schemas, where its root tells.
+fn naming_of(tree: &Tree) -> Option<Naming> {
+    let root = tree.root();
+    if root.get("swagger").is_some() {
+        return Some(Naming::None);
+    }
+    if let Some(version) = root.get("openapi").and_then(Node::as_text) {
+        return Some(if version.starts_with("3.0") { Naming::None } else { Naming::Anywhere });
+    }
+    let dialect = root.get("$schema").and_then(Node::as_str)?;
+    dialect.contains("draft-04/schema").then_some(Naming::Draft4)
 }
 
 fn unresolved(text: &str, why: String) -> RefError {
@@ -388,19 +536,6 @@ fn not_utf8(path: &str, (why, line, column): (&str, u32, u32)) -> Diagnostic {
     Diagnostic::new(diag::NOT_UTF8, format!("`{path}` is not UTF-8 text: {why}"))
         .at(Span::word(path, line, column))
         .help("save the file as UTF-8")
-}
-
-/// Names of `$anchor` and `$dynamicAnchor` in a file.
-fn anchors(tree: &Tree) -> HashMap<String, NodeId> {
-    let mut anchors = HashMap::new();
-    for node in tree.nodes() {
-        for keyword in ["$anchor", "$dynamicAnchor"] {
-            if let Some(name) = node.get(keyword).and_then(Node::as_str) {
-                anchors.entry(name.to_owned()).or_insert(node.id());
-            }
-        }
-    }
-    anchors
 }
 
 /// The text of a file: UTF-8 without its byte order mark.
@@ -432,10 +567,12 @@ mod tests {
         let mut diagnostics = Diagnostics::default();
         let a = library.load("./api/a.yaml", &mut diagnostics).unwrap();
         assert!(!diagnostics.has_errors());
+        let root = |document| Place { document, node: library.tree(document).root() };
+        let a = root(a);
         let c = library.resolve(a, "b/c.json#/k%20y/0").unwrap();
         assert_eq!((library.path(c.document), c.node.pointer()), ("api/b/c.json", "/k y/0".into()));
-        let back = library.resolve(c.document, "../a.yaml#/x").unwrap();
-        assert_eq!(back.document, a);
+        let back = library.resolve(c, "../a.yaml#/x").unwrap();
+        assert_eq!(back.document, a.document);
         assert!(library.resolve(a, "b/c.json#top").is_ok());
         let gone = library.resolve(a, "../gone.yaml").unwrap_err();
         assert_eq!(gone.title, "`../gone.yaml` leads nowhere: `gone.yaml`: no such file");

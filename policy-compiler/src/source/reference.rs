@@ -41,38 +41,51 @@ impl RefError {
 impl Reference {
     /// Takes the text of a `$ref` apart.
     pub fn parse(text: &str) -> Result<Self, RefError> {
-        let bad = |why: &str| {
-            RefError::new(diag::BAD_REF, format!("`{text}` is not a valid reference: {why}"), None)
-        };
+        let bad = |why: &str| bad(text, why);
         let (path, fragment) = text.split_once('#').unwrap_or((text, ""));
         if has_scheme(path) || path.starts_with("//") {
-            return Err(RefError::new(
-                diag::REMOTE_REF,
-                format!("`{text}` leads to a URL, which is never fetched"),
-                Some("save the file beside the document and refer to it by a relative path".into()),
-            ));
+            return Err(remote(text));
         }
         let path = decode(path).ok_or_else(|| bad("broken percent-encoding"))?;
         if path.contains('\0') {
             return Err(bad("a path cannot hold NUL"));
         }
-        let fragment = decode(fragment).ok_or_else(|| bad("broken percent-encoding"))?;
-        let fragment = match fragment.strip_prefix('/') {
-            Some(rest) => Fragment::Pointer(
-                rest.split('/')
-                    .map(unescape)
-                    .collect::<Option<_>>()
-                    .ok_or_else(|| bad("`~` in a JSON pointer must be followed by `0` or `1`"))?,
-            ),
-            None if fragment.is_empty() => Fragment::Pointer(Vec::new()),
-            None => Fragment::Anchor(fragment),
-        };
+        let fragment = Fragment::parse(fragment, text)?;
         Ok(Self { path: (!path.is_empty()).then_some(path), fragment })
     }
 }
 
+impl Fragment {
+    /// Takes apart what follows `#` in the reference `text`.
+    pub(super) fn parse(fragment: &str, text: &str) -> Result<Self, RefError> {
+        let fragment = decode(fragment).ok_or_else(|| bad(text, "broken percent-encoding"))?;
+        Ok(match fragment.strip_prefix('/') {
+            Some(rest) => {
+                let tokens = rest.split('/').map(unescape).collect::<Option<_>>();
+                let why = "`~` in a JSON pointer must be followed by `0` or `1`";
+                Fragment::Pointer(tokens.ok_or_else(|| bad(text, why))?)
+            }
+            None if fragment.is_empty() => Fragment::Pointer(Vec::new()),
+            None => Fragment::Anchor(fragment),
+        })
+    }
+}
+
+fn bad(text: &str, why: &str) -> RefError {
+    RefError::new(diag::BAD_REF, format!("`{text}` is not a valid reference: {why}"), None)
+}
+
+/// The error of a reference to a URL that nothing local goes by.
+pub(super) fn remote(text: &str) -> RefError {
+    RefError::new(
+        diag::REMOTE_REF,
+        format!("`{text}` leads to a URL, which is never fetched"),
+        Some("save the file beside the document and refer to it by a relative path".into()),
+    )
+}
+
 /// Whether a URI reference starts with a scheme. A single letter is taken for a Windows drive.
-fn has_scheme(text: &str) -> bool {
+pub(super) fn has_scheme(text: &str) -> bool {
     let Some((scheme, _)) = text.split_once(':') else { return false };
     scheme.len() > 1
         && scheme.starts_with(|c: char| c.is_ascii_alphabetic())

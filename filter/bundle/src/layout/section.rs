@@ -59,6 +59,11 @@ macro_rules! sections {
 
         #[cfg(feature = "writer")]
         impl Sections {
+            /// The records as a reader sees them.
+            pub fn view(&self) -> View<'_> {
+                View { $( $field: &self.$field ),+ }
+            }
+
             /// The bytes of each section, ids ascending.
             pub fn as_bytes(&self) -> Vec<(SectionId, &[u8])> {
                 vec![ $( (SectionId::$variant, zerocopy::IntoBytes::as_bytes(self.$field.as_slice())) ),+ ]

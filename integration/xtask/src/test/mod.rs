@@ -33,6 +33,8 @@ enum Stage {
     Clippy,
     /// Unit, golden, property and engine tests on this machine
     Native,
+    /// The JSON Schema test suite of both drafts, where PORTCULLIS_DATA has it
+    Suites,
     /// Engine tests and the case suite in wasm, under Node
     Wasm,
     /// The module, the case suite and the traps in a real Envoy
@@ -42,8 +44,16 @@ enum Stage {
 }
 
 impl Stage {
-    const ALL: [Self; 7] =
-        [Self::Fmt, Self::Tidy, Self::Clippy, Self::Native, Self::Wasm, Self::Envoy, Self::Deny];
+    const ALL: [Self; 8] = [
+        Self::Fmt,
+        Self::Tidy,
+        Self::Clippy,
+        Self::Native,
+        Self::Suites,
+        Self::Wasm,
+        Self::Envoy,
+        Self::Deny,
+    ];
 
     fn run(self, workspace: &Workspace, filter: Option<&str>) -> Result<Counts> {
         match self {
@@ -51,6 +61,7 @@ impl Stage {
             Self::Tidy => tidy::run(workspace),
             Self::Clippy => stages::clippy(workspace),
             Self::Native => stages::native(workspace, filter),
+            Self::Suites => stages::suites(workspace),
             Self::Wasm => stages::wasm(workspace, filter),
             Self::Envoy => stages::envoy(workspace, filter),
             Self::Deny => stages::deny(workspace),

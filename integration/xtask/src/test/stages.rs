@@ -77,6 +77,19 @@ pub fn envoy(workspace: &Workspace, filter: Option<&str>) -> Result<Counts> {
     counts::of(with_output_shown(&mut command, filter))
 }
 
+pub fn suites(workspace: &Workspace) -> Result<Counts> {
+    if !crate::suite::has_json_schema(workspace) {
+        return Ok(Counts::skip("conformance suites: no data (set PORTCULLIS_DATA)"));
+    }
+    let mut counts = Counts::default();
+    for draft in ["2020-12", "4"] {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["suite", "json-schema", "--draft", draft]);
+        counts.add(passes(&mut command)?);
+    }
+    Ok(counts)
+}
+
 pub fn deny(workspace: &Workspace) -> Result<Counts> {
     if process::find("cargo-deny").is_none() {
         return Ok(Counts::skip(

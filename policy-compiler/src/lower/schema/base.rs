@@ -10,11 +10,11 @@ use super::node::{
 use super::number::numbers;
 use super::union::Union;
 use super::{Lowering, record::string_format};
-use crate::ir::{Action, Formats, Origin, Property, Schema, SchemaId};
+use crate::ir::{Action, Dialect, Formats, Origin, Property, Schema, SchemaId, Type};
 use crate::lower::pattern::Pattern;
 use portcullis_bundle::layout::{
-    CompositionKind, Keyword, SCHEMA_SENSITIVE, TYPE_ARRAY, TYPE_FRACTION, TYPE_INTEGER,
-    TYPE_OBJECT, TYPE_STRING,
+    CompositionKind, Keyword, SCHEMA_INTEGER_LEXICAL, SCHEMA_SENSITIVE, TYPE_ARRAY, TYPE_FRACTION,
+    TYPE_INTEGER, TYPE_OBJECT, TYPE_STRING,
 };
 use std::collections::HashMap;
 
@@ -49,6 +49,10 @@ impl<'m> Lowering<'m> {
             ];
             let written = keywords.into_iter().filter_map(|(k, origin)| Some((k, origin?)));
             node.traces.extend(written);
+            let integer = schema.types.is_some_and(|types| types.value.contains(Type::Integer));
+            if integer && schema.dialect == Dialect::Draft4 {
+                node.flags |= SCHEMA_INTEGER_LEXICAL;
+            }
             let secret = schema.string.format.as_ref().is_some_and(|f| f.value == "password");
             if secret || schema.write_only.is_some_and(|w| w.value) {
                 node.flags |= SCHEMA_SENSITIVE;

@@ -43,11 +43,18 @@ pub fn keywords(schema: &Schema) -> Vec<(&'static str, Origin)> {
     }
     if let Some(of) = schema.array.get() {
         written! {
-            "items": of.items, "prefixItems": of.prefix_items,
             "minItems": of.min_items, "maxItems": of.max_items, "uniqueItems": of.unique_items,
             "contains": of.contains, "minContains": of.min_contains,
             "maxContains": of.max_contains, "unevaluatedItems": of.unevaluated_items,
         }
+    }
+    if let Some(of) = schema.array.get() {
+        let names = match of.item_list {
+            Some(_) => ["additionalItems", "items"],
+            None => ["items", "prefixItems"],
+        };
+        found.extend(of.items.map(|at| (names[0], at.origin)));
+        found.extend(of.prefix_items.as_ref().map(|at| (names[1], at.origin)));
     }
     if let Some(of) = schema.object.get() {
         written! {
@@ -55,10 +62,18 @@ pub fn keywords(schema: &Schema) -> Vec<(&'static str, Origin)> {
             "additionalProperties": of.additional_properties,
             "minProperties": of.min_properties, "maxProperties": of.max_properties,
             "patternProperties": of.pattern_properties, "propertyNames": of.property_names,
-            "dependentRequired": of.dependent_required,
-            "dependentSchemas": of.dependent_schemas,
+            "dependencies": of.dependencies,
             "unevaluatedProperties": of.unevaluated_properties,
         }
+    }
+    if let Some(of) = schema.object.get() {
+        let older = of.dependencies.map(|at| at.origin);
+        let lists = [
+            ("dependentRequired", of.dependent_required.as_ref().map(|at| at.origin)),
+            ("dependentSchemas", of.dependent_schemas.as_ref().map(|at| at.origin)),
+        ];
+        let written = lists.into_iter().filter_map(|(name, at)| Some((name, at?)));
+        found.extend(written.filter(|(_, at)| Some(*at) != older));
     }
     if let Some(of) = schema.applied.get() {
         written! {

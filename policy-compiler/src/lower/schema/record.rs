@@ -87,7 +87,7 @@ impl Lowering<'_> {
             "$ref" if schema.unresolved.is_some() => not_enforced("the reference leads nowhere"),
             "$dynamicRef" => match &schema.dynamic_reference {
                 Some(at) if at.value.anchor.is_some() => {
-                    approximated("taken as `$ref`, without regard to the dynamic scope")
+                    not_enforced("it would need more dynamic scopes than are followed")
                 }
                 _ => ENFORCED,
             },

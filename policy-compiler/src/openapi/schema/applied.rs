@@ -2,12 +2,12 @@
 
 use crate::diag::{self, Diagnostic};
 use crate::ir::{
-    At, DependentRequired, Discriminator, DiscriminatorMapping, Property, Schema, SchemaId, Version,
+    At, DependentRequired, Dialect, Discriminator, DiscriminatorMapping, Property, Schema, SchemaId,
 };
 use crate::source::{Fragment, Kind, Place, Reference};
 
 use super::super::context::Context;
-use super::id_of;
+use super::id_in;
 
 /// Reads a keyword, if it is one of these.
 pub(super) fn read<'a>(
@@ -16,15 +16,18 @@ pub(super) fn read<'a>(
     owner: Place<'a>,
     name: &str,
     place: Place<'a>,
-    version: Version,
+    dialect: Dialect,
 ) -> bool {
     let one = |cx: &mut Context<'a>| {
-        let id = id_of(cx, place, version);
+        let id = id_in(cx, place, dialect);
         Some(cx.at(id, place))
     };
     match name {
         "items" => {
-            if matches!(place.node.kind(), Kind::Array(_)) {
+            if matches!(place.node.kind(), Kind::Array(_)) && dialect.has_item_lists() {
+                schema.array.prefix_items = list(cx, owner, name, dialect);
+                schema.array.item_list = Some(cx.at(true, place));
+            } else if matches!(place.node.kind(), Kind::Array(_)) {
                 let title = "`items` is one schema; a list of them belongs to older JSON Schema";
                 cx.report_with(diag::MISPLACED_KEYWORD, place, title, "write `prefixItems` (3.1)");
                 cx.ignore(place, "items", "a list of schemas is not a form of this version");
@@ -32,26 +35,40 @@ pub(super) fn read<'a>(
                 schema.array.items = one(cx);
             }
         }
+        "additionalItems" => {
+            let listed =
+                owner.get("items").is_some_and(|i| matches!(i.node.kind(), Kind::Array(_)));
+            if listed {
+                schema.array.items = one(cx);
+                schema.array.item_list = Some(cx.at(true, place));
+            } else {
+                cx.ignore(place, name, "no list of `items` beside it");
+            }
+        }
         "contains" => schema.array.contains = one(cx),
         "unevaluatedItems" => schema.array.unevaluated_items = one(cx),
-        "prefixItems" => schema.array.prefix_items = list(cx, owner, name, version),
+        "prefixItems" => schema.array.prefix_items = list(cx, owner, name, dialect),
         "additionalProperties" => schema.object.additional_properties = one(cx),
         "unevaluatedProperties" => schema.object.unevaluated_properties = one(cx),
         "propertyNames" => schema.object.property_names = one(cx),
-        "properties" => schema.object.properties = Some(properties(cx, place, version)),
+        "properties" => schema.object.properties = Some(properties(cx, place, dialect)),
         "patternProperties" => {
-            schema.object.pattern_properties = Some(named(cx, owner, name, version));
+            schema.object.pattern_properties = Some(named(cx, owner, name, dialect));
         }
         "dependentSchemas" => {
-            schema.object.dependent_schemas = Some(named(cx, owner, name, version));
+            let read = named(cx, owner, name, dialect);
+            add_all(&mut schema.object.dependent_schemas, read);
         }
         "dependentRequired" => {
-            schema.object.dependent_required = Some(dependent_required(cx, owner));
+            let members = cx.members(place, "`dependentRequired`");
+            let read = dependent_required(cx, members, name);
+            add_all(&mut schema.object.dependent_required, cx.at(read, place));
         }
+        "dependencies" => dependencies(cx, schema, place, dialect),
         "contentSchema" => schema.string.content_schema = one(cx),
-        "allOf" => schema.applied.all_of = list(cx, owner, name, version),
-        "anyOf" => schema.applied.any_of = list(cx, owner, name, version),
-        "oneOf" => schema.applied.one_of = list(cx, owner, name, version),
+        "allOf" => schema.applied.all_of = list(cx, owner, name, dialect),
+        "anyOf" => schema.applied.any_of = list(cx, owner, name, dialect),
+        "oneOf" => schema.applied.one_of = list(cx, owner, name, dialect),
         "not" => schema.applied.not = one(cx),
         "if" => schema.applied.if_ = one(cx),
         "then" => schema.applied.then = one(cx),
@@ -66,15 +83,15 @@ pub(super) fn reference<'a>(
     cx: &mut Context<'a>,
     owner: Place<'a>,
     place: Place<'a>,
-    version: Version,
+    dialect: Dialect,
 ) -> Option<SchemaId> {
     let text = place.node.as_str()?;
-    match cx.resolve(place.document, text) {
+    match cx.resolve(place, text) {
         Ok(target) if target.key() == owner.key() => {
             cx.report(diag::CIRCULAR_REF, place, format!("`{text}` leads back to itself"));
             None
         }
-        Ok(target) => Some(id_of(cx, target, version)),
+        Ok(target) => Some(id_in(cx, target, dialect)),
         Err(error) => Some(super::unresolved(cx, owner, text, error)),
     }
 }
@@ -83,7 +100,7 @@ fn list<'a>(
     cx: &mut Context<'a>,
     owner: Place<'a>,
     name: &str,
-    version: Version,
+    dialect: Dialect,
 ) -> Option<At<Vec<SchemaId>>> {
     let place = owner.get(name)?;
     let elements = cx.list(owner, name);
@@ -95,7 +112,7 @@ fn list<'a>(
         }
         return None;
     }
-    let ids = elements.into_iter().map(|element| id_of(cx, element, version)).collect();
+    let ids = elements.into_iter().map(|element| id_in(cx, element, dialect)).collect();
     Some(cx.at(ids, place))
 }
 
@@ -103,22 +120,22 @@ fn named<'a>(
     cx: &mut Context<'a>,
     owner: Place<'a>,
     name: &str,
-    version: Version,
+    dialect: Dialect,
 ) -> At<Vec<Property>> {
     let place = owner.get(name).unwrap_or(owner);
     let members = cx.members(place, &format!("`{name}`"));
-    let children = members.into_iter().map(|(n, p)| property(cx, n, p, version)).collect();
+    let children = members.into_iter().map(|(n, p)| property(cx, n, p, dialect)).collect();
     cx.at(children, place)
 }
 
-fn property<'a>(cx: &mut Context<'a>, name: &str, place: Place<'a>, version: Version) -> Property {
-    let schema = id_of(cx, place, version);
+fn property<'a>(cx: &mut Context<'a>, name: &str, place: Place<'a>, dialect: Dialect) -> Property {
+    let schema = id_in(cx, place, dialect);
     Property { name: name.to_owned(), origin: cx.origin(place), schema }
 }
 
 /// `properties`. A `$ref` in it is a property of that name, unless it is a string: then the whole
 /// table is meant to come from elsewhere, which the specification does not allow but tools do.
-fn properties<'a>(cx: &mut Context<'a>, place: Place<'a>, version: Version) -> At<Vec<Property>> {
+fn properties<'a>(cx: &mut Context<'a>, place: Place<'a>, dialect: Dialect) -> At<Vec<Property>> {
     let mut children: Vec<Property> = Vec::new();
     let mut table = place;
     // Each table followed once is enough to find a circle.
@@ -126,7 +143,7 @@ fn properties<'a>(cx: &mut Context<'a>, place: Place<'a>, version: Version) -> A
         let mut next = None;
         for (name, member) in cx.members(table, "`properties`") {
             match member.node.as_str() {
-                Some(text) if name == "$ref" => match cx.resolve(table.document, text) {
+                Some(text) if name == "$ref" => match cx.resolve(table, text) {
                     Ok(target) => {
                         let title = "a reference in place of a table of properties";
                         cx.report(diag::MISPLACED_KEYWORD, member, title);
@@ -140,7 +157,7 @@ fn properties<'a>(cx: &mut Context<'a>, place: Place<'a>, version: Version) -> A
                 },
                 _ if children.iter().any(|p| p.name == name) => {}
                 _ => {
-                    let property = property(cx, name, member, version);
+                    let property = property(cx, name, member, dialect);
                     children.push(property);
                 }
             }
@@ -153,19 +170,46 @@ fn properties<'a>(cx: &mut Context<'a>, place: Place<'a>, version: Version) -> A
     cx.at(children, place)
 }
 
-fn dependent_required<'a>(cx: &mut Context<'a>, owner: Place<'a>) -> At<Vec<DependentRequired>> {
-    let place = owner.get("dependentRequired").unwrap_or(owner);
+fn dependent_required<'a>(
+    cx: &mut Context<'a>,
+    members: Vec<(&'a str, Place<'a>)>,
+    keyword: &str,
+) -> Vec<DependentRequired> {
     let mut entries = Vec::new();
-    for (name, list) in cx.members(place, "`dependentRequired`") {
+    for (name, list) in members {
         let Some(elements) = list.node.elements() else {
-            cx.wrong_type(list, "an entry of `dependentRequired`", "an array");
+            cx.wrong_type(list, &format!("an entry of `{keyword}`"), "an array");
             continue;
         };
         let required = elements.filter_map(|e| e.as_text().map(str::to_owned)).collect();
         let origin = cx.origin(list);
         entries.push(DependentRequired { name: name.to_owned(), origin, required });
     }
-    cx.at(entries, place)
+    entries
+}
+
+/// `dependencies` of the drafts before 2019-09: each entry is a list of names or a schema.
+fn dependencies<'a>(cx: &mut Context<'a>, schema: &mut Schema, place: Place<'a>, dialect: Dialect) {
+    let members = cx.members(place, "`dependencies`");
+    let (lists, schemas): (Vec<_>, Vec<_>) =
+        members.into_iter().partition(|(_, p)| matches!(p.node.kind(), Kind::Array(_)));
+    let lists = dependent_required(cx, lists, "dependencies");
+    let schemas: Vec<_> = schemas.into_iter().map(|(n, p)| property(cx, n, p, dialect)).collect();
+    schema.object.dependencies = Some(cx.at(true, place));
+    if !lists.is_empty() {
+        add_all(&mut schema.object.dependent_required, cx.at(lists, place));
+    }
+    if !schemas.is_empty() {
+        add_all(&mut schema.object.dependent_schemas, cx.at(schemas, place));
+    }
+}
+
+/// Adds entries to those that another keyword has brought.
+fn add_all<T>(to: &mut Option<At<Vec<T>>>, mut entries: At<Vec<T>>) {
+    match to {
+        Some(known) => known.value.append(&mut entries.value),
+        None => *to = Some(entries),
+    }
 }
 
 /// Reads `discriminator`, once the branches are known.
@@ -173,7 +217,7 @@ pub(super) fn discriminator<'a>(
     cx: &mut Context<'a>,
     schema: &mut Schema,
     owner: Place<'a>,
-    version: Version,
+    dialect: Dialect,
 ) {
     let Some(place) = owner.get("discriminator") else { return };
     if !cx.is_object(place, "`discriminator`") {
@@ -200,7 +244,7 @@ pub(super) fn discriminator<'a>(
     let branch = |id| branch_ids.iter().position(|b| *b == id).map(|i| i as u32);
     let mut mapping: Vec<DiscriminatorMapping> = Vec::new();
     for (value, target) in cx.map(place, "mapping") {
-        if let Some(schema) = mapped(cx, target, version) {
+        if let Some(schema) = mapped(cx, target, dialect) {
             let (value, origin) = (value.to_owned(), cx.origin(target));
             let branch = branch(schema);
             mapping.push(DiscriminatorMapping { value, schema, branch, explicit: true, origin });
@@ -220,7 +264,7 @@ pub(super) fn discriminator<'a>(
 }
 
 /// The schema that an entry of a discriminator's mapping names: a component or a reference.
-fn mapped<'a>(cx: &mut Context<'a>, place: Place<'a>, version: Version) -> Option<SchemaId> {
+fn mapped<'a>(cx: &mut Context<'a>, place: Place<'a>, dialect: Dialect) -> Option<SchemaId> {
     let Some(text) = place.node.as_text() else {
         cx.wrong_type(place, "an entry of `mapping`", "a string");
         return None;
@@ -232,10 +276,10 @@ fn mapped<'a>(cx: &mut Context<'a>, place: Place<'a>, version: Version) -> Optio
     };
     let target = match component {
         Some(target) => Ok(target),
-        None => cx.resolve(place.document, text),
+        None => cx.resolve(place, text),
     };
     match target {
-        Ok(target) => Some(id_of(cx, target, version)),
+        Ok(target) => Some(id_in(cx, target, dialect)),
         Err(_) => {
             let title = format!("`{text}` is neither a component schema nor a reference");
             cx.report(diag::DISCRIMINATOR_MAPPING, place, title);

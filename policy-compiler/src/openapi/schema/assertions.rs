@@ -1,7 +1,7 @@
 //! Keywords that judge one instance without other schemas.
 
 use crate::diag;
-use crate::ir::{At, Number, Schema, Value, Version};
+use crate::ir::{At, Dialect, Number, Schema, Value};
 use crate::source::{Kind, Place};
 
 use super::super::context::Context;
@@ -13,18 +13,18 @@ pub(super) fn read<'a>(
     owner: Place<'a>,
     name: &str,
     place: Place<'a>,
-    version: Version,
+    dialect: Dialect,
 ) -> bool {
     match name {
         "minimum" => schema.number.minimum = bound(cx, name, place),
         "maximum" => schema.number.maximum = bound(cx, name, place),
         "exclusiveMinimum" => {
-            if let Some(bound) = exclusive(cx, name, place, version) {
+            if let Some(bound) = exclusive(cx, name, place, dialect) {
                 schema.number.exclusive_minimum = Some(bound);
             }
         }
         "exclusiveMaximum" => {
-            if let Some(bound) = exclusive(cx, name, place, version) {
+            if let Some(bound) = exclusive(cx, name, place, dialect) {
                 schema.number.exclusive_maximum = Some(bound);
             }
         }
@@ -61,9 +61,9 @@ pub(super) fn settle_bounds<'a>(
     cx: &mut Context<'a>,
     schema: &mut Schema,
     owner: Place<'a>,
-    version: Version,
+    dialect: Dialect,
 ) {
-    if schema.number.is_empty() || version != Version::V3_0 {
+    if schema.number.is_empty() || !dialect.has_exclusive_flags() {
         return;
     }
     let exclusive = |name: &str| {
@@ -98,13 +98,14 @@ fn exclusive<'a>(
     cx: &mut Context<'a>,
     name: &str,
     place: Place<'a>,
-    version: Version,
+    dialect: Dialect,
 ) -> Option<At<Number>> {
     let boolean = place.node.as_bool().is_some();
-    if boolean != (version == Version::V3_0) && (boolean || place.node.as_number().is_some()) {
-        let (form, help) = match version {
-            Version::V3_0 => ("a number", "write the bound in the other keyword, and `true` here"),
-            Version::V3_1 => ("a boolean", "write the bound itself here"),
+    let flags = dialect.has_exclusive_flags();
+    if boolean != flags && (boolean || place.node.as_number().is_some()) {
+        let (form, help) = match flags {
+            true => ("a number", "write the bound in the other keyword, and `true` here"),
+            false => ("a boolean", "write the bound itself here"),
         };
         let title = format!("`{name}` as {form} belongs to another OpenAPI version");
         cx.report_with(diag::EXCLUSIVE_BOUND, place, title, help);

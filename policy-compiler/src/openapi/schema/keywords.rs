@@ -1,7 +1,7 @@
 //! The keywords of one schema.
 
 use crate::diag::{self, Diagnostic, did_you_mean};
-use crate::ir::{DynamicReference, Schema, Type, TypeSet, Value, Version};
+use crate::ir::{Dialect, DynamicReference, Schema, Type, TypeSet, Value};
 use crate::source::{Kind, Place};
 
 use super::super::context::Context;
@@ -27,10 +27,9 @@ const ANNOTATIONS: &[&str] = &[
     "id",
 ];
 
-/// Keywords of both versions that do.
-const CONSTRAINTS: &[&str] = &[
+/// Keywords of every dialect.
+const COMMON: &[&str] = &[
     "type",
-    "nullable",
     "enum",
     "minimum",
     "maximum",
@@ -54,40 +53,100 @@ const CONSTRAINTS: &[&str] = &[
     "anyOf",
     "oneOf",
     "not",
+    // OpenAPI's own, read wherever they stand.
+    "nullable",
     "discriminator",
     "readOnly",
     "writeOnly",
 ];
 
-/// Keywords of JSON Schema 2020-12 that OpenAPI 3.0 does not have.
-const NEWER: &[&str] = &[
-    "const",
-    "prefixItems",
-    "contains",
-    "minContains",
-    "maxContains",
-    "patternProperties",
-    "propertyNames",
-    "dependentRequired",
-    "dependentSchemas",
-    "if",
-    "then",
-    "else",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-    "contentEncoding",
-    "contentMediaType",
-    "contentSchema",
-    "$dynamicRef",
-    "$dynamicAnchor",
+/// Further keywords, with the dialects that have them.
+const FURTHER: &[(&str, &[Dialect])] = &[
+    ("patternProperties", SINCE_4),
+    ("const", SINCE_6),
+    ("contains", SINCE_6),
+    ("propertyNames", SINCE_6),
+    ("if", SINCE_6),
+    ("then", SINCE_6),
+    ("else", SINCE_6),
+    ("contentEncoding", SINCE_6),
+    ("contentMediaType", SINCE_6),
+    ("minContains", SINCE_2019),
+    ("maxContains", SINCE_2019),
+    ("dependentRequired", SINCE_2019),
+    ("dependentSchemas", SINCE_2019),
+    ("unevaluatedItems", SINCE_2019),
+    ("unevaluatedProperties", SINCE_2019),
+    ("contentSchema", SINCE_2019),
+    ("prefixItems", SINCE_2020),
+    ("$dynamicRef", SINCE_2020),
+    ("$dynamicAnchor", SINCE_2020),
+    ("additionalItems", &[Dialect::Draft4, Dialect::Draft7, Dialect::Draft2019]),
+    // Kept in 2019-09 and later for schemas that were written before.
+    ("dependencies", SINCE_4),
+    ("$recursiveRef", &[Dialect::Draft2019]),
+    ("$recursiveAnchor", &[Dialect::Draft2019]),
 ];
 
-/// Keywords of older drafts, which neither version has.
-const OLDER: &[&str] = &["additionalItems", "dependencies", "$recursiveRef", "$recursiveAnchor"];
+const SINCE_4: &[Dialect] = &[
+    Dialect::Draft4,
+    Dialect::Draft7,
+    Dialect::Draft2019,
+    Dialect::Draft2020,
+    Dialect::Unasserted2020,
+];
+const SINCE_6: &[Dialect] =
+    &[Dialect::Draft7, Dialect::Draft2019, Dialect::Draft2020, Dialect::Unasserted2020];
+const SINCE_2019: &[Dialect] = &[Dialect::Draft2019, Dialect::Draft2020, Dialect::Unasserted2020];
+const SINCE_2020: &[Dialect] = &[Dialect::Draft2020, Dialect::Unasserted2020];
 
-/// Whether a keyword says something about instances.
+/// Keywords of 2020-12's validation vocabulary, which a metaschema can leave out.
+const VALIDATION: &[&str] = &[
+    "type",
+    "enum",
+    "const",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minContains",
+    "maxContains",
+    "minProperties",
+    "maxProperties",
+    "required",
+    "dependentRequired",
+];
+
+/// Whether a keyword says something about instances in some dialect.
 pub(super) fn is_constraint(name: &str) -> bool {
-    [CONSTRAINTS, NEWER, OLDER].iter().any(|list| list.contains(&name))
+    COMMON.contains(&name) || FURTHER.iter().any(|(further, _)| *further == name)
+}
+
+/// Why a keyword that is known means nothing in a dialect.
+fn misplaced(name: &str, dialect: Dialect) -> Option<(&'static str, &'static str)> {
+    if dialect == Dialect::Unasserted2020 && VALIDATION.contains(&name) {
+        let whose = "a vocabulary that the metaschema leaves out";
+        return Some((whose, "the metaschema leaves its vocabulary out"));
+    }
+    let (_, dialects) = FURTHER.iter().find(|(further, _)| *further == name)?;
+    if dialects.contains(&dialect) {
+        return None;
+    }
+    let old =
+        matches!(name, "additionalItems" | "dependencies" | "$recursiveRef" | "$recursiveAnchor");
+    let whose = match dialect {
+        _ if old => "an older JSON Schema",
+        Dialect::OpenApi3_0 => "OpenAPI 3.1",
+        _ => "a newer JSON Schema",
+    };
+    Some((whose, "not a keyword of this OpenAPI version"))
 }
 
 /// Whether a 3.1 schema has keywords beside its `$ref` that take effect.
@@ -100,30 +159,30 @@ pub(super) fn has_siblings(place: Place<'_>) -> bool {
 }
 
 /// Reads the schema at a place.
-pub(super) fn read<'a>(cx: &mut Context<'a>, place: Place<'a>, version: Version) -> Schema {
+pub(super) fn read<'a>(cx: &mut Context<'a>, place: Place<'a>, dialect: Dialect) -> Schema {
     let origin = cx.origin(place);
-    let mut schema = Schema { origin, ..Schema::default() };
+    let mut schema = Schema { origin, dialect, ..Schema::default() };
     if !super::is_schema(cx, place) {
         return schema;
     }
     if let Kind::Bool(value) = place.node.kind() {
-        if version == Version::V3_0 && !is_additional(place) {
+        if !dialect.has_boolean_schemas() && !is_additional(place) {
             cx.wrong_type(place, "an OpenAPI 3.0 schema", "an object");
         }
         schema.boolean = Some(*value);
         return schema;
     }
     for (name, value) in cx.members(place, "a schema") {
-        read_keyword(cx, &mut schema, place, name, value, version);
+        read_keyword(cx, &mut schema, place, name, value, dialect);
     }
-    assertions::settle_bounds(cx, &mut schema, place, version);
-    settle_nullable(cx, &mut schema, place, version);
-    applied::discriminator(cx, &mut schema, place, version);
+    assertions::settle_bounds(cx, &mut schema, place, dialect);
+    settle_nullable(cx, &mut schema, place, dialect);
+    applied::discriminator(cx, &mut schema, place, dialect);
     schema
 }
 
 fn is_additional(place: Place<'_>) -> bool {
-    place.node.token().is_some_and(|t| t == "additionalProperties")
+    place.node.token().is_some_and(|t| t == "additionalProperties" || t == "additionalItems")
 }
 
 fn read_keyword<'a>(
@@ -132,14 +191,12 @@ fn read_keyword<'a>(
     owner: Place<'a>,
     name: &'a str,
     place: Place<'a>,
-    version: Version,
+    dialect: Dialect,
 ) {
-    let newer = NEWER.contains(&name);
-    if OLDER.contains(&name) || (newer && version == Version::V3_0) {
-        let whose = if newer { "OpenAPI 3.1" } else { "an older JSON Schema" };
+    if let Some((whose, reason)) = misplaced(name, dialect) {
         let title = format!("`{name}` belongs to {whose} and means nothing here");
         cx.report(diag::MISPLACED_KEYWORD, place, title);
-        cx.ignore(place, name, "not a keyword of this OpenAPI version");
+        cx.ignore(place, name, reason);
         return;
     }
     if name.starts_with("x-") {
@@ -149,16 +206,16 @@ fn read_keyword<'a>(
         "$ref" => {
             // Reached in 3.1 only, beside other keywords.
             if place.node.as_str().is_some() {
-                if let Some(id) = applied::reference(cx, owner, place, version) {
+                if let Some(id) = applied::reference(cx, owner, place, dialect) {
                     schema.reference = Some(cx.at(id, place));
                 }
             } else {
                 cx.wrong_type(place, "`$ref`", "a string");
             }
         }
-        "$dynamicRef" => schema.dynamic_reference = dynamic_reference(cx, place, version),
+        "$dynamicRef" => schema.dynamic_reference = dynamic_reference(cx, place, dialect),
         "$dynamicAnchor" => schema.dynamic_anchor = cx.string(owner, name),
-        "type" => schema.types = types(cx, place, version),
+        "type" => schema.types = types(cx, place, dialect),
         "nullable" => schema.nullable = cx.boolean(owner, name),
         "enum" => schema.enumeration = enumeration(cx, owner, place),
         "const" => schema.constant = Some(cx.at(place.node.to_value(), place)),
@@ -166,23 +223,27 @@ fn read_keyword<'a>(
         "writeOnly" => schema.write_only = cx.boolean(owner, name),
         "deprecated" => schema.deprecated = cx.boolean(owner, name),
         "default" => schema.default = Some(cx.at(place.node.to_value(), place)),
-        "$schema" => dialect(cx, place),
+        "$schema" => self::dialect(cx, place),
         "xml" => schema.xml = super::xml::read(cx, place),
-        _ if assertions::read(cx, schema, owner, name, place, version) => {}
-        _ if applied::read(cx, schema, owner, name, place, version) => {}
+        "$recursiveRef" | "$recursiveAnchor" => {
+            cx.ignore(place, name, "the recursive references of 2019-09 are not followed");
+        }
+        _ if assertions::read(cx, schema, owner, name, place, dialect) => {}
+        _ if applied::read(cx, schema, owner, name, place, dialect) => {}
         _ if ANNOTATIONS.contains(&name) || name == "discriminator" => {}
         _ => unknown(cx, schema, name, place),
     }
 }
 
-/// Warns of a `$schema` that is neither JSON Schema 2020-12 nor OpenAPI's.
+/// Warns of a `$schema` that names no dialect that is known.
 pub(in crate::openapi) fn dialect<'a>(cx: &mut Context<'a>, place: Place<'a>) {
+    let text = place.node.as_str().unwrap_or_default();
     let known = [
         "https://json-schema.org/draft/2020-12/schema",
         "https://spec.openapis.org/oas/3.1/dialect/base",
     ];
-    let text = place.node.as_str().unwrap_or_default().trim_end_matches('#');
-    if !known.contains(&text) {
+    if cx.dialect_of(place).is_none() {
+        let text = text.trim_end_matches('#');
         cx.report_with(
             diag::UNKNOWN_DIALECT,
             place,
@@ -193,7 +254,7 @@ pub(in crate::openapi) fn dialect<'a>(cx: &mut Context<'a>, place: Place<'a>) {
 }
 
 fn unknown<'a>(cx: &mut Context<'a>, schema: &mut Schema, name: &'a str, place: Place<'a>) {
-    let known = CONSTRAINTS.iter().chain(NEWER).copied();
+    let known = COMMON.iter().copied().chain(FURTHER.iter().map(|(name, _)| *name));
     cx.diagnostics.push(
         Diagnostic::new(diag::UNKNOWN_KEYWORD, format!("`{name}` is no schema keyword"))
             .at(cx.library.span(place))
@@ -207,19 +268,19 @@ fn unknown<'a>(cx: &mut Context<'a>, schema: &mut Schema, name: &'a str, place: 
 fn types<'a>(
     cx: &mut Context<'a>,
     place: Place<'a>,
-    version: Version,
+    dialect: Dialect,
 ) -> Option<crate::ir::At<TypeSet>> {
     let mut set = TypeSet::default();
     match place.node.kind() {
-        Kind::String(_) => set = one_type(cx, set, place, version),
+        Kind::String(_) => set = one_type(cx, set, place, dialect),
         Kind::Array(_) => {
-            if version == Version::V3_0 {
+            if dialect == Dialect::OpenApi3_0 {
                 let title = "`type` is a single string in OpenAPI 3.0; the list is read as in 3.1";
                 cx.report(diag::MISPLACED_KEYWORD, place, title);
             }
             let elements: Vec<_> = place.node.elements().into_iter().flatten().collect();
             for element in elements {
-                set = one_type(cx, set, place.with(element), version);
+                set = one_type(cx, set, place.with(element), dialect);
             }
         }
         _ => cx.wrong_type(place, "`type`", "a string"),
@@ -227,7 +288,7 @@ fn types<'a>(
     (set.0 != 0).then(|| cx.at(set, place))
 }
 
-fn one_type<'a>(cx: &mut Context<'a>, set: TypeSet, place: Place<'a>, version: Version) -> TypeSet {
+fn one_type<'a>(cx: &mut Context<'a>, set: TypeSet, place: Place<'a>, dialect: Dialect) -> TypeSet {
     let text = match place.node.kind() {
         // `type: null` and `type: [string, null]` without quotes.
         Kind::Null => "null",
@@ -240,7 +301,7 @@ fn one_type<'a>(cx: &mut Context<'a>, set: TypeSet, place: Place<'a>, version: V
         cx.report_with(diag::UNKNOWN_TYPE, place, format!("`{text}` is no type"), help);
         return set;
     };
-    if kind == Type::Null && version == Version::V3_0 {
+    if kind == Type::Null && dialect == Dialect::OpenApi3_0 {
         let title = "the type `null` belongs to OpenAPI 3.1; it is read as there";
         cx.report_with(diag::MISPLACED_KEYWORD, place, title, "write `nullable: true`");
     }
@@ -298,13 +359,13 @@ fn settle_nullable<'a>(
     cx: &mut Context<'a>,
     schema: &mut Schema,
     owner: Place<'a>,
-    version: Version,
+    dialect: Dialect,
 ) {
     if schema.nullable.is_none_or(|n| !n.value) {
         return;
     }
     let place = owner.get("nullable").unwrap_or(owner);
-    if version == Version::V3_1 {
+    if dialect != Dialect::OpenApi3_0 {
         cx.report_with(
             diag::NULLABLE_IN_3_1,
             place,
@@ -340,18 +401,18 @@ fn is_open(schema: &Schema) -> bool {
 fn dynamic_reference<'a>(
     cx: &mut Context<'a>,
     place: Place<'a>,
-    version: Version,
+    dialect: Dialect,
 ) -> Option<crate::ir::At<DynamicReference>> {
     let Some(text) = place.node.as_str() else {
         cx.wrong_type(place, "`$dynamicRef`", "a string");
         return None;
     };
-    match cx.resolve(place.document, text) {
+    match cx.resolve(place, text) {
         Ok(target) => {
             let anchor = text.rsplit_once('#').map(|(_, name)| name);
             let dynamic = target.get("$dynamicAnchor").and_then(|a| a.node.as_str());
             let anchor = anchor.filter(|name| dynamic == Some(*name)).map(str::to_owned);
-            let schema = super::id_of(cx, target, version);
+            let schema = super::id_in(cx, target, dialect);
             Some(cx.at(DynamicReference { schema, anchor }, place))
         }
         Err(error) => {

@@ -6,12 +6,14 @@
 mod applied;
 mod assertions;
 mod keywords;
+mod scope;
 mod xml;
 
 pub(super) use keywords::dialect;
+pub(super) use scope::specialise;
 
 use crate::diag::{self, Diagnostic, Severity};
-use crate::ir::{Schema, SchemaId, Unsupported, Usage, Version};
+use crate::ir::{Dialect, Schema, SchemaId, Unsupported, Usage, Version};
 use crate::source::{Kind, Place};
 
 use super::context::Context;
@@ -19,52 +21,61 @@ use super::context::Context;
 /// How many references in a row are followed.
 const MAX_CHAIN: usize = 200;
 
-/// The id of the schema at a place, which is read later by [`drain`].
+/// The id of the schema at a place of a document of that version, which is read later by [`drain`].
 pub(super) fn id_of<'a>(cx: &mut Context<'a>, place: Place<'a>, version: Version) -> SchemaId {
+    id_in(cx, place, version.dialect())
+}
+
+/// The same, for a schema whose surroundings are of that dialect.
+pub(super) fn id_in<'a>(cx: &mut Context<'a>, place: Place<'a>, around: Dialect) -> SchemaId {
     let mut at = place;
+    let mut dialect = around;
     let mut seen = vec![];
     for _ in 0..MAX_CHAIN {
-        if let Some(id) = cx.schemas.get(&(at.document, at.node.id(), version)) {
+        dialect = cx.dialect_at(at, dialect);
+        if let Some(id) = cx.schemas.get(&(at.document, at.node.id(), dialect)) {
             let id = *id;
-            remember(cx, &seen, version, id);
+            remember(cx, &seen, id);
             return id;
         }
         let Some(text) = reference(at) else { break };
-        seen.push(at);
-        if version == Version::V3_0 {
-            ignore_siblings(cx, at);
-        } else if keywords::has_siblings(at) {
+        // What a dynamic reference means depends on every resource on the way to it.
+        let passing = dialect.ignores_siblings() || !cx.scoped;
+        if !passing || !dialect.ignores_siblings() && keywords::has_siblings(at) {
             // The reference is one keyword among others.
-            seen.pop();
             break;
         }
-        match cx.resolve(at.document, text) {
+        seen.push((at, dialect));
+        if dialect.ignores_siblings() {
+            ignore_siblings(cx, at, dialect);
+        }
+        match cx.resolve(at, text) {
             Ok(target) => at = target,
             Err(error) => {
                 let id = unresolved(cx, at, text, error);
-                remember(cx, &seen, version, id);
+                remember(cx, &seen, id);
                 return id;
             }
         }
-        if seen.iter().any(|p| p.key() == at.key()) {
+        if seen.iter().any(|(p, _)| p.key() == at.key()) {
             let title = format!("`{text}` leads back to itself");
             cx.report(diag::CIRCULAR_REF, place, title);
             let id = add(cx, place);
-            remember(cx, &seen, version, id);
+            remember(cx, &seen, id);
             return id;
         }
     }
     let id = add(cx, at);
-    cx.schemas.insert((at.document, at.node.id(), version), id);
-    cx.queue.push((id, at, version));
-    remember(cx, &seen, version, id);
+    cx.schemas.insert((at.document, at.node.id(), dialect), id);
+    cx.queue.push((id, at, dialect));
+    remember(cx, &seen, id);
     id
 }
 
 /// Reads everything that has an id but no content.
 pub(super) fn drain(cx: &mut Context<'_>) {
-    while let Some((id, place, version)) = cx.queue.pop() {
-        let schema = keywords::read(cx, place, version);
+    while let Some((id, place, dialect)) = cx.queue.pop() {
+        let schema = keywords::read(cx, place, dialect);
         cx.model.schemas[id] = schema;
     }
 }
@@ -85,12 +96,13 @@ fn add<'a>(cx: &mut Context<'a>, place: Place<'a>) -> SchemaId {
     let origin = cx.origin(place);
     let id = SchemaId(cx.model.schemas.len() as u32);
     cx.model.schemas.0.push(Schema { origin, ..Schema::default() });
+    cx.resources.push(cx.library.resource(place));
     id
 }
 
-fn remember<'a>(cx: &mut Context<'a>, seen: &[Place<'a>], version: Version, id: SchemaId) {
-    for place in seen {
-        cx.schemas.insert((place.document, place.node.id(), version), id);
+fn remember<'a>(cx: &mut Context<'a>, seen: &[(Place<'a>, Dialect)], id: SchemaId) {
+    for (place, dialect) in seen {
+        cx.schemas.insert((place.document, place.node.id(), *dialect), id);
     }
 }
 
@@ -124,17 +136,22 @@ fn unresolved<'a>(
     id
 }
 
-/// OpenAPI 3.0 ignores what stands beside `$ref`.
-fn ignore_siblings<'a>(cx: &mut Context<'a>, place: Place<'a>) {
+/// OpenAPI 3.0 and older drafts ignore what stands beside `$ref`.
+fn ignore_siblings<'a>(cx: &mut Context<'a>, place: Place<'a>, dialect: Dialect) {
+    let whose = match dialect {
+        Dialect::OpenApi3_0 => "OpenAPI 3.0",
+        _ => "this JSON Schema draft",
+    };
     let mut ignored: Vec<&str> = Vec::new();
     for (member, node) in place.node.members().into_iter().flatten() {
         if keywords::is_constraint(&member.key) {
             ignored.push(&member.key);
-            cx.ignore(place.with(node), &member.key, "OpenAPI 3.0 ignores what is beside `$ref`");
+            let reason = format!("{whose} ignores what is beside `$ref`");
+            cx.ignore(place.with(node), &member.key, &reason);
         }
     }
     if !ignored.is_empty() {
-        let title = format!("`{}` beside `$ref` is ignored in OpenAPI 3.0", ignored.join("`, `"));
+        let title = format!("`{}` beside `$ref` is ignored in {whose}", ignored.join("`, `"));
         let help = "move the reference into `allOf: [{$ref: …}]` beside the other keywords";
         cx.report_with(diag::REF_SIBLINGS, place, title, help);
     }

@@ -1,0 +1,39 @@
+//! `cargo xtask suite`: conformance suites, run whole against the compiler and the engine.
+
+mod json_schema;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::workspace::Workspace;
+
+#[derive(clap::Args)]
+pub struct Options {
+    #[command(subcommand)]
+    suite: Suite,
+}
+
+#[derive(clap::Subcommand)]
+enum Suite {
+    /// The official JSON Schema test suite (PORTCULLIS_DATA); ends with `passed/total`
+    JsonSchema(json_schema::Options),
+}
+
+/// Runs a suite. Fails where a case fails that is no known exception.
+pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    match &options.suite {
+        Suite::JsonSchema(options) => json_schema::run(workspace, options),
+    }
+}
+
+/// Whether the JSON Schema test suite is on this machine.
+pub fn has_json_schema(workspace: &Workspace) -> bool {
+    data(workspace).join("json-schema-test-suite").is_dir()
+}
+
+/// Where the data of suites is: `PORTCULLIS_DATA`, or `../shared/data` beside the repository.
+fn data(workspace: &Workspace) -> PathBuf {
+    let default = || workspace.root.join("../shared/data");
+    std::env::var_os("PORTCULLIS_DATA").map_or_else(default, PathBuf::from)
+}
