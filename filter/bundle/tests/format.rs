@@ -93,7 +93,8 @@ fn tables() -> String {
     record::<Partial>(out);
     record::<Operation>(out);
     record::<Parameter>(out);
-    record::<ParameterField>(out);
+    record::<TextValue>(out);
+    record::<TextField>(out);
     record::<MediaType>(out);
     out.push_str("## Records: the schema program\n\n");
     record::<Schema>(out);
@@ -124,7 +125,6 @@ fn tables() -> String {
     codes::<AnswerDetails>(out);
     codes::<Location>(out);
     codes::<Style>(out);
-    codes::<Shape>(out);
     codes::<BodyKind>(out);
     codes::<Format>(out);
     codes::<CompositionKind>(out);

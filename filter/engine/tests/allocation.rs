@@ -10,7 +10,7 @@ use portcullis_engine::decision::Verdict;
 use portcullis_engine::exchange::{Conditions, Exchange, Progress, RequestHead};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use support::{Builder, Param};
+use support::{Builder, Param, Shape};
 
 struct Counting;
 

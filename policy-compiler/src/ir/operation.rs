@@ -162,6 +162,8 @@ pub enum ParameterLocation {
     Query,
     Header,
     Cookie,
+    /// The whole query as one value (OpenAPI 3.2).
+    Querystring,
 }
 
 impl ParameterLocation {
@@ -172,6 +174,7 @@ impl ParameterLocation {
             ParameterLocation::Query => "query",
             ParameterLocation::Header => "header",
             ParameterLocation::Cookie => "cookie",
+            ParameterLocation::Querystring => "querystring",
         }
     }
 }
@@ -187,11 +190,12 @@ pub enum Style {
     SpaceDelimited,
     PipeDelimited,
     DeepObject,
+    Cookie,
 }
 
 impl Style {
     /// All styles.
-    pub const ALL: [Style; 7] = [
+    pub const ALL: [Style; 8] = [
         Style::Matrix,
         Style::Label,
         Style::Simple,
@@ -199,6 +203,7 @@ impl Style {
         Style::SpaceDelimited,
         Style::PipeDelimited,
         Style::DeepObject,
+        Style::Cookie,
     ];
 
     /// The name in a document.
@@ -211,6 +216,7 @@ impl Style {
             Style::SpaceDelimited => "spaceDelimited",
             Style::PipeDelimited => "pipeDelimited",
             Style::DeepObject => "deepObject",
+            Style::Cookie => "cookie",
         }
     }
 }

@@ -115,6 +115,8 @@ pub struct Strictness {
     pub formats: Formats,
     /// What `oneOf` means.
     pub one_of: OneOf,
+    /// Which text says a number or a boolean.
+    pub text_numbers: TextNumbers,
     /// A body whose media type is declared but cannot be judged.
     pub unenforced_bodies: UnenforcedBodies,
     /// A `$ref` that leads nowhere.
@@ -132,6 +134,7 @@ impl Default for Strictness {
             read_only_in_requests: Action::Block,
             formats: Formats::Assert,
             one_of: OneOf::Strict,
+            text_numbers: TextNumbers::Json,
             unenforced_bodies: UnenforcedBodies::Allow,
             unresolved_refs: Unsupported::Error,
             undefined_schemes: UndefinedSchemes::Error,
@@ -157,6 +160,16 @@ pub enum OneOf {
     #[default]
     Strict,
     /// At least one branch matches, as `anyOf`.
+    Lenient,
+}
+
+/// Which text of a parameter or form says a number or a boolean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TextNumbers {
+    /// What JSON writes so.
+    #[default]
+    Json,
+    /// Other notations too: `+5`, `007`, `.5`, `TRUE`, `on`, and `1` where only booleans are allowed.
     Lenient,
 }
 

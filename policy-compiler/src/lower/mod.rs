@@ -11,6 +11,7 @@ mod policy;
 mod route;
 mod schema;
 mod tables;
+mod text_value;
 mod xml;
 
 use crate::diag::{Diagnostic, PATTERN_UNSUPPORTED, Span};
@@ -37,12 +38,13 @@ pub fn lower(model: &Model) -> Lowered {
     let operations = operation::lower(&mut lowering);
     operation::record_rest(&mut lowering);
     let diagnostics = refused_patterns(&mut lowering);
-    let (nodes, patterns, recorder) = lowering.finish();
+    let (nodes, patterns, texts, recorder) = lowering.finish();
     let roots: Vec<_> = operations.iter().flat_map(operation::Lowered::roots).collect();
     let (nodes, moved) = share(&nodes, &roots);
     let mut tables = Tables::new(model);
     write_patterns(&mut tables, &patterns);
     write_nodes(&mut tables, &nodes);
+    texts.write(&mut tables);
     policy::write(&mut tables, model);
     operation::write(&mut tables, model, &moved, &operations);
     Lowered { sections: tables.sections, recorder, diagnostics }
@@ -55,7 +57,7 @@ pub fn lower_schema(model: &Model, schema: SchemaId, strictness: &Strictness) ->
     let profile = lowering.profile(schema::Profile::request(strictness));
     let root = lowering.lower(profile, [schema]);
     let diagnostics = refused_patterns(&mut lowering);
-    let (nodes, patterns, recorder) = lowering.finish();
+    let (nodes, patterns, _, recorder) = lowering.finish();
     let (nodes, moved) = share(&nodes, &[root]);
     let mut tables = Tables::new(model);
     write_patterns(&mut tables, &patterns);

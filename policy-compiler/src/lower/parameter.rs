@@ -1,29 +1,28 @@
-//! Lowers parameters: how the value is cut into pieces, and what each piece may be.
+//! Lowers parameters: how the value is written, and what judges it.
 
 use super::media;
-use super::schema::{ANY, Branches, Lowering, NEVER, Node, NodeId};
+use super::schema::{ANY, Lowering, Node, NodeId};
 use super::tables::Tables;
+use super::text_value::{ANY_TEXT, Manner, Parts};
 use crate::ir::{self, ParameterLocation, ParameterValue};
 use crate::report::construct;
 use portcullis_bundle::layout::{
     self, Location, PARAMETER_EMPTY_ALLOWED, PARAMETER_EXPLODE, PARAMETER_OPEN_OBJECT,
-    PARAMETER_REQUIRED, PARAMETER_UNENFORCED, Shape, Style, TYPE_ALL, TYPE_ARRAY, TYPE_NULL,
-    TYPE_OBJECT,
+    PARAMETER_REQUIRED, PARAMETER_UNENFORCED, Style, TYPE_ALL, TYPE_ARRAY, TYPE_NULL, TYPE_OBJECT,
 };
 use std::collections::HashMap;
 
-/// Types of one piece of text.
-const SCALARS: u8 = TYPE_ALL & !TYPE_ARRAY & !TYPE_OBJECT;
+/// Types of arrays and objects.
+const CONTAINERS: u8 = TYPE_ARRAY | TYPE_OBJECT;
 
 /// A parameter on its way to a record.
 pub struct Lowered<'m> {
     parameter: &'m ir::Parameter,
     root: NodeId,
-    shape: Shape,
     style: Style,
-    types: u8,
-    fields: Vec<(String, u8)>,
-    /// The node of further properties, for objects.
+    /// Index into text_values.
+    value: u32,
+    /// An exploded object that takes pairs of any name.
     open: bool,
     unenforced: Option<&'static str>,
 }
@@ -59,32 +58,27 @@ pub fn lower<'m>(
     let mut lowered = Lowered {
         parameter,
         root: ANY,
-        shape: Shape::Scalar,
         style: style(parameter.style.value),
-        types: SCALARS,
-        fields: Vec::new(),
+        value: ANY_TEXT,
         open: false,
         unenforced: None,
     };
     match &parameter.value {
         ParameterValue::Any => {}
         ParameterValue::Content(media_type) => {
-            lowered.style = Style::Json;
-            lowered.types = TYPE_ALL;
-            match &media_type.schema {
-                _ if !media_type.range.is_json() => {
-                    lowered.unenforced = Some("only JSON content of parameters is checked");
-                    let roots = media_type.schema.map(|schema| schema.value);
-                    lowering.unjudged(roots, "only JSON content of parameters is checked");
-                }
-                Some(schema) => lowered.root = lowering.lower(profile, [schema.value]),
-                None => {}
+            let roots = media_type.schema.map(|schema| schema.value);
+            lowered.root = lowering.lower(profile, roots);
+            content(lowering, profile, &media_type.range, &mut lowered);
+            if let Some(reason) = lowered.unenforced {
+                lowered.root = ANY;
+                lowering.unjudged(roots, reason);
             }
             media::record(lowering, media_type, lowered.unenforced);
         }
         ParameterValue::Schema(schema) => {
             lowered.root = lowering.lower(profile, [*schema]);
             read(lowering.nodes(), &mut lowered);
+            lowered.value = lowering.text_value(lowered.root, profile);
             if let Some(reason) = lowered.unenforced {
                 lowering.unjudged([*schema], reason);
             }
@@ -128,92 +122,64 @@ fn record_fields(
     }
 }
 
-/// Sees from the nodes what the parameter's value is made of.
+/// Sees how a value that is text of a media type is read.
+fn content(
+    lowering: &mut Lowering<'_>,
+    profile: usize,
+    range: &ir::MediaRange,
+    lowered: &mut Lowered<'_>,
+) {
+    let types = lowering.nodes()[lowered.root.0 as usize].types;
+    match (range.kind.as_str(), range.subtype.as_str()) {
+        _ if range.is_json() => lowered.style = Style::Json,
+        ("application", "x-www-form-urlencoded")
+            if lowered.parameter.location == ParameterLocation::Querystring =>
+        {
+            lowered.style = Style::Form;
+            let unsaid = |_: &str, parts: &Parts| Manner {
+                unsaid: parts.types & CONTAINERS != 0,
+                ..Manner::default()
+            };
+            lowered.value = lowering.form_value(lowered.root, profile, unsaid);
+        }
+        ("text", _) if types & CONTAINERS == 0 => {
+            lowered.style = Style::Simple;
+            lowered.value = lowering.text_value(lowered.root, profile);
+        }
+        _ => lowered.unenforced = Some("parameters of this media type are not checked"),
+    }
+}
+
+/// Sees from the nodes whether the style can write the value.
 fn read(nodes: &[Node], lowered: &mut Lowered<'_>) {
     let types = nodes[lowered.root.0 as usize].types;
-    let containers = types & (TYPE_ARRAY | TYPE_OBJECT);
-    let refuse = |lowered: &mut Lowered<'_>, reason| lowered.unenforced = Some(reason);
-    if types == 0 {
+    let containers = types & CONTAINERS;
+    if containers == 0 || types == TYPE_ALL || lowered.style == Style::DeepObject {
         return;
     }
-    if matches!(lowered.style, Style::Matrix | Style::Label) {
-        return refuse(lowered, "the styles matrix and label are not supported yet");
+    let parts = Parts::of(nodes, &[lowered.root]);
+    let deep = |ids: &[NodeId]| {
+        let types = ids.iter().fold(0, |types, id| types | nodes[id.0 as usize].types);
+        types & CONTAINERS != 0 && types != TYPE_ALL
+    };
+    let scatters =
+        lowered.parameter.explode.value && matches!(lowered.style, Style::Form | Style::Cookie);
+    // Repeated pairs say an array within an exploded object well enough.
+    let nests = |ids: &[NodeId]| {
+        let objects = ids.iter().any(|id| {
+            let node = &nodes[id.0 as usize];
+            node.types & TYPE_OBJECT != 0 && node.types != TYPE_ALL
+        });
+        if scatters { objects } else { deep(ids) }
+    };
+    if containers & TYPE_ARRAY != 0 && deep(&parts.items) {
+        lowered.unenforced = Some("this style cannot write arrays of arrays or of objects");
+    } else if containers & TYPE_OBJECT != 0
+        && (parts.fields.values().any(|ids| nests(ids)) || nests(&parts.additional))
+    {
+        lowered.unenforced = Some("this style cannot write objects within objects");
     }
-    if containers == 0 || types == TYPE_ALL {
-        lowered.types = types & SCALARS;
-        if lowered.style == Style::DeepObject {
-            refuse(lowered, "the style deepObject is for objects");
-        }
-        return;
-    }
-    if types & SCALARS & !TYPE_NULL != 0 || containers == TYPE_ARRAY | TYPE_OBJECT {
-        return refuse(lowered, "a value of several shapes cannot be told apart in a parameter");
-    }
-    let mut parts = Parts::default();
-    parts.collect(nodes, lowered.root, 16);
-    if containers == TYPE_ARRAY {
-        lowered.shape = Shape::Array;
-        lowered.types = parts.items & SCALARS;
-        if parts.items & !SCALARS != 0 && parts.items != TYPE_ALL {
-            refuse(lowered, "arrays of arrays or objects in parameters are not supported");
-        }
-        if lowered.style == Style::DeepObject {
-            refuse(lowered, "deepObject with arrays is not defined by OpenAPI");
-        }
-        return;
-    }
-    lowered.shape = Shape::Object;
-    lowered.types = parts.additional & SCALARS;
-    lowered.open = parts.additional != 0;
-    let deep = |types: &u8| types & !SCALARS != 0 && *types != TYPE_ALL;
-    if parts.fields.iter().any(|(_, types)| deep(types)) || deep(&parts.additional) {
-        refuse(lowered, "objects in parameters hold only plain values; nesting is not supported");
-    }
-    lowered.fields =
-        parts.fields.into_iter().map(|(name, types)| (name, types & SCALARS)).collect();
-}
-
-/// What the arrays and objects that a node accepts hold.
-#[derive(Default)]
-struct Parts {
-    items: u8,
-    fields: Vec<(String, u8)>,
-    additional: u8,
-}
-
-impl Parts {
-    fn collect(&mut self, nodes: &[Node], id: NodeId, depth: usize) {
-        let node = &nodes[id.0 as usize];
-        let types = |id: NodeId| nodes[id.0 as usize].types;
-        if depth == 0 || id == NEVER {
-            return;
-        }
-        if let Some(array) = &node.array {
-            self.items |= types(array.items);
-            self.items |= array.prefix.iter().fold(0, |bits, id| bits | types(*id));
-        } else if node.compositions.is_empty() {
-            self.items |= TYPE_ALL;
-        }
-        if let Some(object) = &node.object {
-            for property in &object.properties {
-                match self.fields.iter_mut().find(|(name, _)| *name == property.name) {
-                    Some((_, known)) => *known |= types(property.node),
-                    None => self.fields.push((property.name.clone(), types(property.node))),
-                }
-            }
-            self.additional |= types(object.additional);
-        } else if node.compositions.is_empty() {
-            self.additional |= TYPE_ALL;
-        }
-        for composition in &node.compositions {
-            let branches: Vec<NodeId> = match &composition.branches {
-                Branches::Plain(_, ids) => ids.clone(),
-                Branches::Tagged(_, tags) => tags.iter().map(|(_, id)| *id).collect(),
-                Branches::Types([.., array, object]) => vec![*array, *object],
-            };
-            branches.into_iter().for_each(|id| self.collect(nodes, id, depth - 1));
-        }
-    }
+    lowered.open = scatters && types & !TYPE_NULL == TYPE_OBJECT && !parts.additional.is_empty();
 }
 
 /// Writes parameters of one operation; gives the first record and how many.
@@ -242,28 +208,18 @@ pub fn write(
             (PARAMETER_EXPLODE, parameter.explode.value),
             (PARAMETER_EMPTY_ALLOWED, parameter.allow_empty_value.value),
             (PARAMETER_UNENFORCED, lowered.unenforced.is_some()),
-            (PARAMETER_OPEN_OBJECT, lowered.open && parameter.explode.value),
+            (PARAMETER_OPEN_OBJECT, lowered.open),
         ];
         let flags = flags.iter().filter(|(_, set)| *set).fold(0, |flags, (bit, _)| flags | bit);
-        let fields = tables.sections.parameter_fields.len() as u32;
-        for (name, types) in &lowered.fields {
-            let name = tables.text(name);
-            let field = layout::ParameterField { name, types: u32::from(*types).into() };
-            tables.sections.parameter_fields.push(field);
-        }
         records.push(layout::Parameter {
             name: tables.text(&name),
             schema: moved[&lowered.root].0.into(),
-            fields: fields.into(),
-            field_count: (lowered.fields.len() as u32).into(),
+            value: lowered.value.into(),
             origin: tables.origin(parameter.origin).into(),
             location: location.code(),
             style: lowered.style.code(),
-            shape: lowered.shape.code(),
             flags,
-            types: lowered.types,
             capture,
-            reserved: 0.into(),
         });
     }
     let first = tables.sections.parameters.len() as u32;
@@ -281,6 +237,7 @@ fn style(style: ir::Style) -> Style {
         ir::Style::SpaceDelimited => Style::SpaceDelimited,
         ir::Style::PipeDelimited => Style::PipeDelimited,
         ir::Style::DeepObject => Style::DeepObject,
+        ir::Style::Cookie => Style::Cookie,
     }
 }
 
@@ -290,5 +247,6 @@ fn location(location: ParameterLocation) -> Location {
         ParameterLocation::Query => Location::Query,
         ParameterLocation::Header => Location::Header,
         ParameterLocation::Cookie => Location::Cookie,
+        ParameterLocation::Querystring => Location::Querystring,
     }
 }

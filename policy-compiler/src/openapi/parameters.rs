@@ -211,7 +211,9 @@ fn style<'a>(cx: &mut Context<'a>, place: Place<'a>, location: ParameterLocation
             &[Style::Form, Style::SpaceDelimited, Style::PipeDelimited, Style::DeepObject],
         ),
         ParameterLocation::Header => (Style::Simple, &[Style::Simple]),
-        ParameterLocation::Cookie => (Style::Form, &[Style::Form]),
+        ParameterLocation::Cookie => (Style::Form, &[Style::Form, Style::Cookie]),
+        // It has `content`, never a style.
+        ParameterLocation::Querystring => (Style::Form, &[]),
     };
     let Some(at) = place.get("style") else { return cx.at(default, place) };
     let text = at.node.as_text().unwrap_or_default();

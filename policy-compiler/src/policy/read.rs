@@ -4,8 +4,8 @@ use super::size;
 use crate::diag::Span;
 use crate::ir::{
     AcceptUnenforced, Action, AnswerDetails, AnswerStyle, Answers, Formats, HealthProbe, Limits,
-    Method, Mode, OneOf, Policy, Preflight, Settings, Strictness, Undeclared, UndefinedSchemes,
-    UnenforcedBodies, Unsupported,
+    Method, Mode, OneOf, Policy, Preflight, Settings, Strictness, TextNumbers, Undeclared,
+    UndefinedSchemes, UnenforcedBodies, Unsupported,
 };
 use crate::source::Node;
 
@@ -204,6 +204,11 @@ fn strictness(node: Option<Node<'_>>, inherited: &Strictness) -> Strictness {
             Some("strict") => OneOf::Strict,
             Some("lenient") => OneOf::Lenient,
             _ => inherited.one_of,
+        },
+        text_numbers: match word(node, "text_numbers") {
+            Some("json") => TextNumbers::Json,
+            Some("lenient") => TextNumbers::Lenient,
+            _ => inherited.text_numbers,
         },
         unenforced_bodies: match word(node, "unenforced_bodies") {
             Some("allow") => UnenforcedBodies::Allow,

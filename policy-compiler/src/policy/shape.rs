@@ -92,6 +92,13 @@ const ONE_OF: Field = field(
     "strict",
     "whether `oneOf` asks for exactly one branch, or takes several as `anyOf` does",
 );
+const TEXT_NUMBERS: Field = field(
+    "text_numbers",
+    Shape::Choice(&["json", "lenient"]),
+    "json",
+    "whether text of parameters and forms says a number or boolean in JSON's notation only, or also \
+     as `+5`, `007`, `.5`, `TRUE`, `on`, `1`",
+);
 const UNENFORCED_BODIES: Field = field(
     "unenforced_bodies",
     Shape::Choice(&["allow", "block"]),
@@ -149,7 +156,14 @@ const OPERATION: &[Field] = &[
     ),
     field(
         "strictness",
-        Shape::Object(&[READ_ONLY, FORMATS, ONE_OF, UNENFORCED_BODIES, UNSUPPORTED_PATTERNS]),
+        Shape::Object(&[
+            READ_ONLY,
+            FORMATS,
+            ONE_OF,
+            TEXT_NUMBERS,
+            UNENFORCED_BODIES,
+            UNSUPPORTED_PATTERNS,
+        ]),
         "the API's",
         "how doubtful things are taken",
     ),
@@ -190,6 +204,7 @@ const API: &[Field] = &[
             READ_ONLY,
             FORMATS,
             ONE_OF,
+            TEXT_NUMBERS,
             UNENFORCED_BODIES,
             UNSUPPORTED_PATTERNS,
             UNRESOLVED_REFS,
@@ -269,6 +284,7 @@ pub const POLICY: &[Field] = &[
             READ_ONLY,
             FORMATS,
             ONE_OF,
+            TEXT_NUMBERS,
             UNENFORCED_BODIES,
             UNSUPPORTED_PATTERNS,
             UNRESOLVED_REFS,

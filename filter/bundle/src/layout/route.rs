@@ -114,24 +114,19 @@ pub const OPERATION_STREAMS: u16 = 4;
 
 codes! {
     /// Where a parameter is sent.
-    pub enum Location { Path = 0, Query = 1, Header = 2, Cookie = 3 }
-}
-
-codes! {
-    /// How a parameter's value is written (OpenAPI 3.1.1, section 4.8.12.2).
-    pub enum Style { Simple = 0, Form = 1, Matrix = 2, Label = 3, SpaceDelimited = 4, PipeDelimited = 5, DeepObject = 6, Json = 7 }
-}
-
-codes! {
-    /// What a parameter's value is made of.
-    pub enum Shape {
-        /// One value.
-        Scalar = 0,
-        /// Values of one kind.
-        Array = 1,
-        /// Named values.
-        Object = 2,
+    pub enum Location {
+        Path = 0,
+        Query = 1,
+        Header = 2,
+        Cookie = 3,
+        /// The whole query as one value (OpenAPI 3.2).
+        Querystring = 4,
     }
+}
+
+codes! {
+    /// How a parameter's value is written (OpenAPI 3.2.0, section 4.12.3).
+    pub enum Style { Simple = 0, Form = 1, Matrix = 2, Label = 3, SpaceDelimited = 4, PipeDelimited = 5, DeepObject = 6, Json = 7, Cookie = 8 }
 }
 
 record! {
@@ -141,27 +136,18 @@ record! {
         name: Text,
         /// Index into schemas; the any schema where nothing is enforced.
         schema: U32,
-        /// First of its fields, for objects.
-        fields: U32,
-        /// How many fields.
-        field_count: U32,
+        /// What its text says: index into text_values.
+        value: U32,
         /// Where it is declared: index into origins.
         origin: U32,
         /// A [`Location`] code.
         location: u8,
         /// A [`Style`] code.
         style: u8,
-        /// A [`Shape`] code.
-        shape: u8,
         /// `PARAMETER_*` bits.
         flags: u8,
-        /// The types that a scalar, or an array's items, or an object's additional properties
-        /// may have: `TYPE_*` bits. Text is read as a number, boolean or null where these allow it.
-        types: u8,
         /// For path parameters: which of the path's variables, from 0.
         capture: u8,
-        /// Zero; reserved.
-        reserved: U16,
     }
 }
 
@@ -177,14 +163,52 @@ pub const PARAMETER_UNENFORCED: u8 = 8;
 pub const PARAMETER_OPEN_OBJECT: u8 = 16;
 
 record! {
-    /// A property of a parameter that is an object.
-    pub struct ParameterField {
-        /// The property's name.
-        name: Text,
-        /// `TYPE_*` bits, as in [`Parameter::types`].
-        types: U32,
+    /// What the text of a parameter or form says: how it is typed, and what its arrays and objects
+    /// hold. Records may lead back to each other; the text ends that. The first record is that of any
+    /// value, the second that of a string.
+    pub struct TextValue {
+        /// First of its fields, for objects.
+        fields: U32,
+        /// How many fields, ascending by name.
+        field_count: U32,
+        /// An array's items: index into text_values.
+        items: U32,
+        /// Properties that have no field: index into text_values.
+        additional: U32,
+        /// `TYPE_*` bits: text is read as a number, boolean, null, array or object where these allow it.
+        types: u8,
+        /// `TEXT_*` bits.
+        flags: u8,
+        /// Zero; reserved.
+        reserved: U16,
     }
 }
+
+/// [`TextValue::flags`]: numbers and booleans in the notations of forms are taken, not those of JSON
+/// alone: `+5`, `007`, `.5`, `TRUE`, `1` for true.
+pub const TEXT_LENIENT: u8 = 1;
+
+record! {
+    /// A property of an object that is written as text.
+    pub struct TextField {
+        /// The property's name.
+        name: Text,
+        /// What its text says: index into text_values.
+        value: U32,
+        /// A [`Style`] code: of a field of a form.
+        style: u8,
+        /// `FIELD_*` bits.
+        flags: u8,
+        /// Zero; reserved.
+        reserved: U16,
+    }
+}
+
+/// [`TextField::flags`]: `explode`.
+pub const FIELD_EXPLODE: u8 = 1;
+/// [`TextField::flags`]: the document does not say how arrays and objects are written, so brackets
+/// (`a[b]=1`) and JSON text are taken besides the style.
+pub const FIELD_UNSAID: u8 = 2;
 
 codes! {
     /// How a body of a media type is judged.

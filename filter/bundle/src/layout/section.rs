@@ -101,10 +101,12 @@ sections! {
     Operations = 16, operations: Operation, 1;
     /// The parameters, those of one operation together.
     Parameters = 17, parameters: Parameter, 1;
-    /// Properties of parameters that are objects.
-    ParameterFields = 18, parameter_fields: ParameterField, 1;
+    /// The fields of text values that are objects, ascending by name within a value.
+    TextFields = 18, text_fields: TextField, 1;
     /// The media types of bodies, those of one operation together.
     MediaTypes = 19, media_types: MediaType, 1;
+    /// What the text of parameters and forms says.
+    TextValues = 20, text_values: TextValue, 1;
     /// The schema programs.
     Schemas = 30, schemas: Schema, 1;
     /// Checks on strings.

@@ -3,7 +3,7 @@
 use super::Check;
 use crate::error::OpenError;
 use crate::layout::{
-    Action, BodyKind, Location, Mode, Node, Operation, Parameter, Shape, Style, TYPE_ALL,
+    Action, BodyKind, Location, Mode, Node, Operation, Parameter, Style, TYPE_ALL, TextValue,
 };
 
 pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
@@ -25,8 +25,11 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     })?;
     check.each("operations", view.operations, operation)?;
     check.each("parameters", view.parameters, parameter)?;
-    check.each("parameter_fields", view.parameter_fields, |check, field| {
-        check.text(&field.name, "name").map(|_| ())
+    check.each("text_values", view.text_values, text_value)?;
+    check.each("text_fields", view.text_fields, |check, field| {
+        check.text(&field.name, "name")?;
+        check.index(field.value.get(), view.text_values, "value")?;
+        check.that(Style::from_code(field.style).is_some(), "style")
     })?;
     check.each("media_types", view.media_types, |check, media_type| {
         check.text(&media_type.name, "name")?;
@@ -87,11 +90,22 @@ fn parameter(check: &Check<'_, '_>, parameter: &Parameter) -> Result<(), OpenErr
     let view = check.view;
     check.text(&parameter.name, "name")?;
     check.schema(parameter.schema.get(), "schema")?;
-    let (first, count) = (parameter.fields.get(), parameter.field_count.get());
-    check.run(first, count, view.parameter_fields, "fields")?;
+    check.index(parameter.value.get(), view.text_values, "value")?;
     check.maybe(parameter.origin.get(), view.origins, "origin")?;
     check.that(Location::from_code(parameter.location).is_some(), "location")?;
-    check.that(Style::from_code(parameter.style).is_some(), "style")?;
-    check.that(Shape::from_code(parameter.shape).is_some(), "shape")?;
-    check.that(parameter.types <= TYPE_ALL, "types")
+    check.that(Style::from_code(parameter.style).is_some(), "style")
+}
+
+fn text_value(check: &Check<'_, '_>, value: &TextValue) -> Result<(), OpenError> {
+    let view = check.view;
+    let (first, count) = (value.fields.get(), value.field_count.get());
+    let mut last: Option<&str> = None;
+    for field in check.run(first, count, view.text_fields, "fields")? {
+        let name = check.text(&field.name, "a field's name")?;
+        check.that(last.is_none_or(|last| last < name), "fields do not ascend")?;
+        last = Some(name);
+    }
+    check.index(value.items.get(), view.text_values, "items")?;
+    check.index(value.additional.get(), view.text_values, "additional")?;
+    check.that(value.types <= TYPE_ALL, "types")
 }

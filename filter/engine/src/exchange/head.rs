@@ -2,10 +2,13 @@
 
 use super::fields::Fields;
 use super::{Conditions, Exchange, Outcome, RequestHead, policy_missing};
+use crate::access::slice;
 use crate::finding::{Finding, FindingCode, Position};
 use crate::params::Call;
 use crate::route::{PathFaults, Route, path_faults, query_faults};
-use portcullis_bundle::layout::{Action, Mode, Operation, Policy, View};
+use portcullis_bundle::layout::{
+    Action, Location, Mode, Operation, Parameter, Policy, Style, View,
+};
 
 impl Exchange {
     pub(super) fn judge_head(
@@ -36,7 +39,10 @@ impl Exchange {
         let method = if head.method == b"CONNECT" { b"GET" } else { head.method };
         let route = self.router.route(view, head.authority, path);
         let operation = route.operation(view, method);
-        self.judge_path(policy, path, query, mode_of(view, policy, &route, operation));
+        let operation_mode = mode_of(view, policy, &route, operation);
+        let matrix =
+            operation.is_some_and(|(_, operation)| self.takes_semicolons(view, operation, path));
+        self.judge_path(policy, path, query, operation_mode, matrix);
 
         let preflight = method == b"OPTIONS"
             && fields.has_origin
@@ -83,10 +89,36 @@ impl Exchange {
         self.conclude(None)
     }
 
+    /// Whether every semicolon of the path stands in a variable of the style matrix.
+    fn takes_semicolons(&self, view: &View<'_>, operation: &Operation, path: &[u8]) -> bool {
+        let (first, count) = (operation.parameters.get(), operation.parameter_count.get());
+        let declared = slice(view.parameters, first, count);
+        let matrix = |parameter: &&Parameter| {
+            parameter.location == Location::Path.code() && parameter.style == Style::Matrix.code()
+        };
+        if !declared.iter().any(|parameter| matrix(&parameter)) {
+            return false;
+        }
+        let count = |text: &[u8]| text.iter().filter(|&&byte| byte == b';').count();
+        let captures = declared.iter().filter(matrix).filter_map(|parameter| {
+            self.router.captures.get(usize::from(parameter.capture)).map(|span| span.of(path))
+        });
+        captures.map(count).sum::<usize>() == count(path)
+    }
+
     /// What is wrong with the path as such. Which operation a path names is not certain if it can
     /// be read in two ways: the finding refuses where either the policy or the operation enforces.
-    fn judge_path(&mut self, policy: &Policy, path: &[u8], query: &[u8], operation_mode: Mode) {
-        let PathFaults { mut ambiguous, mut malformed } = path_faults(path, &mut self.scratch);
+    fn judge_path(
+        &mut self,
+        policy: &Policy,
+        path: &[u8],
+        query: &[u8],
+        operation_mode: Mode,
+        matrix: bool,
+    ) {
+        let PathFaults { mut ambiguous, mut malformed, semicolon } =
+            path_faults(path, &mut self.scratch);
+        ambiguous |= semicolon && !matrix;
         let in_query = query_faults(query);
         ambiguous |= in_query.ambiguous;
         malformed |= in_query.malformed;

@@ -5,8 +5,10 @@
 //! whole is judged as JSON by the same validator as bodies.
 
 mod cookie;
+mod form;
 mod query;
 pub(crate) mod text;
+mod tree;
 mod value;
 
 use crate::access::slice;
@@ -17,11 +19,13 @@ use crate::route::Span;
 use crate::schema::{Fault, FaultKind, Limits, NoSink, Validator};
 use portcullis_bundle::layout::{
     Action, Location, NONE, Operation, PARAMETER_EMPTY_ALLOWED, PARAMETER_EXPLODE,
-    PARAMETER_OPEN_OBJECT, PARAMETER_REQUIRED, PARAMETER_UNENFORCED, Parameter, Shape, Style, View,
+    PARAMETER_OPEN_OBJECT, PARAMETER_REQUIRED, PARAMETER_UNENFORCED, Parameter, Style,
+    TEXT_LENIENT, TYPE_ARRAY, TYPE_OBJECT, TextValue, View,
 };
-use query::{Pair, deep_key, is_named, pairs};
-use text::Reading;
-use value::{Encoding, Unreadable, Writer, decoded, delimited, pieces};
+use query::{Pair, brackets, is_named, pairs};
+use tree::Tree;
+pub(crate) use value::Unreadable;
+use value::{Doubts, Encoding, Manner, Reading, Writer, cut, decoded, field, text_value};
 
 /// A request's head, and the operation that it is judged by.
 pub(crate) struct Call<'a, 'b> {
@@ -38,14 +42,13 @@ pub(crate) struct Call<'a, 'b> {
     pub max_parameters: u32,
 }
 
-/// The buffers in which parameters are judged, kept from request to request.
+/// The buffers in which parameters and forms are judged, kept from request to request.
 #[derive(Debug, Default)]
 pub(crate) struct Parameters {
     pairs: Vec<Pair>,
     buffer: Vec<u8>,
     json: Vec<u8>,
-    /// Which pairs of the query belong to the object being judged.
-    mine: Vec<bool>,
+    tree: Tree,
 }
 
 /// What is wrong with one parameter.
@@ -57,8 +60,11 @@ enum Fail {
 }
 
 impl From<Unreadable> for Fail {
-    fn from(_: Unreadable) -> Self {
-        Fail::Malformed
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::Malformed => Fail::Malformed,
+            Unreadable::Repeated => Fail::Repeated,
+        }
     }
 }
 
@@ -71,6 +77,7 @@ impl Parameters {
         }
         self.pairs.clear();
         self.pairs.shrink_to(KEPT / size_of::<Pair>());
+        self.tree.trim(KEPT);
     }
 
     /// Judges all parameters of a request.
@@ -140,33 +147,135 @@ impl Parameters {
         match location {
             Location::Path => {
                 let capture = call.captures.get(usize::from(parameter.capture));
-                let value = capture.map(|capture| capture.of(call.path)).into_iter();
-                self.judge_values(call, validator, parameter, PATH, value)
+                let value = capture.map(|capture| capture.of(call.path));
+                self.judge_segment(call, validator, parameter, value.unwrap_or_default())
             }
             Location::Header => {
                 let found = call.headers.iter().filter(|(field, _)| *field == name);
                 let values = found.map(|(_, value)| *value);
                 self.judge_values(call, validator, parameter, Encoding::Header, values)
             }
-            Location::Cookie => {
-                let values = cookie::values(call.headers, name);
-                self.judge_values(call, validator, parameter, PATH, values)
-            }
+            Location::Cookie => self.judge_cookie(call, validator, parameter),
             Location::Query => {
-                let query = call.query;
                 let mut taken = core::mem::take(&mut self.pairs);
-                let outcome = if names_its_own_pairs(parameter) {
-                    self.judge_named_pairs(call, validator, parameter, &mut taken)
-                } else {
-                    taken.iter_mut().for_each(|pair| pair.taken |= is_named(query, pair, name));
-                    let found = taken.iter().filter(|pair| is_named(query, pair, name));
-                    let values = found.map(|pair| pair.value.of(query));
-                    self.judge_values(call, validator, parameter, QUERY, values)
-                };
+                let outcome = self.judge_query(call, validator, parameter, &mut taken);
                 self.pairs = taken;
                 outcome
             }
+            Location::Querystring => {
+                self.pairs.iter_mut().for_each(|pair| pair.taken = true);
+                self.judge_querystring(call, validator, parameter)
+            }
         }
+    }
+
+    /// Judges a variable of the path, in the styles simple, label and matrix.
+    fn judge_segment(
+        &mut self,
+        call: &Call<'_, '_>,
+        validator: &mut Validator,
+        parameter: &Parameter,
+        segment: &[u8],
+    ) -> Result<(), Fail> {
+        let enforced = parameter.flags & PARAMETER_UNENFORCED == 0;
+        match Style::from_code(parameter.style) {
+            // .value (RFC 6570, section 3.2.5)
+            Some(Style::Label) if enforced => {
+                let value = segment.strip_prefix(b".").ok_or(Fail::Malformed)?;
+                self.judge_values(call, validator, parameter, PATH, core::iter::once(value))
+            }
+            // ;name=value (RFC 6570, section 3.2.7)
+            Some(Style::Matrix) if enforced => {
+                let text = segment.strip_prefix(b";").ok_or(Fail::Malformed)?;
+                let name = call.view.bytes(parameter.name);
+                let named = |piece| matrix_value(piece, name);
+                if cut(text, b';').all(|piece| named(piece).is_some()) {
+                    let values = cut(text, b';').filter_map(named);
+                    return self.judge_values(call, validator, parameter, PATH, values);
+                }
+                let value = text_value(call.view, parameter.value.get());
+                let object = value.types & TYPE_OBJECT != 0;
+                if !object || parameter.flags & PARAMETER_EXPLODE == 0 {
+                    return Err(Fail::Malformed);
+                }
+                self.judge_values(call, validator, parameter, PATH, core::iter::once(text))
+            }
+            _ => self.judge_values(call, validator, parameter, PATH, core::iter::once(segment)),
+        }
+    }
+
+    /// Judges a cookie; an exploded object has a cookie for each of its properties.
+    fn judge_cookie(
+        &mut self,
+        call: &Call<'_, '_>,
+        validator: &mut Validator,
+        parameter: &Parameter,
+    ) -> Result<(), Fail> {
+        let name = call.view.bytes(parameter.name);
+        // The style cookie of OpenAPI 3.2 knows no percent-encoding.
+        let raw = parameter.style == Style::Cookie.code();
+        let encoding = if raw { Encoding::Header } else { PATH };
+        let value = text_value(call.view, parameter.value.get());
+        if value.types & TYPE_OBJECT == 0 || !is_exploded_object(parameter, value) {
+            let values = cookie::values(call.headers, name);
+            return self.judge_values(call, validator, parameter, encoding, values);
+        }
+        let own = || {
+            let fields = slice(call.view.text_fields, value.fields.get(), value.field_count.get());
+            fields.iter().flat_map(|field| {
+                let name = call.view.bytes(field.name);
+                cookie::values(call.headers, name).map(move |text| (name, field, text))
+            })
+        };
+        if own().next().is_none() {
+            return absent(parameter);
+        }
+        if parameter.flags & PARAMETER_UNENFORCED != 0 {
+            return Ok(());
+        }
+        self.judge_json(call, validator, parameter, encoding, &mut |writer| {
+            let mut mark = b'{';
+            for (name, field, text) in own() {
+                writer.out.push(mark);
+                mark = b',';
+                text::write_string(name, writer.out);
+                writer.out.push(b':');
+                writer.scalar(text_value(writer.view, field.value.get()), text)?;
+            }
+            writer.out.push(b'}');
+            Ok(())
+        })
+    }
+
+    /// Judges a parameter of the query, and takes its pairs.
+    fn judge_query(
+        &mut self,
+        call: &Call<'_, '_>,
+        validator: &mut Validator,
+        parameter: &Parameter,
+        query_pairs: &mut [Pair],
+    ) -> Result<(), Fail> {
+        let name = call.view.bytes(parameter.name);
+        let query = call.query;
+        let value = text_value(call.view, parameter.value.get());
+        if parameter.style == Style::DeepObject.code() {
+            return self.judge_brackets(call, validator, parameter, query_pairs);
+        }
+        let scatters = is_exploded_object(parameter, value);
+        // Of several shapes, an exploded object is the one that does not use the name.
+        let own = value.types & !TYPE_OBJECT != 0 && field(call.view, value, name).is_none();
+        let mut named = false;
+        if !scatters || own {
+            for pair in query_pairs.iter_mut().filter(|pair| is_named(query, pair, name)) {
+                (named, pair.taken) = (true, true);
+            }
+        }
+        if scatters && !named {
+            return self.judge_named_pairs(call, validator, parameter, query_pairs);
+        }
+        let found = query_pairs.iter().filter(|pair| is_named(query, pair, name));
+        let values = found.map(|pair| pair.value.of(query));
+        self.judge_values(call, validator, parameter, QUERY, values)
     }
 
     /// Judges a parameter whose values come one by one: mostly one, several where it is repeated.
@@ -183,46 +292,66 @@ impl Parameters {
         if parameter.flags & PARAMETER_UNENFORCED != 0 {
             return Ok(());
         }
-        let empty_allowed = parameter.flags & PARAMETER_EMPTY_ALLOWED != 0;
-        let shape = Shape::from_code(parameter.shape).unwrap_or(Shape::Scalar);
-        let style = Style::from_code(parameter.style).unwrap_or(Style::Form);
-        // A header that comes twice is one list (RFC 9110, section 5.3), and so is an exploded array.
-        let repeats = (encoding == Encoding::Header && style == Style::Simple)
-            || (style != Style::Simple && parameter.flags & PARAMETER_EXPLODE != 0);
-        let second = each.next();
-        if second.is_some() && (shape == Shape::Scalar || !repeats || style == Style::Json) {
-            return Err(Fail::Repeated);
-        }
-        if first.is_empty() && second.is_none() && empty_allowed {
+        let one = each.next().is_none();
+        if first.is_empty() && one && parameter.flags & PARAMETER_EMPTY_ALLOWED != 0 {
             return Ok(());
         }
-        if shape == Shape::Scalar || style == Style::Json {
-            return self.judge_text(call, validator, parameter, encoding, first);
+        let style = Style::from_code(parameter.style).unwrap_or(Style::Form);
+        let value = text_value(call.view, parameter.value.get());
+        if style == Style::Json || value.types & (TYPE_ARRAY | TYPE_OBJECT) == 0 {
+            if !one {
+                return Err(Fail::Repeated);
+            }
+            return self.judge_text(call, validator, parameter, value, encoding, first);
         }
-        let all = || values.clone();
-        self.judge_json(call, validator, parameter, encoding, &mut |writer| match (shape, style) {
-            (Shape::Object, Style::Simple) if parameter.flags & PARAMETER_EXPLODE != 0 => {
-                all().flat_map(|value| pieces(value, b',')).try_for_each(|p| writer.assignment(p))
-            }
-            (Shape::Object, Style::SpaceDelimited) => {
-                writer.properties(delimited(first, b" +", b"%20"))
-            }
-            (Shape::Object, Style::PipeDelimited) => {
-                writer.properties(delimited(first, b"|", b"%7C"))
-            }
-            (Shape::Object, _) => writer.properties(all().flat_map(|value| pieces(value, b','))),
-            (_, Style::Simple) => {
-                all().flat_map(|value| pieces(value, b',')).try_for_each(|p| writer.item(p))
-            }
-            _ if parameter.flags & PARAMETER_EXPLODE != 0 => all().try_for_each(|p| writer.item(p)),
-            (_, Style::SpaceDelimited) => {
-                delimited(first, b" +", b"%20").try_for_each(|p| writer.item(p))
-            }
-            (_, Style::PipeDelimited) => {
-                delimited(first, b"|", b"%7C").try_for_each(|p| writer.item(p))
-            }
-            _ => pieces(first, b',').try_for_each(|p| writer.item(p)),
+        // A header that comes twice is one list (RFC 9110, section 5.3), and so is an exploded array.
+        if !one && style == Style::Simple && encoding != Encoding::Header {
+            return Err(Fail::Repeated);
+        }
+        let manner = manner(parameter, style);
+        self.judge_json(call, validator, parameter, encoding, &mut |writer| {
+            writer.value(value, manner, values.clone())
         })
+    }
+
+    /// Judges a value whose pairs are named in brackets.
+    fn judge_brackets(
+        &mut self,
+        call: &Call<'_, '_>,
+        validator: &mut Validator,
+        parameter: &Parameter,
+        query_pairs: &mut [Pair],
+    ) -> Result<(), Fail> {
+        let name = call.view.bytes(parameter.name);
+        let value = text_value(call.view, parameter.value.get());
+        let enforced = parameter.flags & PARAMETER_UNENFORCED == 0;
+        // `a=1` by itself is no object.
+        let plain = value.types & !TYPE_OBJECT != 0 && enforced;
+        self.tree.clear();
+        let mut present = false;
+        for pair in query_pairs.iter_mut() {
+            let Some(brackets) = brackets(call.query, pair, name) else { continue };
+            if brackets.is_empty() && !plain {
+                continue;
+            }
+            if enforced {
+                // What is no chain of brackets belongs to nobody, and is judged as undeclared.
+                match decoded(brackets, QUERY, &mut self.buffer) {
+                    Ok(text) if tree::well_formed(text) => {}
+                    Ok(_) => continue,
+                    Err(_) => return Err(Fail::Malformed),
+                }
+                self.tree.add_brackets(brackets, QUERY, &mut self.buffer, pair.value)?;
+            }
+            (present, pair.taken) = (true, true);
+        }
+        if !present {
+            return absent(parameter);
+        }
+        if !enforced {
+            return Ok(());
+        }
+        self.judge_tree(call, validator, parameter)
     }
 
     /// Judges an object whose properties are pairs of the query by themselves.
@@ -233,46 +362,46 @@ impl Parameters {
         parameter: &Parameter,
         query_pairs: &mut [Pair],
     ) -> Result<(), Fail> {
-        let name = call.view.bytes(parameter.name);
-        let deep = parameter.style == Style::DeepObject.code();
         let open = is_open(parameter);
-        let fields =
-            slice(call.view.parameter_fields, parameter.fields.get(), parameter.field_count.get());
-        let belongs = |pair: &Pair| {
-            if deep {
-                // Unenforced ones may nest further, as in `name[a][b]`: they are claimed by prefix.
-                return deep_key(call.query, pair, name).is_some();
-            }
-            (open && !pair.taken)
-                || fields
-                    .iter()
-                    .any(|field| is_named(call.query, pair, call.view.bytes(field.name)))
-        };
-        // Marked first and written from the marks, as an open object takes what no other has.
+        let value = text_value(call.view, parameter.value.get());
+        let fields = slice(call.view.text_fields, value.fields.get(), value.field_count.get());
+        self.tree.clear();
         let mut present = false;
-        let mut mine = core::mem::take(&mut self.mine);
-        mine.clear();
         for pair in query_pairs.iter_mut() {
-            let is_mine = belongs(pair);
-            present |= is_mine;
-            pair.taken |= is_mine;
-            mine.push(is_mine);
+            let is = |name| is_named(call.query, pair, name);
+            let mine =
+                (open && !pair.taken) || fields.iter().any(|field| is(call.view.bytes(field.name)));
+            if !mine {
+                continue;
+            }
+            (present, pair.taken) = (true, true);
+            if parameter.flags & PARAMETER_UNENFORCED == 0 {
+                let name = pair.name.of(call.query);
+                self.tree.add_name(name, QUERY, &mut self.buffer, pair.value)?;
+            }
         }
-        let outcome = if !present {
-            absent(parameter)
-        } else if parameter.flags & PARAMETER_UNENFORCED != 0 {
-            Ok(())
-        } else {
-            let own = || query_pairs.iter().zip(&mine).filter(|(_, mine)| **mine).map(|(p, _)| p);
-            self.judge_json(call, validator, parameter, QUERY, &mut |writer| {
-                own().try_for_each(|pair| {
-                    let key = if deep { deep_key(call.query, pair, name) } else { None };
-                    let key = key.unwrap_or(pair.name.of(call.query));
-                    writer.property(key, pair.value.of(call.query))
-                })
-            })
-        };
-        self.mine = mine;
+        if !present {
+            return absent(parameter);
+        }
+        if parameter.flags & PARAMETER_UNENFORCED != 0 {
+            return Ok(());
+        }
+        self.judge_tree(call, validator, parameter)
+    }
+
+    /// Judges what the tree's pairs say.
+    fn judge_tree(
+        &mut self,
+        call: &Call<'_, '_>,
+        validator: &mut Validator,
+        parameter: &Parameter,
+    ) -> Result<(), Fail> {
+        let mut tree = core::mem::take(&mut self.tree);
+        tree.sort();
+        let outcome = self.judge_json(call, validator, parameter, QUERY, &mut |writer| {
+            tree.write(writer, call.query, parameter.value.get(), false)
+        });
+        self.tree = tree;
         outcome
     }
 
@@ -282,6 +411,7 @@ impl Parameters {
         call: &Call<'_, '_>,
         validator: &mut Validator,
         parameter: &Parameter,
+        value: &TextValue,
         encoding: Encoding,
         piece: &[u8],
     ) -> Result<(), Fail> {
@@ -292,10 +422,11 @@ impl Parameters {
                 .validate(call.view, schema, limits, text, &mut NoSink)
                 .map_err(Fail::Invalid);
         }
+        let lenient = value.flags & TEXT_LENIENT != 0;
         let mut outcome = Ok(());
-        for reading in [Reading::AsString, Reading::AsOther] {
+        for other in [false, true] {
             self.json.clear();
-            let ambiguous = text::write(text, parameter.types, reading, &mut self.json);
+            let ambiguous = text::write(text, value.types, other, lenient, &mut self.json);
             let judged = validator.validate(call.view, schema, limits, &self.json, &mut NoSink);
             if judged.is_ok() {
                 return Ok(());
@@ -308,7 +439,7 @@ impl Parameters {
         outcome.map_err(Fail::Invalid)
     }
 
-    /// Judges an array or object that `write` writes.
+    /// Judges the JSON text that `write` writes, in each reading that its pieces allow.
     fn judge_json(
         &mut self,
         call: &Call<'_, '_>,
@@ -317,36 +448,43 @@ impl Parameters {
         encoding: Encoding,
         write: &mut dyn FnMut(&mut Writer<'_>) -> Result<(), Unreadable>,
     ) -> Result<(), Fail> {
-        let object = parameter.shape == Shape::Object.code();
-        let (open, close) = if object { (b'{', b'}') } else { (b'[', b']') };
-        let mut outcome = Ok(());
-        for reading in [Reading::AsString, Reading::AsOther] {
-            let mut writer = Writer {
-                view: call.view,
-                parameter,
-                encoding,
-                reading,
-                buffer: &mut self.buffer,
-                out: &mut self.json,
-                ambiguous: false,
-                filled: false,
+        let limits = Limits::from(&call.operation.limits);
+        let schema = parameter.schema.get();
+        self.each_reading(call.view, encoding, write, &mut |json| {
+            validator.validate(call.view, schema, limits, json, &mut NoSink)
+        })
+    }
+
+    /// Hands each reading's JSON text to `judge`, until one is good; otherwise gives what was wrong
+    /// with the plainest.
+    fn each_reading(
+        &mut self,
+        view: &View<'_>,
+        encoding: Encoding,
+        write: &mut dyn FnMut(&mut Writer<'_>) -> Result<(), Unreadable>,
+        judge: &mut dyn FnMut(&[u8]) -> Result<(), Fault>,
+    ) -> Result<(), Fail> {
+        let mut doubts = Doubts::default();
+        let mut outcome: Result<(), Fail> = Ok(());
+        for reading in Reading::ALL {
+            if !doubts.allow(reading) {
+                continue;
+            }
+            self.json.clear();
+            let (buffer, out) = (&mut self.buffer, &mut self.json);
+            let mut writer = Writer { view, encoding, reading, buffer, out, doubts };
+            let written = write(&mut writer);
+            doubts = writer.doubts;
+            let judged = match written {
+                Ok(()) => judge(&self.json).map_err(Fail::Invalid),
+                Err(unreadable) => Err(unreadable.into()),
             };
-            writer.open(open);
-            write(&mut writer)?;
-            writer.close(close);
-            let ambiguous = writer.ambiguous;
-            let limits = Limits::from(&call.operation.limits);
-            let schema = parameter.schema.get();
-            let judged = validator.validate(call.view, schema, limits, &self.json, &mut NoSink);
             if judged.is_ok() {
                 return Ok(());
             }
             outcome = outcome.and(judged);
-            if !ambiguous {
-                break;
-            }
         }
-        outcome.map_err(Fail::Invalid)
+        outcome
     }
 }
 
@@ -357,19 +495,27 @@ fn absent(parameter: &Parameter) -> Result<(), Fail> {
     if parameter.flags & PARAMETER_REQUIRED != 0 { Err(Fail::Missing) } else { Ok(()) }
 }
 
-/// Whether the parameter's own name is not what its pairs are named by.
-fn names_its_own_pairs(parameter: &Parameter) -> bool {
-    parameter.style == Style::DeepObject.code()
-        || (parameter.shape == Shape::Object.code()
-            && parameter.style == Style::Form.code()
-            && parameter.flags & PARAMETER_EXPLODE != 0)
+/// How a parameter's pieces are written.
+fn manner(parameter: &Parameter, style: Style) -> Manner {
+    Manner { style, explode: parameter.flags & PARAMETER_EXPLODE != 0, unsaid: false }
+}
+
+/// Whether the value can be an object whose properties are pairs or cookies by themselves.
+fn is_exploded_object(parameter: &Parameter, value: &TextValue) -> bool {
+    let scatters = [Style::Form.code(), Style::Cookie.code()].contains(&parameter.style);
+    scatters && value.types & TYPE_OBJECT != 0 && parameter.flags & PARAMETER_EXPLODE != 0
 }
 
 /// Whether it takes pairs of any name.
 fn is_open(parameter: &Parameter) -> bool {
     parameter.flags & PARAMETER_OPEN_OBJECT != 0
-        && parameter.style == Style::Form.code()
-        && names_its_own_pairs(parameter)
+}
+
+/// Of `name=value`, or `name` alone, the value, if the name is this one.
+fn matrix_value<'p>(piece: &'p [u8], name: &[u8]) -> Option<&'p [u8]> {
+    let equals = piece.iter().position(|&byte| byte == b'=').unwrap_or(piece.len());
+    let (found, value) = piece.split_at_checked(equals)?;
+    crate::percent::equals(found, Plus::Literal, name).then(|| value.get(1..).unwrap_or_default())
 }
 
 /// The finding that a failed parameter is.

@@ -42,19 +42,19 @@ pub(super) fn is_named(query: &[u8], pair: &Pair, name: &[u8]) -> bool {
     equals(pair.name.of(query), Plus::Space, name)
 }
 
-/// Of `name[key]` the key as sent, where the name is this one (style deepObject). The brackets may
-/// be percent-encoded, as RFC 3986 asks of them.
-pub(super) fn deep_key<'q>(query: &'q [u8], pair: &Pair, name: &[u8]) -> Option<&'q [u8]> {
+/// Of `name[step][step]` what follows the name, as sent; empty where nothing does (style deepObject).
+/// The brackets may be percent-encoded, as RFC 3986 asks of them.
+pub(super) fn brackets<'q>(query: &'q [u8], pair: &Pair, name: &[u8]) -> Option<&'q [u8]> {
     let raw = pair.name.of(query);
-    let mut places = 0..raw.len();
-    let open = places.find(|&at| unit(raw, at).is_some_and(|(byte, _)| byte == b'['))?;
-    let (before, after) = raw.split_at_checked(open)?;
-    let after = after.get(unit(after, 0)?.1..)?;
-    if !equals(before, Plus::Space, name) {
-        return None;
+    let mut at = 0;
+    while let Some((byte, len)) = unit(raw, at) {
+        if byte == b'[' {
+            break;
+        }
+        at += len;
     }
-    let encoded = after.strip_suffix(b"%5D").or_else(|| after.strip_suffix(b"%5d"));
-    after.strip_suffix(b"]").or(encoded)
+    let (before, after) = raw.split_at_checked(at)?;
+    equals(before, Plus::Space, name).then_some(after)
 }
 
 fn span(start: usize, end: usize) -> Span {
@@ -86,10 +86,13 @@ mod tests {
 
     #[test]
     fn deep_names() {
-        let query = b"page[size]=3";
+        let query = b"page[size]=3&page%5Bsize%5D&pa%67e&a%4[b]";
         let mut found = Vec::new();
         pairs(query, 9, &mut found);
-        assert_eq!(deep_key(query, &found[0], b"page"), Some(&b"size"[..]));
-        assert_eq!(deep_key(query, &found[0], b"pag"), None);
+        assert_eq!(brackets(query, &found[0], b"page"), Some(&b"[size]"[..]));
+        assert_eq!(brackets(query, &found[0], b"pag"), None);
+        assert_eq!(brackets(query, &found[1], b"page"), Some(&b"%5Bsize%5D"[..]));
+        assert_eq!(brackets(query, &found[2], b"page"), Some(&b""[..]));
+        assert_eq!(brackets(query, &found[3], b"a%4"), Some(&b"[b]"[..]));
     }
 }

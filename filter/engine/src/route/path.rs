@@ -12,12 +12,14 @@ pub(crate) struct PathFaults {
     pub ambiguous: bool,
     /// It is not a path, or an escape in it is broken.
     pub malformed: bool,
+    /// It holds a semicolon, which is ambiguous unless a parameter of the style matrix takes it.
+    pub semicolon: bool,
 }
 
 /// Judges a path without its query. `scratch` is overwritten.
 pub(crate) fn path_faults(path: &[u8], scratch: &mut Vec<u8>) -> PathFaults {
     if path.first() != Some(&b'/') {
-        return PathFaults { ambiguous: false, malformed: true };
+        return PathFaults { malformed: true, ..PathFaults::default() };
     }
     // Most paths show in one pass that there is nothing to look at closely.
     let (mut seen, mut previous) = (0, 0);
@@ -67,6 +69,7 @@ pub(crate) fn query_faults(query: &[u8]) -> PathFaults {
     PathFaults {
         ambiguous: query.contains(&b'#'),
         malformed: query.iter().any(|byte| matches!(byte, 0..=0x20 | 0x7F)),
+        semicolon: false,
     }
 }
 
@@ -75,7 +78,7 @@ fn segment_faults(path: &[u8]) -> PathFaults {
     let double = path.windows(2).any(|pair| pair == b"//");
     let dots = path.contains(&b'.')
         && path.split(|&byte| byte == b'/').any(|segment| matches!(segment, b"." | b".."));
-    PathFaults { ambiguous: double || dots, malformed: false }
+    PathFaults { ambiguous: double || dots, ..PathFaults::default() }
 }
 
 fn unusual_faults(path: &[u8], decoded: &mut Vec<u8>) -> PathFaults {
@@ -85,7 +88,8 @@ fn unusual_faults(path: &[u8], decoded: &mut Vec<u8>) -> PathFaults {
     while let Some(&byte) = path.get(at) {
         if byte != b'%' {
             match byte {
-                b'\\' | b';' | b'#' => faults.ambiguous = true,
+                b'\\' | b'#' => faults.ambiguous = true,
+                b';' => faults.semicolon = true,
                 0..=0x20 | 0x7F => faults.malformed = true,
                 _ => {}
             }
@@ -129,7 +133,7 @@ mod tests {
 
     fn faults(path: &[u8]) -> (bool, bool) {
         let faults = path_faults(path, &mut Vec::new());
-        (faults.ambiguous, faults.malformed)
+        (faults.ambiguous || faults.semicolon, faults.malformed)
     }
 
     #[test]

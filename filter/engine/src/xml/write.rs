@@ -474,7 +474,7 @@ fn scalar(text: &[u8], types: u8, reading: Reading, out: &mut Vec<u8>) -> bool {
         write_string(text, out);
         return false;
     }
-    write(text, types, reading, out)
+    write(text, types, reading == Reading::AsOther, false, out)
 }
 
 /// Whether an attribute says something about its element and is no part of the value.

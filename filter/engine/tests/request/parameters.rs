@@ -1,7 +1,7 @@
 //! Parameters by location, style and shape.
 
 use super::Request;
-use super::support::{Builder, Param};
+use super::support::{Builder, Param, Shape};
 use portcullis_bundle::Bundle;
 use portcullis_bundle::layout::*;
 #[cfg(target_arch = "wasm32")]

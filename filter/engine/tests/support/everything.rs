@@ -1,6 +1,6 @@
 //! One bundle for tests that throw anything at the engine.
 
-use super::{Builder, Param};
+use super::{Builder, Param, Shape};
 use portcullis_bundle::Bundle;
 use portcullis_bundle::layout::*;
 

@@ -18,6 +18,14 @@ pub struct Builder {
     operations: Vec<(String, String, Operation)>,
 }
 
+/// What a parameter's value is made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Scalar,
+    Array,
+    Object,
+}
+
 /// A parameter to be declared.
 #[derive(Clone, Copy)]
 pub struct Param {
@@ -36,7 +44,7 @@ impl Param {
     pub fn new(location: Location, name: &'static str, schema: u32, types: u8) -> Self {
         let style = match location {
             Location::Path | Location::Header => Style::Simple,
-            Location::Query | Location::Cookie => Style::Form,
+            Location::Query | Location::Cookie | Location::Querystring => Style::Form,
         };
         Param { name, location, style, shape: Shape::Scalar, flags: 0, types, schema, fields: &[] }
     }
@@ -265,6 +273,49 @@ impl Builder {
         });
     }
 
+    /// A record of text_values.
+    pub fn text_value(&mut self, types: u8, set: impl FnOnce(&mut TextValue)) -> u32 {
+        let mut value = TextValue::new_zeroed();
+        value.types = types;
+        set(&mut value);
+        self.sections.text_values.push(value);
+        self.sections.text_values.len() as u32 - 1
+    }
+
+    /// The fields of an object, written in a style of forms.
+    pub fn text_fields(&mut self, fields: &[(&str, u32, Style, u8)]) -> (u32, u32) {
+        let first = self.sections.text_fields.len() as u32;
+        let mut fields = fields.to_vec();
+        fields.sort_by_key(|(name, ..)| *name);
+        for (name, value, style, flags) in &fields {
+            let (name, value) = (self.text(name), (*value).into());
+            let (style, flags, reserved) = (style.code(), *flags, 0.into());
+            self.sections.text_fields.push(TextField { name, value, style, flags, reserved });
+        }
+        (first, fields.len() as u32)
+    }
+
+    /// What the text of a parameter says.
+    fn value(&mut self, param: &Param) -> u32 {
+        let plain = self.text_value(param.types, |_| {});
+        match param.shape {
+            Shape::Scalar => plain,
+            Shape::Array => self.text_value(TYPE_ARRAY, |value| value.items = plain.into()),
+            Shape::Object => {
+                let fields: Vec<_> = param
+                    .fields
+                    .iter()
+                    .map(|(name, types)| (*name, self.text_value(*types, |_| {}), Style::Form, 0))
+                    .collect();
+                let (first, count) = self.text_fields(&fields);
+                self.text_value(TYPE_OBJECT, |value| {
+                    (value.fields, value.field_count) = (first.into(), count.into());
+                    value.additional = plain.into();
+                })
+            }
+        }
+    }
+
     /// An operation of the first API. `media_types` are name, schema and kind.
     pub fn operation(
         &mut self,
@@ -277,28 +328,19 @@ impl Builder {
         let first_parameter = self.sections.parameters.len() as u32;
         let mut capture = 0;
         for param in parameters {
-            let fields = self.sections.parameter_fields.len() as u32;
-            for (name, types) in param.fields {
-                let name = self.text(name);
-                let types = u32::from(*types).into();
-                self.sections.parameter_fields.push(ParameterField { name, types });
-            }
+            let value = self.value(param);
             let name = self.text(param.name);
             let line = 100 + self.sections.parameters.len() as u32;
             let origin = self.origin(line);
             self.sections.parameters.push(Parameter {
                 name,
                 schema: param.schema.into(),
-                fields: fields.into(),
-                field_count: (param.fields.len() as u32).into(),
+                value: value.into(),
                 origin: origin.into(),
                 location: param.location.code(),
                 style: param.style.code(),
-                shape: param.shape.code(),
                 flags: param.flags,
-                types: param.types,
                 capture,
-                reserved: 0.into(),
             });
             capture += u8::from(param.location == Location::Path);
         }

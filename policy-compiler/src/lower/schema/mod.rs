@@ -24,7 +24,8 @@ pub use share::share;
 pub use write::{write_nodes, write_patterns};
 
 use super::pattern::Patterns;
-use crate::ir::{Action, Formats, Model, OneOf, SchemaId, Strictness, Unsupported};
+use super::text_value::{Manner, Parts, TextValues};
+use crate::ir::{Action, Formats, Model, OneOf, SchemaId, Strictness, TextNumbers, Unsupported};
 use crate::report::Recorder;
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -39,6 +40,8 @@ pub struct Profile {
     pub one_of: OneOf,
     /// What becomes of a pattern that cannot be built.
     pub patterns: Unsupported,
+    /// Whether text is read as numbers and booleans in the notations of forms.
+    pub lenient_text: bool,
 }
 
 impl Profile {
@@ -49,6 +52,7 @@ impl Profile {
             formats: strictness.formats,
             one_of: strictness.one_of,
             patterns: strictness.unsupported_patterns,
+            lenient_text: strictness.text_numbers == TextNumbers::Lenient,
         }
     }
 }
@@ -74,6 +78,7 @@ pub struct Lowering<'m> {
     /// Schemas of what is always refused: no value can violate what they say.
     refused: Vec<SchemaId>,
     unions_seen: HashSet<(SchemaId, goal::UnionKind)>,
+    texts: TextValues,
 }
 
 impl<'m> Lowering<'m> {
@@ -94,6 +99,7 @@ impl<'m> Lowering<'m> {
             unjudged: Vec::new(),
             refused: Vec::new(),
             unions_seen: HashSet::new(),
+            texts: TextValues::default(),
         }
     }
 
@@ -114,10 +120,27 @@ impl<'m> Lowering<'m> {
     }
 
     /// What was lowered: the nodes, the patterns, and what was recorded.
-    pub fn finish(mut self) -> (Vec<Node>, Patterns, Recorder) {
+    pub fn finish(mut self) -> (Vec<Node>, Patterns, TextValues, Recorder) {
         self.record_refused();
         self.record_unjudged();
-        (self.nodes, self.patterns, self.recorder)
+        (self.nodes, self.patterns, self.texts, self.recorder)
+    }
+
+    /// What the text of a value says that a node judges: index into text_values.
+    pub fn text_value(&mut self, root: NodeId, profile: usize) -> u32 {
+        let lenient = self.profiles[profile].lenient_text;
+        self.texts.value(&self.nodes, root, lenient)
+    }
+
+    /// The same of a form; `manner` tells how a field is written, by its name and what it holds.
+    pub fn form_value(
+        &mut self,
+        root: NodeId,
+        profile: usize,
+        manner: impl FnMut(&str, &Parts) -> Manner,
+    ) -> u32 {
+        let lenient = self.profiles[profile].lenient_text;
+        self.texts.form(&self.nodes, root, lenient, manner)
     }
 
     /// Where statuses of constructs are recorded.
