@@ -1,6 +1,7 @@
 //! An Envoy process: started on free ports, ready when returned, stopped when dropped.
 
 use std::fs;
+use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -88,6 +89,22 @@ impl Envoy {
     /// Everything logged so far.
     pub fn log(&self) -> String {
         read_log(&self.dir)
+    }
+
+    /// What was logged from that byte on, and where it ends.
+    pub fn log_from(&self, start: u64) -> Result<(String, u64), Error> {
+        let read = || {
+            let mut file = fs::File::open(self.dir.join("envoy.log"))?;
+            file.seek(SeekFrom::Start(start))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            // The last line may be half written.
+            bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+            Ok(bytes)
+        };
+        let bytes = read().map_err(Error::io("read envoy.log"))?;
+        let end = start + bytes.len() as u64;
+        Ok((String::from_utf8_lossy(&bytes).into_owned(), end))
     }
 
     /// Whether the process is still there.

@@ -1,12 +1,15 @@
 //! The case suite, natively and through Envoy, a test for each case and way.
 
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use portcullis_cases::{Case, judge};
+use portcullis_cases::{Case, Verdict, judge};
 use portcullis_integration::cases::{self, Compiled, Gateway};
 use portcullis_integration::{Artefacts, Error, artefacts};
+
+#[path = "support/lines.rs"]
+mod lines;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -40,7 +43,8 @@ fn trials(artefacts: &Artefacts) -> Result<Vec<Trial>, Error> {
 
 fn add(trials: &mut Vec<Trial>, artefacts: &Artefacts, compiled: Arc<Compiled>) {
     // One Envoy for a suite, started by the first case that runs; one case at a time through it.
-    let gateway = Arc::new(Lazy { artefacts: artefacts.clone(), started: OnceLock::new() });
+    let known = lines::Known::beside(&compiled.suite.policy);
+    let gateway = Arc::new(Lazy { artefacts: artefacts.clone(), known, started: OnceLock::new() });
     for case in compiled.suite.cases.clone() {
         let name = format!("{}::{}", compiled.suite.name, case.name);
         let (suite, same) = (Arc::clone(&compiled), case.clone());
@@ -57,7 +61,8 @@ fn natively(suite: &Compiled, case: &Case) -> Result<(), Failed> {
 
 struct Lazy {
     artefacts: Artefacts,
-    started: OnceLock<Result<std::sync::Mutex<Gateway>, String>>,
+    known: lines::Known,
+    started: OnceLock<Result<Mutex<(Gateway, u64)>, String>>,
 }
 
 impl Lazy {
@@ -65,10 +70,21 @@ impl Lazy {
         let gateway = self.started.get_or_init(|| {
             let start =
                 || Gateway::start(&self.artefacts.envoy, &self.artefacts.filter, &suite.bytes()?);
-            start().map(std::sync::Mutex::new).map_err(|error| error.to_string())
+            start().map(|it| Mutex::new((it, 0))).map_err(|error| error.to_string())
         });
-        let gateway = gateway.as_ref()?.lock().map_err(|_| "an earlier case panicked")?;
-        verdict(&gateway.differences(case)?)
+        let mut gateway = gateway.as_ref()?.lock().map_err(|_| "an earlier case panicked")?;
+        let (gateway, read) = &mut *gateway;
+        let (answer, mut differences) = gateway.visit(case)?;
+        // What was logged since the last case, and what the client was told.
+        let (fresh, end) = gateway.envoy.log_from(*read)?;
+        *read = end;
+        differences.extend(lines::faults(&fresh));
+        differences.extend(self.known.leaks(case, "the log", &lines::of(&fresh).join("\n")));
+        if case.expect.verdict == Verdict::Block {
+            let told = format!("{:?} {}", answer.headers, answer.text());
+            differences.extend(self.known.leaks(case, "the answer", &told));
+        }
+        verdict(&differences)
     }
 }
 

@@ -35,8 +35,8 @@ impl Gateway {
     }
 
     /// Sends the case and compares. What passed must have reached the upstream byte for byte, and
-    /// what was refused must not have.
-    pub fn differences(&self, case: &Case) -> Result<Vec<String>, Error> {
+    /// what was refused must not have. Gives the answer too.
+    pub fn visit(&self, case: &Case) -> Result<(http1::Response, Vec<String>), Error> {
         self.upstream.take();
         let response = wire_request(&case.request).send(self.envoy.address())?;
         let mut observed = observe(&response);
@@ -62,11 +62,9 @@ impl Gateway {
             more if passed => differences.push(format!("the upstream saw {} requests", more.len())),
             _ => differences.push("the upstream saw a request that was refused".to_owned()),
         }
-        Ok(differences)
+        Ok((response, differences))
     }
-}
 
-impl Gateway {
     /// Adds where the documents say so, from the log. What passed has no answer to find it by.
     fn trace(&self, response: &http1::Response, observed: &mut Observed) {
         if observed.verdict != Some(Verdict::Block) {

@@ -1,6 +1,8 @@
 //! A small contract, compiled, signed and served: what the tests of the filter share.
 #![allow(dead_code, reason = "each test binary takes what it needs")]
 
+pub mod lines;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,6 +30,10 @@ paths:
               required: [amount]
               properties: { amount: { type: integer, minimum: 1 }, note: { type: string } }
       responses: { "201": { description: made } }
+  /note:
+    post:
+      requestBody: { required: true, content: { application/x-note: {} } }
+      responses: { "200": { description: ok } }
   /hop:
     get:
       parameters: [ { name: to, in: query, required: true, schema: { type: string, maxLength: 20 } } ]
@@ -138,11 +144,5 @@ pub fn chunked(body: &str, trailers: &[(&str, &str)]) -> Request {
 
 /// The first log line of that code; null where there is none.
 pub fn finding(envoy: &Envoy, code: &str) -> Value {
-    log_lines(&envoy.log()).into_iter().find(|line| line["code"] == code).unwrap_or_default()
-}
-
-/// The filter's lines of a log. The last one may be half written.
-pub fn log_lines(log: &str) -> Vec<Value> {
-    let lines = log.lines().filter_map(|line| line.find("{\"portcullis\":1").map(|at| &line[at..]));
-    lines.filter_map(|line| serde_json::from_str(line).ok()).collect()
+    lines::parsed(&envoy.log()).find(|line| line["code"] == code).unwrap_or_default()
 }
