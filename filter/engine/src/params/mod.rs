@@ -97,7 +97,7 @@ impl Parameters {
         }
         // An object that takes any further name comes after all that have names of their own.
         let mut open = false;
-        for (index, parameter) in (first..).zip(declared) {
+        for (parameter, index) in declared.iter().zip(first..) {
             if is_open(parameter) {
                 open = true;
             } else {
@@ -105,7 +105,7 @@ impl Parameters {
             }
         }
         if open {
-            for (index, parameter) in (first..).zip(declared).filter(|(_, found)| is_open(found)) {
+            for (parameter, index) in declared.iter().zip(first..).filter(|(it, _)| is_open(it)) {
                 self.judge_one(call, validator, findings, (index, parameter), complete);
             }
         }

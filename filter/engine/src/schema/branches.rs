@@ -124,7 +124,8 @@ pub(super) fn compositions<'b>(
     let first = schema.compositions.get();
     let last = (first as usize).saturating_add(usize::from(schema.composition_count.get()));
     let run = view.compositions.get(first as usize..last).unwrap_or_default();
-    (first..).zip(run)
+    // The places come second: where none is left, none is counted on to.
+    run.iter().zip(first..).map(|(composition, place)| (place, composition))
 }
 
 pub(super) fn tags<'b>(view: &View<'b>, of: &Composition) -> &'b [Tag] {

@@ -378,3 +378,17 @@ fn without_a_policy_nothing_passes() {
         assert_eq!((decision.label(), decision.status), ("block:policy-missing", 503));
     }
 }
+
+#[test]
+fn an_empty_run_may_begin_anywhere() {
+    let mut builder = Builder::new();
+    builder.operation("GET", "/a", &[], &[], |operation| operation.parameters = u32::MAX.into());
+    let text = builder.schema(TYPE_STRING, |schema| schema.compositions = u32::MAX.into());
+    let json = [("application/json", text, BodyKind::Json)];
+    builder.operation("POST", "/a", &[], &json, |_| {});
+    let bundle = builder.build();
+    assert_eq!(Request::new("GET", "/a").judge(&bundle).decision.label(), "allow");
+    let posted = |body| Request::new("POST", "/a").json(body).judge(&bundle).decision.label();
+    assert_eq!(posted("\"x\""), "allow");
+    assert_eq!(posted("7"), "block:body-invalid");
+}
