@@ -3,7 +3,7 @@
 //! [`Bootstrap`] is one base configuration and named modifiers; [`Envoy::start`] runs it and stops
 //! it when dropped; [`http1`] is a client that can send what a well-behaved one would not, and
 //! [`http2`] one for HTTP/2; [`Upstream`] answers behind Envoy and remembers what reached it;
-//! [`usage`] reads what a process cost. Tests that need something this machine lacks print `skipped: REASON` and return.
+//! [`usage`] reads what a process cost; [`soak`] sends load across updates. Tests that need something this machine lacks print `skipped: REASON` and return.
 #![forbid(unsafe_code)]
 
 pub mod artefacts;
@@ -14,6 +14,7 @@ pub mod envoy;
 pub mod error;
 pub mod http1;
 pub mod http2;
+pub mod soak;
 pub mod upstream;
 pub mod usage;
 

@@ -222,7 +222,7 @@ fn marked() -> Vec<Request> {
         format!(r#"{{"tagged":{{"v":"{MARK}","t":"one"}}}}"#),
         format!(r#"{{"map":{{"{MARK}":1,"{MARK}":2}}}}"#),
         format!(r#"{{"text":"{MARK}"#),
-        format!(r#"{MARK}"#),
+        MARK.to_owned(),
         format!(r#"{{"text":"ok"}}{MARK}"#),
         format!(r#"["{MARK}"]"#),
         format!(r#"{{"text":"{MARK}\ud800"}}"#),

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use portcullis_integration::bootstrap::VERDICT_HEADER;
 use portcullis_integration::cases::{Suite, plugin_configuration};
 use portcullis_integration::http1::{Body, Connection, Request};
 use portcullis_integration::{
-    Artefacts, Bootstrap, Envoy, Filter, FilterDiscovery, Upstream, artefacts,
+    Artefacts, Bootstrap, Envoy, Filter, FilterDiscovery, Upstream, artefacts, soak,
 };
 
 const GOOD: &str = "/v1/users/42";
@@ -170,38 +169,12 @@ fn refused(envoy: &Envoy) -> u64 {
 }
 
 #[test]
-fn twenty_updates_under_load_fail_no_request() {
-    let Some(setup) = Setup::new() else { return };
-    let mut discovery = FilterDiscovery::new(&setup.filter()).unwrap();
-    let bootstrap = setup.base().guard().filter_from(discovery.dir(), None).workers(2);
-    let envoy = setup.start(&bootstrap);
-    let (stop, sent) = (AtomicBool::new(false), AtomicU64::new(0));
-    std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                let mut connection = Connection::open(envoy.address()).unwrap();
-                while !stop.load(Ordering::Relaxed) {
-                    let get = connection.exchange(&Request::get(GOOD)).unwrap();
-                    assert_eq!(get.status, 200, "{}", get.text());
-                    let post = connection.exchange(&Request::post_json(GOOD, "{\"n\":1}")).unwrap();
-                    assert_eq!(post.status, 200, "{}", post.text());
-                    sent.fetch_add(2, Ordering::Relaxed);
-                }
-            });
-        }
-        for update in 1..=20_u32 {
-            // Another rate makes another configuration of the same bundle.
-            let text = plugin_configuration(&setup.bundle())
-                .replace("1000000", &(1_000_000 + update).to_string());
-            discovery.publish(&Filter::new(&setup.artefacts.filter, text)).unwrap();
-            std::thread::sleep(Duration::from_millis(150));
-        }
-        stop.store(true, Ordering::Relaxed);
-    });
-    assert!(sent.load(Ordering::Relaxed) > 100);
-    let reloads: u64 =
-        envoy.stats("config_reload").unwrap().into_iter().map(|(_, count)| count).sum();
-    assert!(reloads >= 10, "{reloads} reloads");
+fn twenty_updates_and_a_corrupt_one_under_load_fail_no_request() {
+    let Some(artefacts) = Artefacts::find() else { return };
+    let figures = soak::run(&artefacts, Duration::from_secs(6), 20).unwrap();
+    assert_eq!((figures.failed, figures.failures.as_slice()), (0, &[][..]));
+    assert_eq!((figures.updates, figures.refused), (20, 1));
+    assert!(figures.requests > 500, "{figures}");
 }
 
 #[test]

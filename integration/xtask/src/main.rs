@@ -13,6 +13,7 @@ mod process;
 mod reproduce;
 mod sbom;
 mod size;
+mod soak;
 mod suite;
 mod test;
 mod wasm_bindgen;
@@ -44,6 +45,8 @@ enum Command {
     Demo(demo::Options),
     /// Run every check and test; ends with `N passed, N failed, N skipped`
     Test(test::Options),
+    /// Send load while policies replace each other, one of them corrupt
+    Soak(soak::Options),
     /// Fuzz what takes bytes from outside
     Fuzz(fuzz::Options),
     /// Write what the products are made of to target/sbom.json (CycloneDX)
@@ -68,6 +71,7 @@ fn main() {
         Command::Bench(options) => bench::run(&workspace, &options),
         Command::Demo(options) => demo::run(&workspace, &options),
         Command::Test(options) => test::run(&workspace, &options),
+        Command::Soak(options) => soak::run(&workspace, &options),
         Command::Fuzz(options) => fuzz::run(&workspace, &options),
         Command::Sbom => sbom::run(&workspace),
         Command::Suite(options) => suite::run(&workspace, &options),
