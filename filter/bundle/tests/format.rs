@@ -118,6 +118,7 @@ fn tables() -> String {
     record::<Trace>(out);
     record::<XmlElement>(out);
     record::<XmlField>(out);
+    record::<IdnRange>(out);
     out.push_str("## Codes\n\n");
     codes::<Mode>(out);
     codes::<Action>(out);

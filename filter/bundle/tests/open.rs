@@ -143,7 +143,7 @@ fn activation_looks_at_time_epoch_and_audience() {
 #[test]
 fn records_that_do_not_hold_are_named() {
     type Break = fn(&mut Sections);
-    let broken: [(&str, Break); 8] = [
+    let broken: [(&str, Break); 11] = [
         ("policy", |s| s.policy[0].root = 9.into()),
         ("policy", |s| s.policy.clear()),
         ("nodes", |s| s.nodes[0].wildcard = 0.into()),
@@ -159,6 +159,15 @@ fn records_that_do_not_hold_are_named() {
                 ..Composition::new_zeroed()
             });
             s.schemas[1].composition_count = 1.into();
+        }),
+        ("string_checks", |s| {
+            let format = Format::IdnHostname.code();
+            s.string_checks.push(StringCheck { format, ..StringCheck::new_zeroed() });
+        }),
+        ("idn", |s| s.idn.push(IdnRange { entry: (5 << IDN_SHIFT).into() })),
+        ("idn", |s| {
+            s.idn.push(IdnRange { entry: 0.into() });
+            s.idn.push(IdnRange { entry: IDN_VALID.into() });
         }),
         ("strings", |s| s.strings[0] = 0xFF),
         ("documents", |s| {

@@ -3,6 +3,7 @@
 //! In: a model that passed its checks. Out: sections, what became of every construct, and
 //! diagnostics about what could not be lowered. It may forget whatever no request can meet.
 
+mod idn;
 mod media;
 mod operation;
 mod parameter;
@@ -17,7 +18,7 @@ mod xml;
 use crate::diag::{Diagnostic, PATTERN_UNSUPPORTED, Span};
 use crate::ir::{Model, SchemaId, Strictness};
 use crate::report::Recorder;
-use portcullis_bundle::layout::Sections;
+use portcullis_bundle::layout::{Format, Sections, StringCheck};
 use schema::{Lowering, share, write_nodes, write_patterns};
 use tables::Tables;
 
@@ -44,6 +45,7 @@ pub fn lower(model: &Model) -> Lowered {
     let mut tables = Tables::new(model);
     write_patterns(&mut tables, &patterns);
     write_nodes(&mut tables, &nodes);
+    write_idn(&mut tables);
     texts.write(&mut tables);
     policy::write(&mut tables, model);
     operation::write(&mut tables, model, &moved, &operations);
@@ -62,6 +64,7 @@ pub fn lower_schema(model: &Model, schema: SchemaId, strictness: &Strictness) ->
     let mut tables = Tables::new(model);
     write_patterns(&mut tables, &patterns);
     write_nodes(&mut tables, &nodes);
+    write_idn(&mut tables);
     let sections = tables.sections;
     (Lowered { sections, recorder, diagnostics }, moved.get(&root).map_or(0, |node| node.0))
 }
@@ -80,4 +83,13 @@ fn refused_patterns(lowering: &mut Lowering<'_>) -> Vec<Diagnostic> {
             .help("`strictness.unsupported_patterns: not_enforced` leaves such patterns out")
         })
         .collect()
+}
+
+/// The table of characters in host names, where a string's format needs it.
+fn write_idn(tables: &mut Tables<'_>) {
+    let needed =
+        |check: &StringCheck| Format::from_code(check.format).is_some_and(Format::needs_idn);
+    if tables.sections.string_checks.iter().any(needed) {
+        tables.sections.idn = idn::table();
+    }
 }

@@ -68,6 +68,62 @@ codes! {
     pub enum Format {
         None = 0, Date = 1, DateTime = 2, Time = 3, Duration = 4, Uuid = 5, Email = 6, Uri = 7, UriReference = 8,
         Hostname = 9, Ipv4 = 10, Ipv6 = 11, Byte = 12, JsonPointer = 13,
+        IdnEmail = 14, IdnHostname = 15, Iri = 16, IriReference = 17, UriTemplate = 18, RelativeJsonPointer = 19,
+        Regex = 20, Base64Url = 21, DateTimeLocal = 22, TimeLocal = 23, HttpDate = 24, Char = 25, MediaRange = 26,
+        Decimal = 27, Decimal128 = 28, Int64 = 29, Uint64 = 30, SfString = 31, SfToken = 32, SfBinary = 33,
+        SfBoolean = 34,
+    }
+}
+
+impl Format {
+    /// Whether the format is judged by the section `idn`.
+    pub const fn needs_idn(self) -> bool {
+        matches!(self, Format::Hostname | Format::IdnHostname | Format::IdnEmail)
+    }
+}
+
+/// [`IdnRange::entry`]: valid in a label (PVALID), or valid where its context allows (RFC 5892, section 1).
+pub const IDN_VALID: u32 = 1;
+/// [`IdnRange::entry`]: a combining mark (general category M).
+pub const IDN_MARK: u32 = 2;
+/// [`IdnRange::entry`]: a virama (canonical combining class 9).
+pub const IDN_VIRAMA: u32 = 4;
+/// [`IdnRange::entry`]: the script's bits.
+pub const IDN_SCRIPT: u32 = 24;
+/// [`IDN_SCRIPT`]: Greek.
+pub const IDN_GREEK: u32 = 8;
+/// [`IDN_SCRIPT`]: Hebrew.
+pub const IDN_HEBREW: u32 = 16;
+/// [`IDN_SCRIPT`]: Hiragana, Katakana or Han.
+pub const IDN_KANA_OR_HAN: u32 = 24;
+/// [`IdnRange::entry`]: joins to what follows (Joining_Type L or D).
+pub const IDN_JOINS_NEXT: u32 = 32;
+/// [`IdnRange::entry`]: joins to what stands before (Joining_Type R or D).
+pub const IDN_JOINS_LAST: u32 = 64;
+/// [`IdnRange::entry`]: joins through (Joining_Type T).
+pub const IDN_JOINS_THROUGH: u32 = 128;
+/// [`IdnRange::entry`]: the direction's bits; 0 for what no label may hold (RFC 5893, section 2).
+pub const IDN_BIDI: u32 = 1792;
+/// [`IDN_BIDI`]: L.
+pub const IDN_BIDI_L: u32 = 256;
+/// [`IDN_BIDI`]: R or AL.
+pub const IDN_BIDI_R: u32 = 512;
+/// [`IDN_BIDI`]: AN.
+pub const IDN_BIDI_AN: u32 = 768;
+/// [`IDN_BIDI`]: EN.
+pub const IDN_BIDI_EN: u32 = 1024;
+/// [`IDN_BIDI`]: NSM.
+pub const IDN_BIDI_NSM: u32 = 1280;
+/// [`IDN_BIDI`]: ES, CS, ET, ON or BN.
+pub const IDN_BIDI_NEUTRAL: u32 = 1536;
+/// [`IdnRange::entry`]: bits of the code point above those of its properties.
+pub const IDN_SHIFT: u32 = 11;
+
+record! {
+    /// What code points are in internationalised host names, from one up to that of the next range.
+    pub struct IdnRange {
+        /// The first code point, shifted left by `IDN_SHIFT`, and `IDN_*` bits. The first range begins at U+0000.
+        entry: U32,
     }
 }
 

@@ -155,4 +155,6 @@ sections! {
     XmlElements = 52, xml_elements: XmlElement, 1;
     /// The parts of XML elements that stand for properties or items.
     XmlFields = 53, xml_fields: XmlField, 1;
+    /// Properties of characters in internationalised host names, ascending; empty where no format needs them.
+    Idn = 54, idn: IdnRange, 1;
 }

@@ -4,8 +4,8 @@ use super::{Check, FIRST_SCHEMAS};
 use crate::error::OpenError;
 use crate::hash::name_hash;
 use crate::layout::{
-    Composition, CompositionKind, Dependent, Format, Keyword, LiteralSet, MAX_BRANCHES, NONE,
-    ObjectCheck, PROPERTY_SHORT, Property, SCHEMA_ACCEPTS_ALL, Schema, TYPE_ALL, View,
+    Composition, CompositionKind, Dependent, Format, IDN_SHIFT, Keyword, LiteralSet, MAX_BRANCHES,
+    NONE, ObjectCheck, PROPERTY_SHORT, Property, SCHEMA_ACCEPTS_ALL, Schema, TYPE_ALL, View,
 };
 
 pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
@@ -27,7 +27,10 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
         for class in classes {
             check.index(class.value.get(), view.char_classes, "class")?;
         }
-        check.that(Format::from_code(string.format).is_some(), "format")
+        let format = Format::from_code(string.format);
+        check.that(format.is_some(), "format")?;
+        let idn = format.is_some_and(Format::needs_idn);
+        check.that(!idn || !view.idn.is_empty(), "the format's table is missing")
     })?;
     check.each("number_checks", view.number_checks, |check, number| {
         check.maybe(number.min.get(), view.decimals, "min")?;
@@ -78,6 +81,10 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
         check.schema(pattern.schema.get(), "schema")
     })?;
     traces(check)?;
+    let check = Check { section: "idn", ..check };
+    let starts = view.idn.iter().map(|range| range.entry.get() >> IDN_SHIFT);
+    check.that(starts.clone().next().unwrap_or(0) == 0, "the first range begins above zero")?;
+    check.that(starts.is_sorted_by(|a, b| a < b), "ranges do not ascend")?;
     acyclic(view)
 }
 

@@ -208,7 +208,7 @@ fn content_check(view: &View<'_>, check: &StringCheck, text: &[u8]) -> Result<()
     }
     if check.format != 0 {
         let format = Format::from_code(check.format).unwrap_or(Format::None);
-        if !format::holds(format, text) {
+        if !format::holds(view, format, text) {
             return Err(if format == Format::Byte {
                 Keyword::ContentEncoding
             } else {
@@ -306,7 +306,7 @@ fn all_in_class(view: &View<'_>, class: &CharClass, text: &[u8]) -> bool {
 }
 
 /// The first code point of text that is known to be valid UTF-8 and not to begin with ASCII.
-fn decode(text: &[u8]) -> Option<(u32, &[u8])> {
+pub(super) fn decode(text: &[u8]) -> Option<(u32, &[u8])> {
     let low = |byte: u8| u32::from(byte & 0x3F);
     match text {
         [a @ 0xC0..0xE0, b, rest @ ..] => Some((u32::from(a & 0x1F) << 6 | low(*b), rest)),

@@ -64,6 +64,7 @@ impl Program {
             char_classes: &s.char_classes,
             char_ranges: &s.char_ranges,
             traces: &s.traces,
+            idn: &s.idn,
             ..View::default()
         }
     }
@@ -173,25 +174,13 @@ impl Program {
             return NONE;
         }
         let format = match map.get("format").and_then(Value::as_str).filter(|_| self.formats) {
-            Some("date") => Format::Date,
-            Some("date-time") => Format::DateTime,
-            Some("time") => Format::Time,
-            Some("duration") => Format::Duration,
-            Some("uuid") => Format::Uuid,
-            Some("email") => Format::Email,
-            Some("uri") => Format::Uri,
-            Some("uri-reference") => Format::UriReference,
-            Some("hostname") => Format::Hostname,
-            Some("ipv4") => Format::Ipv4,
-            Some("ipv6") => Format::Ipv6,
-            Some("byte") => Format::Byte,
-            Some("json-pointer") => Format::JsonPointer,
-            Some(other) => {
-                self.unsupported.push(format!("format {other}"));
-                Format::None
-            }
-            None => Format::None,
+            Some(name) => Format::ALL.iter().copied().find(|f| format_name(*f) == name),
+            None => Some(Format::None),
         };
+        let format = format.unwrap_or_else(|| {
+            self.unsupported.push(format!("format {}", map["format"]));
+            Format::None
+        });
         let automata: Vec<u32> = map
             .get("x-pattern")
             .into_iter()
@@ -641,6 +630,18 @@ impl Program {
         }
         compositions
     }
+}
+
+/// A format's name in documents: its code's name in kebab case.
+fn format_name(format: Format) -> String {
+    let mut name = String::new();
+    for c in format!("{format:?}").chars() {
+        if c.is_ascii_uppercase() && !name.is_empty() && format != Format::Base64Url {
+            name.push('-');
+        }
+        name.push(c.to_ascii_lowercase());
+    }
+    name
 }
 
 fn blank(types: u8, flags: u8) -> Schema {

@@ -3,11 +3,11 @@
 use super::literals::canonical;
 use super::node::{Bound, Node, NumberPart};
 use crate::ir::{At, Number, Schema};
-use portcullis_bundle::layout::Keyword;
+use portcullis_bundle::layout::{Keyword, TYPE_FRACTION};
 use std::cmp::Ordering;
 
 /// Puts the tightest bounds and all multiples of schemas into a node. `formats` says whether
-/// `int32` and `int64` bound.
+/// formats do.
 pub fn numbers(node: &mut Node, schemas: &[&Schema], formats: bool) {
     let mut min: Option<(Number, bool)> = None;
     let mut max: Option<(Number, bool)> = None;
@@ -30,20 +30,30 @@ pub fn numbers(node: &mut Node, schemas: &[&Schema], formats: bool) {
                 name(node, &[Keyword::Maximum, Keyword::ExclusiveMaximum], keyword, *origin);
             }
         }
-        if let Some(format) = schema.string.format.as_ref().filter(|_| formats)
-            && let Some((low, high)) = integer_format(&format.value)
+        if let Some(written) = schema.string.format.as_ref().filter(|_| formats)
+            && let Some(format) = number_format(&written.value)
         {
+            let NumberFormat { low, high, exclusive, multiple } = format;
             if Number::parse(low)
-                .is_some_and(|low| tighten(&mut min, &low, false, Ordering::Greater))
+                .is_some_and(|low| tighten(&mut min, &low, exclusive, Ordering::Greater))
             {
                 let both = [Keyword::Minimum, Keyword::ExclusiveMinimum];
-                name(node, &both, Keyword::Format, format.origin);
+                name(node, &both, Keyword::Format, written.origin);
             }
             if Number::parse(high)
-                .is_some_and(|high| tighten(&mut max, &high, false, Ordering::Less))
+                .is_some_and(|high| tighten(&mut max, &high, exclusive, Ordering::Less))
             {
                 let both = [Keyword::Maximum, Keyword::ExclusiveMaximum];
-                name(node, &both, Keyword::Format, format.origin);
+                name(node, &both, Keyword::Format, written.origin);
+            }
+            // An integer is a multiple of one as it is.
+            let fraction = node.types & TYPE_FRACTION != 0;
+            if let Some(multiple) = multiple.filter(|_| fraction).and_then(Number::parse) {
+                let decimal = canonical(multiple.decimal());
+                if !part.multiples.contains(&decimal) {
+                    part.multiples.push(decimal);
+                    node.traces.push((Keyword::Format, written.origin));
+                }
             }
         }
         if let Some(multiple) = &of.multiple_of {
@@ -63,20 +73,60 @@ pub fn numbers(node: &mut Node, schemas: &[&Schema], formats: bool) {
     }
 }
 
-/// The values that an integer format allows (OpenAPI format registry).
-pub fn integer_format(format: &str) -> Option<(&'static str, &'static str)> {
-    Some(match format {
-        "int8" => ("-128", "127"),
-        "uint8" => ("0", "255"),
-        "int16" => ("-32768", "32767"),
-        "uint16" => ("0", "65535"),
-        "int32" => ("-2147483648", "2147483647"),
-        "uint32" => ("0", "4294967295"),
-        "int64" => ("-9223372036854775808", "9223372036854775807"),
-        "uint64" => ("0", "18446744073709551615"),
-        _ => return None,
-    })
+/// What a format says of numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct NumberFormat {
+    low: &'static str,
+    high: &'static str,
+    /// Whether the bounds themselves are too much.
+    exclusive: bool,
+    multiple: Option<&'static str>,
 }
+
+/// What a format says of numbers (OpenAPI's format registry). Every number within the bounds of `float` and
+/// `double` rounds to one of their values; from the bounds on numbers round to infinity (IEEE 754, section 4.3.1).
+pub fn number_format(format: &str) -> Option<NumberFormat> {
+    let integer =
+        |low, high| Some(NumberFormat { low, high, exclusive: false, multiple: Some("1") });
+    let float = |low, high| Some(NumberFormat { low, high, exclusive: true, multiple: None });
+    match format {
+        "int8" => integer("-128", "127"),
+        "uint8" => integer("0", "255"),
+        "int16" => integer("-32768", "32767"),
+        "uint16" => integer("0", "65535"),
+        "int32" => integer("-2147483648", "2147483647"),
+        "uint32" => integer("0", "4294967295"),
+        "int64" => integer("-9223372036854775808", "9223372036854775807"),
+        "uint64" => integer("0", "18446744073709551615"),
+        "double-int" => integer("-9007199254740991", "9007199254740991"),
+        "float" => float(
+            "-340282356779733661637539395458142568448",
+            "340282356779733661637539395458142568448",
+        ),
+        "double" => float(DOUBLE.0, DOUBLE.1),
+        // RFC 9651, sections 3.3.1 and 3.3.2
+        "sf-integer" => integer("-999999999999999", "999999999999999"),
+        "sf-decimal" => Some(NumberFormat {
+            low: "-1000000000000",
+            high: "1000000000000",
+            exclusive: true,
+            multiple: Some("0.001"),
+        }),
+        _ => None,
+    }
+}
+
+/// 2^1024 - 2^970, negative and positive: halfway from the greatest double to the next power of two.
+const DOUBLE: (&str, &str) = (
+    "-179769313486231580793728971405303415079934132710037826936173778980444968292764750946649\
+     0179775872070963302864166928879109465555478519404026306574886715058206819089020007083836\
+     7627385484581771153176447573027006985557136695962284291481986083493647529271907416844436\
+     5510704342711559699508093042880177904174497792",
+    "1797693134862315807937289714053034150799341327100378269361737789804449682927647509466490\
+     1797758720709633028641669288791094655554785194040263065748867150582068190890200070838367\
+     6273854845817711531764475730270069855571366959622842914819860834936475292719074168444365\
+     510704342711559699508093042880177904174497792",
+);
 
 /// Whether the new bound replaced the old one.
 fn tighten(

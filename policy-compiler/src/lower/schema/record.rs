@@ -4,7 +4,7 @@ use super::Lowering;
 use super::goal::Goal;
 use super::keywords::{children, keywords};
 use super::node::Branches;
-use super::number::integer_format;
+use super::number::number_format;
 use super::union::Union;
 use crate::ir::{Action, Formats, Origin, Schema, SchemaId, Unsupported};
 use crate::lower::pattern::Pattern;
@@ -41,6 +41,27 @@ pub(super) fn string_format(name: &str) -> Option<Format> {
         "ipv6" => Format::Ipv6,
         "byte" => Format::Byte,
         "json-pointer" => Format::JsonPointer,
+        "idn-email" => Format::IdnEmail,
+        "idn-hostname" => Format::IdnHostname,
+        "iri" => Format::Iri,
+        "iri-reference" => Format::IriReference,
+        "uri-template" => Format::UriTemplate,
+        "relative-json-pointer" => Format::RelativeJsonPointer,
+        "regex" => Format::Regex,
+        "base64url" => Format::Base64Url,
+        "date-time-local" => Format::DateTimeLocal,
+        "time-local" => Format::TimeLocal,
+        "http-date" => Format::HttpDate,
+        "char" => Format::Char,
+        "media-range" => Format::MediaRange,
+        "decimal" => Format::Decimal,
+        "decimal128" => Format::Decimal128,
+        "int64" => Format::Int64,
+        "uint64" => Format::Uint64,
+        "sf-string" => Format::SfString,
+        "sf-token" => Format::SfToken,
+        "sf-binary" => Format::SfBinary,
+        "sf-boolean" => Format::SfBoolean,
         _ => return None,
     })
 }
@@ -242,24 +263,28 @@ fn format_outcome(policy: Formats, schema: &Schema) -> Outcome {
     }
     match name {
         // These annotate: there is no value that they forbid.
-        "password" | "binary" => ENFORCED,
-        "float" | "double" if numeric => {
-            approximated("any number is accepted, whatever its range and precision")
+        "password" | "binary" | "html" | "commonmark" => ENFORCED,
+        "decimal" if numeric && !textual => ENFORCED,
+        "decimal128" if numeric || schema.types.is_none() => {
+            approximated("numbers are accepted whatever their precision")
         }
-        _ if integer_format(name).is_some() => {
-            if numeric || schema.types.is_none() {
-                ENFORCED
-            } else {
-                not_enforced(format!("`{name}` is a format of numbers"))
+        "idn-hostname" if textual => {
+            approximated("that names are in Unicode's normalisation form C is not checked")
+        }
+        "regex" if textual => approximated("the names of Unicode properties are not checked"),
+        _ => {
+            let on_numbers = number_format(name).is_some();
+            let on_strings = string_format(name).is_some();
+            match (on_numbers, on_strings) {
+                (false, false) => not_enforced(format!("format `{name}` is not known")),
+                (true, _) if numeric || schema.types.is_none() => ENFORCED,
+                (_, true) if textual => ENFORCED,
+                (true, true) => {
+                    not_enforced(format!("`{name}` is a format of numbers and strings"))
+                }
+                (true, false) => not_enforced(format!("`{name}` is a format of numbers")),
+                (false, true) => not_enforced(format!("`{name}` is a format of strings")),
             }
         }
-        _ if string_format(name).is_some() => {
-            if textual {
-                ENFORCED
-            } else {
-                not_enforced(format!("`{name}` is a format of strings"))
-            }
-        }
-        _ => not_enforced(format!("format `{name}` is not known")),
     }
 }

@@ -1,4 +1,6 @@
-//! Base64: RFC 4648, section 4.
+//! Base64 and base64url: RFC 4648, sections 4 and 5.
+
+use super::class::{ALPHA, DIGIT, is};
 
 /// Groups of four characters of the standard alphabet, the last padded. The bits that padding
 /// leaves over are not required to be zero: section 3.5 lets decoders choose.
@@ -8,12 +10,34 @@ pub(super) fn base64(text: &[u8]) -> bool {
         _ => text,
     };
     text.len().is_multiple_of(4)
-        && digits.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+        && digits.iter().all(|&byte| is(byte, ALPHA | DIGIT) || matches!(byte, b'+' | b'/'))
+}
+
+/// The URL-safe alphabet, padded to groups of four or not at all (section 3.2 lets specifications leave
+/// padding out, as JOSE does). A last group of one digit encodes nothing.
+pub(super) fn base64url(text: &[u8]) -> bool {
+    let digits = match text {
+        [rest @ .., b'=', b'='] | [rest @ .., b'='] => rest,
+        _ => text,
+    };
+    let padded = digits.len() != text.len();
+    (if padded { text.len().is_multiple_of(4) } else { digits.len() % 4 != 1 })
+        && digits.iter().all(|&byte| is(byte, ALPHA | DIGIT) || matches!(byte, b'-' | b'_'))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::base64;
+    use super::{base64, base64url};
+
+    #[test]
+    fn url_safe_encodings() {
+        for text in ["", "Zg==", "Zg", "Zm8=", "Zm8", "Zm9v", "-_-_"] {
+            assert!(base64url(text.as_bytes()), "{text}");
+        }
+        for text in ["Z", "Zg=", "Z===", "====", "+/+/", "Zm9vZ", "Zm9v=", "Zm 9", "Zm9v\n", "é"] {
+            assert!(!base64url(text.as_bytes()), "{text}");
+        }
+    }
 
     #[test]
     fn encodings() {

@@ -1,15 +1,27 @@
-//! Mail addresses: the `Mailbox` of RFC 5321, section 4.1.2.
+//! Mail addresses: the `Mailbox` of RFC 5321, section 4.1.2, and of RFC 6531, section 3.3.
 
+use super::class::{ATEXT, is};
 use super::{host, ip};
+use portcullis_bundle::layout::IdnRange;
 
 /// A local part, `@`, and a host name or address literal.
 pub(super) fn email(text: &[u8]) -> bool {
-    let Some(at) = text.iter().rposition(|&byte| byte == b'@') else { return false };
-    let Some((local, [_, domain @ ..])) = text.split_at_checked(at) else { return false };
-    self::local(local) && self::domain(domain)
+    mailbox(text, false, host::ascii)
 }
 
-fn local(text: &[u8]) -> bool {
+/// As [`email`], where every character above U+007F may stand in the local part, and U-labels in the host.
+pub(super) fn idn_email(table: &[IdnRange], text: &[u8]) -> bool {
+    mailbox(text, true, |host| host::idn_hostname(table, host))
+}
+
+fn mailbox(text: &[u8], wide: bool, host: impl Fn(&[u8]) -> bool) -> bool {
+    let Some(at) = text.iter().rposition(|&byte| byte == b'@') else { return false };
+    let Some((local, [_, domain @ ..])) = text.split_at_checked(at) else { return false };
+    self::local(local, wide) && self::domain(domain, host)
+}
+
+fn local(text: &[u8], wide: bool) -> bool {
+    let printable = |byte: u8| (0x20..0x7F).contains(&byte) || wide && byte >= 0x80;
     match text {
         // A quoted string: printable ASCII, quotes and backslashes escaped.
         [b'"', inner @ .., b'"'] => {
@@ -18,7 +30,7 @@ fn local(text: &[u8]) -> bool {
                 let sound = match byte {
                     b'"' => false,
                     b'\\' => bytes.next().is_some_and(|next| (0x20..0x7F).contains(next)),
-                    other => (0x20..0x7F).contains(other),
+                    other => printable(*other),
                 };
                 if !sound {
                     return false;
@@ -27,27 +39,23 @@ fn local(text: &[u8]) -> bool {
             true
         }
         _ => {
+            let atext = |&byte: &u8| is(byte, ATEXT) || wide && byte >= 0x80;
             text.split(|&byte| byte == b'.').all(|atom| !atom.is_empty() && atom.iter().all(atext))
         }
     }
 }
 
-fn domain(text: &[u8]) -> bool {
+fn domain(text: &[u8], host: impl Fn(&[u8]) -> bool) -> bool {
     match text {
         [b'[', b'I', b'P', b'v', b'6', b':', address @ .., b']'] => ip::ipv6(address),
         [b'[', address @ .., b']'] => ip::ipv4(address),
-        _ => host::hostname(text),
+        _ => host(text),
     }
-}
-
-/// `atext` of RFC 5322, section 3.2.3.
-fn atext(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(byte)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::email;
+    use super::{email, idn_email};
 
     #[test]
     fn addresses() {
@@ -85,6 +93,17 @@ mod tests {
             "\"a\\\"@example.com",
         ] {
             assert!(!email(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn international_addresses() {
+        for text in ["joe@example.com", "δοκιμή@example.com", "\"δοκ ιμή\"@a.b", "é.é@[127.0.0.1]"]
+        {
+            assert!(idn_email(&[], text.as_bytes()), "{text}");
+        }
+        for text in ["2962", "é..é@a", "é é@a", "é@", "\"\u{7f}\"@a", "é＠a"] {
+            assert!(!idn_email(&[], text.as_bytes()), "{text}");
         }
     }
 }

@@ -1,48 +1,65 @@
-//! URIs and references: RFC 3986. JSON pointers: RFC 6901.
+//! URIs and references: RFC 3986; IRIs: RFC 3987, section 2.2.
 
+use super::super::check::decode;
+use super::class::{ALPHA, DIGIT, HEX, PCHAR, SUB_DELIM, UNRESERVED, is};
 use super::ip;
+
+/// What may stand unencoded above U+007F.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Above {
+    /// Nothing: a URI.
+    Nothing,
+    /// `ucschar`.
+    Ucs,
+    /// `ucschar` and `iprivate`: in an IRI's query.
+    Private,
+}
 
 /// `URI`: with a scheme.
 pub(super) fn uri(text: &[u8]) -> bool {
+    absolute(text, Above::Nothing)
+}
+
+/// `URI-reference`: a URI, or relative to one.
+pub(super) fn uri_reference(text: &[u8]) -> bool {
+    reference(text, Above::Nothing)
+}
+
+/// `IRI`: with a scheme.
+pub(super) fn iri(text: &[u8]) -> bool {
+    absolute(text, Above::Ucs)
+}
+
+/// `IRI-reference`: an IRI, or relative to one.
+pub(super) fn iri_reference(text: &[u8]) -> bool {
+    reference(text, Above::Ucs)
+}
+
+fn absolute(text: &[u8], above: Above) -> bool {
     match text.iter().position(|byte| matches!(byte, b':' | b'/' | b'?' | b'#')) {
         Some(place) if text.get(place) == Some(&b':') => {
             let (scheme, rest) = text.split_at_checked(place).unwrap_or_default();
-            is_scheme(scheme) && rest.get(1..).is_some_and(hierarchy)
+            is_scheme(scheme) && rest.get(1..).is_some_and(|rest| hierarchy(rest, above))
         }
         _ => false,
     }
 }
 
-/// `URI-reference`: a URI, or relative to one.
-pub(super) fn uri_reference(text: &[u8]) -> bool {
+fn reference(text: &[u8], above: Above) -> bool {
     match text.iter().position(|byte| matches!(byte, b':' | b'/' | b'?' | b'#')) {
         // A first segment with a colon would read as a scheme (section 4.2).
-        Some(place) if text.get(place) == Some(&b':') => uri(text),
-        _ => hierarchy(text),
+        Some(place) if text.get(place) == Some(&b':') => absolute(text, above),
+        _ => hierarchy(text, above),
     }
-}
-
-/// Tokens that begin with `/`, in which `~` stands only as `~0` and `~1`.
-pub(super) fn json_pointer(text: &[u8]) -> bool {
-    if !matches!(text, [] | [b'/', ..]) {
-        return false;
-    }
-    let mut bytes = text.iter();
-    while let Some(byte) = bytes.next() {
-        if *byte == b'~' && !matches!(bytes.next(), Some(b'0' | b'1')) {
-            return false;
-        }
-    }
-    true
 }
 
 fn is_scheme(text: &[u8]) -> bool {
-    let inner = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    let inner = |&byte: &u8| is(byte, ALPHA | DIGIT) || matches!(byte, b'+' | b'-' | b'.');
     text.first().is_some_and(u8::is_ascii_alphabetic) && text.iter().all(inner)
 }
 
 /// What follows the scheme: authority, path, query, fragment.
-fn hierarchy(text: &[u8]) -> bool {
+fn hierarchy(text: &[u8], above: Above) -> bool {
     let (text, fragment) = cut(text, b'#');
     let (text, query) = cut(text, b'?');
     let (authority, path) = match text {
@@ -53,18 +70,19 @@ fn hierarchy(text: &[u8]) -> bool {
         }
         _ => (None, text),
     };
-    authority.is_none_or(is_authority)
-        && all(path, |byte| is_pchar(byte) || byte == b'/')
-        && all(query, |byte| is_pchar(byte) || matches!(byte, b'/' | b'?'))
-        && all(fragment, |byte| is_pchar(byte) || matches!(byte, b'/' | b'?'))
+    let in_query = if above == Above::Ucs { Above::Private } else { above };
+    authority.is_none_or(|authority| is_authority(authority, above))
+        && all(path, PCHAR, b"/", above)
+        && all(query, PCHAR, b"/?", in_query)
+        && all(fragment, PCHAR, b"/?", above)
 }
 
-fn is_authority(text: &[u8]) -> bool {
+fn is_authority(text: &[u8], above: Above) -> bool {
     let (user, rest) = match text.contains(&b'@') {
         true => cut(text, b'@'),
         false => (&[][..], text),
     };
-    if !all(user, |byte| is_unreserved(byte) || is_sub_delim(byte) || byte == b':') {
+    if !all(user, UNRESERVED | SUB_DELIM, b":", above) {
         return false;
     }
     let (host, port) = match rest {
@@ -86,7 +104,7 @@ fn is_authority(text: &[u8]) -> bool {
         [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
         _ => false,
     };
-    port && all(host, |byte| is_unreserved(byte) || is_sub_delim(byte))
+    port && all(host, UNRESERVED | SUB_DELIM, b"", above)
 }
 
 /// `IPvFuture`.
@@ -95,7 +113,7 @@ fn is_future(text: &[u8]) -> bool {
     let digits = rest.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     match rest.get(digits..) {
         Some([b'.', address @ ..]) if digits > 0 && !address.is_empty() => {
-            address.iter().all(|&byte| is_unreserved(byte) || is_sub_delim(byte) || byte == b':')
+            address.iter().all(|&byte| is(byte, UNRESERVED | SUB_DELIM) || byte == b':')
         }
         _ => false,
     }
@@ -107,30 +125,38 @@ fn cut(text: &[u8], mark: u8) -> (&[u8], &[u8]) {
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }
 
-/// Whether every byte is allowed or begins or belongs to a percent-encoded one.
-fn all(mut text: &[u8], allowed: impl Fn(u8) -> bool) -> bool {
+/// Whether every character is in some classes, one of `more`, percent-encoded, or allowed above U+007F.
+fn all(mut text: &[u8], classes: u8, more: &[u8], above: Above) -> bool {
     loop {
         text = match text {
             [] => return true,
-            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                rest
-            }
-            [byte, rest @ ..] if allowed(*byte) => rest,
+            [byte, rest @ ..] if is(*byte, classes) || more.contains(byte) => rest,
+            [b'%', high, low, rest @ ..] if is(*high, HEX) && is(*low, HEX) => rest,
+            [0x80..=0xFF, ..] if above != Above::Nothing => match decode(text) {
+                Some((scalar, rest))
+                    if is_ucs(scalar) || above == Above::Private && is_private(scalar) =>
+                {
+                    rest
+                }
+                _ => return false,
+            },
             _ => return false,
         }
     }
 }
 
-fn is_pchar(byte: u8) -> bool {
-    is_unreserved(byte) || is_sub_delim(byte) || matches!(byte, b':' | b'@')
+/// `ucschar`: above U+FFFF all but the last two of each plane, and but the tags' block.
+pub(super) fn is_ucs(scalar: u32) -> bool {
+    match scalar {
+        0xA0..=0xD7FF | 0xF900..=0xFDCF | 0xFDF0..=0xFFEF | 0xE1000..=0xEFFFD => true,
+        0x10000..=0xDFFFD => scalar & 0xFFFE != 0xFFFE,
+        _ => false,
+    }
 }
 
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
-fn is_sub_delim(byte: u8) -> bool {
-    b"!$&'()*+,;=".contains(&byte)
+/// `iprivate`.
+pub(super) fn is_private(scalar: u32) -> bool {
+    matches!(scalar, 0xE000..=0xF8FF | 0xF0000..=0xFFFFD | 0x100000..=0x10FFFD)
 }
 
 #[cfg(test)]
@@ -188,12 +214,28 @@ mod tests {
     }
 
     #[test]
-    fn pointers() {
-        for text in ["", "/", "/foo/bar~0/baz~1/%a", "//", "/é"] {
-            assert!(json_pointer(text.as_bytes()), "{text}");
+    fn iris() {
+        for text in
+            ["http://ƒøø.ßår/?∂éœ=πîx#πîüx", "http://a/?\u{E000}", "a:\u{10000}", "mailto:é@é"]
+        {
+            assert!(iri(text.as_bytes()), "{text}");
+            assert!(!uri(text.as_bytes()), "{text}");
         }
-        for text in ["foo", "/foo/bar~", "/~2", "#/a"] {
-            assert!(!json_pointer(text.as_bytes()), "{text}");
+        for text in ["âππ", "//é/é", "#ƒ", ""] {
+            assert!(iri_reference(text.as_bytes()) && !iri(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "http://a/\u{E000}",
+            "a:\u{FFFF}",
+            "a:\u{1FFFE}",
+            "a:\u{80}",
+            "\\é",
+            "#\\é",
+            "a:é b",
+            "http://é:8é/",
+            "é:a",
+        ] {
+            assert!(!iri_reference(text.as_bytes()), "{text}");
         }
     }
 }
