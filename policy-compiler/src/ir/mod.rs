@@ -36,6 +36,8 @@ pub struct Model {
     pub ignored: Vec<Ignored>,
     /// Constructs that the front end could take over only roughly.
     pub approximated: Vec<Ignored>,
+    /// Constructs that live on in others, which are enforced; their reasons are empty.
+    pub rewritten: Vec<Ignored>,
 }
 
 impl Model {
@@ -87,10 +89,14 @@ pub struct Document {
 /// The OpenAPI versions that are understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
+    /// Swagger 2.0: schemas are a part of JSON Schema draft 4.
+    V2_0,
     /// 3.0.x: schemas are the OpenAPI dialect of JSON Schema draft 5.
     V3_0,
     /// 3.1.x: schemas are JSON Schema 2020-12.
     V3_1,
+    /// 3.2.x: schemas are as in 3.1.
+    V3_2,
 }
 
 impl Version {
@@ -98,7 +104,8 @@ impl Version {
     pub fn dialect(self) -> Dialect {
         match self {
             Version::V3_0 => Dialect::OpenApi3_0,
-            Version::V3_1 => Dialect::Draft2020,
+            Version::V2_0 => Dialect::Swagger2,
+            Version::V3_1 | Version::V3_2 => Dialect::Draft2020,
         }
     }
 }
@@ -112,6 +119,10 @@ pub enum Dialect {
     Draft7,
     /// JSON Schema 2019-09.
     Draft2019,
+    /// The Schema Object of Swagger 2.0.
+    Swagger2,
+    /// A parameter of Swagger 2.0, which is a schema too, and its Items Objects.
+    Swagger2Parameter,
     /// The Schema Object of OpenAPI 3.0.
     OpenApi3_0,
     /// JSON Schema 2020-12, and OpenAPI 3.1's additions.
@@ -139,14 +150,24 @@ impl Dialect {
         })
     }
 
+    /// Whether it is Swagger 2.0's.
+    pub fn is_swagger(self) -> bool {
+        matches!(self, Dialect::Swagger2 | Dialect::Swagger2Parameter)
+    }
+
+    /// Whether it is OpenAPI 3.0's, or Swagger's, which that goes on from.
+    pub fn is_openapi_3_0(self) -> bool {
+        self == Dialect::OpenApi3_0 || self.is_swagger()
+    }
+
     /// Whether `exclusiveMinimum` is a flag beside `minimum`.
     pub fn has_exclusive_flags(self) -> bool {
-        matches!(self, Dialect::Draft4 | Dialect::OpenApi3_0)
+        self == Dialect::Draft4 || self.is_openapi_3_0()
     }
 
     /// Whether what stands beside `$ref` means nothing.
     pub fn ignores_siblings(self) -> bool {
-        matches!(self, Dialect::Draft4 | Dialect::Draft7 | Dialect::OpenApi3_0)
+        matches!(self, Dialect::Draft4 | Dialect::Draft7) || self.is_openapi_3_0()
     }
 
     /// Whether `items` may be a list, with `additionalItems` beside it.

@@ -191,6 +191,8 @@ pub enum Style {
     PipeDelimited,
     DeepObject,
     Cookie,
+    /// Swagger's `collectionFormat: tsv`.
+    TabDelimited,
 }
 
 impl Style {
@@ -217,6 +219,7 @@ impl Style {
             Style::PipeDelimited => "pipeDelimited",
             Style::DeepObject => "deepObject",
             Style::Cookie => "cookie",
+            Style::TabDelimited => "tsv",
         }
     }
 }

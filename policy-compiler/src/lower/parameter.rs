@@ -238,6 +238,7 @@ fn style(style: ir::Style) -> Style {
         ir::Style::PipeDelimited => Style::PipeDelimited,
         ir::Style::DeepObject => Style::DeepObject,
         ir::Style::Cookie => Style::Cookie,
+        ir::Style::TabDelimited => Style::TabDelimited,
     }
 }
 

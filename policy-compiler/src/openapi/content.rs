@@ -7,7 +7,7 @@ use crate::ir::{
 use crate::source::Place;
 
 use super::context::Context;
-use super::{media, parameters, schema};
+use super::{media, parameters, schema, swagger};
 
 /// `requestBody` of an operation.
 pub(super) fn request_body<'a>(
@@ -75,7 +75,11 @@ pub(super) fn response<'a>(
         return known.clone();
     }
     let mut result = (Vec::new(), Vec::new());
-    if cx.is_object(place, "a response") {
+    if version == Version::V2_0 {
+        if cx.is_object(place, "a response") {
+            result = swagger::response(cx, place);
+        }
+    } else if cx.is_object(place, "a response") {
         cx.check_fields(
             place,
             "a response",

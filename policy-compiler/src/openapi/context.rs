@@ -140,7 +140,7 @@ impl<'a> Context<'a> {
     pub fn dialect_at(&self, place: Place<'a>, around: Dialect) -> Dialect {
         let root = self.library.root_of(self.library.resource(place));
         let field = if root.get("openapi").is_some() { "jsonSchemaDialect" } else { "$schema" };
-        let named = root.get(field).filter(|_| around != Dialect::OpenApi3_0 || field == "$schema");
+        let named = root.get(field).filter(|_| !around.is_openapi_3_0() || field == "$schema");
         named.and_then(|place| self.dialect_of(place)).unwrap_or(around)
     }
 

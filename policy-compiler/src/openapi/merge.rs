@@ -190,5 +190,7 @@ fn either(cx: &mut Context<'_>, a: SchemaId, b: SchemaId) -> SchemaId {
     schema.applied.any_of = Some(At::new(vec![a, b], origin));
     let id = SchemaId(cx.model.schemas.len() as u32);
     cx.model.schemas.0.push(schema);
+    let resource = cx.resources[a.index()];
+    cx.resources.push(resource);
     id
 }

@@ -13,6 +13,7 @@ mod paths;
 mod schema;
 mod security;
 mod servers;
+mod swagger;
 mod template;
 
 use std::collections::HashMap;
@@ -116,7 +117,8 @@ fn read_document<'a>(
     operations: &mut Vec<Operation>,
 ) {
     let Some(version) = version(cx, root) else { return };
-    cx.check_fields(root, "an OpenAPI document", FIELDS);
+    let swagger = version == Version::V2_0;
+    cx.check_fields(root, "an OpenAPI document", if swagger { swagger::FIELDS } else { FIELDS });
     let info = root.get("info");
     let title = info.and_then(|i| cx.text(i, "title")).map(str::to_owned);
     let revision = info.and_then(|i| cx.text(i, "version")).map(str::to_owned);
@@ -134,6 +136,7 @@ fn read_document<'a>(
         schema::dialect(cx, dialect);
     }
     let base_paths = match servers::read(cx, root) {
+        _ if swagger => vec![swagger::base_path(cx, root)],
         Some(base_paths) => base_paths,
         None => vec![cx.at(BasePath::default(), root)],
     };
@@ -147,10 +150,14 @@ fn read_document<'a>(
         };
         cx.report(diag::NO_OPERATIONS, root.get("paths").unwrap_or(root), title);
     }
-    if version == Version::V3_0 && root.get("paths").is_none() {
-        cx.missing(root, "an OpenAPI 3.0 document", "paths");
+    if matches!(version, Version::V2_0 | Version::V3_0) && root.get("paths").is_none() {
+        cx.missing(root, "a document of this OpenAPI version", "paths");
     }
     operations.extend(found);
+    if swagger {
+        api.security_schemes.extend(swagger::security_schemes(cx, root));
+        return swagger::definitions(cx, root);
+    }
     for (name, place) in cx.map(root, "webhooks") {
         let origin = cx.origin(place);
         api.webhooks.push(Webhook { origin, name: name.to_owned() });
@@ -232,21 +239,27 @@ fn version<'a>(cx: &mut Context<'a>, root: Place<'a>) -> Option<Version> {
         if of("3.1") {
             return Some(Version::V3_1);
         }
+        if of("3.2") {
+            return Some(Version::V3_2);
+        }
         cx.report_with(
             diag::UNSUPPORTED_VERSION,
             place,
             format!("OpenAPI `{text}` is not supported yet"),
-            "documents of OpenAPI 3.0 and 3.1 are",
+            "documents of OpenAPI 3.0, 3.1 and 3.2 and of Swagger 2.0 are",
         );
         return None;
     }
     if let Some(place) = root.get("swagger") {
         let text = place.node.as_text().unwrap_or_default();
+        if text == "2.0" || text == "2" {
+            return Some(Version::V2_0);
+        }
         cx.report_with(
             diag::UNSUPPORTED_VERSION,
             place,
-            format!("Swagger `{text}` is not supported yet"),
-            "convert the document to OpenAPI 3.0, for example with swagger2openapi",
+            format!("Swagger `{text}` is not supported"),
+            "documents of Swagger 2.0 are, and those of OpenAPI 3",
         );
         return None;
     }

@@ -10,6 +10,7 @@ use super::content;
 use super::context::Context;
 use super::media::is_token;
 use super::schema;
+use super::swagger;
 
 const FIELDS: &[&str] = &[
     "name",
@@ -35,6 +36,9 @@ pub(super) fn read<'a>(cx: &mut Context<'a>, owner: Place<'a>, version: Version)
     let mut parameters: Vec<Parameter> = Vec::new();
     for place in cx.list(owner, "parameters") {
         let Some(target) = cx.follow(place) else { continue };
+        if version == Version::V2_0 && swagger::is_body(target) {
+            continue;
+        }
         let Some(parameter) = cached(cx, target, version) else { continue };
         match parameters.iter().find(|p| same(p, &parameter)) {
             Some(first) => {
@@ -112,7 +116,11 @@ pub(super) fn fit<'a>(
     }
 }
 
-fn cached<'a>(cx: &mut Context<'a>, place: Place<'a>, version: Version) -> Option<Parameter> {
+pub(super) fn cached<'a>(
+    cx: &mut Context<'a>,
+    place: Place<'a>,
+    version: Version,
+) -> Option<Parameter> {
     let key = (place.document, place.node.id(), version);
     if let Some(known) = cx.parameters.get(&key) {
         return known.clone();
@@ -131,12 +139,16 @@ pub(super) fn parameter<'a>(
     if !cx.is_object(place, "a parameter") {
         return None;
     }
-    cx.check_fields(place, "a parameter", FIELDS);
+    if version == Version::V2_0 {
+        swagger::check_parameter(cx, place);
+    } else {
+        cx.check_fields(place, "a parameter", FIELDS);
+    }
     let name = cx.text(place, "name");
     if name.is_none() && place.get("name").is_none() {
         cx.missing(place, "a parameter", "name");
     }
-    let location = location(cx, place);
+    let location = location(cx, place, version);
     let (name, location) = (name?.to_owned(), location?);
     if location == ParameterLocation::Header {
         if RESERVED_HEADERS.iter().any(|h| h.eq_ignore_ascii_case(&name)) {
@@ -158,12 +170,21 @@ pub(super) fn parameter<'a>(
         cx.report(diag::PATH_NOT_REQUIRED, place, title);
         required.value = true;
     }
-    let style = style(cx, place, location);
-    let explode = cx.flag(place, "explode", style.value == Style::Form);
+    let (style, explode) = match version {
+        Version::V2_0 => swagger::style(cx, place, location),
+        _ => {
+            let style = style(cx, place, location);
+            let explode = matches!(style.value, Style::Form | Style::Cookie);
+            (style, cx.flag(place, "explode", explode))
+        }
+    };
     let deprecated = cx.boolean(place, "deprecated").is_some_and(|d| d.value);
     let allow_reserved = cx.flag(place, "allowReserved", false);
     let allow_empty_value = cx.flag(place, "allowEmptyValue", false);
-    let value = value(cx, place, "a parameter", version);
+    let value = match version {
+        Version::V2_0 => swagger::value(cx, place),
+        _ => value(cx, place, "a parameter", version),
+    };
     Some(Parameter {
         origin: cx.origin(place),
         name,
@@ -178,7 +199,11 @@ pub(super) fn parameter<'a>(
     })
 }
 
-fn location<'a>(cx: &mut Context<'a>, place: Place<'a>) -> Option<ParameterLocation> {
+fn location<'a>(
+    cx: &mut Context<'a>,
+    place: Place<'a>,
+    version: Version,
+) -> Option<ParameterLocation> {
     let Some(at) = place.get("in") else {
         cx.missing(place, "a parameter", "in");
         return None;
@@ -189,12 +214,19 @@ fn location<'a>(cx: &mut Context<'a>, place: Place<'a>) -> Option<ParameterLocat
         ParameterLocation::Query,
         ParameterLocation::Header,
         ParameterLocation::Cookie,
+        ParameterLocation::Querystring,
     ];
-    let found = all.into_iter().find(|l| l.name() == text);
+    let known = match version {
+        Version::V2_0 => &all[..3],
+        Version::V3_0 | Version::V3_1 => &all[..4],
+        Version::V3_2 => &all[..],
+    };
+    let found = known.iter().copied().find(|l| l.name() == text);
     if found.is_none() {
         let help = match text {
             "body" | "formData" => "OpenAPI 3 describes bodies in `requestBody`".to_owned(),
-            _ => did_you_mean(text, all.map(ParameterLocation::name)).unwrap_or_else(|| {
+            "querystring" => "it belongs to OpenAPI 3.2".to_owned(),
+            _ => did_you_mean(text, known.iter().map(|l| l.name())).unwrap_or_else(|| {
                 "parameters are in `path`, `query`, `header` or `cookie`".to_owned()
             }),
         };
@@ -288,9 +320,13 @@ pub(super) fn header<'a>(
     if !cx.is_object(target, "a header") {
         return None;
     }
-    cx.check_fields(target, "a header", FIELDS);
+    let value = if version == Version::V2_0 {
+        swagger::value(cx, target)
+    } else {
+        cx.check_fields(target, "a header", FIELDS);
+        value(cx, target, "a header", version)
+    };
     let required = cx.flag(target, "required", false);
     let explode = cx.flag(target, "explode", false);
-    let value = value(cx, target, "a header", version);
     Some(Header { origin: cx.origin(place), name: name.to_owned(), required, explode, value })
 }

@@ -7,7 +7,23 @@ use crate::ir::{
 use crate::source::Place;
 
 use super::context::Context;
-use super::{content, parameters, security, servers, template};
+use super::{content, parameters, security, servers, swagger, template};
+
+/// The fields of an operation.
+const OPERATION: &[&str] = &[
+    "tags",
+    "summary",
+    "description",
+    "externalDocs",
+    "operationId",
+    "parameters",
+    "requestBody",
+    "responses",
+    "callbacks",
+    "deprecated",
+    "security",
+    "servers",
+];
 
 /// What holds for every operation of a document unless it says otherwise.
 pub(super) struct Defaults {
@@ -74,7 +90,10 @@ pub(super) fn path_item<'a>(
         return Vec::new();
     }
     let methods = Method::ALL.map(|m| m.name().to_ascii_lowercase());
-    let mut fields = vec!["summary", "description", "servers", "parameters"];
+    let mut fields = vec!["parameters"];
+    if version != Version::V2_0 {
+        fields.extend(["summary", "description", "servers"]);
+    }
     fields.extend(methods.iter().map(String::as_str));
     cx.check_fields(item, "a path item", &fields);
     if item.key() != place.key() && place.node.members().is_some_and(|m| m.len() > 1) {
@@ -82,6 +101,7 @@ pub(super) fn path_item<'a>(
         cx.report(diag::REF_SIBLINGS, place, title);
     }
     let shared = parameters::read(cx, item, version);
+    let shared_bodies = swagger::bodies(cx, item, version);
     let base_paths = servers::read(cx, item);
     let base_paths = base_paths.as_ref().unwrap_or(&defaults.base_paths);
     let path_origin = cx.origin(place);
@@ -94,24 +114,8 @@ pub(super) fn path_item<'a>(
         if !cx.is_object(target, "an operation") {
             continue;
         }
-        cx.check_fields(
-            target,
-            "an operation",
-            &[
-                "tags",
-                "summary",
-                "description",
-                "externalDocs",
-                "operationId",
-                "parameters",
-                "requestBody",
-                "responses",
-                "callbacks",
-                "deprecated",
-                "security",
-                "servers",
-            ],
-        );
+        let fields = if version == Version::V2_0 { swagger::OPERATION } else { OPERATION };
+        cx.check_fields(target, "an operation", fields);
         let own = parameters::read(cx, target, version);
         let mut parameters: Vec<_> = shared
             .iter()
@@ -120,7 +124,13 @@ pub(super) fn path_item<'a>(
             .collect();
         parameters.extend(own);
         parameters::fit(cx, &mut parameters, template, at);
-        let request_body = content::request_body(cx, target, version);
+        let request_body = match version {
+            Version::V2_0 => {
+                let own = swagger::bodies(cx, target, version);
+                swagger::request_body(cx, &shared_bodies, own, target)
+            }
+            _ => content::request_body(cx, target, version),
+        };
         if let Some(body) = &request_body
             && matches!(method, Method::Get | Method::Head | Method::Delete | Method::Trace)
             && body.required.value

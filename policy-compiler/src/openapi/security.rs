@@ -19,7 +19,7 @@ pub(super) fn schemes<'a>(cx: &mut Context<'a>, components: Place<'a>) -> Vec<Se
     schemes
 }
 
-fn kind<'a>(cx: &mut Context<'a>, place: Place<'a>) -> Option<SecurityKind> {
+pub(super) fn kind<'a>(cx: &mut Context<'a>, place: Place<'a>) -> Option<SecurityKind> {
     if !cx.is_object(place, "a security scheme") {
         return None;
     }

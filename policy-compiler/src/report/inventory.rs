@@ -91,6 +91,7 @@ pub fn take(library: &Library<'_>, roots: &[DocumentId]) -> Vec<Construct> {
         if let Some(components) = place.get("components") {
             walk.components(components);
         }
+        walk.definitions(place);
     }
     walk.run();
     walk.sorted()
@@ -135,6 +136,15 @@ impl<'a> Walk<'a> {
 
     fn document(&mut self, root: Place<'a>) {
         self.shared(root, Reach::REQUEST);
+        if root.get("swagger").is_some() {
+            self.media_types(root, Reach::REQUEST);
+            if let Some(base) = root.get("basePath").or_else(|| root.get("host")) {
+                self.add(base, construct::SERVER, Reach::REQUEST);
+            }
+            for (_, scheme) in members(root.get("securityDefinitions")) {
+                self.add(scheme, construct::SECURITY_SCHEME, Reach::REQUEST);
+            }
+        }
         for (name, item) in members(root.get("paths")) {
             if !name.starts_with("x-") {
                 self.stack.push((item, Part::PathItem, Reach::REQUEST));
@@ -162,6 +172,23 @@ impl<'a> Walk<'a> {
         ];
         for (field, part) in parts {
             for (_, place) in members(components.get(field)) {
+                self.stack.push((place, part, Reach::default()));
+            }
+        }
+    }
+
+    /// The same of Swagger 2.0.
+    fn definitions(&mut self, root: Place<'a>) {
+        if root.get("swagger").is_none() {
+            return;
+        }
+        let parts = [
+            ("definitions", Part::Schema),
+            ("responses", Part::Response),
+            ("parameters", Part::Parameter),
+        ];
+        for (field, part) in parts {
+            for (_, place) in members(root.get(field)) {
                 self.stack.push((place, part, Reach::default()));
             }
         }
@@ -214,7 +241,13 @@ impl<'a> Walk<'a> {
             }
             Part::Operation => self.operation(place, reach),
             Part::Parameter => {
+                if text(place, "in") == Some("body") {
+                    self.add(place, construct::REQUEST_BODY, reach);
+                    self.add_at(place, "required", reach);
+                    return self.value(place, reach);
+                }
                 self.add(place, construct::PARAMETER, reach);
+                self.swagger_value(place, reach);
                 for field in ["style", "explode", "allowReserved", "allowEmptyValue", "required"] {
                     self.add_at(place, field, reach);
                 }
@@ -227,10 +260,12 @@ impl<'a> Walk<'a> {
             }
             Part::Response => {
                 self.headers(place, reach);
-                self.content(place, reach);
+                // Swagger has a schema here; OpenAPI 3 keeps it in `content`.
+                self.value(place, reach);
             }
             Part::Header => {
                 self.add(place, construct::HEADER, reach);
+                self.swagger_value(place, reach);
                 self.value(place, reach);
             }
             Part::MediaType => {
@@ -268,6 +303,7 @@ impl<'a> Walk<'a> {
 
     fn operation(&mut self, place: Place<'a>, reach: Reach) {
         self.add(place, construct::OPERATION, reach);
+        self.media_types(place, reach);
         self.shared(place, reach);
         if let Some(body) = place.get("requestBody") {
             self.stack.push((body, Part::RequestBody, reach));
@@ -286,6 +322,16 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The media types that Swagger 2.0 lists beside operations, or once for all.
+    fn media_types(&mut self, place: Place<'a>, reach: Reach) {
+        let answers = if reach == Reach::REQUEST { Reach::RESPONSE } else { reach };
+        for (field, reach) in [("consumes", reach), ("produces", answers)] {
+            for media_type in elements(place.get(field)) {
+                self.add(media_type, construct::MEDIA_TYPE, reach);
+            }
+        }
+    }
+
     fn value(&mut self, place: Place<'a>, reach: Reach) {
         if let Some(schema) = place.get("schema") {
             self.stack.push((schema, Part::Schema, reach));
@@ -300,6 +346,17 @@ impl<'a> Walk<'a> {
                 self.stack.push((media, Part::MediaType, reach));
             }
         }
+    }
+
+    /// A parameter or header of Swagger 2.0 is its own schema.
+    fn swagger_value(&mut self, place: Place<'a>, reach: Reach) {
+        if place.get("type").is_none() {
+            return;
+        }
+        if let Some(format) = place.get("collectionFormat") {
+            self.add(format, "style", reach);
+        }
+        self.stack.push((place, Part::Schema, reach));
     }
 
     fn headers(&mut self, place: Place<'a>, reach: Reach) {
@@ -358,6 +415,10 @@ impl<'a> Walk<'a> {
         });
         entry.reach.0 |= reach.0;
     }
+}
+
+fn text<'a>(place: Place<'a>, field: &str) -> Option<&'a str> {
+    place.get(field)?.node.as_text()
 }
 
 fn members<'a>(place: Option<Place<'a>>) -> impl Iterator<Item = (&'a str, Place<'a>)> {

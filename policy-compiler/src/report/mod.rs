@@ -100,7 +100,8 @@ impl Recorder {
         };
         let ignored = noted(Status::NotEnforced, &model.ignored);
         let approximated = noted(Status::Approximated, &model.approximated);
-        for entry in self.entries.into_iter().chain(ignored).chain(approximated) {
+        let rewritten = noted(Status::Enforced, &model.rewritten);
+        for entry in self.entries.into_iter().chain(ignored).chain(approximated).chain(rewritten) {
             let document = entry.origin.document.0;
             let pointer = model.pointers.render(entry.origin.pointer);
             let key = Key { document, pointer, construct: entry.construct };
@@ -167,6 +168,11 @@ fn default_reason(construct: &Construct) -> Cow<'static, str> {
     let unused = "no operation uses it: something nearer to the operations replaces it";
     Cow::Borrowed(match construct.construct {
         construct::SERVER | construct::SECURITY if construct.reach == Reach::REQUEST => unused,
+        construct::MEDIA_TYPE
+            if construct.reach == Reach::REQUEST && construct.pointer.contains("/consumes/") =>
+        {
+            "no operation that has a body uses it"
+        }
         _ => construct.reach.reason(),
     })
 }

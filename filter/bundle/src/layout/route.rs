@@ -126,7 +126,7 @@ codes! {
 
 codes! {
     /// How a parameter's value is written (OpenAPI 3.2.0, section 4.12.3).
-    pub enum Style { Simple = 0, Form = 1, Matrix = 2, Label = 3, SpaceDelimited = 4, PipeDelimited = 5, DeepObject = 6, Json = 7, Cookie = 8 }
+    pub enum Style { Simple = 0, Form = 1, Matrix = 2, Label = 3, SpaceDelimited = 4, PipeDelimited = 5, DeepObject = 6, Json = 7, Cookie = 8, TabDelimited = 9 }
 }
 
 record! {

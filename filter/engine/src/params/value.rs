@@ -212,6 +212,7 @@ impl Writer<'_> {
             (Style::Label, false) if !first.contains(&b',') => self.items(items, cut(first, b'.')),
             (Style::SpaceDelimited, false) => self.items(items, delimited(first, b" +", b"%20")),
             (Style::PipeDelimited, false) => self.items(items, delimited(first, b"|", b"%7C")),
+            (Style::TabDelimited, false) => self.items(items, delimited(first, b"\t", b"%09")),
             (_, true) => self.items(items, pieces),
             (Style::DeepObject, false) => self.items(items, pieces),
             _ if one => self.items(items, cut(first, b',')),

@@ -220,6 +220,11 @@ pub(super) fn discriminator<'a>(
     dialect: Dialect,
 ) {
     let Some(place) = owner.get("discriminator") else { return };
+    if dialect.is_swagger() && place.node.as_str().is_some() {
+        let why = "the definitions that extend this one are not looked up by its value";
+        cx.ignore(place, "discriminator", why);
+        return;
+    }
     if !cx.is_object(place, "`discriminator`") {
         return;
     }

@@ -144,6 +144,7 @@ fn misplaced(name: &str, dialect: Dialect) -> Option<(&'static str, &'static str
     let whose = match dialect {
         _ if old => "an older JSON Schema",
         Dialect::OpenApi3_0 => "OpenAPI 3.1",
+        _ if dialect.is_swagger() => "OpenAPI 3",
         _ => "a newer JSON Schema",
     };
     Some((whose, "not a keyword of this OpenAPI version"))
@@ -199,10 +200,12 @@ fn read_keyword<'a>(
         cx.ignore(place, name, reason);
         return;
     }
-    if name.starts_with("x-") {
+    let nullable = name == "x-nullable" && dialect.is_swagger();
+    if name.starts_with("x-") && !nullable || is_parameters_own(name, place, dialect) {
         return;
     }
     match name {
+        "x-nullable" => schema.nullable = cx.boolean(owner, name),
         "$ref" => {
             // Reached in 3.1 only, beside other keywords.
             if place.node.as_str().is_some() {
@@ -233,6 +236,13 @@ fn read_keyword<'a>(
         _ if ANNOTATIONS.contains(&name) || name == "discriminator" => {}
         _ => unknown(cx, schema, name, place),
     }
+}
+
+/// Whether a member belongs to the parameter rather than to the schema that it also is.
+fn is_parameters_own(name: &str, place: Place<'_>, dialect: Dialect) -> bool {
+    dialect == Dialect::Swagger2Parameter
+        && (matches!(name, "name" | "in" | "collectionFormat" | "allowEmptyValue")
+            || (name == "required" && place.node.as_bool().is_some()))
 }
 
 /// Warns of a `$schema` that names no dialect that is known.
@@ -274,7 +284,7 @@ fn types<'a>(
     match place.node.kind() {
         Kind::String(_) => set = one_type(cx, set, place, dialect),
         Kind::Array(_) => {
-            if dialect == Dialect::OpenApi3_0 {
+            if dialect.is_openapi_3_0() {
                 let title = "`type` is a single string in OpenAPI 3.0; the list is read as in 3.1";
                 cx.report(diag::MISPLACED_KEYWORD, place, title);
             }
@@ -294,6 +304,8 @@ fn one_type<'a>(cx: &mut Context<'a>, set: TypeSet, place: Place<'a>, dialect: D
         Kind::Null => "null",
         _ => place.node.as_text().unwrap_or_default(),
     };
+    // A file is any text.
+    let text = if text == "file" && dialect.is_swagger() { "string" } else { text };
     let Some(kind) = Type::ALL.into_iter().find(|t| t.name() == text) else {
         let names = Type::ALL.map(Type::name);
         let help = did_you_mean(text, names)
@@ -301,7 +313,7 @@ fn one_type<'a>(cx: &mut Context<'a>, set: TypeSet, place: Place<'a>, dialect: D
         cx.report_with(diag::UNKNOWN_TYPE, place, format!("`{text}` is no type"), help);
         return set;
     };
-    if kind == Type::Null && dialect == Dialect::OpenApi3_0 {
+    if kind == Type::Null && dialect.is_openapi_3_0() {
         let title = "the type `null` belongs to OpenAPI 3.1; it is read as there";
         cx.report_with(diag::MISPLACED_KEYWORD, place, title, "write `nullable: true`");
     }
@@ -364,8 +376,8 @@ fn settle_nullable<'a>(
     if schema.nullable.is_none_or(|n| !n.value) {
         return;
     }
-    let place = owner.get("nullable").unwrap_or(owner);
-    if dialect != Dialect::OpenApi3_0 {
+    let place = owner.get("nullable").or_else(|| owner.get("x-nullable")).unwrap_or(owner);
+    if !dialect.is_openapi_3_0() {
         cx.report_with(
             diag::NULLABLE_IN_3_1,
             place,

@@ -26,6 +26,11 @@ pub(super) fn id_of<'a>(cx: &mut Context<'a>, place: Place<'a>, version: Version
     id_in(cx, place, version.dialect())
 }
 
+/// The id of a parameter or header of Swagger 2.0 as the schema that it also is.
+pub(super) fn parameter_id<'a>(cx: &mut Context<'a>, place: Place<'a>) -> SchemaId {
+    id_in(cx, place, Dialect::Swagger2Parameter)
+}
+
 /// The same, for a schema whose surroundings are of that dialect.
 pub(super) fn id_in<'a>(cx: &mut Context<'a>, place: Place<'a>, around: Dialect) -> SchemaId {
     let mut at = place;
@@ -92,6 +97,14 @@ pub(super) fn mark(cx: &mut Context<'_>, roots: impl IntoIterator<Item = SchemaI
     }
 }
 
+/// The id of a schema that is written nowhere, but holds what stands in `place`.
+pub(super) fn synthesise<'a>(cx: &mut Context<'a>, place: Place<'a>, schema: Schema) -> SchemaId {
+    let id = SchemaId(cx.model.schemas.len() as u32);
+    cx.model.schemas.0.push(schema);
+    cx.resources.push(cx.library.resource(place));
+    id
+}
+
 fn add<'a>(cx: &mut Context<'a>, place: Place<'a>) -> SchemaId {
     let origin = cx.origin(place);
     let id = SchemaId(cx.model.schemas.len() as u32);
@@ -140,6 +153,7 @@ fn unresolved<'a>(
 fn ignore_siblings<'a>(cx: &mut Context<'a>, place: Place<'a>, dialect: Dialect) {
     let whose = match dialect {
         Dialect::OpenApi3_0 => "OpenAPI 3.0",
+        _ if dialect.is_swagger() => "Swagger 2.0",
         _ => "this JSON Schema draft",
     };
     let mut ignored: Vec<&str> = Vec::new();
