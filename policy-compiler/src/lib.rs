@@ -8,6 +8,7 @@ pub mod cli;
 mod compile;
 pub mod diag;
 pub mod emit;
+pub mod examples;
 pub mod ir;
 pub mod load;
 pub mod lower;

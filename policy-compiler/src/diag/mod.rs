@@ -193,6 +193,11 @@ impl Files {
         self.texts.insert(path.into(), FileText { text, lines: OnceLock::new() });
     }
 
+    /// The text of a file.
+    pub fn text(&self, path: &str) -> Option<&str> {
+        self.texts.get(path).map(|file| &*file.text)
+    }
+
     /// Line `number` (from 1) of a file, without its line end.
     pub fn line(&self, path: &str, number: u32) -> Option<&str> {
         let file = self.texts.get(path)?;

@@ -7,7 +7,7 @@ mod idn;
 mod media;
 mod operation;
 mod parameter;
-mod pattern;
+pub(crate) mod pattern;
 mod policy;
 mod route;
 mod schema;

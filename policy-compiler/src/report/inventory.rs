@@ -65,6 +65,11 @@ const MANY: &[&str] = &["allOf", "anyOf", "oneOf", "prefixItems"];
 /// Schema keywords that hold named schemas.
 const NAMED: &[&str] = &["properties", "patternProperties", "dependentSchemas", "dependencies"];
 
+/// Every schema keyword that constrains.
+pub(super) fn keywords() -> impl Iterator<Item = &'static str> {
+    [ASSERTIONS, ONE, MANY, NAMED].into_iter().flatten().copied()
+}
+
 /// What a node is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Part {

@@ -4,7 +4,10 @@
 //! contain, made by a walk of its own. Out: one line per construct. Nothing can be missing: a
 //! construct that nobody recorded is listed as not enforced.
 
+mod coverage;
 pub mod inventory;
+
+pub use coverage::{Coverage, DocumentCoverage, is_constraint};
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -110,6 +113,7 @@ impl Recorder {
                 column: entry.origin.column,
                 status: entry.status,
                 reason: entry.reason,
+                reach: Reach::REQUEST,
             };
             match lines.get_mut(&key) {
                 Some(known) if known.rank() >= line.rank() => {}
@@ -125,7 +129,8 @@ impl Recorder {
                 pointer: construct.pointer.clone(),
                 construct: Cow::Borrowed(construct.construct),
             };
-            if lines.contains_key(&key) {
+            if let Some(line) = lines.get_mut(&key) {
+                line.reach = construct.reach;
                 continue;
             }
             if construct.reach.is_none() {
@@ -134,10 +139,12 @@ impl Recorder {
             }
             let reason = enclosing(&lines, &key).unwrap_or_else(|| default_reason(construct));
             let (line, column) = (construct.line, construct.column);
-            rest.push((key, Line { line, column, status: Status::NotEnforced, reason }));
+            let (status, reach) = (Status::NotEnforced, construct.reach);
+            rest.push((key, Line { line, column, status, reason, reach }));
         }
         lines.extend(rest);
-        Report::new(model, lines, unreferenced)
+        let by_document = coverage::unreferenced(model.documents.len(), inventory);
+        Report { unreferenced: by_document, ..Report::new(model, lines, unreferenced) }
     }
 }
 
@@ -264,6 +271,7 @@ struct Line {
     column: u32,
     status: Status,
     reason: Cow<'static, str>,
+    reach: Reach,
 }
 
 impl Line {
@@ -284,6 +292,9 @@ pub struct Report {
     pub summary: Summary,
     /// Every construct: by document, then by line and column, then by name.
     pub constructs: Vec<ReportLine>,
+    /// Constraint keywords of each document that nothing refers to.
+    #[serde(skip)]
+    unreferenced: Vec<usize>,
 }
 
 /// A file in a report.
@@ -333,6 +344,9 @@ pub struct ReportLine {
     /// Why it is not enforced, or how it is approximated; empty for enforced ones.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// From which parts of the API it can be reached.
+    #[serde(skip)]
+    pub reach: Reach,
 }
 
 impl Report {
@@ -367,6 +381,7 @@ impl Report {
                     construct: key.construct.into_owned(),
                     status: line.status,
                     reason: line.reason.into_owned(),
+                    reach: line.reach,
                 },
             ));
         }
@@ -380,16 +395,17 @@ impl Report {
             ))
         });
         let constructs = constructs.into_iter().map(|(_, line)| line).collect();
-        Self { version: 1, documents, summary, constructs }
+        Self { version: 1, documents, summary, constructs, unreferenced: Vec::new() }
     }
 
     /// The report as JSON text, one construct a line, with a final newline.
     pub fn to_json(&self) -> String {
         let mut out = format!(
-            "{{\"version\":{},\n\"documents\":{},\n\"summary\":{},\n\"constructs\":[",
+            "{{\"version\":{},\n\"documents\":{},\n\"summary\":{},\n\"coverage\":{},\n\"constructs\":[",
             self.version,
             json(&self.documents),
-            json(&self.summary)
+            json(&self.summary),
+            json(&self.coverage())
         );
         for (i, line) in self.constructs.iter().enumerate() {
             out.push_str(if i == 0 { "\n" } else { ",\n" });

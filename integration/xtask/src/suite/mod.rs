@@ -1,6 +1,7 @@
 //! `cargo xtask suite`: conformance suites, run whole against the compiler and the engine.
 
 mod json_schema;
+mod openapi;
 
 use std::path::PathBuf;
 
@@ -18,12 +19,15 @@ pub struct Options {
 enum Suite {
     /// The official JSON Schema test suite (PORTCULLIS_DATA); ends with `passed/total`
     JsonSchema(json_schema::Options),
+    /// Real OpenAPI documents: their own examples, and mutants, against an independent validator
+    Openapi(openapi::Options),
 }
 
 /// Runs a suite. Fails where a case fails that is no known exception.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     match &options.suite {
         Suite::JsonSchema(options) => json_schema::run(workspace, options),
+        Suite::Openapi(options) => openapi::run(workspace, options),
     }
 }
 

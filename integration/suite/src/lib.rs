@@ -1,0 +1,11 @@
+//! Holds the compiler and the engine against real documents and an independent validator.
+//!
+//! In: OpenAPI documents. Out: verdicts side by side, the engine's and that of the crate `jsonschema`, which gets the
+//! documents' schemas by a translation of its own ([`oracle`]) that shares nothing with the compiler but the reading of
+//! files.
+#![forbid(unsafe_code)]
+
+pub mod openapi;
+pub mod oracle;
+pub mod readings;
+pub mod run;

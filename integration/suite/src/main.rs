@@ -1,0 +1,28 @@
+//! `suite`: what `cargo xtask suite` runs.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use portcullis_suite::openapi;
+
+#[derive(Parser)]
+#[command(
+    name = "suite",
+    about = "Holds Portcullis against documents and an independent validator"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    suite: Suite,
+}
+
+#[derive(Subcommand)]
+enum Suite {
+    /// Every document of a folder: its own examples, and mutants
+    Openapi(openapi::Options),
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().suite {
+        Suite::Openapi(options) => openapi::run(&options),
+    }
+}

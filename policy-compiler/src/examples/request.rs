@@ -1,0 +1,491 @@
+//! Requests of an operation from the values of its parameters and its body (OpenAPI 3.1.1, section 4.8.12).
+
+use super::to_json;
+use crate::ir::{
+    Api, Encoding, MediaRange, Operation, Parameter, ParameterLocation, ParameterValue,
+    Part as Piece, SchemaId, SecurityKind, Style, Value,
+};
+
+/// A part of a request that a schema judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// A parameter, by its index in the operation.
+    Parameter(usize),
+    /// The body, by the index of the media type.
+    Body(usize),
+}
+
+/// The values that a request is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// By the parameter's index; absent ones are not sent.
+    pub parameters: Vec<Option<Value>>,
+    /// The index of the media type, and the value.
+    pub body: Option<(usize, Value)>,
+}
+
+/// A value that a style or a media type cannot carry: why, lower case, without a final period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsayable(pub &'static str);
+
+/// A request as it goes over the wire.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// The method.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// The host.
+    pub authority: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Option<Vec<u8>>,
+}
+
+/// How bodies of a media type are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyForm {
+    /// JSON text.
+    Json,
+    /// `application/x-www-form-urlencoded`
+    Form,
+    /// `multipart/form-data`
+    Multipart,
+    /// The text of a string.
+    Text,
+    /// None that is known here.
+    Unknown,
+}
+
+/// How bodies of a media type are written.
+pub fn kind_of(range: &MediaRange) -> BodyForm {
+    match (range.kind.as_str(), range.subtype.as_str()) {
+        _ if range.is_json() => BodyForm::Json,
+        ("*", "*") | ("application", "*") => BodyForm::Json,
+        ("application", "x-www-form-urlencoded") => BodyForm::Form,
+        ("multipart", "form-data") => BodyForm::Multipart,
+        ("text", "xml") => BodyForm::Unknown,
+        ("text", _) => BodyForm::Text,
+        _ => BodyForm::Unknown,
+    }
+}
+
+/// The parts of an operation's requests that schemas judge, with the schemas.
+pub fn parts(operation: &Operation) -> Vec<(Part, SchemaId)> {
+    let parameter = |parameter: &Parameter| match &parameter.value {
+        ParameterValue::Schema(schema) => Some(*schema),
+        ParameterValue::Content(media) => media.schema.map(|at| at.value),
+        ParameterValue::Any => None,
+    };
+    let parameters = operation.parameters.iter().enumerate();
+    let parameters = parameters.filter_map(|(i, of)| Some((Part::Parameter(i), parameter(of)?)));
+    let bodies = operation.request_body.iter().flat_map(|body| &body.content).enumerate();
+    let bodies = bodies.filter_map(|(i, media)| Some((Part::Body(i), media.schema?.value)));
+    parameters.chain(bodies).collect()
+}
+
+/// The request that says these values.
+///
+/// # Errors
+/// Where a value cannot be said in the place that the document gives it.
+pub fn assemble(api: &Api, operation: &Operation, parts: &Parts) -> Result<Request, Unsayable> {
+    let mut request = Request {
+        method: operation.method.name().to_owned(),
+        authority: api.hosts.first().cloned().unwrap_or_else(|| "api.example".to_owned()),
+        ..Request::default()
+    };
+    let mut query: Vec<String> = Vec::new();
+    let mut cookies: Vec<String> = Vec::new();
+    let mut path: Vec<(&str, String)> = Vec::new();
+    for (i, parameter) in operation.parameters.iter().enumerate() {
+        let Some(value) = parts.parameters.get(i).and_then(Option::as_ref) else { continue };
+        let (name, style, explode) =
+            (parameter.name.as_str(), parameter.style.value, parameter.explode.value);
+        let json = matches!(&parameter.value, ParameterValue::Content(_));
+        match parameter.location {
+            ParameterLocation::Path => {
+                let text = match json {
+                    true => encoded(&to_json(value)),
+                    false => in_path(name, style, explode, value)?,
+                };
+                if text.is_empty() || text == "." || text == ".." {
+                    return Err(Unsayable("a segment of a path is not empty"));
+                }
+                path.push((name, text));
+            }
+            ParameterLocation::Query => match json {
+                true => query.push(format!("{}={}", encoded(name), encoded(&to_json(value)))),
+                false => query.extend(in_query(name, style, explode, value)?),
+            },
+            ParameterLocation::Header => {
+                let text = match json {
+                    true => to_json(value),
+                    false => simple(value, explode, &plain_header)?,
+                };
+                if text.trim() != text || text.bytes().any(|byte| byte < 0x20 || byte == 0x7F) {
+                    return Err(Unsayable(
+                        "a header holds no control characters and no space at its ends",
+                    ));
+                }
+                request.headers.push((name.to_ascii_lowercase(), text));
+            }
+            ParameterLocation::Cookie => {
+                let text = match json {
+                    true => encoded(&to_json(value)),
+                    false => simple(value, false, &encoded_text)?,
+                };
+                cookies.push(format!("{name}={text}"));
+            }
+        }
+    }
+    credentials(api, operation, &mut request, &mut query, &mut cookies);
+    request.path = path_of(operation, &path);
+    if !query.is_empty() {
+        request.path.push('?');
+        request.path.push_str(&query.join("&"));
+    }
+    if !cookies.is_empty() {
+        request.headers.push(("cookie".to_owned(), cookies.join("; ")));
+    }
+    if let Some((index, value)) = &parts.body {
+        let content = operation.request_body.as_ref().map_or(&[][..], |body| &body.content);
+        let media = content.get(*index).ok_or(Unsayable("there is no such media type"))?;
+        let (content_type, body) = body(&media.range, &media.encoding, value)?;
+        request.headers.push(("content-type".to_owned(), content_type));
+        request.body = Some(body);
+    }
+    Ok(request)
+}
+
+fn path_of(operation: &Operation, values: &[(&str, String)]) -> String {
+    let base = operation.base_paths.first().map_or("", |base| base.value.path.as_str());
+    let mut path = base.to_owned();
+    for segment in &operation.template.segments {
+        path.push('/');
+        for piece in &segment.0 {
+            match piece {
+                Piece::Literal(text) => path.push_str(text),
+                Piece::Variable(name) => {
+                    let value = values.iter().find(|(known, _)| known == name);
+                    path.push_str(value.map_or("x", |(_, text)| text.as_str()));
+                }
+            }
+        }
+    }
+    path
+}
+
+/// The credentials that the first requirement asks for.
+fn credentials(
+    api: &Api,
+    operation: &Operation,
+    request: &mut Request,
+    query: &mut Vec<String>,
+    cookies: &mut Vec<String>,
+) {
+    let Some(requirement) = operation.security.first() else { return };
+    for (name, _) in &requirement.schemes {
+        let Some(scheme) = api.security_scheme(requirement, name) else { continue };
+        let authorization = match &scheme.kind {
+            SecurityKind::ApiKey { location, name } => {
+                match location {
+                    ParameterLocation::Query => {
+                        let given = format!("{}=", encoded(name));
+                        if !query.iter().any(|pair| pair.starts_with(&given)) {
+                            query.push(format!("{}=key", encoded(name)));
+                        }
+                    }
+                    ParameterLocation::Cookie => cookies.push(format!("{name}=key")),
+                    _ => {
+                        let name = name.to_ascii_lowercase();
+                        if !request.headers.iter().any(|(known, _)| *known == name) {
+                            request.headers.push((name, "key".to_owned()));
+                        }
+                    }
+                }
+                continue;
+            }
+            SecurityKind::Http { scheme, .. } => match scheme.as_str() {
+                "basic" => "Basic c29tZW9uZTpzZWNyZXQ=".to_owned(),
+                "bearer" => format!("Bearer {TOKEN}"),
+                other => format!("{other} credential"),
+            },
+            SecurityKind::OAuth2 | SecurityKind::OpenIdConnect => format!("Bearer {TOKEN}"),
+            SecurityKind::MutualTls => continue,
+        };
+        if !request.headers.iter().any(|(known, _)| known == "authorization") {
+            request.headers.push(("authorization".to_owned(), authorization));
+        }
+    }
+}
+
+/// A token in the form of a JWT: `{"alg":"none"}`, `{"sub":"someone"}`.
+const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJzb21lb25lIn0.c2ln";
+
+/// RFC 3986's unreserved characters as they are, all others percent-encoded.
+fn encoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+fn scalar(value: &Value) -> Result<String, Unsayable> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.as_str().to_owned()),
+        Value::Bool(value) => Ok(value.to_string()),
+        Value::Null => Ok("null".to_owned()),
+        _ => Err(Unsayable("text of one piece holds no array and no object")),
+    }
+}
+
+fn encoded_text(value: &Value) -> Result<String, Unsayable> {
+    Ok(encoded(&scalar(value)?))
+}
+
+fn plain_header(value: &Value) -> Result<String, Unsayable> {
+    let text = scalar(value)?;
+    if text.contains([',', '"']) {
+        return Err(Unsayable("a piece of a list in a header holds no comma"));
+    }
+    Ok(text)
+}
+
+type Say<'s> = &'s dyn Fn(&Value) -> Result<String, Unsayable>;
+
+/// A list of at least one piece.
+fn joined(pieces: Vec<String>, between: &str) -> Result<String, Unsayable> {
+    if pieces.is_empty() {
+        return Err(Unsayable("an empty list or object cannot be written here"));
+    }
+    Ok(pieces.join(between))
+}
+
+fn each(items: &[Value], say: Say<'_>) -> Result<Vec<String>, Unsayable> {
+    items.iter().map(say).collect()
+}
+
+fn assignments(members: &[(String, Value)], say: Say<'_>) -> Result<Vec<String>, Unsayable> {
+    let name = |name: &str| say(&Value::String(name.to_owned()));
+    members.iter().map(|(n, value)| Ok(format!("{}={}", name(n)?, say(value)?))).collect()
+}
+
+fn alternating(members: &[(String, Value)], say: Say<'_>) -> Result<Vec<String>, Unsayable> {
+    let name = |name: &str| say(&Value::String(name.to_owned()));
+    let mut all = Vec::new();
+    for (n, value) in members {
+        all.extend([name(n)?, say(value)?]);
+    }
+    Ok(all)
+}
+
+fn simple(value: &Value, explode: bool, say: Say<'_>) -> Result<String, Unsayable> {
+    match value {
+        Value::Array(items) => joined(each(items, say)?, ","),
+        Value::Object(members) if explode => joined(assignments(members, say)?, ","),
+        Value::Object(members) => joined(alternating(members, say)?, ","),
+        one => scalar(one).and_then(|_| match say(one) {
+            // A value of one piece may hold what divides lists.
+            Err(_) => scalar(one),
+            said => said,
+        }),
+    }
+}
+
+fn in_path(name: &str, style: Style, explode: bool, value: &Value) -> Result<String, Unsayable> {
+    let say: Say<'_> = &encoded_text;
+    match (style, value) {
+        (Style::Label, Value::Array(items)) => {
+            Ok(format!(".{}", joined(each(items, say)?, if explode { "." } else { "," })?))
+        }
+        (Style::Label, Value::Object(members)) if explode => {
+            Ok(format!(".{}", joined(assignments(members, say)?, ".")?))
+        }
+        (Style::Label, Value::Object(members)) => {
+            Ok(format!(".{}", joined(alternating(members, say)?, ",")?))
+        }
+        (Style::Label, one) => Ok(format!(".{}", say(one)?)),
+        (Style::Matrix, Value::Array(items)) if explode => {
+            let pieces = each(items, say)?.into_iter().map(|item| format!(";{name}={item}"));
+            joined(pieces.collect(), "")
+        }
+        (Style::Matrix, Value::Array(items)) => {
+            Ok(format!(";{name}={}", joined(each(items, say)?, ",")?))
+        }
+        (Style::Matrix, Value::Object(members)) if explode => {
+            let pieces = assignments(members, say)?.into_iter().map(|pair| format!(";{pair}"));
+            joined(pieces.collect(), "")
+        }
+        (Style::Matrix, Value::Object(members)) => {
+            Ok(format!(";{name}={}", joined(alternating(members, say)?, ",")?))
+        }
+        (Style::Matrix, one) => Ok(format!(";{name}={}", say(one)?)),
+        _ => simple(value, explode, say),
+    }
+}
+
+fn in_query(
+    name: &str,
+    style: Style,
+    explode: bool,
+    value: &Value,
+) -> Result<Vec<String>, Unsayable> {
+    let say: Say<'_> = &encoded_text;
+    let key = encoded(name);
+    let some = |pairs: Vec<String>| match pairs.is_empty() {
+        true => Err(Unsayable("an empty list or object cannot be written here")),
+        false => Ok(pairs),
+    };
+    let divider = match style {
+        Style::SpaceDelimited => "%20",
+        Style::PipeDelimited => "%7C",
+        _ => ",",
+    };
+    match (style, value) {
+        (Style::DeepObject, _) => {
+            let mut pairs = Vec::new();
+            deep(&key, value, &mut pairs)?;
+            some(pairs)
+        }
+        (_, Value::Array(items)) if explode => {
+            some(each(items, say)?.into_iter().map(|item| format!("{key}={item}")).collect())
+        }
+        (_, Value::Array(items)) => {
+            Ok(vec![format!("{key}={}", joined(each(items, say)?, divider)?)])
+        }
+        (_, Value::Object(members)) if explode => some(assignments(members, say)?),
+        (_, Value::Object(members)) => {
+            Ok(vec![format!("{key}={}", joined(alternating(members, say)?, divider)?)])
+        }
+        (_, one) => Ok(vec![format!("{key}={}", say(one)?)]),
+    }
+}
+
+/// `name[key]=value`, arrays by index, as deep as they nest.
+fn deep(key: &str, value: &Value, pairs: &mut Vec<String>) -> Result<(), Unsayable> {
+    match value {
+        Value::Object(members) if members.is_empty() => {
+            Err(Unsayable("an empty list or object cannot be written here"))
+        }
+        Value::Array(items) if items.is_empty() => {
+            Err(Unsayable("an empty list or object cannot be written here"))
+        }
+        Value::Object(members) => members
+            .iter()
+            .try_for_each(|(name, value)| deep(&format!("{key}[{}]", encoded(name)), value, pairs)),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(i, item)| deep(&format!("{key}[{i}]"), item, pairs)),
+        one => {
+            pairs.push(format!("{key}={}", encoded_text(one)?));
+            Ok(())
+        }
+    }
+}
+
+/// The media type and the bytes of a body.
+fn body(
+    range: &MediaRange,
+    encoding: &[Encoding],
+    value: &Value,
+) -> Result<(String, Vec<u8>), Unsayable> {
+    let mut name = format!("{}/{}", range.kind, range.subtype);
+    for (parameter, value) in &range.parameters {
+        name.push_str(&format!("; {parameter}={value}"));
+    }
+    match kind_of(range) {
+        BodyForm::Json => {
+            let name = if range.subtype == "*" { "application/json".to_owned() } else { name };
+            Ok((name, to_json(value).into_bytes()))
+        }
+        BodyForm::Form => Ok((name, form(encoding, value)?.into_bytes())),
+        BodyForm::Multipart => {
+            let boundary = "portcullis-boundary";
+            let body = multipart(encoding, value, boundary)?;
+            Ok((format!("{name}; boundary={boundary}"), body))
+        }
+        BodyForm::Text => {
+            let name = if range.subtype == "*" { "text/plain".to_owned() } else { name };
+            Ok((name, scalar(value)?.into_bytes()))
+        }
+        BodyForm::Unknown => Err(Unsayable("bodies of this media type are not written here")),
+    }
+}
+
+fn form(encoding: &[Encoding], value: &Value) -> Result<String, Unsayable> {
+    let Value::Object(members) = value else { return Err(Unsayable("a form is an object")) };
+    let mut pairs = Vec::new();
+    for (name, value) in members {
+        let own = encoding.iter().find(|encoding| encoding.property == *name);
+        let styled = own.is_some_and(|own| {
+            own.style.is_some() || own.explode.is_some() || own.allow_reserved.is_some()
+        });
+        let style = own.and_then(|own| own.style).map_or(Style::Form, |style| style.value);
+        let explode = own.and_then(|own| own.explode).map_or(style == Style::Form, |at| at.value);
+        let nested = |items: &[Value]| {
+            items.iter().any(|item| matches!(item, Value::Array(_) | Value::Object(_)))
+        };
+        match value {
+            Value::Object(_) if !styled => {
+                pairs.push(format!("{}={}", encoded(name), encoded(&to_json(value))));
+            }
+            Value::Array(items) if !styled && nested(items) => {
+                pairs.extend(
+                    items
+                        .iter()
+                        .map(|item| format!("{}={}", encoded(name), encoded(&to_json(item)))),
+                );
+            }
+            _ => pairs.extend(in_query(name, style, explode, value)?),
+        }
+    }
+    Ok(pairs.join("&"))
+}
+
+fn multipart(encoding: &[Encoding], value: &Value, boundary: &str) -> Result<Vec<u8>, Unsayable> {
+    let Value::Object(members) = value else {
+        return Err(Unsayable("a multipart body is an object"));
+    };
+    let mut out = Vec::new();
+    let mut part = |name: &str, value: &Value| -> Result<(), Unsayable> {
+        let own = encoding.iter().find(|encoding| encoding.property == name);
+        let own = own.and_then(|own| own.content_type.as_ref());
+        let own = own.map(|at| at.value.split(',').next().unwrap_or_default().trim());
+        let complex = matches!(value, Value::Array(_) | Value::Object(_));
+        let default = if complex { "application/json" } else { "text/plain" };
+        let content_type = own.filter(|own| !own.contains('*')).unwrap_or(default);
+        let text = if complex { to_json(value) } else { scalar(value)? };
+        if name.contains(['"', '\r', '\n']) || text.contains(boundary) {
+            return Err(Unsayable("a name or text of a part cannot be written"));
+        }
+        let head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\nContent-Type: {content_type}\r\n\r\n"
+        );
+        out.extend_from_slice(head.as_bytes());
+        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(b"\r\n");
+        Ok(())
+    };
+    for (name, value) in members {
+        match value {
+            Value::Array(items) => {
+                if items.is_empty() {
+                    return Err(Unsayable("an empty list or object cannot be written here"));
+                }
+                items.iter().try_for_each(|item| part(name, item))?;
+            }
+            one => part(name, one)?,
+        }
+    }
+    out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    Ok(out)
+}
