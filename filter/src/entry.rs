@@ -1,5 +1,8 @@
 //! The module's entry: the SDK's contexts, each a thin cover of the filter's own.
-#![allow(unsafe_code, reason = "the SDK's `main!` exports a symbol; not every compiler counts that")]
+#![allow(
+    unsafe_code,
+    reason = "the SDK's `main!` exports a symbol; not every compiler counts that"
+)]
 
 use crate::host::envoy::Envoy;
 use crate::http::Http;

@@ -399,7 +399,9 @@ impl Runner<'_> {
     fn is_json(&self, operation: &Operation, part: Part) -> bool {
         match part {
             Part::Parameter(i) => operation.parameters.get(i).is_some_and(|parameter| {
-                matches!(parameter.value, policy_compiler::ir::ParameterValue::Content(_))
+                matches!(&parameter.value, policy_compiler::ir::ParameterValue::Content(media)
+                    if policy_compiler::examples::kind_of(&media.range)
+                        == policy_compiler::examples::BodyForm::Json)
             }),
             Part::Body(i) => {
                 let media = operation.request_body.as_ref().and_then(|body| body.content.get(i));

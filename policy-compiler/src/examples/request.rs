@@ -102,26 +102,40 @@ pub fn assemble(api: &Api, operation: &Operation, parts: &Parts) -> Result<Reque
         let Some(value) = parts.parameters.get(i).and_then(Option::as_ref) else { continue };
         let (name, style, explode) =
             (parameter.name.as_str(), parameter.style.value, parameter.explode.value);
-        let json = matches!(&parameter.value, ParameterValue::Content(_));
+        let content = match &parameter.value {
+            ParameterValue::Content(media) => Some(match kind_of(&media.range) {
+                BodyForm::Form => form(&media.encoding, value)?,
+                BodyForm::Text => scalar(value)?,
+                _ => to_json(value),
+            }),
+            _ => None,
+        };
         match parameter.location {
             ParameterLocation::Path => {
-                let text = match json {
-                    true => encoded(&to_json(value)),
-                    false => in_path(name, style, explode, value)?,
+                let text = match content {
+                    Some(content) => encoded(&content),
+                    None => in_path(name, style, explode, value)?,
                 };
                 if text.is_empty() || text == "." || text == ".." {
                     return Err(Unsayable("a segment of a path is not empty"));
                 }
                 path.push((name, text));
             }
-            ParameterLocation::Query => match json {
-                true => query.push(format!("{}={}", encoded(name), encoded(&to_json(value)))),
-                false => query.extend(in_query(name, style, explode, value)?),
+            ParameterLocation::Querystring => match (&parameter.value, content) {
+                (ParameterValue::Content(media), Some(content)) => {
+                    let form = kind_of(&media.range) == BodyForm::Form;
+                    query.push(if form { content } else { encoded(&content) });
+                }
+                _ => return Err(Unsayable("a query as a whole is of a media type")),
+            },
+            ParameterLocation::Query => match content {
+                Some(content) => query.push(format!("{}={}", encoded(name), encoded(&content))),
+                None => query.extend(in_query(name, style, explode, value)?),
             },
             ParameterLocation::Header => {
-                let text = match json {
-                    true => to_json(value),
-                    false => simple(value, explode, &plain_header)?,
+                let text = match content {
+                    Some(content) => content,
+                    None => simple(value, explode, &plain_header)?,
                 };
                 if text.trim() != text || text.bytes().any(|byte| byte < 0x20 || byte == 0x7F) {
                     return Err(Unsayable(
@@ -131,9 +145,9 @@ pub fn assemble(api: &Api, operation: &Operation, parts: &Parts) -> Result<Reque
                 request.headers.push((name.to_ascii_lowercase(), text));
             }
             ParameterLocation::Cookie => {
-                let text = match json {
-                    true => encoded(&to_json(value)),
-                    false => simple(value, false, &encoded_text)?,
+                let text = match content {
+                    Some(content) => encoded(&content),
+                    None => simple(value, false, &encoded_text)?,
                 };
                 cookies.push(format!("{name}={text}"));
             }
