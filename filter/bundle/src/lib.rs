@@ -20,6 +20,7 @@ pub mod layout;
 
 mod error;
 mod hash;
+mod key;
 mod names;
 mod read;
 mod signature;
@@ -29,6 +30,7 @@ mod write;
 
 pub use error::{ActivationError, OpenError};
 pub use hash::name_hash;
+pub use key::property_key;
 pub use read::{Bundle, Trust};
 pub use signature::{key_id, message};
 #[cfg(feature = "writer")]

@@ -99,6 +99,7 @@ fn tables() -> String {
     out.push_str("## Records: the schema program\n\n");
     record::<Schema>(out);
     record::<StringCheck>(out);
+    record::<Stencil>(out);
     record::<NumberCheck>(out);
     record::<ArrayCheck>(out);
     record::<ObjectCheck>(out);

@@ -44,7 +44,7 @@ pub fn lower(model: &Model) -> Lowered {
     let (nodes, moved) = share(&nodes, &roots);
     let mut tables = Tables::new(model);
     write_patterns(&mut tables, &patterns);
-    write_nodes(&mut tables, &nodes);
+    write_nodes(&mut tables, &nodes, &patterns);
     write_idn(&mut tables);
     texts.write(&mut tables);
     policy::write(&mut tables, model);
@@ -63,7 +63,7 @@ pub fn lower_schema(model: &Model, schema: SchemaId, strictness: &Strictness) ->
     let (nodes, moved) = share(&nodes, &[root]);
     let mut tables = Tables::new(model);
     write_patterns(&mut tables, &patterns);
-    write_nodes(&mut tables, &nodes);
+    write_nodes(&mut tables, &nodes, &patterns);
     write_idn(&mut tables);
     let sections = tables.sections;
     (Lowered { sections, recorder, diagnostics }, moved.get(&root).map_or(0, |node| node.0))

@@ -146,6 +146,27 @@ record! {
         format: u8,
         /// Zero; reserved.
         reserved: [u8; 3],
+        /// Index into stencils, or `NONE`. What fits the stencil passes every check of this record; what does
+        /// not must go through them.
+        stencil: U32,
+    }
+}
+
+/// Bytes of a text that a stencil can judge, at most.
+pub const STENCIL_LEN: usize = 48;
+
+record! {
+    /// A set of bytes for each place of a short ASCII text. With `bits(b) = low[b % 16] & high[b / 16]`, a text
+    /// of n bytes fits if bit n of `lengths` is set and `bits(text[i]) & wanted[i]` is not 0 for any i below n.
+    pub struct Stencil {
+        /// By the lower half of a byte.
+        low: [u8; 16],
+        /// By the upper half of a byte; zeros from 8 on.
+        high: [u8; 16],
+        /// By place; zeros from the greatest length on.
+        wanted: [u8; 48],
+        /// Bit n: a text of n bytes may fit. At most [`STENCIL_LEN`].
+        lengths: U64,
     }
 }
 
@@ -248,9 +269,11 @@ record! {
 record! {
     /// A declared property of an object, in the document's order.
     pub struct Property {
-        /// The first 16 bytes of: the name, a closing quote, zeros. What a body holds there
-        /// if the name is at most 15 bytes and needs no escape.
-        key: [u8; 16],
+        /// The name between quotes as a body holds it, then zeros; all zeros where `key_mask` is 0.
+        key: [u8; 32],
+        /// Bit `i` set for each byte `i` of the quoted name. 0 where a body must not be compared with the key:
+        /// the name is longer than 30 bytes, needs an escape, is not ASCII, or is implied.
+        key_mask: U32,
         /// The name.
         name: Text,
         /// [`crate::name_hash`] of the name.
@@ -264,8 +287,6 @@ record! {
 
 /// [`Property::flags`]: the property is required.
 pub const PROPERTY_REQUIRED: u32 = 1;
-/// [`Property::flags`]: `key` holds the whole name, its quote, and can be compared with the body.
-pub const PROPERTY_SHORT: u32 = 2;
 /// [`Property::flags`]: the name stands here only because it is required; it counts as undeclared.
 pub const PROPERTY_IMPLIED: u32 = 4;
 

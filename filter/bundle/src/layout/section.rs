@@ -107,6 +107,8 @@ sections! {
     MediaTypes = 19, media_types: MediaType, 1;
     /// What the text of parameters and forms says.
     TextValues = 20, text_values: TextValue, 1;
+    /// Sets of bytes by place, for short texts.
+    Stencils = 29, stencils: Stencil, 1;
     /// The schema programs.
     Schemas = 30, schemas: Schema, 1;
     /// Checks on strings.

@@ -3,9 +3,11 @@
 use super::{Check, FIRST_SCHEMAS};
 use crate::error::OpenError;
 use crate::hash::name_hash;
+use crate::key::property_key;
 use crate::layout::{
     Composition, CompositionKind, Dependent, Format, IDN_SHIFT, Keyword, LiteralSet, MAX_BRANCHES,
-    NONE, ObjectCheck, PROPERTY_SHORT, Property, SCHEMA_ACCEPTS_ALL, Schema, TYPE_ALL, View,
+    NONE, ObjectCheck, PROPERTY_IMPLIED, Property, SCHEMA_ACCEPTS_ALL, STENCIL_LEN, Schema,
+    Stencil, TYPE_ALL, View,
 };
 
 pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
@@ -27,11 +29,13 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
         for class in classes {
             check.index(class.value.get(), view.char_classes, "class")?;
         }
+        check.maybe(string.stencil.get(), view.stencils, "stencil")?;
         let format = Format::from_code(string.format);
         check.that(format.is_some(), "format")?;
         let idn = format.is_some_and(Format::needs_idn);
         check.that(!idn || !view.idn.is_empty(), "the format's table is missing")
     })?;
+    check.each("stencils", view.stencils, stencil)?;
     check.each("number_checks", view.number_checks, |check, number| {
         check.maybe(number.min.get(), view.decimals, "min")?;
         check.maybe(number.max.get(), view.decimals, "max")?;
@@ -131,13 +135,17 @@ fn property(check: &Check<'_, '_>, property: &Property) -> Result<(), OpenError>
     let name = check.text(&property.name, "name")?.as_bytes();
     check.that(name_hash(name) == property.hash.get(), "hash")?;
     check.schema(property.schema.get(), "schema")?;
-    if property.flags.get() & PROPERTY_SHORT == 0 {
-        return Ok(());
-    }
-    let plain = |byte: &u8| *byte >= 0x20 && *byte != b'"' && *byte != b'\\';
-    let same = name.iter().chain(b"\"").eq(property.key.iter().take(name.len() + 1));
-    let sound = name.len() < property.key.len() && name.iter().all(plain) && same;
-    check.that(sound, "the key is not the name and its quote")
+    let implied = property.flags.get() & PROPERTY_IMPLIED != 0;
+    let (key, mask) = if implied { ([0; 32], 0) } else { property_key(name) };
+    let none = property.key == [0; 32] && property.key_mask.get() == 0;
+    let sound = none || (property.key == key && property.key_mask.get() == mask);
+    check.that(sound, "the key is not the name between quotes")
+}
+
+fn stencil(check: &Check<'_, '_>, stencil: &Stencil) -> Result<(), OpenError> {
+    let ascii = stencil.high.iter().skip(8).all(|bits| *bits == 0);
+    check.that(ascii, "the stencil lets pass what is not ASCII")?;
+    check.that(stencil.lengths.get() >> STENCIL_LEN <= 1, "the stencil is longer than its places")
 }
 
 fn literals(check: &Check<'_, '_>, set: &LiteralSet) -> Result<(), OpenError> {

@@ -2,9 +2,9 @@
 
 use super::check::list;
 use super::core::{Core, Stop};
-use super::frame::{Container, Frame, PREFIX, THREADS, UNIQUE};
+use super::frame::{Container, DIGEST, Frame, PREFIX, THREADS, UNIQUE};
 use portcullis_bundle::layout::{
-    ARRAY_UNIQUE, ArrayCheck, Keyword, NONE, SCHEMA_ANY, TYPE_ARRAY, View,
+    ARRAY_UNIQUE, ArrayCheck, Keyword, NONE, SCHEMA_ANY, Schema, TYPE_ARRAY, View,
 };
 
 /// Opens an array that must satisfy the schema `want`.
@@ -23,6 +23,10 @@ pub(super) fn open(
             }
             if schema.literals.get() != NONE {
                 return Err(Stop::Refused(Keyword::Enum, want));
+            }
+            if parent.flags & (DIGEST | UNIQUE) == 0 && open_plain(core, view, want, schema, frame)
+            {
+                return Ok(());
             }
             core.begin_frame(parent, Container::Array, want, frame);
             frame.part = schema.array.get();
@@ -43,6 +47,32 @@ pub(super) fn open(
         }
         _ => core.open_composed(view, parent, want, Container::Array, frame),
     }
+}
+
+/// Opens an array of which nothing unusual is asked, in `frame`; false if that cannot be said.
+#[inline(always)]
+pub(super) fn open_plain(
+    core: &Core,
+    view: &View<'_>,
+    want: u32,
+    schema: &Schema,
+    frame: &mut Frame,
+) -> bool {
+    let part = schema.array.get();
+    let mut items = SCHEMA_ANY;
+    if let Some(check) = view.array_checks.get(part as usize) {
+        let unusual = check.prefix_count.get() | (check.flags.get() & ARRAY_UNIQUE);
+        if unusual != 0 || check.contains.get() != NONE {
+            return false;
+        }
+        items = check.items.get();
+    }
+    if schema.literals.get() != NONE {
+        return false;
+    }
+    core.begin_plain(Container::Array, want, part, frame);
+    frame.next = items;
+    true
 }
 
 /// The schema of the item that `frame.count` counts last.

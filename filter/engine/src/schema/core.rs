@@ -3,7 +3,7 @@
 use super::check::Value;
 use super::digest;
 use super::fault::{Fault, FaultKind};
-use super::frame::{Container, DIGEST, Frame, THREADS, UNIQUE, pointer};
+use super::frame::{Container, DIGEST, Frame, PLAIN, THREADS, UNIQUE, pointer};
 use super::machine::Limits;
 use super::threads::Threads;
 use portcullis_bundle::layout::{Keyword, NONE, SCHEMA_NEVER, View};
@@ -121,6 +121,14 @@ impl Core {
         child.choices = self.threads.choices.len() as u32;
         child.name = 0;
         child.digest = 0;
+    }
+
+    /// Makes `child` the frame of a plain container; the caller says what it holds.
+    #[inline(always)]
+    pub fn begin_plain(&self, container: Container, schema: u32, part: u32, child: &mut Frame) {
+        self.begin_frame(&Frame::default(), container, schema, child);
+        child.flags = PLAIN;
+        child.part = part;
     }
 
     /// Judges a scalar within `frame`, and tells the frame of it where it has to know.

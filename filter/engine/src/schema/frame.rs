@@ -24,6 +24,10 @@ pub(super) const UNIQUE: u8 = 8;
 /// [`Frame::flags`]: the array's first items have schemas of their own.
 pub(super) const PREFIX: u8 = 16;
 
+/// [`Frame::flags`], alone: one schema applies, and nothing but its members' or items' schemas, required
+/// properties and counts is asked. Objects have at most 64 properties.
+pub(super) const PLAIN: u8 = 32;
+
 /// An open array or object.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Frame {

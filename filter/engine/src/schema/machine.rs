@@ -5,14 +5,14 @@ use super::check::{self, Value};
 use super::core::{Core, Expect, Stop};
 use super::digest;
 use super::fault::{Fault, FaultKind, Malformation, Part};
-use super::frame::{Container, DIGEST, Frame, TAG, THREADS, UNIQUE, pointer};
+use super::frame::{Container, DIGEST, Frame, PLAIN, TAG, THREADS, UNIQUE, pointer};
 use super::number::{Scanned, scan};
 use super::object;
-use super::scan::{block, equal};
+use super::plain::{self, Cursor};
 use super::sink::{Place, Scalar, ScalarKind, ScalarSink};
 use super::string::string_end;
 use super::token::{content, skip};
-use portcullis_bundle::layout::{BodyLimits, NONE, PROPERTY_IMPLIED, PROPERTY_SHORT, View};
+use portcullis_bundle::layout::{BodyLimits, NONE, View};
 
 /// What a body may cost, whatever its schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,6 +214,8 @@ fn run<S: ScalarSink>(
     let mut expect = core.expect;
     let mut want = core.want;
     let mut top = core.top;
+    // Whether a member or item may begin here that the common path has not looked at yet.
+    let mut plain = true;
 
     'container: loop {
         let Some((below, above)) = frames.split_at_mut_checked(top + 1) else { return Ok(at) };
@@ -250,42 +252,23 @@ fn run<S: ScalarSink>(
         }
 
         loop {
+            if plain && frame.flags == PLAIN && may_be_plain(frame, expect) {
+                plain = false;
+                let cursor = Cursor { at, expect, want, top };
+                let cursor = plain::run(core, frames, view, input, sink, cursor);
+                (at, expect, want, top) = (cursor.at, cursor.expect, cursor.want, cursor.top);
+                continue 'container;
+            }
             if expect <= Expect::Name {
                 let Some(byte) = skip(input, &mut at) else { pause!() };
                 if byte == b'"' {
                     let start = at + 1;
-                    let next = frame.next;
-                    let mut len = 0;
-                    if next < frame.declared
-                        && let Some(property) = view.properties.get((frame.first + next) as usize)
-                        && let Some(block) = block(input, start)
-                        && property.flags.get() & (PROPERTY_SHORT | PROPERTY_IMPLIED)
-                            == PROPERTY_SHORT
-                    {
-                        let name = property.name.len.get() & 31;
-                        if !equal(block, &property.key) & ((2 << name) - 1) == 0 && next < 64 {
-                            len = name + 1;
-                            want = property.schema.get();
+                    match object::name(core, scratch, view, input, start, frame) {
+                        Ok((after, schema)) => {
+                            want = schema;
+                            at = after;
                         }
-                    }
-                    if len != 0 {
-                        let bit = 1_u64 << next;
-                        frame.member = frame.first + next;
-                        if frame.seen & bit != 0 {
-                            fault!(FaultKind::DuplicateName, at, true);
-                        }
-                        frame.seen |= bit;
-                        frame.next = next + 1;
-                        frame.count += 1;
-                        at = start + len as usize;
-                    } else {
-                        match object::name(core, scratch, view, input, start, frame) {
-                            Ok((after, schema)) => {
-                                want = schema;
-                                at = after;
-                            }
-                            Err(why) => stop!(why, at, true),
-                        }
+                        Err(why) => stop!(why, at, true),
                     }
                     expect = Expect::Colon;
                 } else if byte == b'}' && expect == Expect::FirstName {
@@ -306,6 +289,8 @@ fn run<S: ScalarSink>(
                         Err(why) => stop!(why, at, true),
                     }
                     expect = Expect::Value;
+                    plain = true;
+                    continue;
                 }
             } else if expect == Expect::Tag {
                 if skip(input, &mut at).is_none() {
@@ -318,6 +303,7 @@ fn run<S: ScalarSink>(
                 }
                 if frame.flags & TAG == 0 {
                     expect = Expect::FirstName;
+                    plain = true;
                 }
                 continue;
             }
@@ -385,6 +371,7 @@ fn run<S: ScalarSink>(
                     }
                     at += 1;
                     top += 1;
+                    plain = true;
                     continue 'container;
                 } else if byte == b'-' || byte.is_ascii_digit() {
                     let (number, end) = match scan(input, at, last, core.limits.digits) {
@@ -441,6 +428,7 @@ fn run<S: ScalarSink>(
                 if byte == b',' && frame.container == Container::Object {
                     at += 1;
                     expect = Expect::Name;
+                    plain = true;
                     continue;
                 }
                 if byte == b',' && frame.container == Container::Array {
@@ -454,6 +442,7 @@ fn run<S: ScalarSink>(
                         Err(why) => stop!(why, at, true),
                     }
                     expect = Expect::Value;
+                    plain = true;
                     continue;
                 }
                 match (byte, frame.container) {
@@ -484,6 +473,15 @@ fn run<S: ScalarSink>(
             expect = Expect::After;
             continue 'container;
         }
+    }
+}
+
+/// Whether the common path knows what stands where this is expected.
+#[inline(always)]
+fn may_be_plain(frame: &Frame, expect: Expect) -> bool {
+    match frame.container {
+        Container::Object => expect <= Expect::Name && frame.declared != 0,
+        _ => expect == Expect::Value,
     }
 }
 

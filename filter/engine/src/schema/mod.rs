@@ -20,6 +20,7 @@ mod frame;
 mod machine;
 mod number;
 mod object;
+mod plain;
 mod scan;
 mod sink;
 mod string;

@@ -4,12 +4,12 @@ use super::check::{Value, bytes, look_up, matches, same};
 use super::core::{Core, Stop, WANT_EDGES};
 use super::digest;
 use super::fault::{FaultKind, Part};
-use super::frame::{Container, DIGEST, Frame, THREADS};
+use super::frame::{Container, DIGEST, Frame, THREADS, UNIQUE};
 use super::string::string_end;
 use super::token::content;
 use portcullis_bundle::layout::{
     Composition, Dependent, Keyword, NONE, ObjectCheck, PROPERTY_IMPLIED, PROPERTY_REQUIRED,
-    Property, SCHEMA_ANY, TYPE_OBJECT, View,
+    Property, SCHEMA_ANY, Schema, TYPE_OBJECT, View,
 };
 use portcullis_bundle::name_hash;
 
@@ -30,14 +30,14 @@ pub(super) fn open(
             if schema.literals.get() != NONE {
                 return Err(Stop::Refused(Keyword::Enum, want));
             }
+            if parent.flags & (DIGEST | UNIQUE) == 0 && open_plain(core, view, want, schema, frame)
+            {
+                return Ok(());
+            }
             core.begin_frame(parent, Container::Object, want, frame);
             frame.part = schema.object.get();
             if let Some(check) = view.object_checks.get(frame.part as usize) {
-                let unusual = check.pattern_property_count.get() | check.dependent_count.get();
-                if unusual == 0 && check.names.get() == NONE && frame.flags == 0 {
-                    frame.first = check.properties.get();
-                    frame.declared = check.property_count.get();
-                } else if has_dependent_schemas(view, check) {
+                if has_dependent_schemas(view, check) {
                     return core.open_threads(view, parent, want, Container::Object, frame);
                 }
                 let more = check.property_count.get().saturating_sub(64);
@@ -49,6 +49,32 @@ pub(super) fn open(
         }
         _ => core.open_composed(view, parent, want, Container::Object, frame),
     }
+}
+
+/// Opens an object of which nothing unusual is asked, in `frame`; false if that cannot be said.
+#[inline(always)]
+pub(super) fn open_plain(
+    core: &Core,
+    view: &View<'_>,
+    want: u32,
+    schema: &Schema,
+    frame: &mut Frame,
+) -> bool {
+    let part = schema.object.get();
+    let (mut first, mut declared) = (0, 0);
+    if let Some(check) = view.object_checks.get(part as usize) {
+        let unusual = check.pattern_property_count.get() | check.dependent_count.get();
+        if unusual != 0 || check.names.get() != NONE || check.property_count.get() > 64 {
+            return false;
+        }
+        (first, declared) = (check.properties.get(), check.property_count.get());
+    }
+    if schema.literals.get() != NONE {
+        return false;
+    }
+    core.begin_plain(Container::Object, want, part, frame);
+    (frame.first, frame.declared) = (first, declared);
+    true
 }
 
 /// Judges what only the end of an object tells.

@@ -7,7 +7,7 @@
 /// A block of input.
 pub(super) type Block = [u8; 16];
 
-pub(super) use lanes::{equal, stops, stops_unicode};
+pub(super) use lanes::{equal, misfits, not_white, stops, stops_unicode};
 
 /// The sixteen bytes from `at` on, if there are as many.
 #[inline(always)]
@@ -53,7 +53,8 @@ fn is_stop(byte: u8) -> bool {
 mod lanes {
     use super::Block;
     use core::arch::wasm32::{
-        i8x16_bitmask, i8x16_eq, i8x16_lt, i8x16_splat, u8x16_lt, u8x16_splat, v128, v128_or,
+        i8x16_bitmask, i8x16_eq, i8x16_lt, i8x16_splat, u8x16_lt, u8x16_shr, u8x16_splat,
+        u8x16_swizzle, v128, v128_and, v128_not, v128_or,
     };
 
     /// Quotes, backslashes, control characters, bytes above 0x7F.
@@ -81,6 +82,33 @@ mod lanes {
         u32::from(i8x16_bitmask(i8x16_eq(left, right)))
     }
 
+    /// What is no white space; every bit is promised.
+    #[inline(always)]
+    pub(in super::super) fn not_white(block: &Block) -> u32 {
+        let bytes: v128 = zerocopy::transmute!(*block);
+        let is = |byte: u8| i8x16_eq(bytes, i8x16_splat(byte as i8));
+        let breaks = v128_or(is(b'\n'), is(b'\r'));
+        let blanks = v128_or(is(b' '), is(b'\t'));
+        u32::from(i8x16_bitmask(v128_not(v128_or(breaks, blanks))))
+    }
+
+    /// Bytes of which no wanted bit is set in both tables, see [`super::Stencil`]; every bit is promised.
+    #[inline(always)]
+    pub(in super::super) fn misfits(
+        block: &Block,
+        low: &Block,
+        high: &Block,
+        wanted: &Block,
+    ) -> u32 {
+        let bytes: v128 = zerocopy::transmute!(*block);
+        let (low, high): (v128, v128) = (zerocopy::transmute!(*low), zerocopy::transmute!(*high));
+        let wanted: v128 = zerocopy::transmute!(*wanted);
+        let low = u8x16_swizzle(low, v128_and(bytes, u8x16_splat(0x0F)));
+        let high = u8x16_swizzle(high, u8x16_shr(bytes, 4));
+        let fit = v128_and(v128_and(low, high), wanted);
+        u32::from(i8x16_bitmask(i8x16_eq(fit, u8x16_splat(0))))
+    }
+
     #[inline(always)]
     fn marks(bytes: v128) -> v128 {
         let quotes = i8x16_eq(bytes, i8x16_splat(b'"' as i8));
@@ -91,7 +119,7 @@ mod lanes {
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod lanes {
-    pub(in super::super) use super::words::{equal, stops, stops_unicode};
+    pub(in super::super) use super::words::{equal, misfits, not_white, stops, stops_unicode};
 }
 
 /// The same questions of 64-bit words; compiled everywhere, so that it is tested everywhere.
@@ -114,6 +142,24 @@ mod words {
 
     pub(in super::super) fn equal(left: &Block, right: &Block) -> u32 {
         left.iter().zip(right).rev().fold(0, |mask, (a, b)| mask << 1 | u32::from(a == b))
+    }
+
+    pub(in super::super) fn not_white(block: &Block) -> u32 {
+        let dark = |byte: &u8| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+        block.iter().rev().fold(0, |mask, byte| mask << 1 | u32::from(dark(byte)))
+    }
+
+    pub(in super::super) fn misfits(
+        block: &Block,
+        low: &Block,
+        high: &Block,
+        wanted: &Block,
+    ) -> u32 {
+        block.iter().zip(wanted).rev().fold(0, |mask, (byte, wanted)| {
+            let low = low.get(usize::from(byte & 15)).copied().unwrap_or(0);
+            let high = high.get(usize::from(byte >> 4)).copied().unwrap_or(0);
+            mask << 1 | u32::from(low & high & wanted == 0)
+        })
     }
 
     fn join(block: &Block, of: impl Fn(u64) -> u32) -> u32 {
@@ -174,6 +220,30 @@ mod tests {
             }
             prop_assert_eq!(equal(&left, &right), u32::from(!change));
             prop_assert_eq!(words::equal(&left, &right), u32::from(!change));
+        }
+
+        #[test]
+        fn other_masks_are_exact(
+            block in any::<Block>(), low in any::<Block>(), high in any::<Block>(), wanted in any::<Block>(),
+            white in any::<u16>(),
+        ) {
+            let mut text = block;
+            for (place, byte) in text.iter_mut().enumerate() {
+                if white >> place & 1 == 1 {
+                    *byte = b" \n\r\t"[usize::from(*byte & 3)];
+                }
+            }
+            prop_assert_eq!(not_white(&text), words::not_white(&text));
+            for (place, byte) in text.iter().enumerate() {
+                let dark = !b" \n\r\t".contains(byte);
+                prop_assert_eq!(not_white(&text) >> place & 1 == 1, dark);
+            }
+            let misfits = misfits(&block, &low, &high, &wanted);
+            prop_assert_eq!(misfits, words::misfits(&block, &low, &high, &wanted));
+            for (place, (byte, wanted)) in block.iter().zip(&wanted).enumerate() {
+                let bits = low[usize::from(byte % 16)] & high[usize::from(byte / 16)] & wanted;
+                prop_assert_eq!(misfits >> place & 1 == 1, bits == 0);
+            }
         }
 
         #[test]

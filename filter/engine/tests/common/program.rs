@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 use portcullis_bundle::layout::*;
-use portcullis_bundle::name_hash;
+use portcullis_bundle::{name_hash, property_key};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
@@ -195,6 +195,7 @@ impl Program {
             class_count: 0.into(),
             format: format.code(),
             reserved: [0; 3],
+            stencil: NONE.into(),
         };
         self.sections.string_checks.push(check);
         self.sections.string_checks.len() as u32 - 1
@@ -430,18 +431,14 @@ impl Program {
             if needed && index < 64 {
                 bits |= 1 << index;
             }
-            let plain = name.bytes().all(|b| (0x20..0x7F).contains(&b) && b != b'"' && b != b'\\');
-            let mut key = [0; 16];
-            for (slot, byte) in key.iter_mut().zip(name.bytes().chain([b'"'])) {
-                *slot = byte;
-            }
-            let short = name.len() <= 15 && plain;
+            let (key, key_mask) =
+                if schema.is_none() { ([0; 32], 0) } else { property_key(name.as_bytes()) };
             let flags = if needed { PROPERTY_REQUIRED } else { 0 }
-                | if short { PROPERTY_SHORT } else { 0 }
                 | if schema.is_none() { PROPERTY_IMPLIED } else { 0 };
             let text = self.text(name);
             self.sections.properties.push(Property {
                 key,
+                key_mask: key_mask.into(),
                 name: text,
                 hash: name_hash(name.as_bytes()).into(),
                 schema: schema.unwrap_or(SCHEMA_ANY).into(),

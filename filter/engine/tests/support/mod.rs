@@ -4,7 +4,7 @@
 pub mod everything;
 
 use portcullis_bundle::layout::*;
-use portcullis_bundle::{Bundle, Identity, Trust, name_hash, write};
+use portcullis_bundle::{Bundle, Identity, Trust, name_hash, property_key, write};
 use std::collections::BTreeMap;
 use zerocopy::FromZeros;
 
@@ -164,7 +164,7 @@ impl Builder {
 
     /// A string of `min` to `max` code points.
     pub fn string(&mut self, min: u32, max: u32) -> u32 {
-        let mut check = StringCheck::new_zeroed();
+        let mut check = StringCheck { stencil: NONE.into(), ..StringCheck::new_zeroed() };
         (check.min_length, check.max_length) = (min.into(), max.into());
         self.sections.string_checks.push(check);
         let check = self.sections.string_checks.len() as u32 - 1;
@@ -221,20 +221,16 @@ impl Builder {
         let mut required = 0u64;
         for (at, (name, schema, is_required)) in properties.iter().enumerate() {
             let text = self.text(name);
-            let mut key = [0; 16];
-            let short = name.len() <= 15;
-            if short {
-                key[..name.len()].copy_from_slice(name.as_bytes());
-                key[name.len()] = b'"';
-            }
+            let (key, key_mask) = property_key(name.as_bytes());
             let hash = name_hash(name.as_bytes());
-            let mut flags = if short { PROPERTY_SHORT } else { 0 };
+            let mut flags = 0;
             if *is_required {
                 flags |= PROPERTY_REQUIRED;
                 required |= 1 << at;
             }
             self.sections.properties.push(Property {
                 key,
+                key_mask: key_mask.into(),
                 name: text,
                 hash: hash.into(),
                 schema: (*schema).into(),

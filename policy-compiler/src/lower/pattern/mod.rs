@@ -5,11 +5,13 @@
 //! within a budget for the whole bundle since every worker of the gateway holds a copy.
 
 mod ecma;
+mod stencil;
 mod table;
 
 #[cfg(test)]
 mod tests;
 
+pub use stencil::Places;
 pub use table::{Table, Verdict};
 
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look};

@@ -4,25 +4,25 @@ use super::node::{
     ArrayPart, Branches, Composition, Literals, Node, NodeId, NumberPart, ObjectPart, StringPart,
 };
 use crate::ir::Decimal;
-use crate::lower::pattern::{Patterns, Table, Verdict};
+use crate::lower::pattern::{Patterns, Places, Table, Verdict};
 use crate::lower::tables::Tables;
 use portcullis_bundle::layout::{
     self, CompositionKind, NONE, NUMBER_INTEGER_BOUNDS, NUMBER_MAX, NUMBER_MAX_EXCLUSIVE,
-    NUMBER_MIN, NUMBER_MIN_EXCLUSIVE, PROPERTY_IMPLIED, PROPERTY_REQUIRED, PROPERTY_SHORT,
-    SCHEMA_ACCEPTS_ALL, Text,
+    NUMBER_MIN, NUMBER_MIN_EXCLUSIVE, PROPERTY_IMPLIED, PROPERTY_REQUIRED, SCHEMA_ACCEPTS_ALL,
+    Text,
 };
-use portcullis_bundle::name_hash;
+use portcullis_bundle::{name_hash, property_key};
 use zerocopy::little_endian::U16;
 
 /// Writes nodes, in order, as the schemas of a bundle.
-pub fn write_nodes(tables: &mut Tables<'_>, nodes: &[Node]) {
+pub fn write_nodes(tables: &mut Tables<'_>, nodes: &[Node], patterns: &Patterns) {
     for (schema, node) in nodes.iter().enumerate() {
         let record = layout::Schema {
             types: node.types,
             flags: node.flags | if node.accepts_all() { SCHEMA_ACCEPTS_ALL } else { 0 },
             composition_count: (node.compositions.len() as u16).into(),
             compositions: compositions(tables, &node.compositions).into(),
-            string: node.string.as_ref().map_or(NONE, |part| string(tables, part)).into(),
+            string: node.string.as_ref().map_or(NONE, |part| string(tables, part, patterns)).into(),
             number: node.number.as_ref().map_or(NONE, |part| number(tables, part)).into(),
             array: node.array.as_ref().map_or(NONE, |part| array(tables, part)).into(),
             object: node.object.as_ref().map_or(NONE, |part| object(tables, part)).into(),
@@ -100,7 +100,9 @@ fn automaton(tables: &mut Tables<'_>, table: &Table) {
     });
 }
 
-fn string(tables: &mut Tables<'_>, part: &StringPart) -> u32 {
+fn string(tables: &mut Tables<'_>, part: &StringPart, patterns: &Patterns) -> u32 {
+    let stencil = stencil(part, patterns);
+    let stencil = stencil.map(|s| tables.intern(7, |sections| &mut sections.stencils, s));
     let record = layout::StringCheck {
         min_length: clamp(part.min_length).into(),
         max_length: part.max_length.map_or(NONE, clamp).into(),
@@ -110,8 +112,29 @@ fn string(tables: &mut Tables<'_>, part: &StringPart) -> u32 {
         class_count: (part.classes.len() as u16).into(),
         format: part.format.map_or(0, layout::Format::code),
         reserved: [0; 3],
+        stencil: stencil.unwrap_or(NONE).into(),
     };
     tables.intern(2, |sections| &mut sections.string_checks, record)
+}
+
+/// What a string must be by place, if that can be said of its content at all.
+fn stencil(part: &StringPart, patterns: &Patterns) -> Option<layout::Stencil> {
+    let uuid = match part.format {
+        None => None,
+        Some(layout::Format::Uuid) => Some(Places::of_uuid()),
+        Some(_) => return None,
+    };
+    if part.patterns.is_empty() && part.classes.is_empty() && uuid.is_none() {
+        return None;
+    }
+    let mut places = Places::between(part.min_length, part.max_length)?;
+    for class in &part.classes {
+        places = places.and(&Places::of_class(patterns.classes.get(*class as usize)?));
+    }
+    for automaton in &part.patterns {
+        places = places.and(&Places::of_table(patterns.tables.get(*automaton as usize)?)?);
+    }
+    uuid.map_or(places.clone(), |uuid| places.and(&uuid)).record()
 }
 
 /// A count as far as 32 bits hold it; what is beyond can never be reached by a message.
@@ -249,13 +272,15 @@ fn object(tables: &mut Tables<'_>, part: &ObjectPart) -> u32 {
         let name = tables.text(&property.name);
         let flags = if property.required { PROPERTY_REQUIRED } else { 0 }
             | if property.implied { PROPERTY_IMPLIED } else { 0 };
-        let (key, short) = short_key(property.name.as_bytes());
+        let name_key = property_key(property.name.as_bytes());
+        let (key, key_mask) = if property.implied { ([0; 32], 0) } else { name_key };
         tables.sections.properties.push(layout::Property {
             key,
+            key_mask: key_mask.into(),
             name,
             hash: name_hash(property.name.as_bytes()).into(),
             schema: property.node.0.into(),
-            flags: (flags | if short { PROPERTY_SHORT } else { 0 }).into(),
+            flags: flags.into(),
         });
     }
     let required = part.properties.iter().filter(|property| property.required).count();
@@ -295,14 +320,6 @@ fn object(tables: &mut Tables<'_>, part: &ObjectPart) -> u32 {
         dependent_count: (part.dependents.len() as u32).into(),
     });
     tables.sections.object_checks.len() as u32 - 1
-}
-
-/// A name as it stands in a body with its closing quote, if it fits and needs no escape.
-fn short_key(name: &[u8]) -> ([u8; 16], bool) {
-    let mut key = [0; 16];
-    key.iter_mut().zip(name.iter().chain(b"\"")).for_each(|(to, from)| *to = *from);
-    let plain = |byte: &u8| *byte >= 0x20 && *byte != b'"' && *byte != b'\\';
-    (key, name.len() < key.len() && name.iter().all(plain))
 }
 
 fn literals(tables: &mut Tables<'_>, set: &Literals) -> u32 {
@@ -390,13 +407,5 @@ mod tests {
         assert_eq!(bounds("9223372036854775807", true), (None, Some(i64::MAX - 1)));
         assert_eq!(bounds("9223372036854775808", false), (None, Some(i64::MAX)));
         assert_eq!(bounds("1e2", false), (Some(100), Some(100)));
-    }
-
-    #[test]
-    fn short_keys_hold_name_and_quote() {
-        assert_eq!(short_key(b"id"), (*b"id\"\0\0\0\0\0\0\0\0\0\0\0\0\0", true));
-        assert!(short_key(b"fifteen_letters").1);
-        assert!(!short_key(b"sixteen_letters_").1);
-        assert!(!short_key(b"a\"b").1);
     }
 }

@@ -1,7 +1,7 @@
 //! Dates and times: RFC 3339, section 5.6; durations: its appendix A.
 
 /// `full-date`.
-pub(super) fn date(text: &[u8]) -> bool {
+pub(in super::super) fn date(text: &[u8]) -> bool {
     text.first_chunk::<10>().is_some_and(|chunk| text.len() == 10 && full_date(chunk))
 }
 
@@ -19,7 +19,7 @@ pub(super) fn time(text: &[u8]) -> bool {
 }
 
 /// `date-time`; the `T` may be lower case, as section 5.6 notes.
-pub(super) fn date_time(text: &[u8]) -> bool {
+pub(in super::super) fn date_time(text: &[u8]) -> bool {
     let Some((day, rest)) = text.split_first_chunk::<10>() else { return false };
     let [b'T' | b't', clock @ ..] = rest else { return false };
     full_date(day) && time(clock)

@@ -6,7 +6,7 @@
 
 mod base64;
 mod class;
-mod date;
+pub(super) mod date;
 mod decimal;
 mod email;
 mod host;
