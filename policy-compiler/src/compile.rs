@@ -69,9 +69,11 @@ pub fn compile(sources: &dyn Sources, input: &Input, release: &Release) -> Compi
     if output.diagnostics.has_errors() {
         return output;
     }
-    let lowered = lower::lower(&model);
+    let mut lowered = lower::lower(&model);
     output.diagnostics.extend(lowered.diagnostics);
-    output.report = Some(lowered.recorder.finish(&model, &inventory));
+    let report = lowered.recorder.finish(&model, &inventory);
+    count_coverage(&report, &mut lowered.sections);
+    output.report = Some(report);
     if output.diagnostics.has_errors() {
         return output;
     }
@@ -91,6 +93,21 @@ pub fn compile(sources: &dyn Sources, input: &Input, release: &Release) -> Compi
         Err(error) => output.diagnostics.push(refused(&error)),
     }
     output
+}
+
+/// Writes the numbers of each document where `inspect` finds them.
+fn count_coverage(report: &Report, sections: &mut Sections) {
+    let coverage = report.coverage().documents;
+    for (document, of) in sections.documents.iter_mut().zip(coverage) {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).into();
+        document.enforced = count(of.enforced);
+        document.approximated = count(of.approximated);
+        document.not_enforced = count(of.not_enforced);
+        document.meaningless = count(of.meaningless);
+        document.responses = count(of.responses);
+        document.callbacks = count(of.callbacks);
+        document.unreferenced = count(of.unreferenced);
+    }
 }
 
 fn refused(error: &OpenError) -> Diagnostic {

@@ -179,3 +179,45 @@ fn the_starter_policy_compiles() {
     done(&folder, "compile -p policy.yaml --unsigned -o a.bundle");
     assert!(done(&folder, "inspect a.bundle").contains("monitor"));
 }
+
+#[test]
+fn coverage_is_told_of_bundles_and_reports() {
+    let folder = folder("coverage");
+    std::fs::write(
+        folder.join("api.yaml"),
+        DOCUMENT.replace("maxLength: 5", "maxLength: 5, format: no-such-format"),
+    )
+    .unwrap();
+    done(&folder, "compile api.yaml --unsigned -o a.bundle --report r.json");
+    // type twice, required twice, properties, maxLength; the format is not known.
+    let table = done(&folder, "inspect a.bundle --coverage");
+    let line = table.lines().find(|line| line.starts_with("api.yaml")).unwrap().to_owned();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(words[..5], ["api.yaml", "6", "0", "1", "85.7%"], "{table}");
+    let reasons = done(&folder, "inspect r.json --coverage");
+    assert!(reasons.contains(&line) && reasons.contains("no-such-format"), "{reasons}");
+    assert!(done(&folder, "inspect r.json --coverage --format json").contains("\"enforced\": 6"));
+    assert!(refused(&folder, "inspect r.json").contains("refused"));
+}
+
+#[test]
+fn examples_are_held_to_their_schemas() {
+    let folder = folder("examples");
+    let example = |value: &str| {
+        let with = format!("            example: {{ name: {value} }}\n            schema:\n");
+        DOCUMENT.replace("            schema:\n", &with)
+    };
+    std::fs::write(folder.join("api.yaml"), example("short")).unwrap();
+    let told = done(&folder, "check-examples api.yaml");
+    assert!(told.contains("1 agree, 0 violate"), "{told}");
+    std::fs::write(folder.join("api.yaml"), example("too long")).unwrap();
+    let told = refused(&folder, "check-examples api.yaml");
+    for part in ["api.yaml:10:13", "`/name` is refused by `maxLength` at api.yaml:15", "1 violate"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    let policy = "version: 1\nname: p\nmode: monitor\napis: [{ name: a, documents: [api.yaml] }]\n";
+    std::fs::write(folder.join("policy.yaml"), policy).unwrap();
+    assert!(refused(&folder, "check-examples --policy policy.yaml").contains("1 violate"));
+    let json = done(&folder, "check-examples -p policy.yaml --warn --format json");
+    assert!(json.contains("\"verdict\": \"violates\""), "{json}");
+}

@@ -171,7 +171,8 @@ fn records_that_do_not_hold_are_named() {
         }),
         ("strings", |s| s.strings[0] = 0xFF),
         ("documents", |s| {
-            s.documents.push(Document { name: Text { offset: 7.into(), len: 2.into() } });
+            let name = Text { offset: 7.into(), len: 2.into() };
+            s.documents.push(Document { name, ..Document::new_zeroed() });
         }),
     ];
     for (section, break_it) in broken {

@@ -5,13 +5,10 @@ use std::path::{Path, PathBuf};
 
 use policy_compiler::examples::{
     Evaluator, Example, Found, Generator, Judge, Judged, Mutant, Occurrence, Part, Parts, Request,
-    Subject, Visit, assemble, compile, mutants, parts, reach, to_json, written,
+    Subject, Visit, assemble, compile, mutants, parts, probe, reach, to_json, written,
 };
-use policy_compiler::ir::{
-    Api, At, BasePath, MediaRange, MediaType, Method, Model, Operation, Origin, ParameterLocation,
-    RequestBody, SchemaId, Settings, Template, Value, Version,
-};
-use policy_compiler::report::{Report, ReportLine, Status};
+use policy_compiler::ir::{Api, Model, Operation, ParameterLocation, SchemaId, Value};
+use policy_compiler::report::{Report, Status};
 use policy_compiler::source::{FileSystem, Library, Sources};
 use policy_compiler::{Input, Release, load};
 use serde_json::Value as Json;
@@ -295,13 +292,7 @@ impl Runner<'_> {
         for example in written {
             let Subject::Schema(id) = example.subject else { continue };
             let Ok(index) = ids.binary_search(&id) else { continue };
-            let request = Request {
-                method: "POST".to_owned(),
-                path: format!("/s{index}"),
-                authority: "api.example".to_owned(),
-                headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-                body: Some(to_json(&example.value).into_bytes()),
-            };
+            let request = Request::json("POST", &format!("/s{index}"), &example.value);
             let judged = judge.judge(&request);
             let theirs = self.oracle_accepts(id, &example.value, false);
             self.compare(example, &judged, theirs);
@@ -793,63 +784,4 @@ fn show(found: &Found) -> String {
 
 fn short(text: &str) -> String {
     text.chars().take(100).collect()
-}
-
-/// A model with an operation for each schema, whose JSON body it judges: `POST /sN`.
-pub fn probe(model: &Model, ids: &[SchemaId]) -> Model {
-    let mut probe = model.clone();
-    let mut settings =
-        model.apis.first().map_or_else(Settings::default, |api| api.settings.clone());
-    settings.strictness.unenforced_bodies = Default::default();
-    let version = model.documents.first().map_or(Version::V3_0, |document| document.version);
-    let operations = ids
-        .iter()
-        .enumerate()
-        .map(|(index, id)| {
-            let origin = Origin::default();
-            let at = |value: bool| At::new(value, origin);
-            let segment = policy_compiler::ir::Segment(vec![policy_compiler::ir::Part::Literal(
-                format!("s{index}"),
-            )]);
-            let media = MediaType {
-                origin,
-                text: "application/json".to_owned(),
-                range: MediaRange {
-                    kind: "application".to_owned(),
-                    subtype: "json".to_owned(),
-                    parameters: Vec::new(),
-                },
-                schema: Some(At::new(*id, origin)),
-                encoding: Vec::new(),
-            };
-            Operation {
-                origin,
-                version,
-                method: Method::Post,
-                template: Template { text: format!("/s{index}"), segments: vec![segment] },
-                path_origin: origin,
-                base_paths: vec![At::new(BasePath::default(), origin)],
-                id: None,
-                tags: Vec::new(),
-                deprecated: false,
-                parameters: Vec::new(),
-                request_body: Some(RequestBody {
-                    origin,
-                    required: at(true),
-                    content: vec![media],
-                }),
-                responses: Vec::new(),
-                security: Vec::new(),
-                callbacks: Vec::new(),
-                settings: settings.clone(),
-            }
-        })
-        .collect();
-    probe.apis = vec![Api { name: "probe".to_owned(), operations, settings, ..Api::default() }];
-    probe
-}
-
-/// One line of a report, for `HashSet`s of them.
-pub fn key(line: &ReportLine) -> (String, String, String) {
-    (line.document.clone(), line.pointer.clone(), line.construct.clone())
 }

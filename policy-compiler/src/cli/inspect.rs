@@ -1,6 +1,7 @@
 //! `portcullis inspect`.
 
 use super::Format;
+use super::coverage;
 use super::files::{self, CliError, show_size, show_time};
 use clap::Args;
 use portcullis_bundle::layout::{
@@ -14,8 +15,11 @@ use std::process::ExitCode;
 /// The bundle.
 #[derive(Args, Clone, Debug)]
 pub struct Inspect {
-    /// The bundle; its signature is not checked (`portcullis verify` does)
+    /// The bundle; its signature is not checked (`portcullis verify` does). With --coverage also a report
     bundle: PathBuf,
+    /// Tell how much of each document is enforced; of a report (`compile --report`) also the reasons
+    #[arg(long)]
+    coverage: bool,
     /// The form of what is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -24,8 +28,20 @@ pub struct Inspect {
 /// Prints what a bundle holds.
 pub fn run(options: &Inspect) -> Result<ExitCode, CliError> {
     let trust = Trust { keys: Vec::new(), allow_unsigned: true };
-    let bundle = Bundle::open(files::read(&options.bundle)?, &trust)
+    let bytes = files::read(&options.bundle)?;
+    if options.coverage && bytes.trim_ascii_start().starts_with(b"{") {
+        let coverage = coverage::of_report(&bytes).map_err(|why| {
+            CliError::Other(format!("`{}` is no report: {why}", options.bundle.display()))
+        })?;
+        coverage::print(&coverage, options.format);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let bundle = Bundle::open(bytes, &trust)
         .map_err(|source| CliError::Open { path: options.bundle.clone(), source })?;
+    if options.coverage {
+        coverage::print(&coverage::of_bundle(&bundle), options.format);
+        return Ok(ExitCode::SUCCESS);
+    }
     let told = describe(&bundle);
     match options.format {
         Format::Json => println!("{}", serde_json::to_string_pretty(&told).unwrap_or_default()),

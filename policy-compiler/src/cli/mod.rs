@@ -1,6 +1,8 @@
 //! The commands of `portcullis`. CLI.md describes each; a test holds it to name every flag.
 
+mod check_examples;
 mod compile;
+mod coverage;
 mod explain;
 mod files;
 mod init;
@@ -33,6 +35,8 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Judge a request from a file by a bundle, and tell why
     Explain(explain::Explain),
+    /// Judge the examples that documents give, and tell which violate the schemas beside them
+    CheckExamples(check_examples::CheckExamples),
     /// Make a signing key
     Keygen(keys::Keygen),
     /// Check a bundle as a gateway would
@@ -69,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Compile(options) => compile::run(&options),
         Command::Inspect(options) => inspect::run(&options),
         Command::Explain(options) => explain::run(&options),
+        Command::CheckExamples(options) => check_examples::run(&options),
         Command::Keygen(options) => keys::run(&options),
         Command::Verify(options) => verify::run(&options),
         Command::Sign(options) => sign::run(&options),

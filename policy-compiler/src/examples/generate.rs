@@ -55,6 +55,11 @@ impl<'m> Generator<'m> {
         }
     }
 
+    /// The model that values are made for.
+    pub fn model(&self) -> &'m crate::ir::Model {
+        self.evaluator.model
+    }
+
     /// A value that the schema accepts.
     pub fn value(&mut self, schema: SchemaId) -> Option<Value> {
         self.along(schema, &[])

@@ -43,6 +43,19 @@ pub struct Request {
     pub body: Option<Vec<u8>>,
 }
 
+impl Request {
+    /// A request with a JSON body.
+    pub fn json(method: &str, path: &str, value: &Value) -> Self {
+        Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            authority: "api.example".to_owned(),
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: Some(to_json(value).into_bytes()),
+        }
+    }
+}
+
 /// How bodies of a media type are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyForm {

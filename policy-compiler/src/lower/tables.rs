@@ -4,7 +4,7 @@ use crate::ir::{Model, Origin};
 use portcullis_bundle::layout::{self, Index, NONE, Sections, Text};
 use portcullis_bundle::name_hash;
 use std::collections::HashMap;
-use zerocopy::IntoBytes;
+use zerocopy::{FromZeros, IntoBytes};
 
 /// Sections, and what is in them already.
 pub struct Tables<'m> {
@@ -32,7 +32,8 @@ impl<'m> Tables<'m> {
         };
         for document in &model.documents {
             let name = tables.text(&document.path);
-            tables.sections.documents.push(layout::Document { name });
+            let document = layout::Document { name, ..layout::Document::new_zeroed() };
+            tables.sections.documents.push(document);
         }
         tables
     }

@@ -99,6 +99,20 @@ record! {
     pub struct Document {
         /// Its path as the policy names it, `/` between folders.
         name: Text,
+        /// Constraint keywords that requests can meet and that are enforced: for `inspect`, not for decisions.
+        enforced: U32,
+        /// Those that are enforced in part.
+        approximated: U32,
+        /// Those that have no effect.
+        not_enforced: U32,
+        /// Constraint keywords that the OpenAPI version gives no meaning where they stand.
+        meaningless: U32,
+        /// Constraint keywords that only responses can meet.
+        responses: U32,
+        /// Constraint keywords that only callbacks and webhooks can meet.
+        callbacks: U32,
+        /// Constraint keywords of components that nothing refers to.
+        unreferenced: U32,
     }
 }
 

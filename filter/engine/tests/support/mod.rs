@@ -100,7 +100,7 @@ impl Builder {
         builder.sections.policy.push(policy);
         builder.api("test");
         let name = builder.text("test.yaml");
-        builder.sections.documents.push(Document { name });
+        builder.sections.documents.push(Document { name, ..Document::new_zeroed() });
         for types in [TYPE_ALL, 0] {
             builder.schema(types, |_| {});
         }
