@@ -302,6 +302,7 @@ pub fn sections(mode: Mode) -> Sections {
             name: text("application/json"),
             parameters: text(""),
             origin: NONE.into(),
+            value: NONE.into(),
             kind: BodyKind::Json.code(),
             ..MediaType::new_zeroed()
         }],

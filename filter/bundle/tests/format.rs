@@ -96,6 +96,7 @@ fn tables() -> String {
     record::<TextValue>(out);
     record::<TextField>(out);
     record::<MediaType>(out);
+    record::<BodyPart>(out);
     out.push_str("## Records: the schema program\n\n");
     record::<Schema>(out);
     record::<StringCheck>(out);
@@ -128,6 +129,7 @@ fn tables() -> String {
     codes::<Location>(out);
     codes::<Style>(out);
     codes::<BodyKind>(out);
+    codes::<Content>(out);
     codes::<Format>(out);
     codes::<CompositionKind>(out);
     codes::<Keyword>(out);

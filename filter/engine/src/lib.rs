@@ -18,6 +18,7 @@
 )]
 
 mod access;
+mod body;
 pub mod decision;
 pub mod describe;
 pub mod exchange;

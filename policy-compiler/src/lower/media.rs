@@ -1,11 +1,12 @@
 //! Lowers request bodies: which media types are taken, and how each is judged.
 
+use super::part::{self, Part};
 use super::schema::{ANY, Lowering, NodeId};
 use super::tables::Tables;
 use super::xml::Guides;
 use crate::ir::{MediaRange, MediaType, RequestBody, SchemaId};
 use crate::report::construct;
-use portcullis_bundle::layout::{self, BodyKind, NONE};
+use portcullis_bundle::layout::{self, BodyKind, NONE, TYPE_ARRAY, TYPE_OBJECT, TYPE_STRING};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -17,6 +18,9 @@ pub struct Lowered {
     root: NodeId,
     /// The schema of an XML body.
     xml: Option<SchemaId>,
+    /// What the text of a form, of parts or of a text says: index into text_values.
+    value: u32,
+    parts: Vec<Part>,
     origin: crate::ir::Origin,
 }
 
@@ -42,23 +46,12 @@ pub fn lower(lowering: &mut Lowering<'_>, profile: usize, body: &RequestBody) ->
             record(lowering, media_type, Some(reason));
             continue;
         }
-        let reason = unjudged(&media_type.range);
-        let roots = media_type.schema.map(|schema| schema.value);
-        let mut root = ANY;
-        match reason {
-            Some(reason) if media_type.range.subtype != "*" => lowering.unjudged(roots, reason),
-            _ => root = lowering.lower(profile, roots),
-        }
-        record(lowering, media_type, reason);
-        let is_xml = is_xml(&media_type.range);
-        let kind = match reason {
-            _ if media_type.range.subtype == "*" => BodyKind::Range,
-            None if is_xml => BodyKind::Xml,
-            None => BodyKind::Json,
-            Some(_) => BodyKind::Opaque,
-        };
-        let xml = roots.filter(|_| matches!(kind, BodyKind::Xml | BodyKind::Range));
-        lowered.push(Lowered { name, parameters, kind, root, xml, origin: media_type.origin });
+        let body = judged(lowering, profile, media_type);
+        let xml = media_type.schema.map(|schema| schema.value);
+        let xml = xml.filter(|_| matches!(body.kind, BodyKind::Xml | BodyKind::Range));
+        let Judged { kind, root, value, parts } = body;
+        let origin = media_type.origin;
+        lowered.push(Lowered { name, parameters, kind, root, xml, value, parts, origin });
     }
     lowered.sort_by_key(specificity);
     let recorder = lowering.recorder();
@@ -69,20 +62,117 @@ pub fn lower(lowering: &mut Lowering<'_>, profile: usize, body: &RequestBody) ->
     lowered
 }
 
-/// Records what becomes of a media type and its encodings.
+/// How bodies of a media type are judged.
+struct Judged {
+    kind: BodyKind,
+    root: NodeId,
+    value: u32,
+    parts: Vec<Part>,
+}
+
+/// Lowers the schema of a media type and records what becomes of both.
+fn judged(lowering: &mut Lowering<'_>, profile: usize, media_type: &MediaType) -> Judged {
+    let roots = media_type.schema.map(|schema| schema.value);
+    let schemas = &lowering.model().schemas;
+    let octets = roots.is_some_and(|root| part::is_of_octets(schemas, root));
+    let mut judged = Judged { kind: BodyKind::Opaque, root: ANY, value: NONE, parts: Vec::new() };
+    let (mut kind, mut reason) = kind(&media_type.range);
+    if octets && matches!(kind, BodyKind::Range | BodyKind::Text) {
+        (kind, reason) = (BodyKind::Binary, None);
+    }
+    if kind == BodyKind::Text && roots.is_none() {
+        // Whatever it says is allowed.
+        kind = BodyKind::Binary;
+    }
+    if kind == BodyKind::Opaque || (kind == BodyKind::Multipart && reason.is_some()) {
+        judged.kind = kind;
+        lowering.unjudged(roots, reason.unwrap_or_default());
+        record(lowering, media_type, reason);
+        return judged;
+    }
+    judged.root = lowering.lower(profile, roots);
+    let node = &lowering.nodes()[judged.root.0 as usize];
+    let object = node.types & TYPE_OBJECT != 0;
+    let plain = node.string.is_none() && node.literals.is_none() && node.compositions.is_empty();
+    let beyond = match kind {
+        BodyKind::Form | BodyKind::Multipart if !object => Some("a form is an object"),
+        BodyKind::Text if node.types & !(TYPE_ARRAY | TYPE_OBJECT) == 0 && node.types != 0 => {
+            Some("a text is no array or object")
+        }
+        BodyKind::Binary if !plain || node.types & TYPE_STRING == 0 => {
+            Some("of octets only the number is checked")
+        }
+        _ => None,
+    };
+    if beyond.is_some() {
+        lowering.unjudged(roots, beyond.unwrap_or_default());
+        record(lowering, media_type, beyond);
+        return Judged { root: ANY, ..judged };
+    }
+    judged.kind = kind;
+    match kind {
+        BodyKind::Form => {
+            let of = |name: &str| media_type.encoding.iter().find(|it| it.property == name);
+            judged.value = lowering
+                .form_value(judged.root, profile, |name, held| part::manner(of(name), held));
+        }
+        BodyKind::Multipart => {
+            judged.parts = part::parts(schemas, media_type);
+            let parts = &judged.parts;
+            judged.value = lowering.form_value(judged.root, profile, |name, held| {
+                part::part_manner(part::find(parts, name), held)
+            });
+        }
+        BodyKind::Text => judged.value = lowering.text_value(judged.root, profile),
+        BodyKind::JsonLines | BodyKind::JsonSeq => {
+            let items = node.array.as_ref().filter(|_| node.types == TYPE_ARRAY && plain);
+            if let Some(items) = items.map(|array| array.items) {
+                judged.root = items;
+            }
+        }
+        _ => {}
+    }
+    record_as(lowering, media_type, reason, kind);
+    judged
+}
+
+/// Records what becomes of a media type whose content is not judged for a reason.
 pub fn record(lowering: &mut Lowering<'_>, media_type: &MediaType, reason: Option<&'static str>) {
+    let reason = reason.map(|reason| format!("{reason}; only the media type itself is checked"));
     let recorder = lowering.recorder();
     match reason {
         Some(reason) => {
-            let range = media_type.range.subtype == "*";
-            let rest = if range { "" } else { "; only the media type itself is checked" };
-            let reason = format!("{reason}{rest}");
             recorder.approximated(media_type.origin, construct::MEDIA_TYPE, reason);
         }
         None => recorder.enforced(media_type.origin, construct::MEDIA_TYPE),
     }
+    record_encoding(lowering, media_type);
+}
+
+fn record_as(
+    lowering: &mut Lowering<'_>,
+    media_type: &MediaType,
+    reason: Option<&'static str>,
+    kind: BodyKind,
+) {
+    match reason {
+        Some(reason) => {
+            lowering.recorder().approximated(media_type.origin, construct::MEDIA_TYPE, reason);
+        }
+        None => lowering.recorder().enforced(media_type.origin, construct::MEDIA_TYPE),
+    }
+    match kind {
+        BodyKind::Form => part::record(lowering, media_type, true),
+        BodyKind::Multipart => part::record(lowering, media_type, false),
+        _ => record_encoding(lowering, media_type),
+    }
+}
+
+/// Records encodings that nothing asks for.
+fn record_encoding(lowering: &mut Lowering<'_>, media_type: &MediaType) {
+    let recorder = lowering.recorder();
     for encoding in &media_type.encoding {
-        let reason = "`encoding` is for forms and multipart bodies, which are not checked yet";
+        let reason = "`encoding` is for forms and multipart bodies whose schema is checked";
         recorder.not_enforced(encoding.origin, construct::ENCODING, reason);
         for header in &encoding.headers {
             recorder.not_enforced(header.origin, construct::HEADER, reason);
@@ -90,20 +180,41 @@ pub fn record(lowering: &mut Lowering<'_>, media_type: &MediaType, reason: Optio
     }
 }
 
-/// Why bodies of a media type are not judged, if they are not.
-fn unjudged(range: &MediaRange) -> Option<&'static str> {
+/// How bodies of a media type can be judged, and what cannot be.
+fn kind(range: &MediaRange) -> (BodyKind, Option<&'static str>) {
     let subtype = range.subtype.as_str();
-    Some(match range.kind.as_str() {
-        _ if range.is_json() || is_xml(range) => return None,
-        "application" if subtype == "x-www-form-urlencoded" => "form bodies are not checked yet",
-        "multipart" => "multipart bodies are not checked yet",
-        _ if subtype == "*" => "of what a range covers only JSON and XML bodies are checked",
-        "application" if subtype.starts_with("jose") || subtype.ends_with("jwt") => {
-            "bodies in a JOSE envelope are not checked"
+    match range.kind.as_str() {
+        _ if range.is_json() => (BodyKind::Json, None),
+        _ if is_xml(range) => (BodyKind::Xml, None),
+        _ if subtype == "*" => {
+            let reason = "of what a range covers only JSON and XML bodies are checked";
+            (BodyKind::Range, Some(reason))
         }
-        "text" => "text bodies are not checked",
-        _ => "only JSON bodies are checked",
-    })
+        "application" if subtype == "x-www-form-urlencoded" => (BodyKind::Form, None),
+        "multipart" if subtype == "form-data" => (BodyKind::Multipart, None),
+        "multipart" => (BodyKind::Multipart, Some("of the parts only their form is checked")),
+        "application" if subtype.starts_with("jose") || subtype.ends_with("jwt") => {
+            let reason = "signatures and encrypted content are not checked";
+            (BodyKind::Jose, Some(reason))
+        }
+        "application" | "text" if is_lines(subtype) => {
+            (BodyKind::JsonLines, Some("each record is checked, the sequence is not"))
+        }
+        "application" if subtype == "json-seq" || subtype.ends_with("+json-seq") => {
+            (BodyKind::JsonSeq, Some("each record is checked, the sequence is not"))
+        }
+        "text" => (BodyKind::Text, None),
+        "application" if subtype.starts_with("grpc") => {
+            (BodyKind::Opaque, Some("gRPC messages are not checked"))
+        }
+        _ => (BodyKind::Binary, None),
+    }
+}
+
+fn is_lines(subtype: &str) -> bool {
+    let names =
+        ["x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines", "json-lines"];
+    names.contains(&subtype)
 }
 
 /// Whether bodies of a media type are XML (RFC 7303, sections 4.1 and 9).
@@ -135,14 +246,18 @@ pub fn write(
             media_type.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let xml = match media_type.kind {
             BodyKind::Xml | BodyKind::Range => guides.guide(tables, media_type.xml),
-            BodyKind::Json | BodyKind::Opaque => NONE,
+            _ => NONE,
         };
+        let (parts, part_count) = part::write(tables, &media_type.parts);
         let record = layout::MediaType {
             name: tables.text(&media_type.name),
             parameters: tables.text(&parameters.join("\n")),
             schema: moved[&media_type.root].0.into(),
             origin: tables.origin(media_type.origin).into(),
             xml: xml.into(),
+            value: media_type.value.into(),
+            parts: parts.into(),
+            part_count: part_count.into(),
             kind: media_type.kind.code(),
             reserved: [0; 3],
         };

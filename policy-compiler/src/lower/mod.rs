@@ -7,6 +7,7 @@ mod idn;
 mod media;
 mod operation;
 mod parameter;
+mod part;
 pub(crate) mod pattern;
 mod policy;
 mod route;

@@ -228,7 +228,8 @@ pub fn write(
     (first, count)
 }
 
-fn style(style: ir::Style) -> Style {
+/// The code of a style.
+pub fn style(style: ir::Style) -> Style {
     match style {
         ir::Style::Matrix => Style::Matrix,
         ir::Style::Label => Style::Label,

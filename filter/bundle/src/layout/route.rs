@@ -221,6 +221,20 @@ codes! {
         Range = 2,
         /// As XML, which a schema program judges as the value that it stands for.
         Xml = 3,
+        /// As application/x-www-form-urlencoded, by a schema program.
+        Form = 4,
+        /// As multipart; the parts of multipart/form-data by a schema program and the body's parts.
+        Multipart = 5,
+        /// As one text, by a schema program.
+        Text = 6,
+        /// As octets: their number is limited, and nothing else is declared of them.
+        Binary = 7,
+        /// As a JOSE object in compact form, its payload by a schema program (RFC 7515).
+        Jose = 8,
+        /// As JSON texts, a line each, each by a schema program.
+        JsonLines = 9,
+        /// As JSON texts, each after a record separator (RFC 7464), each by a schema program.
+        JsonSeq = 10,
     }
 }
 
@@ -238,8 +252,47 @@ record! {
         origin: U32,
         /// How the root element of XML is read: index into xml_elements; `NONE` for other kinds.
         xml: U32,
+        /// What the text of a form, of parts or of a text says: index into text_values; `NONE` for other kinds.
+        value: U32,
+        /// First of the parts that multipart/form-data may have.
+        parts: U32,
+        /// How many parts are declared.
+        part_count: U32,
         /// A [`BodyKind`] code.
         kind: u8,
+        /// Zero; reserved.
+        reserved: [u8; 3],
+    }
+}
+
+codes! {
+    /// How the content of a part is read.
+    pub enum Content {
+        /// As text.
+        Text = 0,
+        /// As JSON.
+        Json = 1,
+        /// Not at all: its size counts.
+        Binary = 2,
+    }
+}
+
+record! {
+    /// A part that multipart/form-data declares (OpenAPI 3.1.1, section 4.8.15).
+    pub struct BodyPart {
+        /// The name of the property.
+        name: Text,
+        /// The media types or ranges that the part may have, one on a line, lower case; empty for any that
+        /// suits the content.
+        content_types: Text,
+        /// The header fields that the part must have, one on a line, lower case.
+        headers: Text,
+        /// Bytes, at least: of binary content.
+        min_size: U32,
+        /// Bytes, at most: of binary content; `NONE` for no bound but that of the body.
+        max_size: U32,
+        /// A [`Content`] code.
+        content: u8,
         /// Zero; reserved.
         reserved: [u8; 3],
     }

@@ -107,6 +107,8 @@ sections! {
     MediaTypes = 19, media_types: MediaType, 1;
     /// What the text of parameters and forms says.
     TextValues = 20, text_values: TextValue, 1;
+    /// The parts of multipart bodies, those of one media type together.
+    BodyParts = 28, body_parts: BodyPart, 1;
     /// Sets of bytes by place, for short texts.
     Stencils = 29, stencils: Stencil, 1;
     /// The schema programs.

@@ -3,7 +3,8 @@
 use super::Check;
 use crate::error::OpenError;
 use crate::layout::{
-    Action, BodyKind, Location, Mode, Node, Operation, Parameter, Style, TYPE_ALL, TextValue,
+    Action, BodyKind, Content, Location, Mode, Node, Operation, Parameter, Style, TYPE_ALL,
+    TextValue,
 };
 
 pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
@@ -39,7 +40,15 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
         if matches!(BodyKind::from_code(media_type.kind), Some(BodyKind::Xml | BodyKind::Range)) {
             check.index(media_type.xml.get(), view.xml_elements, "xml")?;
         }
+        check.maybe(media_type.value.get(), view.text_values, "value")?;
+        check.run(media_type.parts.get(), media_type.part_count.get(), view.body_parts, "parts")?;
         check.that(BodyKind::from_code(media_type.kind).is_some(), "kind")
+    })?;
+    check.each("body_parts", view.body_parts, |check, part| {
+        check.text(&part.name, "name")?;
+        check.text(&part.content_types, "content_types")?;
+        check.text(&part.headers, "headers")?;
+        check.that(Content::from_code(part.content).is_some(), "content")
     })
 }
 

@@ -4,11 +4,11 @@ use super::fields::Fields;
 use super::head::action;
 use super::{Conditions, Exchange, Outcome};
 use crate::access::slice;
+use crate::body::{Bodies, Judged, Judges, Task, Wrong};
 use crate::decision::Decision;
 use crate::finding::{Finding, FindingCode, Position};
 use crate::media::{self, ContentType};
-use crate::schema::{Fault, FaultKind, Limits, NoSink};
-use crate::xml::Program;
+use crate::schema::{Limits, NoSink};
 use portcullis_bundle::layout::{
     Action, BodyKind, MediaType, Mode, OPERATION_BODY_REQUIRED, OPERATION_STREAMS, Operation, View,
 };
@@ -36,9 +36,7 @@ enum Kind {
     /// Its size is judged.
     Opaque,
     /// It is judged by a schema program.
-    Json,
-    /// It is collected, and judged as XML when it has ended.
-    Xml,
+    Judged(BodyKind),
 }
 
 impl Exchange {
@@ -82,7 +80,7 @@ impl Exchange {
                 self.unexpected(operation);
                 return self.conclude(Some(index));
             }
-            return self.watch(view, watch, conditions);
+            return self.watch(watch, conditions);
         }
         if fields.is_coded {
             let position = Position::Header("content-encoding");
@@ -90,28 +88,23 @@ impl Exchange {
         }
         if fields.content_type.is_none() && fields.content_length.is_none() {
             watch.kind = Kind::Untyped;
-            return self.watch(view, watch, conditions);
+            return self.watch(watch, conditions);
         }
         watch.kind = Kind::Opaque;
         if let Some((at, media_type, utf8)) = self.media_type(view, operation, sent) {
             watch.media_type = Some(at);
-            let kind = match BodyKind::from_code(media_type.kind) {
-                Some(BodyKind::Json) => Kind::Json,
-                Some(BodyKind::Xml) => Kind::Xml,
-                Some(BodyKind::Range) if sent.is_some_and(|sent| sent.is_json()) => Kind::Json,
-                Some(BodyKind::Range) if sent.is_some_and(|sent| sent.is_xml()) => Kind::Xml,
-                _ => Kind::Opaque,
-            };
-            let judged = kind != Kind::Opaque;
-            if judged && !utf8 {
-                let position = Position::Header("content-type");
-                let finding = Finding::new(FindingCode::CharsetUnsupported, position);
-                self.findings.refuse(finding.at(media_type.origin.get()));
-            }
-            if judged && utf8 && !fields.is_coded {
-                watch.kind = kind;
-            } else if !judged {
-                self.unenforced(operation, media_type);
+            match kind_of(media_type, sent) {
+                BodyKind::Binary => {}
+                BodyKind::Opaque | BodyKind::Range => self.unenforced(operation, media_type),
+                kind => {
+                    if !utf8 && kind != BodyKind::Multipart {
+                        let position = Position::Header("content-type");
+                        let finding = Finding::new(FindingCode::CharsetUnsupported, position);
+                        self.findings.refuse(finding.at(media_type.origin.get()));
+                    } else if !fields.is_coded {
+                        watch.kind = Kind::Judged(kind);
+                    }
+                }
             }
         }
         let limit = u64::from(operation.limits.max_bytes.get());
@@ -126,7 +119,7 @@ impl Exchange {
                 return self.conclude(Some(index));
             }
         }
-        self.watch(view, watch, conditions)
+        self.watch_typed(view, watch, sent, conditions)
     }
 
     /// Judges the next bytes of a body.
@@ -158,14 +151,15 @@ impl Exchange {
                 watch.kind = Kind::Opaque;
             }
             Kind::Opaque => {}
-            Kind::Xml => self.collected.extend_from_slice(judged),
-            Kind::Json => {
-                let mut outcome = self.validator.feed(view, judged, &mut NoSink).map(|_| ());
-                if outcome.is_ok() && watch.seen > limit {
-                    outcome = self.validator.settle(view, &mut NoSink);
-                }
-                if let Err(fault) = outcome {
-                    return self.faulty(view, &watch, operation, fault);
+            Kind::Judged(kind) => {
+                let Some(task) = task(view, &watch, operation) else {
+                    return Outcome::Decided(super::policy_missing());
+                };
+                let stops = watch.seen > limit;
+                let (bodies, mut judges) = self.judges();
+                let outcome = bodies.chunk(&task, kind, (judged, stops), &mut judges, &mut NoSink);
+                if let Err(wrong) = outcome {
+                    return self.faulty(view, &watch, operation, wrong);
                 }
             }
         }
@@ -188,56 +182,65 @@ impl Exchange {
         };
         if watch.seen == 0 {
             self.judge_absent(operation);
-        } else {
-            let outcome = match watch.kind {
-                Kind::Json => self.validator.finish(view, &mut NoSink),
-                Kind::Xml => self.judge_xml(view, &watch, operation),
-                Kind::Undeclared | Kind::Untyped | Kind::Opaque => Ok(()),
-            };
-            if let Err(fault) = outcome {
-                let finding = body_finding(view, &watch, operation, fault);
-                self.findings.refuse(finding);
+        } else if let Kind::Judged(kind) = watch.kind
+            && let Some(task) = task(view, &watch, operation)
+        {
+            let (bodies, mut judges) = self.judges();
+            match bodies.end(&task, kind, &mut judges, &mut NoSink) {
+                Ok(Judged::Whole) => {}
+                Ok(Judged::Form) => self.unenforced(operation, task.media),
+                Err(wrong) => {
+                    self.findings.refuse(body_finding(view, &watch, operation, wrong));
+                }
             }
         }
         self.findings.conclude(Some(watch.operation), None)
     }
 
-    fn judge_xml(
+    /// Starts to watch a body of a type.
+    fn watch_typed(
         &mut self,
         view: &View<'_>,
-        watch: &Watch,
-        operation: &Operation,
-    ) -> Result<(), Fault> {
-        let media_type = watch.media_type.and_then(|at| view.media_types.get(at as usize));
-        let Some(media_type) = media_type else { return Ok(()) };
-        let program = Program { schema: media_type.schema.get(), guide: media_type.xml.get() };
-        let limits = Limits::from(&operation.limits);
-        let body = core::mem::take(&mut self.collected);
-        let outcome =
-            self.xml.judge(view, program, limits, &body, &mut self.validator, &mut NoSink);
-        self.collected = body;
-        outcome
+        watch: Watch,
+        sent: Option<ContentType<'_>>,
+        conditions: Conditions,
+    ) -> Outcome {
+        if let Kind::Judged(kind) = watch.kind
+            && !self.findings.is_refused()
+            && let Some(sent) = sent
+            && let Some(operation) = view.operations.get(watch.operation as usize)
+            && let Some(task) = task(view, &watch, operation)
+            && !self.begins(&task, kind, &sent)
+        {
+            let position = Position::Header("content-type");
+            let finding = Finding::new(FindingCode::BodyMalformed, position);
+            self.findings.refuse(finding.at(task.media.origin.get()));
+            return self.conclude(Some(watch.operation));
+        }
+        self.watch(watch, conditions)
+    }
+
+    fn begins(&mut self, task: &Task<'_, '_>, kind: BodyKind, sent: &ContentType<'_>) -> bool {
+        let (bodies, mut judges) = self.judges();
+        bodies.begin(task, kind, sent, &mut judges).is_ok()
+    }
+
+    fn judges(&mut self) -> (&mut Bodies, Judges<'_>) {
+        let (validator, parameters) = (&mut self.validator, &mut self.parameters);
+        (&mut self.bodies, Judges { validator, parameters })
     }
 
     /// Starts to watch a body, unless the head has refused the message already.
-    fn watch(&mut self, view: &View<'_>, mut watch: Watch, conditions: Conditions) -> Outcome {
+    fn watch(&mut self, mut watch: Watch, conditions: Conditions) -> Outcome {
         if self.findings.is_refused() {
             return self.conclude(Some(watch.operation));
         }
-        if watch.kind == Kind::Json
-            && let Some(operation) = view.operations.get(watch.operation as usize)
-            && let Some(media_type) =
-                watch.media_type.and_then(|at| view.media_types.get(at as usize))
-        {
-            self.validator.begin(media_type.schema.get(), Limits::from(&operation.limits));
-        }
-        self.collected.clear();
         watch.hold = self.findings.can_refuse();
         if conditions.bodies_unheld && watch.hold {
             // What the body holds is found when it has passed: it is reported, not enforced.
             watch.hold = false;
             self.findings.set_mode(Mode::Monitor);
-            if matches!(watch.kind, Kind::Json | Kind::Xml) {
+            if matches!(watch.kind, Kind::Judged(_)) {
                 let position = Position::Body { pointer: String::new(), offset: 0 };
                 self.findings.note(FindingCode::BodyUnenforced, position);
             }
@@ -301,10 +304,27 @@ impl Exchange {
         view: &View<'_>,
         watch: &Watch,
         operation: &Operation,
-        fault: Fault,
+        wrong: Wrong,
     ) -> Outcome {
-        self.findings.refuse(body_finding(view, watch, operation, fault));
+        self.findings.refuse(body_finding(view, watch, operation, wrong));
         self.conclude(Some(watch.operation))
+    }
+}
+
+/// What judges the body.
+fn task<'a, 'b>(view: &'a View<'b>, watch: &Watch, operation: &Operation) -> Option<Task<'a, 'b>> {
+    let media = view.media_types.get(watch.media_type? as usize)?;
+    let max_fields = view.policy.first()?.max_parameters.get();
+    Some(Task { view, media, limits: Limits::from(&operation.limits), max_fields })
+}
+
+/// How a body of a declared media type is judged; that of a range by what was sent.
+fn kind_of(media_type: &MediaType, sent: Option<ContentType<'_>>) -> BodyKind {
+    match BodyKind::from_code(media_type.kind) {
+        Some(BodyKind::Range) if sent.is_some_and(|sent| sent.is_json()) => BodyKind::Json,
+        Some(BodyKind::Range) if sent.is_some_and(|sent| sent.is_xml()) => BodyKind::Xml,
+        Some(kind) => kind,
+        None => BodyKind::Opaque,
     }
 }
 
@@ -314,21 +334,14 @@ fn untyped(operation: &Operation) -> Finding {
 }
 
 /// The finding that a fault in the body is.
-fn body_finding(view: &View<'_>, watch: &Watch, operation: &Operation, fault: Fault) -> Finding {
-    let code = match fault.kind {
-        FaultKind::Malformed(_) => FindingCode::BodyMalformed,
-        FaultKind::DuplicateName => FindingCode::BodyDuplicateKey,
-        FaultKind::TooDeep => FindingCode::BodyTooDeep,
-        FaultKind::TooLarge(_) => FindingCode::BodyTooLarge,
-        FaultKind::Budget => FindingCode::BodyBudget,
-        FaultKind::Invalid => FindingCode::BodyInvalid,
-    };
+fn body_finding(view: &View<'_>, watch: &Watch, operation: &Operation, wrong: Wrong) -> Finding {
+    let Wrong { code, fault } = wrong;
     let mut origin = operation.body_origin.get();
     if let Some(media) = watch.media_type.and_then(|at| view.media_types.get(at as usize)) {
         origin = crate::access::present(media.origin.get()).unwrap_or(origin);
     }
     let mut keyword = None;
-    if fault.kind == FaultKind::Invalid {
+    if code == FindingCode::BodyInvalid {
         origin = crate::access::present(fault.origin(view)).unwrap_or(origin);
         keyword = Some(fault.written_keyword(view));
     }

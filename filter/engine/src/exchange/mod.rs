@@ -11,12 +11,12 @@ mod head;
 
 pub(crate) use findings::Findings;
 
+use crate::body::Bodies;
 use crate::decision::{Decision, Verdict};
 use crate::finding::{Finding, FindingCode, Position};
 use crate::params::Parameters;
 use crate::route::Router;
 use crate::schema::Validator;
-use crate::xml::Xml;
 use body::Watch;
 use portcullis_bundle::layout::View;
 
@@ -66,9 +66,7 @@ pub struct Exchange {
     router: Router,
     parameters: Parameters,
     validator: Validator,
-    xml: Xml,
-    /// A body that is judged as a whole.
-    collected: Vec<u8>,
+    bodies: Bodies,
     scratch: Vec<u8>,
 }
 
@@ -98,9 +96,7 @@ impl Exchange {
         self.router.reset();
         self.parameters.reset();
         self.validator.trim(KEPT);
-        self.xml.trim(KEPT);
-        self.collected.clear();
-        self.collected.shrink_to(KEPT);
+        self.bodies.reset();
     }
 
     /// Judges the head of a request. Begins a new request whatever came before.

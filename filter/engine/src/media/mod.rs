@@ -12,6 +12,25 @@ pub(crate) struct ContentType<'a> {
 }
 
 impl ContentType<'_> {
+    /// What a part without a content type has (RFC 7578, section 4.4).
+    pub(crate) fn plain() -> Self {
+        ContentType { name: b"text/plain", utf8: true, parameters: b"" }
+    }
+
+    /// Appends what a parameter says; `None` where it was not sent exactly once.
+    pub(crate) fn copy_parameter(&self, name: &[u8], out: &mut Vec<u8>) -> Option<()> {
+        let (mut rest, mut found) = (self.parameters, None);
+        while let Some(Some((parameter, after))) = next_parameter(rest) {
+            if parameter.name.eq_ignore_ascii_case(name) && found.replace(parameter).is_some() {
+                return None;
+            }
+            rest = after;
+        }
+        let found = found?;
+        out.extend(found.unquoted());
+        Some(())
+    }
+
     /// Whether bodies of the type are JSON: `application/json`, `text/json`, or a subtype with the
     /// suffix `+json` (RFC 6839, section 3.1).
     pub(crate) fn is_json(&self) -> bool {
@@ -76,7 +95,7 @@ pub(crate) fn parse(value: &[u8]) -> Option<ContentType<'_>> {
 
 /// parameters = *( OWS ";" OWS [ parameter ] ), RFC 9110, section 5.6.6: the first one and what
 /// follows it; `Some(None)` at the end, `None` where the text is something else.
-fn next_parameter(mut rest: &[u8]) -> Option<Option<(Parameter<'_>, &[u8])>> {
+pub(crate) fn next_parameter(mut rest: &[u8]) -> Option<Option<(Parameter<'_>, &[u8])>> {
     loop {
         rest = rest.trim_ascii_start();
         let Some((first, after)) = rest.split_first() else { return Some(None) };
@@ -126,24 +145,28 @@ pub(crate) fn is_identity(value: &[u8]) -> bool {
     })
 }
 
-struct Parameter<'a> {
-    name: &'a [u8],
-    value: &'a [u8],
+/// `name=value`.
+pub(crate) struct Parameter<'a> {
+    pub name: &'a [u8],
+    /// Without its quotes; escapes stand in it as sent.
+    pub value: &'a [u8],
     quoted: bool,
 }
 
 impl Parameter<'_> {
+    fn unquoted(&self) -> impl Iterator<Item = u8> + '_ {
+        let mut escaped = false;
+        self.value.iter().copied().filter(move |&byte| {
+            escaped = self.quoted && byte == b'\\' && !escaped;
+            !escaped
+        })
+    }
+
     /// Whether the value, unquoted, is `text`, whatever the case of letters.
     fn is(&self, text: &[u8]) -> bool {
-        if !self.quoted {
-            return self.value.eq_ignore_ascii_case(text);
-        }
-        let mut escaped = false;
-        let unquoted = self.value.iter().filter(|&&byte| {
-            escaped = byte == b'\\' && !escaped;
-            !escaped
-        });
-        unquoted.map(u8::to_ascii_lowercase).eq(text.iter().map(u8::to_ascii_lowercase))
+        self.unquoted()
+            .map(|byte| byte.to_ascii_lowercase())
+            .eq(text.iter().map(u8::to_ascii_lowercase))
     }
 }
 

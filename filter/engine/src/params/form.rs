@@ -5,11 +5,13 @@
 //! judges: what the schema says across fields holds as it does in JSON.
 
 use super::query::{Pair, pairs};
-use super::value::{Encoding, Unreadable, decoded};
+use super::value::{Encoding, Unreadable, decoded, field, property_value, text_value};
 use super::{Call, Fail, Parameters, QUERY};
 use crate::route::Span;
 use crate::schema::{Fault, Limits, NoSink, Validator};
-use portcullis_bundle::layout::{PARAMETER_REQUIRED, PARAMETER_UNENFORCED, Parameter, Style, View};
+use portcullis_bundle::layout::{
+    PARAMETER_REQUIRED, PARAMETER_UNENFORCED, Parameter, Style, TYPE_ALL, TYPE_ARRAY, View,
+};
 
 /// A form and what it is judged by.
 #[derive(Clone, Copy)]
@@ -93,11 +95,24 @@ impl Parameters {
             &mut |json| validator.validate(form.view, form.schema, form.limits, json, &mut NoSink),
         );
         self.tree = tree;
-        outcome.map_err(|fail| match fail {
-            Fail::Invalid(fault) => FormFault::Invalid(fault),
-            Fail::Repeated => FormFault::Unreadable(Unreadable::Repeated),
-            Fail::Malformed | Fail::Missing => FormFault::Unreadable(Unreadable::Malformed),
-        })
+        outcome.map_err(form_fault)
+    }
+
+    /// Judges one text as it is.
+    pub(crate) fn judge_plain(
+        &mut self,
+        form: Form<'_, '_>,
+        text: &[u8],
+        validator: &mut Validator,
+    ) -> Result<(), FormFault> {
+        let value = text_value(form.view, form.value);
+        let outcome = self.each_reading(
+            form.view,
+            Encoding::Plain,
+            &mut |writer| writer.scalar(value, text),
+            &mut |json| validator.validate(form.view, form.schema, form.limits, json, &mut NoSink),
+        );
+        outcome.map_err(form_fault)
     }
 
     /// Judges the whole query as one value (OpenAPI 3.2, `in: querystring`): a form or JSON.
@@ -130,4 +145,26 @@ impl Parameters {
             FormFault::Invalid(fault) => Fail::Invalid(fault),
         })
     }
+}
+
+fn form_fault(fail: Fail) -> FormFault {
+    match fail {
+        Fail::Invalid(fault) => FormFault::Invalid(fault),
+        Fail::Repeated => FormFault::Unreadable(Unreadable::Repeated),
+        Fail::Malformed | Fail::Missing => FormFault::Unreadable(Unreadable::Malformed),
+    }
+}
+
+/// Whether the record of a value names a property.
+pub(crate) fn declares(view: &View<'_>, value: u32, name: &[u8]) -> bool {
+    field(view, text_value(view, value), name).is_some()
+}
+
+/// The types of a property of a value; of an array, those of its items.
+pub(crate) fn property_types(view: &View<'_>, value: u32, name: &[u8]) -> u8 {
+    let property = property_value(view, text_value(view, value), name);
+    if property.types & TYPE_ARRAY != 0 && property.types != TYPE_ALL {
+        return property.types & !TYPE_ARRAY | text_value(view, property.items.get()).types;
+    }
+    property.types
 }

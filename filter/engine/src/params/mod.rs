@@ -17,6 +17,7 @@ use crate::finding::{Finding, FindingCode, Position};
 use crate::percent::Plus;
 use crate::route::Span;
 use crate::schema::{Fault, FaultKind, Limits, NoSink, Validator};
+pub(crate) use form::{Form, FormFault, declares, property_types};
 use portcullis_bundle::layout::{
     Action, Location, NONE, Operation, PARAMETER_EMPTY_ALLOWED, PARAMETER_EXPLODE,
     PARAMETER_OPEN_OBJECT, PARAMETER_REQUIRED, PARAMETER_UNENFORCED, Parameter, Style,
@@ -24,8 +25,8 @@ use portcullis_bundle::layout::{
 };
 use query::{Pair, brackets, is_named, pairs};
 use tree::Tree;
-pub(crate) use value::Unreadable;
-use value::{Doubts, Encoding, Manner, Reading, Writer, cut, decoded, field, text_value};
+use value::{Doubts, Manner, Reading, Writer, cut, decoded, field, text_value};
+pub(crate) use value::{Encoding, Unreadable};
 
 /// A request's head, and the operation that it is judged by.
 pub(crate) struct Call<'a, 'b> {

@@ -231,8 +231,7 @@ impl Tree {
         let ended = run.iter().filter(|entry| entry.key.end - entry.key.start <= prefix).count();
         if ended == run.len() {
             if manner.style == Style::Json {
-                let [entry] = run else { return Err(Unreadable::Repeated) };
-                return writer.json(entry.value.of(source));
+                return json(writer, record, source, run);
             }
             return writer.value(record, manner, run.iter().map(|entry| entry.value.of(source)));
         }
@@ -294,6 +293,32 @@ impl Tree {
     fn value<'s>(&self, entry: u32, source: &'s [u8]) -> &'s [u8] {
         self.entries.get(entry as usize).map_or(b"", |entry| entry.value.of(source))
     }
+}
+
+/// Writes entries that are JSON text: one value, or the items of an array.
+fn json(
+    writer: &mut Writer<'_>,
+    record: &TextValue,
+    source: &[u8],
+    run: &[Entry],
+) -> Result<(), Unreadable> {
+    let array = record.types & TYPE_ARRAY != 0;
+    match run {
+        [one] if !array || one.value.of(source).trim_ascii_start().first() == Some(&b'[') => {
+            return writer.json(one.value.of(source));
+        }
+        _ if !array => return Err(Unreadable::Repeated),
+        _ => {}
+    }
+    writer.out.push(b'[');
+    for (index, entry) in run.iter().enumerate() {
+        if index > 0 {
+            writer.out.push(b',');
+        }
+        writer.json(entry.value.of(source))?;
+    }
+    writer.out.push(b']');
+    Ok(())
 }
 
 fn of<'b>(view: &View<'b>, value: u32) -> &'b TextValue {

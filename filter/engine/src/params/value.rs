@@ -12,6 +12,8 @@ use portcullis_bundle::layout::{
 pub(crate) enum Encoding {
     /// Percent-encoded.
     Percent(Plus),
+    /// As they are.
+    Plain,
     /// As they are; white space around the items of a list does not count (RFC 9110, 5.6.1).
     Header,
 }
@@ -76,7 +78,7 @@ pub(super) fn decoded<'a>(
             decode_into(piece, plus, buffer).map_err(|_| Unreadable::Malformed)?;
             buffer.as_slice()
         }
-        Encoding::Percent(_) => piece,
+        Encoding::Percent(_) | Encoding::Plain => piece,
         Encoding::Header => piece.trim_ascii(),
     };
     core::str::from_utf8(text).map(|_| text).map_err(|_| Unreadable::Malformed)

@@ -17,8 +17,8 @@ mod share;
 mod union;
 mod write;
 
-pub use facts::{Facts, referred};
-pub use goal::Goal;
+pub use facts::{Facts, referred, type_bits};
+pub use goal::{Goal, closure};
 pub use node::*;
 pub use share::share;
 pub use write::{write_nodes, write_patterns};

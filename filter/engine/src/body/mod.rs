@@ -1,0 +1,242 @@
+//! Bodies by their kind: each is fed chunks and the end, and judged by a schema program as JSON.
+//!
+//! JSON is judged as it streams by. Forms, text, XML and JOSE objects are collected, up to the limit
+//! on bodies; of multipart bodies the files are not kept. What they say is written as JSON text and
+//! handed to the same validator, so that findings, limits and whoever reads scalars see one kind
+//! of value. The verdict does not depend on how the body was cut.
+
+mod jose;
+mod lines;
+mod multipart;
+
+use crate::access::slice;
+use crate::exchange::KEPT;
+use crate::finding::FindingCode;
+use crate::media::ContentType;
+use crate::params::{Form, FormFault, Parameters, Unreadable, declares};
+use crate::schema::{Fault, FaultKind, Limits, Malformation, Part, ScalarSink, Validator};
+use crate::xml::{Program, Xml};
+use portcullis_bundle::layout::{BodyKind, BodyPart, Keyword, MediaType, NONE, View};
+
+/// What a body is judged by.
+#[derive(Clone, Copy)]
+pub(crate) struct Task<'a, 'b> {
+    pub view: &'a View<'b>,
+    pub media: &'a MediaType,
+    pub limits: Limits,
+    /// Fields of a form and parts of a multipart body, at most.
+    pub max_fields: u32,
+}
+
+impl<'a, 'b> Task<'a, 'b> {
+    /// What the document says of a part.
+    fn part(&self, name: &[u8]) -> Option<&'b BodyPart> {
+        slice(self.view.body_parts, self.media.parts.get(), self.media.part_count.get())
+            .iter()
+            .find(|part| self.view.bytes(part.name) == name)
+    }
+
+    fn form(&self) -> Form<'a, 'b> {
+        Form {
+            view: self.view,
+            schema: self.media.schema.get(),
+            value: self.media.value.get(),
+            limits: self.limits,
+            max_pairs: self.max_fields,
+        }
+    }
+}
+
+/// Why a body is refused.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    pub code: FindingCode,
+    pub fault: Fault,
+}
+
+impl Wrong {
+    /// What is wrong at a place of the body.
+    fn new(code: FindingCode, kind: FaultKind, offset: usize) -> Self {
+        let (keyword, pointer) = (Keyword::Schema, String::new());
+        let fault = Fault { kind, keyword, schema: NONE, offset: offset as u64, pointer };
+        Wrong { code, fault }
+    }
+
+    fn malformed(what: Malformation, offset: usize) -> Self {
+        Wrong::new(FindingCode::BodyMalformed, FaultKind::Malformed(what), offset)
+    }
+
+    fn too_large(part: Part, offset: usize) -> Self {
+        Wrong::new(FindingCode::BodyTooLarge, FaultKind::TooLarge(part), offset)
+    }
+
+    /// The same, of a property; `*` where no schema declares it.
+    fn of(mut self, task: &Task<'_, '_>, name: &[u8]) -> Self {
+        let declared = declares(task.view, task.media.value.get(), name);
+        self.fault.pointer = match core::str::from_utf8(name) {
+            Ok(name) if declared => format!("/{}", name.replace('~', "~0").replace('/', "~1")),
+            _ => "/*".to_owned(),
+        };
+        self
+    }
+}
+
+impl From<Fault> for Wrong {
+    fn from(fault: Fault) -> Self {
+        let code = match fault.kind {
+            FaultKind::Malformed(_) => FindingCode::BodyMalformed,
+            FaultKind::DuplicateName => FindingCode::BodyDuplicateKey,
+            FaultKind::TooDeep => FindingCode::BodyTooDeep,
+            FaultKind::TooLarge(_) => FindingCode::BodyTooLarge,
+            FaultKind::Budget => FindingCode::BodyBudget,
+            FaultKind::Invalid => FindingCode::BodyInvalid,
+        };
+        Wrong { code, fault }
+    }
+}
+
+impl From<FormFault> for Wrong {
+    fn from(fault: FormFault) -> Self {
+        match fault {
+            FormFault::TooMany => Wrong::too_large(Part::Properties, 0),
+            FormFault::Unreadable(Unreadable::Malformed) => {
+                Wrong::malformed(Malformation::Unexpected, 0)
+            }
+            FormFault::Unreadable(Unreadable::Repeated) => {
+                Wrong::new(FindingCode::BodyDuplicateKey, FaultKind::DuplicateName, 0)
+            }
+            // The place is one of the JSON text, which nobody has sent.
+            FormFault::Invalid(fault) => Wrong::from(Fault { offset: 0, ..fault }),
+        }
+    }
+}
+
+/// What was judged of a body that is not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judged {
+    /// All of it.
+    Whole,
+    /// Its form: the content is encrypted, or no schema can say what it is.
+    Form,
+}
+
+/// Who judges what a body says in the end.
+pub(crate) struct Judges<'a> {
+    pub validator: &'a mut Validator,
+    pub parameters: &'a mut Parameters,
+}
+
+/// Judges one body at a time; its buffers serve the next one.
+#[derive(Debug, Default)]
+pub(crate) struct Bodies {
+    /// A body that is judged as a whole.
+    collected: Vec<u8>,
+    decoded: Vec<u8>,
+    xml: Xml,
+    parts: multipart::Parts,
+    lines: lines::Lines,
+}
+
+impl Bodies {
+    /// Begins a body of a media type as sent.
+    ///
+    /// # Errors
+    /// Where the media type lacks what the kind needs.
+    pub(crate) fn begin(
+        &mut self,
+        task: &Task<'_, '_>,
+        kind: BodyKind,
+        sent: &ContentType<'_>,
+        judges: &mut Judges<'_>,
+    ) -> Result<(), ()> {
+        self.collected.clear();
+        match kind {
+            BodyKind::Json => judges.validator.begin(task.media.schema.get(), task.limits),
+            BodyKind::JsonLines | BodyKind::JsonSeq => self.lines.begin(kind == BodyKind::JsonSeq),
+            BodyKind::Multipart => {
+                judges.parameters.begin_form();
+                return self.parts.begin(sent);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Judges the next bytes of the body; `stops` where a limit ends it here.
+    pub(crate) fn chunk<S: ScalarSink>(
+        &mut self,
+        task: &Task<'_, '_>,
+        kind: BodyKind,
+        (chunk, stops): (&[u8], bool),
+        judges: &mut Judges<'_>,
+        sink: &mut S,
+    ) -> Result<(), Wrong> {
+        match kind {
+            BodyKind::Json => {
+                judges.validator.feed(task.view, chunk, sink)?;
+                if stops {
+                    judges.validator.settle(task.view, sink)?;
+                }
+                Ok(())
+            }
+            BodyKind::JsonLines | BodyKind::JsonSeq => {
+                self.lines.chunk(task, chunk, stops, judges.validator, sink)
+            }
+            BodyKind::Multipart => self.parts.chunk(task, chunk, judges.parameters),
+            BodyKind::Form | BodyKind::Text | BodyKind::Xml | BodyKind::Jose => {
+                self.collected.extend_from_slice(chunk);
+                Ok(())
+            }
+            BodyKind::Opaque | BodyKind::Range | BodyKind::Binary => Ok(()),
+        }
+    }
+
+    /// Judges the end of the body.
+    pub(crate) fn end<S: ScalarSink>(
+        &mut self,
+        task: &Task<'_, '_>,
+        kind: BodyKind,
+        judges: &mut Judges<'_>,
+        sink: &mut S,
+    ) -> Result<Judged, Wrong> {
+        let (validator, body) = (&mut *judges.validator, self.collected.as_slice());
+        match kind {
+            BodyKind::Json => validator.finish(task.view, sink)?,
+            BodyKind::JsonLines | BodyKind::JsonSeq => self.lines.end(task, validator, sink)?,
+            BodyKind::Form => judges.parameters.judge_form(task.form(), body, validator)?,
+            BodyKind::Multipart => return self.parts.end(task, judges),
+            BodyKind::Text => {
+                utf8(body, 0)?;
+                if body.len() > task.limits.string as usize {
+                    return Err(Wrong::too_large(Part::String, 0));
+                }
+                judges.parameters.judge_plain(task.form(), body, validator)?;
+            }
+            BodyKind::Xml => {
+                let (schema, guide) = (task.media.schema.get(), task.media.xml.get());
+                let program = Program { schema, guide };
+                self.xml.judge(task.view, program, task.limits, body, validator, sink)?;
+            }
+            BodyKind::Jose => return jose::judge(task, body, &mut self.decoded, validator, sink),
+            BodyKind::Opaque | BodyKind::Range | BodyKind::Binary => {}
+        }
+        Ok(Judged::Whole)
+    }
+
+    /// Forgets the body, and what a large one has left in the buffers.
+    pub(crate) fn reset(&mut self) {
+        for buffer in [&mut self.collected, &mut self.decoded] {
+            buffer.clear();
+            buffer.shrink_to(KEPT);
+        }
+        self.xml.trim(KEPT);
+        self.parts.trim(KEPT);
+    }
+}
+
+/// Checks that text is UTF-8.
+fn utf8(text: &[u8], offset: usize) -> Result<(), Wrong> {
+    core::str::from_utf8(text).map(|_| ()).map_err(|error| {
+        Wrong::malformed(Malformation::NotUtf8, offset.saturating_add(error.valid_up_to()))
+    })
+}
