@@ -49,6 +49,7 @@ impl Keyword {
             Keyword::Format => "format",
             Keyword::ContentEncoding => "contentEncoding",
             Keyword::ContentMediaType => "contentMediaType",
+            Keyword::ContentSchema => "contentSchema",
             Keyword::Properties => "properties",
             Keyword::Required => "required",
             Keyword::AdditionalProperties => "additionalProperties",

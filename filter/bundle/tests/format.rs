@@ -121,6 +121,7 @@ fn tables() -> String {
     record::<XmlElement>(out);
     record::<XmlField>(out);
     record::<IdnRange>(out);
+    record::<Content>(out);
     out.push_str("## Codes\n\n");
     codes::<Mode>(out);
     codes::<Action>(out);
@@ -131,6 +132,7 @@ fn tables() -> String {
     codes::<BodyKind>(out);
     codes::<Content>(out);
     codes::<Format>(out);
+    codes::<ContentEncoding>(out);
     codes::<CompositionKind>(out);
     codes::<Keyword>(out);
     codes::<XmlFieldKind>(out);

@@ -113,6 +113,8 @@ pub struct Strictness {
     pub read_only_in_requests: Action,
     /// What `format` means.
     pub formats: Formats,
+    /// What `contentEncoding`, `contentMediaType` and `contentSchema` mean.
+    pub content: Contents,
     /// What `oneOf` means.
     pub one_of: OneOf,
     /// Which text says a number or a boolean.
@@ -133,6 +135,7 @@ impl Default for Strictness {
             ambiguous_paths: Action::Block,
             read_only_in_requests: Action::Block,
             formats: Formats::Assert,
+            content: Contents::Assert,
             one_of: OneOf::Strict,
             text_numbers: TextNumbers::Json,
             unenforced_bodies: UnenforcedBodies::Allow,
@@ -150,6 +153,16 @@ pub enum Formats {
     #[default]
     Assert,
     /// Formats are annotations only.
+    Annotate,
+}
+
+/// What `contentEncoding`, `contentMediaType` and `contentSchema` mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Contents {
+    /// A string that does not encode what they say is invalid.
+    #[default]
+    Assert,
+    /// They are annotations only.
     Annotate,
 }
 

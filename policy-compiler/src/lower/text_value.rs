@@ -113,6 +113,7 @@ impl Parts {
             let branches: Vec<NodeId> = match &composition.branches {
                 Branches::Plain(_, ids) => ids.clone(),
                 Branches::Tagged(_, tags) => tags.iter().map(|(_, id)| *id).collect(),
+                Branches::Content(..) => Vec::new(),
                 Branches::Types([.., array, object]) => vec![*array, *object],
             };
             branches.into_iter().for_each(|id| self.collect(nodes, id, depth - 1));

@@ -3,8 +3,8 @@
 use super::size;
 use crate::diag::Span;
 use crate::ir::{
-    AcceptUnenforced, Action, AnswerDetails, AnswerStyle, Answers, Formats, HealthProbe, Limits,
-    Method, Mode, OneOf, Policy, Preflight, Settings, Strictness, TextNumbers, Undeclared,
+    AcceptUnenforced, Action, AnswerDetails, AnswerStyle, Answers, Contents, Formats, HealthProbe,
+    Limits, Method, Mode, OneOf, Policy, Preflight, Settings, Strictness, TextNumbers, Undeclared,
     UndefinedSchemes, UnenforcedBodies, Unsupported,
 };
 use crate::source::Node;
@@ -199,6 +199,11 @@ fn strictness(node: Option<Node<'_>>, inherited: &Strictness) -> Strictness {
             Some("assert") => Formats::Assert,
             Some("annotate") => Formats::Annotate,
             _ => inherited.formats,
+        },
+        content: match word(node, "content") {
+            Some("assert") => Contents::Assert,
+            Some("annotate") => Contents::Annotate,
+            _ => inherited.content,
         },
         one_of: match word(node, "one_of") {
             Some("strict") => OneOf::Strict,

@@ -86,6 +86,12 @@ const FORMATS: Field = field(
     "assert",
     "whether a value must have its `format`",
 );
+const CONTENT: Field = field(
+    "content",
+    Shape::Choice(&["assert", "annotate"]),
+    "assert",
+    "whether a string must encode what `contentEncoding`, `contentMediaType` and `contentSchema` say",
+);
 const ONE_OF: Field = field(
     "one_of",
     Shape::Choice(&["strict", "lenient"]),
@@ -159,6 +165,7 @@ const OPERATION: &[Field] = &[
         Shape::Object(&[
             READ_ONLY,
             FORMATS,
+            CONTENT,
             ONE_OF,
             TEXT_NUMBERS,
             UNENFORCED_BODIES,
@@ -203,6 +210,7 @@ const API: &[Field] = &[
         Shape::Object(&[
             READ_ONLY,
             FORMATS,
+            CONTENT,
             ONE_OF,
             TEXT_NUMBERS,
             UNENFORCED_BODIES,
@@ -283,6 +291,7 @@ pub const POLICY: &[Field] = &[
             AMBIGUOUS_PATHS,
             READ_ONLY,
             FORMATS,
+            CONTENT,
             ONE_OF,
             TEXT_NUMBERS,
             UNENFORCED_BODIES,

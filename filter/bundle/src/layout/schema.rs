@@ -75,6 +75,42 @@ codes! {
     }
 }
 
+codes! {
+    /// How bytes are encoded in a string.
+    pub enum ContentEncoding {
+        /// As UTF-8 text, unencoded.
+        None = 0,
+        /// RFC 4648, section 4.
+        Base64 = 1,
+        /// RFC 4648, section 5; padding may be left out.
+        Base64Url = 2,
+        /// RFC 4648, section 6.
+        Base32 = 3,
+        /// RFC 4648, section 7.
+        Base32Hex = 4,
+        /// RFC 4648, section 8.
+        Base16 = 5,
+        /// RFC 2045, section 6.7.
+        QuotedPrintable = 6,
+        /// RFC 2045, section 2.7.
+        SevenBit = 7,
+        /// RFC 2045, section 2.8.
+        EightBit = 8,
+    }
+}
+
+record! {
+    /// JSON within a string.
+    pub struct Content {
+        /// The schema that the JSON must satisfy.
+        schema: U32,
+        /// A [`ContentEncoding`] code: how the string encodes it.
+        encoding: u8,
+        /// Zero; reserved.
+        reserved: [u8; 3],
+    }
+}
+
 impl Format {
     /// Whether the format is judged by the section `idn`.
     pub const fn needs_idn(self) -> bool {
@@ -144,8 +180,10 @@ record! {
         class_count: U16,
         /// A [`Format`] code.
         format: u8,
+        /// A [`ContentEncoding`] code: the string must be what the encoding makes of some bytes.
+        encoding: u8,
         /// Zero; reserved.
-        reserved: [u8; 3],
+        reserved: [u8; 2],
         /// Index into stencils, or `NONE`. What fits the stencil passes every check of this record; what does
         /// not must go through them.
         stencil: U32,
@@ -358,6 +396,9 @@ codes! {
         Tagged = 5,
         /// `branches` is an index into type_switches: the branch of the value's type must accept.
         TypeSwitch = 6,
+        /// `branches` is an index into contents: what the string encodes must be JSON that its schema accepts.
+        /// Strings only, others pass. Within such JSON, every string passes.
+        Content = 7,
     }
 }
 
@@ -366,7 +407,8 @@ record! {
     pub struct Composition {
         /// The name of the property that chooses, for [`CompositionKind::Tagged`]; else empty.
         tag: Text,
-        /// First in lists (indexes into schemas); in tags for `Tagged`; in type_switches for `TypeSwitch`.
+        /// First in lists (indexes into schemas); in tags for `Tagged`; in type_switches for `TypeSwitch`; in
+        /// contents for `Content`.
         branches: U32,
         /// How many branches; at most [`MAX_BRANCHES`].
         branch_count: U16,
@@ -487,6 +529,7 @@ codes! {
         Schema = 0, Type = 1, Enum = 2, Const = 3,
         Minimum = 10, ExclusiveMinimum = 11, Maximum = 12, ExclusiveMaximum = 13, MultipleOf = 14,
         MinLength = 20, MaxLength = 21, Pattern = 22, Format = 23, ContentEncoding = 24, ContentMediaType = 25,
+        ContentSchema = 26,
         Properties = 30, Required = 31, AdditionalProperties = 32, MinProperties = 33, MaxProperties = 34,
         PatternProperties = 35, PropertyNames = 36, DependentRequired = 37, DependentSchemas = 38, UnevaluatedProperties = 39,
         Items = 40, PrefixItems = 41, MinItems = 42, MaxItems = 43, UniqueItems = 44, Contains = 45, MinContains = 46,

@@ -161,4 +161,6 @@ sections! {
     XmlFields = 53, xml_fields: XmlField, 1;
     /// Properties of characters in internationalised host names, ascending; empty where no format needs them.
     Idn = 54, idn: IdnRange, 1;
+    /// JSON within strings.
+    Contents = 55, contents: Content, 1;
 }

@@ -5,9 +5,9 @@ use crate::error::OpenError;
 use crate::hash::name_hash;
 use crate::key::property_key;
 use crate::layout::{
-    Composition, CompositionKind, Dependent, Format, IDN_SHIFT, Keyword, LiteralSet, MAX_BRANCHES,
-    NONE, ObjectCheck, PROPERTY_IMPLIED, Property, SCHEMA_ACCEPTS_ALL, STENCIL_LEN, Schema,
-    Stencil, TYPE_ALL, View,
+    Composition, CompositionKind, ContentEncoding, Dependent, Format, IDN_SHIFT, Keyword,
+    LiteralSet, MAX_BRANCHES, NONE, ObjectCheck, PROPERTY_IMPLIED, Property, SCHEMA_ACCEPTS_ALL,
+    STENCIL_LEN, Schema, Stencil, TYPE_ALL, View,
 };
 
 pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
@@ -30,6 +30,7 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
             check.index(class.value.get(), view.char_classes, "class")?;
         }
         check.maybe(string.stencil.get(), view.stencils, "stencil")?;
+        check.that(ContentEncoding::from_code(string.encoding).is_some(), "encoding")?;
         let format = Format::from_code(string.format);
         check.that(format.is_some(), "format")?;
         let idn = format.is_some_and(Format::needs_idn);
@@ -79,6 +80,10 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
         [switch.null, switch.boolean, switch.number, switch.string, switch.array, switch.object]
             .iter()
             .try_for_each(|schema| check.schema(schema.get(), "schema"))
+    })?;
+    check.each("contents", view.contents, |check, content| {
+        check.that(ContentEncoding::from_code(content.encoding).is_some(), "encoding")?;
+        check.schema(content.schema.get(), "schema")
     })?;
     check.each("pattern_properties", view.pattern_properties, |check, pattern| {
         check.index(pattern.automaton.get(), view.automata, "automaton")?;
@@ -173,6 +178,7 @@ fn composition(check: &Check<'_, '_>, composition: &Composition) -> Result<(), O
             )
         }
         Some(CompositionKind::TypeSwitch) => check.index(first, view.type_switches, "type switch"),
+        Some(CompositionKind::Content) => check.index(first, view.contents, "content"),
         Some(kind) => {
             let wanted = match kind {
                 CompositionKind::Not => count == 1,
@@ -267,6 +273,8 @@ fn in_place(view: &View<'_>, schema: usize, mut each: impl FnMut(u32)) {
                     by_type.iter().for_each(|schema| each(schema.get()));
                 }
             }
+            // Another value: what the string encodes.
+            Some(CompositionKind::Content) => {}
             _ => view.lists.get(range).unwrap_or_default().iter().for_each(|i| each(i.value.get())),
         }
     }

@@ -52,7 +52,8 @@ pub(super) fn branch(
     let place = schema.compositions.get().saturating_add(composition);
     let Some(of) = view.compositions.get(place as usize) else { return Branch::NextComposition };
     let wanted = match kind(of) {
-        None => None,
+        // Content is another value.
+        None | Some(CompositionKind::Content) => None,
         Some(CompositionKind::TypeSwitch) => {
             if branch == 0 {
                 type_switch(view, of, start)

@@ -1,12 +1,13 @@
 //! Checks on one scalar: the parts of a schema that need no context.
 
+use super::content;
 use super::format;
 use super::number::{Exact, Number, compare};
 use super::string::code_points;
 use core::cmp::Ordering;
 use portcullis_bundle::layout::{
-    Automaton, CharClass, Decimal, Format, Keyword, LITERAL_FALSE, LITERAL_NULL, LITERAL_TRUE,
-    NONE, NUMBER_INTEGER_BOUNDS, NUMBER_MAX, NUMBER_MAX_EXCLUSIVE, NUMBER_MIN,
+    Automaton, CharClass, ContentEncoding, Decimal, Format, Keyword, LITERAL_FALSE, LITERAL_NULL,
+    LITERAL_TRUE, NONE, NUMBER_INTEGER_BOUNDS, NUMBER_MAX, NUMBER_MAX_EXCLUSIVE, NUMBER_MIN,
     NUMBER_MIN_EXCLUSIVE, SCHEMA_INTEGER_LEXICAL, Schema, StringCheck, TYPE_BOOLEAN, TYPE_FRACTION,
     TYPE_INTEGER, TYPE_NULL, TYPE_STRING, Text, View,
 };
@@ -188,7 +189,9 @@ fn string_check(view: &View<'_>, check: u32, text: &[u8], ascii: bool) -> Result
     if length > check.max_length.get() as usize {
         return Err(Keyword::MaxLength);
     }
-    let rest = check.class_count.get() | check.pattern_count.get() | u16::from(check.format);
+    let rest = check.class_count.get()
+        | check.pattern_count.get()
+        | u16::from(check.format | check.encoding);
     if rest == 0 { Ok(()) } else { content_check(view, check, text) }
 }
 
@@ -209,11 +212,13 @@ fn content_check(view: &View<'_>, check: &StringCheck, text: &[u8]) -> Result<()
     if check.format != 0 {
         let format = Format::from_code(check.format).unwrap_or(Format::None);
         if !format::holds(view, format, text) {
-            return Err(if format == Format::Byte {
-                Keyword::ContentEncoding
-            } else {
-                Keyword::Format
-            });
+            return Err(Keyword::Format);
+        }
+    }
+    if check.encoding != 0 {
+        let encoding = ContentEncoding::from_code(check.encoding).unwrap_or(ContentEncoding::None);
+        if !content::is_encoded(encoding, text) {
+            return Err(Keyword::ContentEncoding);
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! The state between tokens, and what every part of the machine does with it.
 
 use super::check::Value;
+use super::content::Nested;
 use super::digest;
 use super::fault::{Fault, FaultKind};
 use super::frame::{Container, DIGEST, Frame, PLAIN, THREADS, UNIQUE, pointer};
@@ -52,6 +53,10 @@ pub(super) struct Core {
     /// Bits of declared properties from the 65th on.
     pub wide: Vec<u64>,
     pub threads: Threads,
+    /// The machine for JSON within strings, once it was needed.
+    pub content: Option<Box<Nested>>,
+    /// This is that machine.
+    pub nested: bool,
 }
 
 /// Why a token is not accepted.

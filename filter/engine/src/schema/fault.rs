@@ -113,7 +113,6 @@ fn trace<'b>(view: &View<'b>, schema: u32, keyword: Keyword) -> Option<&'b Trace
         Keyword::ExclusiveMaximum => &[Keyword::Maximum, Keyword::Format],
         Keyword::MultipleOf => &[Keyword::Format],
         Keyword::MinLength | Keyword::MaxLength => &[Keyword::Pattern],
-        Keyword::ContentEncoding => &[Keyword::Format],
         Keyword::Contains => &[Keyword::MinContains],
         Keyword::MinContains => &[Keyword::Contains],
         Keyword::If => &[Keyword::Then, Keyword::Else],

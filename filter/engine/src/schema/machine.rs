@@ -166,6 +166,7 @@ impl Validator {
         self.carry.shrink_to(kept);
         self.scratch.clear();
         self.scratch.shrink_to(kept);
+        self.core.content.take_if(|nested| nested.capacity() > kept);
     }
 
     /// Judges the end of the body.
@@ -201,7 +202,7 @@ impl Validator {
 ///
 /// `frames` has a place for every frame that may be open, the root first. Frames are made and changed where
 /// they lie: a copy of one would be a call out of wasm (`memory.copy`).
-fn run<S: ScalarSink>(
+pub(super) fn run<S: ScalarSink>(
     core: &mut Core,
     frames: &mut [Frame],
     scratch: &mut Vec<u8>,

@@ -12,6 +12,7 @@
 mod array;
 mod branches;
 mod check;
+mod content;
 mod core;
 mod digest;
 mod fault;

@@ -284,7 +284,8 @@ fn is_string(view: &View<'_>, schema: &Schema, input: &[u8], start: usize, end: 
                 return false;
             }
             let patterns = check.pattern_count.get();
-            if (patterns | check.class_count.get() | u16::from(check.format)) != 0 {
+            if (patterns | check.class_count.get() | u16::from(check.format | check.encoding)) != 0
+            {
                 let text = input.get(start..end).unwrap_or_default();
                 let sound = if check.format == Format::DateTime as u8 && patterns == 0 {
                     date::date_time(text)
@@ -297,7 +298,7 @@ fn is_string(view: &View<'_>, schema: &Schema, input: &[u8], start: usize, end: 
                 } else {
                     false
                 };
-                if !sound || check.class_count.get() != 0 {
+                if !sound || check.class_count.get() | u16::from(check.encoding) != 0 {
                     return false;
                 }
             }

@@ -716,12 +716,19 @@ impl Core {
         for (place, composition) in compositions(view, schema) {
             self.step(1 + usize::from(composition.branch_count.get()))?;
             let refused = Some((keyword(composition), schema_index));
+            if kind(composition) == Some(CompositionKind::Content) {
+                let Start::Scalar(Value::String(text, _)) = start else { continue };
+                match self.content(view, composition.branches.get(), text)? {
+                    Some(keyword) => return Ok(Some((keyword, schema_index))),
+                    None => continue,
+                }
+            }
             let threads = &self.threads;
             let accepts = |schema: &u32| threads.outcome(first, *schema).is_none();
             let mut branches =
                 list(view, composition.branches.get(), composition.branch_count.get());
             let failure = match kind(composition) {
-                None => refused,
+                None | Some(CompositionKind::Content) => refused,
                 Some(CompositionKind::AllOf) => branches.find_map(|s| threads.outcome(first, s)),
                 Some(CompositionKind::AnyOf) => {
                     if branches.any(|s| accepts(&s)) {

@@ -65,6 +65,7 @@ impl Program {
             char_ranges: &s.char_ranges,
             traces: &s.traces,
             idn: &s.idn,
+            contents: &s.contents,
             ..View::default()
         }
     }
@@ -194,7 +195,8 @@ impl Program {
             pattern_count: (automata.len() as u16).into(),
             class_count: 0.into(),
             format: format.code(),
-            reserved: [0; 3],
+            encoding: 0,
+            reserved: [0; 2],
             stencil: NONE.into(),
         };
         self.sections.string_checks.push(check);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use policy_compiler::bare::{SchemaOptions, SchemaOutput, compile_schema};
 use policy_compiler::diag::Severity;
-use policy_compiler::ir::{Dialect, Formats, Strictness, Unsupported};
+use policy_compiler::ir::{Contents, Dialect, Formats, Strictness, Unsupported};
 use policy_compiler::source::{FileSystem, Mapping, Sources};
 use portcullis_engine::schema::{FaultKind, Limits, NoSink, Validator};
 use serde::Deserialize;
@@ -222,6 +222,8 @@ fn compile(suite: &Path, name: &str, draft: Draft, schema: &str) -> SchemaOutput
     let formats = if asserted { Formats::Assert } else { Formats::Annotate };
     let strictness = Strictness {
         formats,
+        // The suite has content as annotations (2020-12 validation, section 8.2).
+        content: Contents::Annotate,
         unsupported_patterns: Unsupported::NotEnforced,
         ..Strictness::default()
     };

@@ -165,6 +165,7 @@ impl<'m> Lowering<'m> {
         if part.max_length.is_some() {
             node.traces.extend(max_at.map(|at| (Keyword::MaxLength, at)));
         }
+        self.contents(goal, node, &mut part, schemas);
         if self.settings(goal).formats == Formats::Assert {
             for schema in schemas {
                 let Some(written) = &schema.string.format else { continue };
@@ -186,7 +187,7 @@ impl<'m> Lowering<'m> {
     }
 
     /// Adds a node that applies to the same value, for what one record cannot hold twice.
-    fn beside(&mut self, node: &mut Node, beside: Node) {
+    pub(super) fn beside(&mut self, node: &mut Node, beside: Node) {
         let beside = self.push(beside);
         let all_of = |c: &&mut Composition| c.keyword == Keyword::AllOf;
         if let Some(Composition { branches: Branches::Plain(_, nodes), .. }) =

@@ -6,6 +6,7 @@
 //! compositions, which the engine runs side by side.
 
 mod base;
+mod content;
 mod facts;
 mod goal;
 mod keywords;
@@ -25,7 +26,9 @@ pub use write::{write_nodes, write_patterns};
 
 use super::pattern::Patterns;
 use super::text_value::{Manner, Parts, TextValues};
-use crate::ir::{Action, Formats, Model, OneOf, SchemaId, Strictness, TextNumbers, Unsupported};
+use crate::ir::{
+    Action, Contents, Formats, Model, OneOf, SchemaId, Strictness, TextNumbers, Unsupported,
+};
 use crate::report::Recorder;
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -36,6 +39,8 @@ pub struct Profile {
     pub read_only: Action,
     /// Whether formats are asserted.
     pub formats: Formats,
+    /// Whether what strings encode is judged.
+    pub content: ContentDepth,
     /// What `oneOf` means.
     pub one_of: OneOf,
     /// What becomes of a pattern that cannot be built.
@@ -50,11 +55,26 @@ impl Profile {
         Profile {
             read_only: strictness.read_only_in_requests,
             formats: strictness.formats,
+            content: match strictness.content {
+                Contents::Assert => ContentDepth::Judged,
+                Contents::Annotate => ContentDepth::Annotated,
+            },
             one_of: strictness.one_of,
             patterns: strictness.unsupported_patterns,
             lenient_text: strictness.text_numbers == TextNumbers::Lenient,
         }
     }
+}
+
+/// Whether what strings encode is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentDepth {
+    /// It is.
+    Judged,
+    /// Not by the policy.
+    Annotated,
+    /// Not here, within what a string encodes.
+    Within,
 }
 
 /// Lowers goals to nodes.

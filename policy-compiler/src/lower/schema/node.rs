@@ -1,7 +1,7 @@
 //! The graph that schemas are lowered to: one node per schema record, children by id.
 
 use crate::ir::{Decimal, Origin};
-use portcullis_bundle::layout::{CompositionKind, Format, Keyword, TYPE_ALL};
+use portcullis_bundle::layout::{CompositionKind, ContentEncoding, Format, Keyword, TYPE_ALL};
 
 /// Index of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,6 +41,7 @@ pub struct StringPart {
     /// Indexes of character classes.
     pub classes: Vec<u32>,
     pub format: Option<Format>,
+    pub encoding: Option<ContentEncoding>,
 }
 
 /// One bound of a number.
@@ -124,6 +125,8 @@ pub enum Branches {
     Plain(CompositionKind, Vec<NodeId>),
     /// By the value of a string property, values ascending by bytes.
     Tagged(String, Vec<(String, NodeId)>),
+    /// What a string encodes, which is JSON.
+    Content(ContentEncoding, NodeId),
     /// By type: null, boolean, number, string, array, object.
     Types([NodeId; 6]),
 }
@@ -163,6 +166,7 @@ impl Node {
             match &mut composition.branches {
                 Branches::Plain(_, nodes) => nodes.iter_mut().for_each(&mut each),
                 Branches::Tagged(_, tags) => tags.iter_mut().for_each(|(_, node)| each(node)),
+                Branches::Content(_, node) => each(node),
                 Branches::Types(nodes) => nodes.iter_mut().for_each(&mut each),
             }
         }

@@ -1,6 +1,7 @@
 //! What becomes of each keyword, for the report.
 
 use super::Lowering;
+use super::content::content_outcome;
 use super::goal::Goal;
 use super::keywords::{children, keywords};
 use super::node::Branches;
@@ -13,11 +14,11 @@ use portcullis_bundle::layout::{CompositionKind, Format};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-type Outcome = (Status, Cow<'static, str>);
+pub(super) type Outcome = (Status, Cow<'static, str>);
 
-const ENFORCED: Outcome = (Status::Enforced, Cow::Borrowed(""));
+pub(super) const ENFORCED: Outcome = (Status::Enforced, Cow::Borrowed(""));
 
-fn not_enforced(reason: impl Into<Cow<'static, str>>) -> Outcome {
+pub(super) fn not_enforced(reason: impl Into<Cow<'static, str>>) -> Outcome {
     (Status::NotEnforced, reason.into())
 }
 
@@ -123,7 +124,7 @@ impl Lowering<'_> {
             }
             "format" => format_outcome(settings.formats, schema),
             "contentEncoding" | "contentMediaType" | "contentSchema" => {
-                not_enforced("an annotation: the content of strings is not decoded")
+                content_outcome(settings.content, schema, keyword)
             }
             "unevaluatedItems" => not_enforced("`unevaluatedItems` is not supported yet"),
             "unevaluatedProperties" => {

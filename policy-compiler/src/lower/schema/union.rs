@@ -394,7 +394,7 @@ impl<'m> Lowering<'m> {
         let mut harmless = true;
         for composition in &mut node.compositions {
             match &mut composition.branches {
-                Branches::Tagged(..) => {}
+                Branches::Tagged(..) | Branches::Content(..) => {}
                 Branches::Types(nodes) => nodes[0] = super::node::ANY,
                 Branches::Plain(..) => harmless = false,
             }

@@ -111,7 +111,8 @@ fn string(tables: &mut Tables<'_>, part: &StringPart, patterns: &Patterns) -> u3
         pattern_count: (part.patterns.len() as u16).into(),
         class_count: (part.classes.len() as u16).into(),
         format: part.format.map_or(0, layout::Format::code),
-        reserved: [0; 3],
+        encoding: part.encoding.map_or(0, layout::ContentEncoding::code),
+        reserved: [0; 2],
         stencil: stencil.unwrap_or(NONE).into(),
     };
     tables.intern(2, |sections| &mut sections.string_checks, record)
@@ -124,7 +125,8 @@ fn stencil(part: &StringPart, patterns: &Patterns) -> Option<layout::Stencil> {
         Some(layout::Format::Uuid) => Some(Places::of_uuid()),
         Some(_) => return None,
     };
-    if part.patterns.is_empty() && part.classes.is_empty() && uuid.is_none() {
+    let placeless = part.patterns.is_empty() && part.classes.is_empty() && uuid.is_none();
+    if placeless || part.encoding.is_some() {
         return None;
     }
     let mut places = Places::between(part.min_length, part.max_length)?;
@@ -363,6 +365,12 @@ fn compositions(tables: &mut Tables<'_>, compositions: &[Composition]) -> u32 {
                     tables.sections.tags.push(layout::Tag { value, schema: node.0.into() });
                 }
                 (CompositionKind::Tagged, first, tags.len())
+            }
+            Branches::Content(encoding, node) => {
+                let (schema, encoding) = (node.0.into(), encoding.code());
+                let content = layout::Content { schema, encoding, reserved: [0; 3] };
+                let index = tables.intern(8, |sections| &mut sections.contents, content);
+                (CompositionKind::Content, index, 0)
             }
             Branches::Types(nodes) => {
                 let [null, boolean, number, string, array, object] = nodes.map(|n| n.0.into());

@@ -4,7 +4,9 @@
 //! In: a text, valid UTF-8. Out: whether it has the format. Nothing is allocated, and the work is linear in
 //! the text, with fixed bounds where a grammar nests.
 
-mod base64;
+pub(super) mod base16;
+pub(super) mod base32;
+pub(super) mod base64;
 mod class;
 pub(super) mod date;
 mod decimal;
@@ -15,6 +17,7 @@ mod idna;
 mod ip;
 mod local;
 mod media_range;
+pub(super) mod mime;
 mod pointer;
 mod punycode;
 mod regex;
