@@ -121,7 +121,7 @@ fn tables() -> String {
     record::<XmlElement>(out);
     record::<XmlField>(out);
     record::<IdnRange>(out);
-    record::<Content>(out);
+    record::<StringContent>(out);
     out.push_str("## Codes\n\n");
     codes::<Mode>(out);
     codes::<Action>(out);

@@ -101,7 +101,7 @@ codes! {
 
 record! {
     /// JSON within a string.
-    pub struct Content {
+    pub struct StringContent {
         /// The schema that the JSON must satisfy.
         schema: U32,
         /// A [`ContentEncoding`] code: how the string encodes it.

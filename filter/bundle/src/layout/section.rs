@@ -162,5 +162,5 @@ sections! {
     /// Properties of characters in internationalised host names, ascending; empty where no format needs them.
     Idn = 54, idn: IdnRange, 1;
     /// JSON within strings.
-    Contents = 55, contents: Content, 1;
+    Contents = 55, contents: StringContent, 1;
 }

@@ -10,7 +10,7 @@ use super::format::{base16, base32, base64, mime};
 use super::frame::Frame;
 use super::machine::run;
 use super::sink::NoSink;
-use portcullis_bundle::layout::{Content, ContentEncoding, Keyword, NONE, View};
+use portcullis_bundle::layout::{ContentEncoding, Keyword, NONE, StringContent, View};
 
 /// Decoded bytes that cost a step.
 const BYTES_PER_STEP: usize = 16;
@@ -95,7 +95,7 @@ impl Core {
     fn run_nested(
         &mut self,
         view: &View<'_>,
-        of: &Content,
+        of: &StringContent,
         encoding: ContentEncoding,
         text: &[u8],
         nested: &mut Nested,

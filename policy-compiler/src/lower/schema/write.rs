@@ -368,7 +368,7 @@ fn compositions(tables: &mut Tables<'_>, compositions: &[Composition]) -> u32 {
             }
             Branches::Content(encoding, node) => {
                 let (schema, encoding) = (node.0.into(), encoding.code());
-                let content = layout::Content { schema, encoding, reserved: [0; 3] };
+                let content = layout::StringContent { schema, encoding, reserved: [0; 3] };
                 let index = tables.intern(8, |sections| &mut sections.contents, content);
                 (CompositionKind::Content, index, 0)
             }
