@@ -212,7 +212,8 @@ fn examples_are_held_to_their_schemas() {
     assert!(told.contains("1 agree, 0 violate"), "{told}");
     std::fs::write(folder.join("api.yaml"), example("too long")).unwrap();
     let told = refused(&folder, "check-examples api.yaml");
-    for part in ["api.yaml:10:13", "`/name` is refused by `maxLength` at api.yaml:15", "1 violate"] {
+    for part in ["api.yaml:10:13", "`/name` is refused by `maxLength` at api.yaml:15", "1 violate"]
+    {
         assert!(told.contains(part), "{part} in {told}");
     }
     let policy = "version: 1\nname: p\nmode: monitor\napis: [{ name: a, documents: [api.yaml] }]\n";

@@ -11,6 +11,8 @@ mod body;
 #[cfg(not(target_arch = "wasm32"))]
 mod cuts;
 mod head;
+#[cfg(not(target_arch = "wasm32"))]
+mod kinds;
 mod parameters;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,6 +1,7 @@
 //! Bundles built by hand, for tests that want one behaviour and no compiler.
 #![allow(dead_code, clippy::unwrap_used, reason = "shared by tests that each use a part")]
 
+pub mod bodies;
 pub mod everything;
 
 use portcullis_bundle::layout::*;
