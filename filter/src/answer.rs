@@ -59,6 +59,9 @@ pub fn answer(host: &impl Host, view: &View<'_>, decision: &Decision, asked: Ask
         body = serde_json::to_vec(&problem).unwrap_or_default();
         headers.push(("content-type", "application/problem+json"));
     }
+    if let Some(challenge) = decision.challenge(view) {
+        headers.push(("www-authenticate", challenge));
+    }
     if let Some(allow) = &decision.allow {
         headers.push(("allow", allow));
     }
@@ -89,6 +92,7 @@ fn title(code: FindingCode) -> &'static str {
         FindingCode::MethodUndeclared => "Method not allowed",
         FindingCode::PathAmbiguous | FindingCode::PathMalformed => "Path refused",
         FindingCode::PathTooLong => "Path too long",
+        FindingCode::CredentialMissing | FindingCode::CredentialMalformed => "Unauthorized",
         FindingCode::ParameterMissing => "Parameter missing",
         FindingCode::ParameterInvalid
         | FindingCode::ParameterUndeclared

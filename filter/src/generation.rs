@@ -3,6 +3,7 @@
 
 use crate::config::Settings;
 use portcullis_bundle::Bundle;
+use portcullis_bundle::layout::SchemeKind;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
@@ -23,6 +24,8 @@ pub struct Generation {
     pub content_hash: [u8; 32],
     /// Whether the bundle permits break-glass.
     pub break_glass: bool,
+    /// Whether an operation asks for a client certificate.
+    pub asks_certificate: bool,
     /// Whether the epoch is recorded as served.
     pub recorded: Cell<bool>,
 }
@@ -35,6 +38,11 @@ impl Generation {
             epoch: bundle.header().epoch.get(),
             content_hash: bundle.header().content_hash,
             break_glass: policy.is_some_and(|policy| policy.break_glass == 1),
+            asks_certificate: bundle
+                .view()
+                .security_schemes
+                .iter()
+                .any(|scheme| scheme.kind == SchemeKind::MutualTls.code()),
             bundle: RefCell::new(Some(bundle)),
             settings,
             recorded: Cell::new(false),

@@ -1,6 +1,7 @@
 //! Where a finding stands, as logs and answers say it. Names are the documents' own, never the client's.
 
 use portcullis_bundle::layout::{Location, View};
+use portcullis_engine::describe::credential_place;
 use portcullis_engine::finding::Position;
 use serde::Serialize;
 
@@ -28,6 +29,12 @@ impl<'a> Place<'a> {
         match position {
             Position::Message => Place::default(),
             Position::Path => part(Location::Path.name()),
+            Position::Credential(scheme) => match credential_place(view, *scheme) {
+                Some((part, name)) => {
+                    Place { part: Some(part), name: Some(name), ..Place::default() }
+                }
+                None => Place::default(),
+            },
             Position::UndeclaredParameter => part(Location::Query.name()),
             Position::Header(name) => Place { name: Some(name), ..part(Location::Header.name()) },
             Position::Parameter { location, parameter } => {

@@ -41,6 +41,8 @@ pub struct Seen {
     pub configuration: Vec<u8>,
     /// `xds.node.metadata.portcullis`.
     pub node: Option<Vec<u8>>,
+    /// Whether the client presented a certificate, if the host knows.
+    pub certificate: Option<bool>,
     /// Serialised request headers; `None` fails the call.
     pub headers: Option<Vec<u8>>,
     /// The body that the host shows now.
@@ -132,6 +134,9 @@ impl Host for FakeHost {
         match path {
             ["plugin_name" | "plugin_root_id"] => Some(b"portcullis".to_vec()),
             ["xds", "node", "metadata", "portcullis"] => self.seen.borrow().node.clone(),
+            ["connection", "mtls"] => {
+                self.seen.borrow().certificate.map(|there| vec![there.into()])
+            }
             _ => None,
         }
     }
@@ -315,6 +320,35 @@ pub fn sections(mode: Mode) -> Sections {
 /// A signed bundle.
 pub fn bundle(mode: Mode, identity: &Identity) -> Vec<u8> {
     signed(&sections(mode), identity)
+}
+
+/// The sections of a bundle whose GET asks for a credential of a kind.
+pub fn secured(kind: SchemeKind) -> Sections {
+    let mut sections = sections(Mode::Enforce);
+    let mut text = |text: &str| {
+        let offset = sections.strings.len() as u32;
+        sections.strings.extend_from_slice(text.as_bytes());
+        Text { offset: offset.into(), len: (text.len() as u32).into() }
+    };
+    let (name, challenge) = (text("bearer"), text("Bearer realm=\"bank\""));
+    sections.security_schemes.push(SecurityScheme {
+        name,
+        origin: 0.into(),
+        schema: NONE.into(),
+        kind: kind.code(),
+        location: Location::Header.code(),
+        reserved: 0.into(),
+    });
+    let requirement = SecurityRequirement { schemes: 1.into(), origin: 0.into() };
+    sections.security_requirements.push(requirement);
+    sections.securities.push(Security {
+        scheme_count: 1.into(),
+        requirement_count: 1.into(),
+        challenge,
+        action: Action::Block.code(),
+        ..Security::new_zeroed()
+    });
+    sections
 }
 
 /// A signed bundle of other sections.

@@ -68,6 +68,7 @@ fn tables() -> String {
         include_str!("../src/layout/mod.rs"),
         include_str!("../src/layout/header.rs"),
         include_str!("../src/layout/route.rs"),
+        include_str!("../src/layout/security.rs"),
         include_str!("../src/layout/schema.rs"),
         include_str!("../src/layout/xml.rs"),
     ] {
@@ -97,6 +98,10 @@ fn tables() -> String {
     record::<TextField>(out);
     record::<MediaType>(out);
     record::<BodyPart>(out);
+    out.push_str("## Records: security\n\n");
+    record::<SecurityScheme>(out);
+    record::<SecurityRequirement>(out);
+    record::<Security>(out);
     out.push_str("## Records: the schema program\n\n");
     record::<Schema>(out);
     record::<StringCheck>(out);
@@ -131,6 +136,7 @@ fn tables() -> String {
     codes::<Style>(out);
     codes::<BodyKind>(out);
     codes::<Content>(out);
+    codes::<SchemeKind>(out);
     codes::<Format>(out);
     codes::<ContentEncoding>(out);
     codes::<CompositionKind>(out);

@@ -34,6 +34,24 @@ fn least() -> Sections {
     }
 }
 
+/// An operation that asks for one credential.
+fn secure(sections: &mut Sections, set: impl FnOnce(&mut Security)) {
+    sections.apis.push(Api::new_zeroed());
+    sections.operations.push(Operation::new_zeroed());
+    let schema = NONE.into();
+    let scheme = SecurityScheme { schema, origin: NONE.into(), ..SecurityScheme::new_zeroed() };
+    sections.security_schemes.push(scheme);
+    let (schemes, origin) = (1.into(), NONE.into());
+    sections.security_requirements.push(SecurityRequirement { schemes, origin });
+    sections.operations[0].origin = NONE.into();
+    sections.operations[0].body_origin = NONE.into();
+    let mut security = Security::new_zeroed();
+    security.scheme_count = 1.into();
+    security.requirement_count = 1.into();
+    set(&mut security);
+    sections.securities.push(security);
+}
+
 fn public_key() -> [u8; 32] {
     *ed25519_dalek::SigningKey::from_bytes(&SEED).verifying_key().as_bytes()
 }
@@ -143,7 +161,19 @@ fn activation_looks_at_time_epoch_and_audience() {
 #[test]
 fn records_that_do_not_hold_are_named() {
     type Break = fn(&mut Sections);
-    let broken: [(&str, Break); 11] = [
+    let broken: [(&str, Break); 17] = [
+        ("securities", |s| secure(s, |security| security.requirement_count = 0.into())),
+        ("securities", |s| secure(s, |security| security.scheme_count = 2.into())),
+        ("securities", |s| secure(s, |security| security.action = 9)),
+        ("securities", |s| secure(s, |security| security.operation = 1.into())),
+        ("securities", |s| {
+            secure(s, |_| {});
+            s.securities.push(s.securities[0]);
+        }),
+        ("securities", |s| {
+            secure(s, |_| {});
+            s.security_requirements[0].schemes = 2.into();
+        }),
         ("policy", |s| s.policy[0].root = 9.into()),
         ("policy", |s| s.policy.clear()),
         ("nodes", |s| s.nodes[0].wildcard = 0.into()),
@@ -175,6 +205,10 @@ fn records_that_do_not_hold_are_named() {
             s.documents.push(Document { name, ..Document::new_zeroed() });
         }),
     ];
+    let mut sound = least();
+    secure(&mut sound, |_| {});
+    let bytes = write(&sound, &Identity::default()).unwrap();
+    assert!(Bundle::open(bytes, &Trust { allow_unsigned: true, ..Trust::default() }).is_ok());
     for (section, break_it) in broken {
         let mut sections = least();
         break_it(&mut sections);

@@ -5,7 +5,8 @@
 
 use crate::decision::Decision;
 use crate::finding::{Finding, FindingCode, Position};
-use portcullis_bundle::layout::{Keyword, View};
+use crate::security;
+use portcullis_bundle::layout::{Keyword, Location, SchemeKind, View};
 
 /// A decision with the operation's names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +71,13 @@ impl Decision {
             findings: self.findings.iter().map(|finding| finding.describe(view)).collect(),
         }
     }
+
+    /// For 401: the value of `WWW-Authenticate` (RFC 9110, section 11.6.1), by the bundle that made
+    /// the decision.
+    pub fn challenge<'b>(&self, view: &View<'b>) -> Option<&'b str> {
+        let operation = self.operation.filter(|_| self.status == 401)?;
+        security::of(view, operation).map(|security| view.text(security.challenge))
+    }
 }
 
 impl Finding {
@@ -83,6 +91,10 @@ impl Finding {
                 let name = parameter.map_or("", |parameter| view.text(parameter.name));
                 (location.name(), name.to_owned())
             }
+            Position::Credential(scheme) => match credential_place(view, *scheme) {
+                Some((part, name)) => (part, name.to_owned()),
+                None => ("message", String::new()),
+            },
             Position::UndeclaredParameter => ("query", "*".to_owned()),
             Position::Header(name) => ("header", (*name).to_owned()),
             Position::Body { pointer, .. } => ("body", pointer.clone()),
@@ -114,6 +126,21 @@ impl core::fmt::Display for FindingDescription<'_> {
             write!(f, ", {}:{}", source.document, source.line)?;
         }
         Ok(())
+    }
+}
+
+/// Where the credential of a security scheme is sent: `header`, `query` or `cookie`, and the name there.
+/// `None` for what is no part of the message.
+pub fn credential_place<'b>(view: &View<'b>, scheme: u32) -> Option<(&'static str, &'b str)> {
+    let scheme = view.security_schemes.get(scheme as usize)?;
+    match SchemeKind::from_code(scheme.kind)? {
+        SchemeKind::ApiKey => {
+            Some((Location::from_code(scheme.location)?.name(), view.text(scheme.name)))
+        }
+        SchemeKind::Basic | SchemeKind::Bearer | SchemeKind::Http => {
+            Some((Location::Header.name(), "authorization"))
+        }
+        SchemeKind::MutualTls | SchemeKind::Undefined => None,
     }
 }
 

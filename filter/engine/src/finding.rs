@@ -53,6 +53,10 @@ findings! {
     PathMalformed = "path-malformed", 400;
     /// The path is longer than the policy allows.
     PathTooLong = "path-too-long", 414;
+    /// No alternative of the operation's security requirements finds its credentials.
+    CredentialMissing = "credential-missing", 401;
+    /// A credential does not have the form of its scheme, or is sent twice.
+    CredentialMalformed = "credential-malformed", 401;
     /// A required parameter is absent.
     ParameterMissing = "parameter-missing", 400;
     /// A parameter's value does not satisfy its schema.
@@ -125,6 +129,8 @@ pub enum Position {
         /// Index into the bundle's parameters.
         parameter: u32,
     },
+    /// A credential: the security scheme of this index into the bundle's says where it is sent.
+    Credential(u32),
     /// A query parameter that is not declared: its name is the client's and is not kept.
     UndeclaredParameter,
     /// A header field of the message, by its well-known name.

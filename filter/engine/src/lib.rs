@@ -28,4 +28,5 @@ mod params;
 mod percent;
 mod route;
 pub mod schema;
+mod security;
 mod xml;

@@ -52,17 +52,58 @@ fn bundle() -> Bundle {
     let json = [("application/json", object, BodyKind::Json)];
     builder.operation("GET", "/v1/accounts/{account}/list", &parameters, &[], |_| {});
     builder.operation("POST", "/v1/accounts/{account}/list", &parameters, &json, |_| {});
+    secure(&mut builder);
     builder.build()
+}
+
+/// The operations take a JWT in `Authorization`, or a key in a cookie.
+fn secure(builder: &mut Builder) {
+    let text = builder.string(1, 40);
+    let header = builder.object(&[("alg", text, true)], SCHEMA_ANY);
+    let schemes = [
+        (SchemeKind::Bearer, "bearer", header, Location::Header),
+        (SchemeKind::Basic, "basic", NONE, Location::Header),
+        (SchemeKind::ApiKey, "session", NONE, Location::Cookie),
+    ];
+    for (kind, name, schema, location) in schemes {
+        let name = builder.text(name);
+        builder.sections.security_schemes.push(SecurityScheme {
+            name,
+            origin: NONE.into(),
+            schema: schema.into(),
+            kind: kind.code(),
+            location: location.code(),
+            reserved: 0.into(),
+        });
+    }
+    let requirement = SecurityRequirement { schemes: 5.into(), origin: NONE.into() };
+    builder.sections.security_requirements.push(requirement);
+    for operation in 0..2u32 {
+        builder.sections.securities.push(Security {
+            operation: operation.into(),
+            schemes: 0.into(),
+            scheme_count: 3.into(),
+            requirements: 0.into(),
+            requirement_count: 1.into(),
+            challenge: Text { offset: 0.into(), len: 0.into() },
+            action: Action::Block.code(),
+            reserved: [0; 3],
+        });
+    }
 }
 
 fn judge(exchange: &mut Exchange, bundle: &Bundle, method: &str, body: &[&str]) -> Verdict {
     let view = bundle.view();
-    let headers: [(&[u8], &[u8]); 5] = [
+    let headers: [(&[u8], &[u8]); 6] = [
         (b":method", method.as_bytes()),
         (b"x-request-id", b"4f6b"),
         (b"cookie", b"a=b; session=0123456789"),
         (b"content-type", b"application/json; charset=utf-8"),
         (b"accept", b"*/*"),
+        (
+            b"authorization",
+            b"Bearer eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSJ9.c2ln",
+        ),
     ];
     let head = RequestHead {
         method: method.as_bytes(),

@@ -92,6 +92,7 @@ impl<H: Host> Http<H> {
         let conditions = Conditions {
             force_monitor: self.forced,
             bodies_unheld: !generation.settings.hold_headers,
+            mutual_tls: if generation.asks_certificate { self.has_certificate() } else { None },
         };
         let head = RequestHead {
             method: seen.method,
@@ -163,6 +164,12 @@ impl<H: Host> Http<H> {
             self.vm.metrics().count(Outcome::Undecided);
         }
         self.forget();
+    }
+
+    /// Whether the client presented a certificate: Envoy's `connection.mtls`, a boolean of one byte.
+    fn has_certificate(&self) -> Option<bool> {
+        let value = self.vm.host.property(&["connection", "mtls"])?;
+        value.first().map(|byte| *byte != 0)
     }
 
     fn undecided(&self) -> bool {

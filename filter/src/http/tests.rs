@@ -2,10 +2,12 @@
 
 use super::{Http, PASS, VERDICT};
 use crate::root::Root;
-use crate::testing::{Answered, FakeHost, bundle, configuration, fields, sections, signed};
+use crate::testing::{
+    Answered, FakeHost, bundle, configuration, fields, sections, secured, signed,
+};
 use crate::vm::Vm;
 use portcullis_bundle::Identity;
-use portcullis_bundle::layout::{AnswerDetails, AnswerStyle, Mode, NONE};
+use portcullis_bundle::layout::{AnswerDetails, AnswerStyle, Mode, NONE, SchemeKind};
 use proxy_wasm::types::Action;
 use std::rc::Rc;
 
@@ -362,6 +364,41 @@ fn findings_are_logged_without_paths_and_values() {
     assert_eq!(line["operation"], "00000000000000ab");
     assert_eq!(line["request_id"], std::str::from_utf8(ID).unwrap());
     assert!(!line.to_string().contains("secret") && !line.to_string().contains("nope"));
+}
+
+#[test]
+fn a_refusal_for_want_of_credentials_carries_a_challenge() {
+    let identity = Identity { epoch: 1, ..Identity::default() };
+    let bundle = signed(&secured(SchemeKind::Bearer), &identity);
+    let proxy = Proxy::new(configuration(&bundle, ""));
+    let challenge = |headers: &[(&str, &[u8])]| {
+        let answer = proxy.get("/ping", headers).answer?;
+        assert_eq!((answer.status, answer.body.contains("Unauthorized")), (401, true));
+        let fields = answer.headers.iter().filter(|(name, _)| name == "www-authenticate");
+        Some(fields.map(|(_, value)| value.clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(challenge(&[]).unwrap(), ["Bearer realm=\"bank\""]);
+    assert_eq!(challenge(&[("authorization", b"Bearer s3cret t0ken")]).unwrap().len(), 1);
+    assert_eq!(challenge(&[("authorization", b"Bearer s3cret")]), None);
+    let lines = proxy.host.lines();
+    let line = lines.iter().find(|line| line["code"] == "credential-malformed").unwrap();
+    assert_eq!((&line["in"], &line["name"]), (&"header".into(), &"authorization".into()));
+    assert!(!lines.iter().any(|line| line.to_string().contains("s3cret")));
+    let other = proxy.get("/nowhere", &[]).answer.unwrap();
+    assert!(other.headers.iter().all(|(name, _)| name != "www-authenticate"));
+}
+
+#[test]
+fn a_certificate_is_a_fact_of_the_connection() {
+    let identity = Identity { epoch: 1, ..Identity::default() };
+    let bundle = signed(&secured(SchemeKind::MutualTls), &identity);
+    let proxy = Proxy::new(configuration(&bundle, ""));
+    for (certificate, expected) in [(None, Some(401)), (Some(false), Some(401)), (Some(true), None)]
+    {
+        proxy.host.seen.borrow_mut().certificate = certificate;
+        let outcome = proxy.get("/ping", &[("x-forwarded-client-cert", b"Hash=0")]);
+        assert_eq!(status(&outcome), expected, "{certificate:?}");
+    }
 }
 
 #[test]

@@ -226,7 +226,7 @@ fn findings(log: &str) -> impl Iterator<Item = Value> {
 /// Prints the medians with and without the filter, asked in turns over kept connections.
 fn latency(binary: &Path, gateway: &Envoy, upstream: SocketAddr) -> Result<()> {
     let plain = Envoy::start(binary, &Bootstrap::to(upstream))?;
-    let request = Request::get(SAMPLE_PATH);
+    let request = Request::get(SAMPLE_PATH).header("authorization", "Bearer demo-access-token");
     let mut connections =
         [Connection::open(plain.address())?, Connection::open(gateway.address())?];
     let mut times = [Vec::new(), Vec::new()];
@@ -251,10 +251,11 @@ fn latency(binary: &Path, gateway: &Envoy, upstream: SocketAddr) -> Result<()> {
 }
 
 fn stay(gateway: &Envoy) {
+    let token = "-H 'authorization: Bearer demo-access-token'";
     let address = gateway.address();
     println!("\nthe gateway stays up; try:");
-    println!("  curl -i 'http://{address}/open-banking/v3/accounts'");
-    println!("  curl -i 'http://{address}/open-banking/v3/accounts?page-size=501'");
+    println!("  curl -i 'http://{address}/open-banking/v3/accounts' {token}");
+    println!("  curl -i 'http://{address}/open-banking/v3/accounts?page-size=501' {token}");
     println!("  curl http://{}/stats?filter=portcullis", gateway.admin());
     println!("end it with Ctrl-C");
     loop {

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 pub struct Explain {
     /// The bundle; its signature is not checked (`portcullis verify` does)
     bundle: PathBuf,
-    /// The request: HTTP/1.1 as it goes over the wire, or JSON with method, path, authority, headers, and body, json or hex
+    /// The request: HTTP/1.1 as it goes over the wire, or JSON with method, path, authority, headers, mutual_tls, and body, json or hex
     request: PathBuf,
     /// The folder that the documents' names are relative to, to show the lines that decided
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -39,9 +39,10 @@ pub fn run(options: &Explain) -> Result<ExitCode, CliError> {
     let view = bundle.view();
     let decision = judge(&view, &request);
     let told = decision.describe(&view);
+    let challenge = decision.challenge(&view);
     match options.format {
-        Format::Text => print_text(&told, &decision, &options.documents),
-        Format::Json => print_json(&told, &decision),
+        Format::Text => print_text(&told, &decision, challenge, &options.documents),
+        Format::Json => print_json(&told, &decision, challenge),
     }
     Ok(if decision.verdict == Verdict::Block { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -60,8 +61,9 @@ fn judge(view: &View<'_>, request: &Request) -> Decision {
         headers: &headers,
         end_of_stream: request.body.is_none(),
     };
+    let conditions = Conditions { mutual_tls: request.mutual_tls, ..Conditions::default() };
     let mut exchange = Exchange::default();
-    let mut progress = exchange.on_headers(view, &head, Conditions::default());
+    let mut progress = exchange.on_headers(view, &head, conditions);
     if let (Progress::Body { .. }, Some(body)) = (&progress, &request.body) {
         progress = exchange.on_body(view, body);
     }
@@ -74,7 +76,12 @@ fn judge(view: &View<'_>, request: &Request) -> Decision {
     }
 }
 
-fn print_text(told: &Description<'_>, decision: &Decision, documents: &Path) {
+fn print_text(
+    told: &Description<'_>,
+    decision: &Decision,
+    challenge: Option<&str>,
+    documents: &Path,
+) {
     match decision.status {
         0 => println!("verdict: {}", told.verdict),
         status => println!("verdict: {} ({status})", told.verdict),
@@ -88,6 +95,9 @@ fn print_text(told: &Description<'_>, decision: &Decision, documents: &Path) {
     }
     if let Some(allow) = &decision.allow {
         println!("allow: {allow}");
+    }
+    if let Some(challenge) = challenge {
+        println!("www-authenticate: {challenge}");
     }
     for finding in &told.findings {
         println!("\n{}", finding.code.name());
@@ -119,7 +129,7 @@ fn print_source(source: &Source<'_>, documents: &Path) {
     }
 }
 
-fn print_json(told: &Description<'_>, decision: &Decision) {
+fn print_json(told: &Description<'_>, decision: &Decision, challenge: Option<&str>) {
     let findings: Vec<_> = told
         .findings
         .iter()
@@ -154,6 +164,7 @@ fn print_json(told: &Description<'_>, decision: &Decision) {
             "status": (decision.status != 0).then_some(decision.status),
             "operation": operation,
             "allow": decision.allow,
+            "www_authenticate": challenge,
             "findings": findings,
         })
     );

@@ -12,6 +12,8 @@ pub struct Request {
     /// Names in lower case.
     pub headers: Vec<(Vec<u8>, Vec<u8>)>,
     pub body: Option<Vec<u8>>,
+    /// Whether the client presents a certificate; only JSON can say so.
+    pub mutual_tls: Option<bool>,
 }
 
 /// Reads a request: JSON where the text begins with `{`, else HTTP/1.1 as it goes over the wire (lines may end
@@ -64,7 +66,7 @@ fn http(bytes: &[u8]) -> Result<Request, String> {
 
 fn json(bytes: &[u8]) -> Result<Request, String> {
     let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    let known = ["method", "path", "authority", "headers", "body", "json", "hex"];
+    let known = ["method", "path", "authority", "headers", "mutual_tls", "body", "json", "hex"];
     if let Some(name) =
         value.as_object().and_then(|o| o.keys().find(|k| !known.contains(&k.as_str())))
     {
@@ -75,6 +77,7 @@ fn json(bytes: &[u8]) -> Result<Request, String> {
         method: text("method").unwrap_or("GET").as_bytes().to_vec(),
         path: text("path").ok_or("`path` is missing")?.as_bytes().to_vec(),
         authority: text("authority").unwrap_or_default().as_bytes().to_vec(),
+        mutual_tls: value["mutual_tls"].as_bool(),
         ..Request::default()
     };
     for (name, value) in value["headers"].as_object().into_iter().flatten() {

@@ -107,6 +107,7 @@ codes! {
     PATTERN_UNSUPPORTED = "PC0701" Error "a pattern cannot be enforced";
     BUNDLE_TOO_LARGE = "PC0702" Error "the bundle is larger than any reader takes";
     BUNDLE_UNSOUND = "PC0703" Error "the bundle does not pass its own verification";
+    TOO_MANY_SCHEMES = "PC0704" Error "an operation names more security schemes than can be told apart";
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub(crate) mod pattern;
 mod policy;
 mod route;
 mod schema;
+mod security;
 mod tables;
 mod text_value;
 mod xml;
@@ -37,9 +38,10 @@ pub struct Lowered {
 /// Lowers a model.
 pub fn lower(model: &Model) -> Lowered {
     let mut lowering = Lowering::new(model);
-    let operations = operation::lower(&mut lowering);
+    let mut diagnostics = Vec::new();
+    let operations = operation::lower(&mut lowering, &mut diagnostics);
     operation::record_rest(&mut lowering);
-    let diagnostics = refused_patterns(&mut lowering);
+    diagnostics.extend(refused_patterns(&mut lowering));
     let (nodes, patterns, texts, recorder) = lowering.finish();
     let roots: Vec<_> = operations.iter().flat_map(operation::Lowered::roots).collect();
     let (nodes, moved) = share(&nodes, &roots);

@@ -5,11 +5,13 @@ use super::route::Trie;
 use super::schema::{Lowering, NodeId, Profile};
 use super::tables::Tables;
 use super::xml::Guides;
-use super::{media, parameter};
+use super::{media, parameter, security};
+use crate::diag::{Diagnostic, Span, TOO_MANY_SCHEMES};
 use crate::ir::{self, Action, Api, Model, UnenforcedBodies};
 use crate::report::construct;
 use portcullis_bundle::layout::{
-    self, BodyLimits, NONE, OPERATION_BODY_REQUIRED, OPERATION_DEPRECATED, OPERATION_STREAMS,
+    self, BodyLimits, MAX_SCHEMES, NONE, OPERATION_BODY_REQUIRED, OPERATION_DEPRECATED,
+    OPERATION_STREAMS,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,18 +25,24 @@ pub struct Lowered<'m> {
     operation: &'m ir::Operation,
     parameters: Vec<parameter::Lowered<'m>>,
     media_types: Vec<media::Lowered>,
+    security: Option<security::Lowered<'m>>,
 }
 
 impl Lowered<'_> {
     /// The nodes that judge its parameters and bodies.
     pub fn roots(&self) -> Vec<NodeId> {
         let parameters = self.parameters.iter().map(parameter::Lowered::root);
-        parameters.chain(self.media_types.iter().map(media::Lowered::root)).collect()
+        let bodies = self.media_types.iter().map(media::Lowered::root);
+        let security = self.security.iter().flat_map(security::Lowered::roots);
+        parameters.chain(bodies).chain(security).collect()
     }
 }
 
 /// Lowers the schemas of every operation.
-pub fn lower<'m>(lowering: &mut Lowering<'m>) -> Vec<Lowered<'m>> {
+pub fn lower<'m>(
+    lowering: &mut Lowering<'m>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Lowered<'m>> {
     let mut lowered = Vec::new();
     for (api, of) in lowering.model().apis.iter().enumerate() {
         for operation in &of.operations {
@@ -46,8 +54,18 @@ pub fn lower<'m>(lowering: &mut Lowering<'m>) -> Vec<Lowered<'m>> {
             let body = operation.request_body.as_ref();
             let media_types =
                 body.map_or_else(Vec::new, |body| media::lower(lowering, profile, body));
+            let security = security::lower(lowering, of, operation).unwrap_or_else(|count| {
+                let title = format!("the operation names {count} security schemes");
+                diagnostics.push(
+                    Diagnostic::new(TOO_MANY_SCHEMES, title)
+                        .at(Span::of(operation.origin, lowering.model()))
+                        .help(format!("at most {MAX_SCHEMES} can be told apart")),
+                );
+                None
+            });
             lowering.recorder().enforced(operation.origin, construct::OPERATION);
-            lowered.push(Lowered { api: api as u32, of, operation, parameters, media_types });
+            let api = api as u32;
+            lowered.push(Lowered { api, of, operation, parameters, media_types, security });
         }
     }
     lowered
@@ -57,15 +75,7 @@ pub fn lower<'m>(lowering: &mut Lowering<'m>) -> Vec<Lowered<'m>> {
 pub fn record_rest(lowering: &mut Lowering<'_>) {
     let model = lowering.model();
     let recorder = lowering.recorder();
-    for scheme in model.apis.iter().flat_map(|api| &api.security_schemes) {
-        let reason = "credentials are checked by the gateway's authentication filters";
-        recorder.not_enforced(scheme.origin, construct::SECURITY_SCHEME, reason);
-    }
     for (_, operation) in model.operations() {
-        for requirement in &operation.security {
-            let reason = "credentials are checked by the gateway's authentication filters";
-            recorder.not_enforced(requirement.origin, construct::SECURITY, reason);
-        }
         for base in &operation.base_paths {
             // The base path is what a server contributes; hosts bind where the policy lists them.
             recorder.enforced(base.origin, construct::SERVER);
@@ -107,8 +117,10 @@ pub fn write(
         parts.insert(index, [parameters, media_types]);
     }
     guides.write(tables);
+    let mut shared_security = security::Shared::default();
     let mut write_group = |tables: &mut Tables<'_>, group: &[usize]| {
         let mut records: Vec<layout::Operation> = Vec::new();
+        let mut from = Vec::new();
         for place in group {
             let (index, number) = placed[*place];
             let lowered = &operations[index];
@@ -117,9 +129,15 @@ pub fn write(
             // The first declaration of a method on a path stays; `check` tells of the others.
             if records.iter().all(|known| known.method != record.method) {
                 records.push(record);
+                from.push(index);
             }
         }
         let first = tables.sections.operations.len() as u32;
+        for (at, index) in (first..).zip(&from) {
+            if let Some(lowered) = &operations[*index].security {
+                security::write(tables, &mut shared_security, moved, at, lowered);
+            }
+        }
         let count = records.len() as u32;
         tables.sections.operations.extend(records);
         (first, count)

@@ -95,6 +95,19 @@ mod tests {
     }
 
     #[test]
+    fn the_pages_examples_are_policies() {
+        let page = include_str!("../../POLICY.md");
+        let examples: Vec<_> = page.split("```yaml\n").skip(1).collect();
+        assert!(examples.len() >= 2);
+        for example in examples {
+            let (text, _) = example.split_once("```").unwrap();
+            let mut diagnostics = Diagnostics::default();
+            parse("policy.yaml", text, &mut diagnostics).unwrap();
+            assert!(diagnostics.sorted().is_empty(), "{text}: {:?}", diagnostics.sorted());
+        }
+    }
+
+    #[test]
     fn settings_are_inherited() {
         let text = "version: 1\nname: p\nmode: monitor\nlimits: {body: 2MiB, depth: 5}\n\
                     undeclared: {methods: allow}\napis:\n- name: a\n  documents: [a.yaml]\n  \

@@ -88,6 +88,13 @@ enum Part {
 pub fn take(library: &Library<'_>, roots: &[DocumentId]) -> Vec<Construct> {
     let mut walk = Walk::new(library);
     for root in roots {
+        let root = Place { document: *root, node: library.tree(*root).root() };
+        let schemes = root.get("components").and_then(|c| c.get("securitySchemes"));
+        for (name, scheme) in members(schemes).chain(members(root.get("securityDefinitions"))) {
+            walk.schemes.entry(name).or_default().push(scheme);
+        }
+    }
+    for root in roots {
         walk.document(Place { document: *root, node: library.tree(*root).root() });
     }
     walk.run();
@@ -99,6 +106,8 @@ pub fn take(library: &Library<'_>, roots: &[DocumentId]) -> Vec<Construct> {
         walk.definitions(place);
     }
     walk.run();
+    let schemes: Vec<_> = walk.schemes.values().flatten().copied().collect();
+    schemes.into_iter().for_each(|it| walk.add(it, construct::SECURITY_SCHEME, Reach::default()));
     walk.sorted()
 }
 
@@ -117,11 +126,19 @@ struct Walk<'a> {
     seen: HashMap<(DocumentId, NodeId, Part), Reach>,
     found: HashMap<(DocumentId, NodeId, &'static str), Construct>,
     stack: Vec<(Place<'a>, Part, Reach)>,
+    /// The security schemes of all documents, by name.
+    schemes: HashMap<&'a str, Vec<Place<'a>>>,
 }
 
 impl<'a> Walk<'a> {
     fn new(library: &'a Library<'a>) -> Self {
-        Walk { library, seen: HashMap::new(), found: HashMap::new(), stack: Vec::new() }
+        Walk {
+            library,
+            seen: HashMap::new(),
+            found: HashMap::new(),
+            stack: Vec::new(),
+            schemes: HashMap::new(),
+        }
     }
 
     /// What was found, in the order of the documents.
@@ -146,9 +163,6 @@ impl<'a> Walk<'a> {
             if let Some(base) = root.get("basePath").or_else(|| root.get("host")) {
                 self.add(base, construct::SERVER, Reach::REQUEST);
             }
-            for (_, scheme) in members(root.get("securityDefinitions")) {
-                self.add(scheme, construct::SECURITY_SCHEME, Reach::REQUEST);
-            }
         }
         for (name, item) in members(root.get("paths")) {
             if !name.starts_with("x-") {
@@ -158,9 +172,6 @@ impl<'a> Walk<'a> {
         for (_, item) in members(root.get("webhooks")) {
             self.add(item, construct::WEBHOOK, Reach::CALLBACK);
             self.stack.push((item, Part::PathItem, Reach::CALLBACK));
-        }
-        for (_, scheme) in members(root.get("components").and_then(|c| c.get("securitySchemes"))) {
-            self.add(scheme, construct::SECURITY_SCHEME, Reach::REQUEST);
         }
     }
 
@@ -300,6 +311,13 @@ impl<'a> Walk<'a> {
         }
         for requirement in elements(place.get("security")) {
             self.add(requirement, construct::SECURITY, reach);
+            for (name, scopes) in members(Some(requirement)) {
+                if elements(Some(scopes)).next().is_some() {
+                    self.add(requirement, construct::SCOPES, reach);
+                }
+                let schemes = self.schemes.get(name).cloned().unwrap_or_default();
+                schemes.into_iter().for_each(|it| self.add(it, construct::SECURITY_SCHEME, reach));
+            }
         }
         for parameter in elements(place.get("parameters")) {
             self.stack.push((parameter, Part::Parameter, reach));

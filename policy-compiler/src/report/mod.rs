@@ -47,7 +47,8 @@ impl Recorder {
     /// Says what becomes of the construct at `origin`. `construct` is the keyword as written
     /// (`minLength`), or one of the names in [`construct`]. When a construct is recorded more
     /// than once (a schema that several operations use), the worst status stays. `reason` is lower
-    /// case, without a final period, and may be empty only for [`Status::Enforced`].
+    /// case, without a final period, and may be empty only for [`Status::Enforced`], where it says what
+    /// is left to others.
     pub fn record(
         &mut self,
         origin: Origin,
@@ -174,7 +175,14 @@ fn enclosing(lines: &BTreeMap<Key, Line>, key: &Key) -> Option<Cow<'static, str>
 fn default_reason(construct: &Construct) -> Cow<'static, str> {
     let unused = "no operation uses it: something nearer to the operations replaces it";
     Cow::Borrowed(match construct.construct {
-        construct::SERVER | construct::SECURITY if construct.reach == Reach::REQUEST => unused,
+        construct::SERVER
+        | construct::SECURITY
+        | construct::SCOPES
+        | construct::SECURITY_SCHEME
+            if construct.reach == Reach::REQUEST =>
+        {
+            unused
+        }
         construct::MEDIA_TYPE
             if construct.reach == Reach::REQUEST && construct.pointer.contains("/consumes/") =>
         {
@@ -202,6 +210,8 @@ pub mod construct {
     pub const HEADER: &str = "header";
     /// An alternative of `security`.
     pub const SECURITY: &str = "security";
+    /// The scopes or roles that an alternative of `security` asks for.
+    pub const SCOPES: &str = "scopes";
     /// A security scheme.
     pub const SECURITY_SCHEME: &str = "securityScheme";
     /// An entry of `servers`.
@@ -341,7 +351,7 @@ pub struct ReportLine {
     pub construct: String,
     /// How far it is enforced.
     pub status: Status,
-    /// Why it is not enforced, or how it is approximated; empty for enforced ones.
+    /// Why it is not enforced, how it is approximated, or, where it is enforced, what is left to others.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// From which parts of the API it can be reached.
@@ -432,7 +442,7 @@ fn covers(accepted: &AcceptUnenforced, line: &ReportLine) -> bool {
         "*" => true,
         // Everything under `responses`, whatever its name.
         "responses" => line.reason == Reach::RESPONSE.reason() || line.construct == "response",
-        "security" => matches!(line.construct.as_str(), "security" | "securityScheme"),
+        "security" => matches!(line.construct.as_str(), "security" | "securityScheme" | "scopes"),
         "callbacks" => line.reason == Reach::CALLBACK.reason(),
         name => name == line.construct,
     };

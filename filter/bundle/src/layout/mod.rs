@@ -11,6 +11,7 @@ mod record;
 mod route;
 mod schema;
 mod section;
+mod security;
 mod xml;
 
 pub use header::*;
@@ -19,6 +20,7 @@ pub use record::{CodeLayout, Field, RecordLayout};
 pub use route::*;
 pub use schema::*;
 pub use section::*;
+pub use security::*;
 pub use xml::*;
 
 use zerocopy::little_endian::U32;

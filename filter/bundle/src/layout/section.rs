@@ -107,6 +107,12 @@ sections! {
     MediaTypes = 19, media_types: MediaType, 1;
     /// What the text of parameters and forms says.
     TextValues = 20, text_values: TextValue, 1;
+    /// The security schemes, those of one operation together.
+    SecuritySchemes = 25, security_schemes: SecurityScheme, 1;
+    /// The alternatives of `security`, those of one operation together.
+    SecurityRequirements = 26, security_requirements: SecurityRequirement, 1;
+    /// What credentials operations ask for, ascending by operation.
+    Securities = 27, securities: Security, 1;
     /// The parts of multipart bodies, those of one media type together.
     BodyParts = 28, body_parts: BodyPart, 1;
     /// Sets of bytes by place, for short texts.

@@ -8,6 +8,7 @@ mod automata;
 mod policy;
 mod route;
 mod schema;
+mod security;
 mod xml;
 
 use crate::error::OpenError;
@@ -23,6 +24,7 @@ pub(crate) fn verify(view: &View<'_>) -> Result<(), OpenError> {
     let check = Check { view, strings, section: "", record: 0 };
     policy::verify(check)?;
     route::verify(check)?;
+    security::verify(check)?;
     schema::verify(check)?;
     xml::verify(check)?;
     automata::verify(check)

@@ -1,4 +1,4 @@
-//! Judging the head of a request: path, operation, method, parameters.
+//! Judging the head of a request: path, operation, method, credentials, parameters.
 
 use super::fields::Fields;
 use super::{Conditions, Exchange, Outcome, RequestHead, policy_missing};
@@ -6,6 +6,7 @@ use crate::access::slice;
 use crate::finding::{Finding, FindingCode, Position};
 use crate::params::Call;
 use crate::route::{PathFaults, Route, path_faults, query_faults};
+use crate::security::{self, Ask};
 use portcullis_bundle::layout::{
     Action, Location, Mode, Operation, Parameter, Policy, Style, View,
 };
@@ -60,6 +61,12 @@ impl Exchange {
         let Some((index, operation)) = operation else {
             return self.judge_undeclared(view, policy, &route, &fields);
         };
+        let keys = security::judge(
+            &Ask { view, operation: index, headers: head.headers, query, conditions },
+            &mut self.scratch,
+            &mut self.validator,
+            &mut self.findings,
+        );
         self.parameters.judge(
             &Call {
                 view,
@@ -68,6 +75,7 @@ impl Exchange {
                 query,
                 captures: &self.router.captures,
                 headers: head.headers,
+                keys,
                 max_parameters: policy.max_parameters.get(),
             },
             &mut self.validator,

@@ -42,6 +42,8 @@ pub struct Conditions {
     pub force_monitor: bool,
     /// Bodies cannot be held: a declared body is judged as it streams by and cannot be refused.
     pub bodies_unheld: bool,
+    /// Whether the client presented a certificate on its connection. Not known counts as not presented.
+    pub mutual_tls: Option<bool>,
 }
 
 /// What the engine wants next.

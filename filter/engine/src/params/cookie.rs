@@ -2,7 +2,7 @@
 
 /// The values of the cookies with a name, in order, over all `cookie` fields: HTTP/2 may send one
 /// for each pair (RFC 9113, section 8.2.3).
-pub(super) fn values<'a>(
+pub(crate) fn values<'a>(
     headers: &'a [(&'a [u8], &'a [u8])],
     name: &'a [u8],
 ) -> impl Iterator<Item = &'a [u8]> + Clone {

@@ -4,7 +4,7 @@
 //! (OpenAPI 3.1.1, section 4.8.12), the pieces are decoded and typed by what the schema allows, and the
 //! whole is judged as JSON by the same validator as bodies.
 
-mod cookie;
+pub(crate) mod cookie;
 mod form;
 mod query;
 pub(crate) mod text;
@@ -18,10 +18,11 @@ use crate::percent::Plus;
 use crate::route::Span;
 use crate::schema::{Fault, FaultKind, Limits, NoSink, Validator};
 pub(crate) use form::{Form, FormFault, declares, property_types};
+use crate::security::is_query_key;
 use portcullis_bundle::layout::{
     Action, Location, NONE, Operation, PARAMETER_EMPTY_ALLOWED, PARAMETER_EXPLODE,
-    PARAMETER_OPEN_OBJECT, PARAMETER_REQUIRED, PARAMETER_UNENFORCED, Parameter, Style,
-    TEXT_LENIENT, TYPE_ARRAY, TYPE_OBJECT, TextValue, View,
+    PARAMETER_OPEN_OBJECT, PARAMETER_REQUIRED, PARAMETER_UNENFORCED, Parameter, SecurityScheme,
+    Style, TEXT_LENIENT, TYPE_ARRAY, TYPE_OBJECT, TextValue, View,
 };
 use query::{Pair, brackets, is_named, pairs};
 use tree::Tree;
@@ -39,6 +40,8 @@ pub(crate) struct Call<'a, 'b> {
     /// What the path's variables take.
     pub captures: &'a [Span],
     pub headers: &'a [(&'a [u8], &'a [u8])],
+    /// The operation's security schemes: a key in the query is declared by them.
+    pub keys: &'a [SecurityScheme],
     /// Pairs of a query, at most.
     pub max_parameters: u32,
 }
@@ -95,6 +98,10 @@ impl Parameters {
         let complete = pairs(call.query, max, &mut self.pairs);
         if !complete {
             findings.refuse(Finding::new(FindingCode::ParametersTooMany, Position::Message));
+        }
+        for key in call.keys.iter().filter(|key| is_query_key(key)) {
+            let name = call.view.bytes(key.name);
+            self.pairs.iter_mut().for_each(|pair| pair.taken |= is_named(call.query, pair, name));
         }
         // An object that takes any further name comes after all that have names of their own.
         let mut open = false;

@@ -9,6 +9,7 @@ mod base;
 mod content;
 mod facts;
 mod goal;
+mod jose;
 mod keywords;
 mod literals;
 mod node;
@@ -99,6 +100,8 @@ pub struct Lowering<'m> {
     refused: Vec<SchemaId>,
     unions_seen: HashSet<(SchemaId, goal::UnionKind)>,
     texts: TextValues,
+    /// What JWTs have in common.
+    jwt_header: Option<NodeId>,
 }
 
 impl<'m> Lowering<'m> {
@@ -120,6 +123,7 @@ impl<'m> Lowering<'m> {
             refused: Vec::new(),
             unions_seen: HashSet::new(),
             texts: TextValues::default(),
+            jwt_header: None,
         }
     }
 
