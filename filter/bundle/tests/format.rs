@@ -118,6 +118,10 @@ fn tables() -> String {
     record::<TypeSwitch>(out);
     record::<PatternProperty>(out);
     record::<Dependent>(out);
+    record::<Unevaluated>(out);
+    record::<Evaluator>(out);
+    record::<Condition>(out);
+    codes::<ConditionKind>(out);
     record::<Automaton>(out);
     record::<ByteClassMap>(out);
     record::<CharClass>(out);

@@ -263,6 +263,8 @@ record! {
         max_contains: U32,
         /// Bit 0: `uniqueItems`.
         flags: U32,
+        /// Index into unevaluated, or `NONE`.
+        unevaluated: U32,
     }
 }
 
@@ -301,6 +303,8 @@ record! {
         dependents: U32,
         /// How many dependents.
         dependent_count: U32,
+        /// Index into unevaluated, or `NONE`.
+        unevaluated: U32,
     }
 }
 
@@ -469,6 +473,71 @@ record! {
         required: U32,
         /// A schema that the whole object must satisfy, or `NONE`.
         schema: U32,
+    }
+}
+
+record! {
+    /// `unevaluatedProperties` or `unevaluatedItems`: a schema of the members that nothing else of the
+    /// schema evaluates. Which those are is known when the value ends, from how its branches fared.
+    pub struct Unevaluated {
+        /// Index into schemas: what such a member must satisfy.
+        schema: U32,
+        /// First of the evaluators.
+        evaluators: U32,
+        /// How many evaluators; at most [`MAX_EVALUATORS`].
+        evaluator_count: U32,
+        /// First of the conditions of all of them.
+        conditions: U32,
+        /// How many conditions.
+        condition_count: U32,
+    }
+}
+
+/// Evaluators of one schema, at most.
+pub const MAX_EVALUATORS: u32 = 128;
+
+record! {
+    /// What evaluates members where all of its conditions hold.
+    pub struct Evaluator {
+        /// Index into object_checks: its declared properties and patterns are evaluated. Or `NONE`.
+        names: U32,
+        /// The first so many items are evaluated.
+        prefix: U32,
+        /// Items that satisfy this schema are evaluated: index into schemas, or `NONE`.
+        contains: U32,
+        /// First of the conditions, among those of the unevaluated record.
+        conditions: U32,
+        /// How many conditions.
+        condition_count: U32,
+        /// `EVALUATOR_*` bits.
+        flags: U32,
+    }
+}
+
+/// [`Evaluator::flags`]: every member is evaluated.
+pub const EVALUATOR_ALL: u32 = 1;
+
+codes! {
+    /// When an evaluator counts.
+    pub enum ConditionKind {
+        /// The schema accepts the value.
+        Accepts = 0,
+        /// The schema refuses the value.
+        Refuses = 1,
+        /// The property is there.
+        Present = 2,
+    }
+}
+
+record! {
+    /// A condition of an evaluator.
+    pub struct Condition {
+        /// Index into schemas; for [`ConditionKind::Present`] a property, relative to the object's.
+        of: U32,
+        /// A [`ConditionKind`] code.
+        kind: u8,
+        /// Zero; reserved.
+        reserved: [u8; 3],
     }
 }
 

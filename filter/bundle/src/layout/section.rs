@@ -167,6 +167,12 @@ sections! {
     XmlFields = 53, xml_fields: XmlField, 1;
     /// Properties of characters in internationalised host names, ascending; empty where no format needs them.
     Idn = 54, idn: IdnRange, 1;
+    /// `unevaluatedProperties` and `unevaluatedItems` that depend on how branches fare.
+    Unevaluated = 55, unevaluated: Unevaluated, 1;
+    /// What evaluates members, those of one unevaluated record together.
+    Evaluators = 56, evaluators: Evaluator, 1;
+    /// When evaluators count.
+    Conditions = 57, conditions: Condition, 1;
     /// JSON within strings.
-    Contents = 55, contents: StringContent, 1;
+    Contents = 58, contents: StringContent, 1;
 }

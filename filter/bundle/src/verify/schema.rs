@@ -5,9 +5,10 @@ use crate::error::OpenError;
 use crate::hash::name_hash;
 use crate::key::property_key;
 use crate::layout::{
-    Composition, CompositionKind, ContentEncoding, Dependent, Format, IDN_SHIFT, Keyword,
-    LiteralSet, MAX_BRANCHES, NONE, ObjectCheck, PROPERTY_IMPLIED, Property, SCHEMA_ACCEPTS_ALL,
-    STENCIL_LEN, Schema, Stencil, TYPE_ALL, View,
+    Composition, CompositionKind, Condition, ConditionKind, ContentEncoding, Dependent, Format,
+    IDN_SHIFT, Keyword, LiteralSet, MAX_BRANCHES, MAX_EVALUATORS, NONE, ObjectCheck,
+    PROPERTY_IMPLIED, Property, SCHEMA_ACCEPTS_ALL, STENCIL_LEN, Schema, Stencil, TYPE_ALL,
+    Unevaluated, View,
 };
 
 pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
@@ -29,8 +30,8 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
         for class in classes {
             check.index(class.value.get(), view.char_classes, "class")?;
         }
-        check.maybe(string.stencil.get(), view.stencils, "stencil")?;
         check.that(ContentEncoding::from_code(string.encoding).is_some(), "encoding")?;
+        check.maybe(string.stencil.get(), view.stencils, "stencil")?;
         let format = Format::from_code(string.format);
         check.that(format.is_some(), "format")?;
         let idn = format.is_some_and(Format::needs_idn);
@@ -62,6 +63,7 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
         let prefix = check.run(first, count, view.lists, "prefix")?;
         prefix.iter().try_for_each(|item| check.schema(item.value.get(), "prefix item"))?;
         check.schema(array.items.get(), "items")?;
+        check.maybe(array.unevaluated.get(), view.unevaluated, "unevaluated")?;
         check.maybe(array.contains.get(), view.schemas, "contains")
     })?;
     check.each("object_checks", view.object_checks, object)?;
@@ -89,6 +91,7 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
         check.index(pattern.automaton.get(), view.automata, "automaton")?;
         check.schema(pattern.schema.get(), "schema")
     })?;
+    check.each("unevaluated", view.unevaluated, unevaluated)?;
     traces(check)?;
     let check = Check { section: "idn", ..check };
     let starts = view.idn.iter().map(|range| range.entry.get() >> IDN_SHIFT);
@@ -133,7 +136,43 @@ fn object(check: &Check<'_, '_>, object: &ObjectCheck) -> Result<(), OpenError> 
             && (required == NONE || required < count)
             && (schema == NONE || (schema as usize) < view.schemas.len())
     };
-    check.that(dependents.iter().all(sound), "a dependent is out of range")
+    check.that(dependents.iter().all(sound), "a dependent is out of range")?;
+    check.maybe(object.unevaluated.get(), view.unevaluated, "unevaluated")?;
+    let unevaluated = view.unevaluated.get(object.unevaluated.get() as usize);
+    let present = |of: &&Condition| of.kind == ConditionKind::Present.code();
+    let mut named = unevaluated.into_iter().flat_map(|of| conditions(view, of)).filter(present);
+    check.that(named.all(|of| of.of.get() < count), "a condition is out of range")
+}
+
+fn conditions<'b>(view: &View<'b>, of: &Unevaluated) -> &'b [Condition] {
+    let first = of.conditions.get() as usize;
+    let last = first.saturating_add(of.condition_count.get() as usize);
+    view.conditions.get(first..last).unwrap_or_default()
+}
+
+fn unevaluated(check: &Check<'_, '_>, of: &Unevaluated) -> Result<(), OpenError> {
+    let view = check.view;
+    check.schema(of.schema.get(), "schema")?;
+    check.that(of.evaluator_count.get() <= MAX_EVALUATORS, "too many evaluators")?;
+    let (first, count) = (of.evaluators.get(), of.evaluator_count.get());
+    let evaluators = check.run(first, count, view.evaluators, "evaluators")?;
+    let (first, count) = (of.conditions.get(), of.condition_count.get());
+    let conditions = check.run(first, count, view.conditions, "conditions")?;
+    for evaluator in evaluators {
+        check.maybe(evaluator.names.get(), view.object_checks, "names")?;
+        check.maybe(evaluator.contains.get(), view.schemas, "contains")?;
+        let from = evaluator.conditions.get();
+        let to = from.checked_add(evaluator.condition_count.get());
+        let within = from >= first && to.is_some_and(|to| to <= first.saturating_add(count));
+        check.that(within, "conditions of another")?;
+    }
+    conditions.iter().try_for_each(|condition| match ConditionKind::from_code(condition.kind) {
+        Some(ConditionKind::Accepts | ConditionKind::Refuses) => {
+            check.schema(condition.of.get(), "condition")
+        }
+        Some(ConditionKind::Present) => Ok(()),
+        None => check.that(false, "condition kind"),
+    })
 }
 
 fn property(check: &Check<'_, '_>, property: &Property) -> Result<(), OpenError> {
@@ -285,6 +324,20 @@ fn in_place(view: &View<'_>, schema: usize, mut each: impl FnMut(u32)) {
             if dependent.schema.get() != NONE {
                 each(dependent.schema.get());
             }
+        }
+        observed(view, object.unevaluated.get(), &mut each);
+    }
+    if let Some(array) = view.array_checks.get(schema.array.get() as usize) {
+        observed(view, array.unevaluated.get(), &mut each);
+    }
+}
+
+/// Calls back with every schema that a condition asks about.
+fn observed(view: &View<'_>, unevaluated: u32, each: &mut impl FnMut(u32)) {
+    let of = view.unevaluated.get(unevaluated as usize);
+    for condition in of.into_iter().flat_map(|of| conditions(view, of)) {
+        if condition.kind != ConditionKind::Present.code() {
+            each(condition.of.get());
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn open(
             frame.part = schema.array.get();
             frame.next = SCHEMA_ANY;
             if let Some(check) = view.array_checks.get(frame.part as usize) {
-                if check.contains.get() != NONE {
+                if check.contains.get() != NONE || check.unevaluated.get() != NONE {
                     return core.open_threads(view, parent, want, Container::Array, frame);
                 }
                 frame.next = check.items.get();
@@ -62,7 +62,8 @@ pub(super) fn open_plain(
     let mut items = SCHEMA_ANY;
     if let Some(check) = view.array_checks.get(part as usize) {
         let unusual = check.prefix_count.get() | (check.flags.get() & ARRAY_UNIQUE);
-        if unusual != 0 || check.contains.get() != NONE {
+        let references = check.contains.get() & check.unevaluated.get();
+        if unusual != 0 || references != NONE {
             return false;
         }
         items = check.items.get();

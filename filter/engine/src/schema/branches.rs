@@ -1,10 +1,10 @@
 //! What a schema asks of the same value: its compositions, read from the bundle.
 
 use super::check::{self, Value, list};
-use super::object;
+use super::{evaluation, object};
 use portcullis_bundle::layout::{
-    Composition, CompositionKind, Keyword, NONE, SCHEMA_ANY, Schema, TYPE_ARRAY, TYPE_OBJECT, Tag,
-    View,
+    Composition, CompositionKind, ConditionKind, Keyword, NONE, SCHEMA_ANY, Schema, TYPE_ARRAY,
+    TYPE_OBJECT, Tag, Unevaluated, View,
 };
 
 /// A value, as far as its start tells.
@@ -33,18 +33,24 @@ pub(super) fn branch(
 ) -> Branch {
     let count = u32::from(schema.composition_count.get());
     if composition > count {
-        return Branch::End;
+        // Last what is only observed, for what branches evaluate.
+        let Some(unevaluated) = unevaluated(view, schema, start) else { return Branch::End };
+        return match evaluation::conditions(view, unevaluated).get(branch as usize) {
+            None => Branch::End,
+            Some(of) if of.kind == ConditionKind::Present.code() => Branch::Nothing,
+            Some(of) => Branch::Schema(of.of.get(), false),
+        };
     }
     if composition == count {
         // After the compositions, what properties ask of the whole object.
         if !matches!(start, Start::Object) {
-            return Branch::End;
+            return Branch::NextComposition;
         }
         let Some(check) = view.object_checks.get(schema.object.get() as usize) else {
-            return Branch::End;
+            return Branch::NextComposition;
         };
         return match object::dependents(view, check).get(branch as usize) {
-            None => Branch::End,
+            None => Branch::NextComposition,
             Some(dependent) if dependent.schema.get() == NONE => Branch::Nothing,
             Some(dependent) => Branch::Schema(dependent.schema.get(), false),
         };
@@ -87,11 +93,26 @@ pub(super) fn own(view: &View<'_>, schema: &Schema, start: Start<'_>) -> Result<
     if schema.literals.get() == NONE { Ok(()) } else { Err(Keyword::Enum) }
 }
 
-/// Whether properties ask something of the whole object.
+/// Whether something beside the compositions asks for schemas of the whole value.
 pub(super) fn dependent(view: &View<'_>, schema: &Schema, start: Start<'_>) -> bool {
     let check = view.object_checks.get(schema.object.get() as usize);
     matches!(start, Start::Object)
         && check.is_some_and(|check| object::has_dependent_schemas(view, check))
+        || unevaluated(view, schema, start).is_some()
+}
+
+/// What a schema says of the members that nothing evaluates.
+pub(super) fn unevaluated<'b>(
+    view: &View<'b>,
+    schema: &Schema,
+    start: Start<'_>,
+) -> Option<&'b Unevaluated> {
+    let index = match start {
+        Start::Scalar(_) => return None,
+        Start::Array => view.array_checks.get(schema.array.get() as usize)?.unevaluated,
+        Start::Object => view.object_checks.get(schema.object.get() as usize)?.unevaluated,
+    };
+    view.unevaluated.get(index.get() as usize)
 }
 
 /// The schema that decides for one that has nothing but a single branch for the value.

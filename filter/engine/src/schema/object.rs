@@ -37,7 +37,8 @@ pub(super) fn open(
             core.begin_frame(parent, Container::Object, want, frame);
             frame.part = schema.object.get();
             if let Some(check) = view.object_checks.get(frame.part as usize) {
-                if has_dependent_schemas(view, check) {
+                let whole = check.unevaluated.get() != NONE;
+                if whole || has_dependent_schemas(view, check) {
                     return core.open_threads(view, parent, want, Container::Object, frame);
                 }
                 let more = check.property_count.get().saturating_sub(64);
@@ -64,7 +65,8 @@ pub(super) fn open_plain(
     let (mut first, mut declared) = (0, 0);
     if let Some(check) = view.object_checks.get(part as usize) {
         let unusual = check.pattern_property_count.get() | check.dependent_count.get();
-        if unusual != 0 || check.names.get() != NONE || check.property_count.get() > 64 {
+        let references = check.names.get() & check.unevaluated.get();
+        if unusual != 0 || references != NONE || check.property_count.get() > 64 {
             return false;
         }
         (first, declared) = (check.properties.get(), check.property_count.get());

@@ -10,10 +10,11 @@
 use super::array;
 use super::branches::{
     Branch, Start, branch, compositions, dependent, keyword, kind, only_tagged, own, passes_on,
-    tags, type_switch,
+    tags,
 };
-use super::check::{self, Value, bytes, list};
+use super::check::{self, Value, bytes};
 use super::core::{Core, Stop, WANT_EDGES};
+use super::evaluation::{Member, Waiting};
 use super::fault::FaultKind;
 use super::frame::{Container, Frame, TAG, THREADS, UNIQUE};
 use super::object;
@@ -29,37 +30,49 @@ const MAX_LIVE: usize = 1 << 16;
 const MAX_PASSES: usize = 16;
 
 /// Which keyword of which schema refused.
-type Failure = (Keyword, u32);
+pub(super) type Failure = (Keyword, u32);
 
 /// One schema on its way through one value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Thread {
-    schema: u32,
-    failure: Option<Failure>,
+    pub schema: u32,
+    pub failure: Option<Failure>,
     /// Its failure is the body's.
-    must: bool,
+    pub must: bool,
     /// It has compositions that a tag decides.
     tagged: bool,
     /// Who asked for it: roots and branches.
     references: u32,
     /// Its object or array check, or `NONE`.
-    part: u32,
+    pub part: u32,
     /// Items counted by `contains`.
-    contained: u32,
+    pub contained: u32,
     /// Declared properties seen, of the first 64.
-    seen: u64,
+    pub seen: u64,
     /// Where the bits of the others begin.
-    wide: u32,
+    pub wide: u32,
 }
 
 /// What a thread wants of a member.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Edge {
     /// The thread, or `NONE` where the member must satisfy the schema in any case.
-    thread: u32,
-    schema: u32,
-    /// The member is counted, not required, to satisfy the schema.
-    contains: bool,
+    pub thread: u32,
+    pub schema: u32,
+    pub role: Role,
+}
+
+/// What it means to a thread that a member satisfies a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It must.
+    Must,
+    /// It is counted if it does.
+    Counted,
+    /// It must unless something evaluates it; the edge's thread is a place among the members that wait.
+    Rest,
+    /// If it does, this evaluator has evaluated it; the edge's thread is a place as before.
+    Evaluated(u8),
 }
 
 /// What a tag chose.
@@ -85,6 +98,8 @@ pub(super) struct Threads {
     pub list: Vec<Thread>,
     pub edges: Vec<Edge>,
     pub choices: Vec<Choice>,
+    /// Members of which it is not known yet whether anything evaluates them.
+    pub waiting: Vec<Waiting>,
     /// Threads and compositions that the value of the current member chooses for.
     pending_tags: Vec<(u32, u32)>,
     visits: Vec<Visit>,
@@ -95,16 +110,17 @@ impl Threads {
         self.list.clear();
         self.edges.clear();
         self.choices.clear();
+        self.waiting.clear();
         self.pending_tags.clear();
         self.visits.clear();
     }
 
     /// Notes that the next value must satisfy a schema, for a thread or (`NONE`) in any case.
     pub fn want(&mut self, thread: u32, schema: u32) -> Result<(), Stop> {
-        self.add_edge(Edge { thread, schema, contains: false })
+        self.add_edge(Edge { thread, schema, role: Role::Must })
     }
 
-    fn add_edge(&mut self, edge: Edge) -> Result<(), Stop> {
+    pub fn add_edge(&mut self, edge: Edge) -> Result<(), Stop> {
         if self.edges.len() >= MAX_LIVE {
             return Err(Stop::Here(FaultKind::Budget));
         }
@@ -125,7 +141,7 @@ impl Threads {
         Ok(())
     }
 
-    fn fail(&mut self, index: usize, failure: Failure) -> Result<(), Stop> {
+    pub fn fail(&mut self, index: usize, failure: Failure) -> Result<(), Stop> {
         let Some(thread) = self.list.get_mut(index) else { return Ok(()) };
         let first = *thread.failure.get_or_insert(failure);
         if thread.must { Err(Stop::Refused(first.0, first.1)) } else { Ok(()) }
@@ -136,7 +152,7 @@ impl Threads {
     }
 
     /// How a schema fared on the value whose threads begin at `start`.
-    fn outcome(&self, start: usize, schema: u32) -> Option<Failure> {
+    pub fn outcome(&self, start: usize, schema: u32) -> Option<Failure> {
         if schema == SCHEMA_ANY {
             return None;
         }
@@ -149,7 +165,7 @@ impl Threads {
     }
 
     /// What a tag chose for a composition of a thread.
-    fn choice(&self, thread: usize, composition: u32) -> Option<u32> {
+    pub fn choice(&self, thread: usize, composition: u32) -> Option<u32> {
         let mut choices = self.choices.iter().rev();
         let found = choices
             .find(|choice| choice.thread as usize == thread && choice.composition == composition);
@@ -337,6 +353,9 @@ impl Core {
             if !wanted {
                 self.want(index, check.additional.get(), Keyword::AdditionalProperties)?;
             }
+            if let Some(of) = view.unevaluated.get(check.unevaluated.get() as usize) {
+                self.wait(view, index, of, Member::Property(text, hash))?;
+            }
         }
         Ok(self.reduce(frame))
     }
@@ -355,8 +374,11 @@ impl Core {
                 SCHEMA_ANY => self.count_contained(index),
                 schema => {
                     let thread = index as u32;
-                    self.threads.add_edge(Edge { thread, schema, contains: true })?;
+                    self.threads.add_edge(Edge { thread, schema, role: Role::Counted })?;
                 }
+            }
+            if let Some(of) = view.unevaluated.get(check.unevaluated.get() as usize) {
+                self.wait(view, index, of, Member::Item(frame.count))?;
             }
         }
         Ok(self.reduce(frame))
@@ -373,6 +395,7 @@ impl Core {
         let object = frame.container == Container::Object;
         let start = if object { Start::Object } else { Start::Array };
         self.resolve(view, frame.threads as usize, start, frame)?;
+        self.threads.forget_waiting(frame.threads);
         self.settle(frame.threads as usize, parent.edges as usize)?;
         self.threads.list.truncate(frame.threads as usize);
         self.threads.edges.truncate(parent.edges as usize);
@@ -408,7 +431,8 @@ impl Core {
         let schema = first.schema;
         let sole = pending.iter().all(|edge| {
             let thread = threads.list.get(edge.thread as usize);
-            edge.schema == schema && !edge.contains && thread.is_none_or(|thread| thread.must)
+            let must = edge.role == Role::Must;
+            edge.schema == schema && must && thread.is_none_or(|thread| thread.must)
         });
         if sole {
             threads.edges.truncate(frame.edges as usize);
@@ -503,7 +527,7 @@ impl Core {
         for index in parent.edges as usize..self.threads.edges.len() {
             let Some(edge) = self.threads.edges.get(index).copied() else { continue };
             let thread = self.threads.list.get(edge.thread as usize);
-            let must = !edge.contains && thread.is_none_or(|thread| thread.must);
+            let must = edge.role == Role::Must && thread.is_none_or(|thread| thread.must);
             self.visit(view, first, edge.schema, must, start)?;
         }
         Ok(())
@@ -630,168 +654,21 @@ impl Core {
         Ok(())
     }
 
-    /// Settles every thread of a value that has ended, branches first.
-    fn resolve(
-        &mut self,
-        view: &View<'_>,
-        first: usize,
-        start: Start<'_>,
-        frame: &Frame,
-    ) -> Result<(), Stop> {
-        for index in first..self.threads.list.len() {
-            self.step(1)?;
-            let Some(thread) = self.threads.list.get(index).copied() else { continue };
-            let Some(schema) = view.schemas.get(thread.schema as usize) else { continue };
-            if thread.failure.is_some() {
-                continue;
-            }
-            let failure = match self.at_end(view, first, &thread, start, frame) {
-                Err(keyword) => Some((keyword, thread.schema)),
-                Ok(Some(failure)) => Some(failure),
-                Ok(None) => self.composed(view, first, index, schema, thread.schema, start)?,
-            };
-            if let Some(failure) = failure {
-                self.threads.fail(index, failure)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What only the end of a container tells of one thread, compositions aside.
-    fn at_end(
-        &self,
-        view: &View<'_>,
-        first: usize,
-        thread: &Thread,
-        start: Start<'_>,
-        frame: &Frame,
-    ) -> Result<Option<Failure>, Keyword> {
-        match start {
-            Start::Scalar(_) => {}
-            Start::Array => {
-                let Some(check) = view.array_checks.get(thread.part as usize) else {
-                    return Ok(None);
-                };
-                array::counts(check, frame.count)?;
-                if check.contains.get() != NONE {
-                    if thread.contained < check.min_contains.get() {
-                        return Err(Keyword::Contains);
-                    }
-                    if thread.contained > check.max_contains.get() {
-                        return Err(Keyword::MaxContains);
-                    }
-                }
-            }
-            Start::Object => {
-                let Some(check) = view.object_checks.get(thread.part as usize) else {
-                    return Ok(None);
-                };
-                let as_if =
-                    Frame { part: thread.part, seen: thread.seen, wide: thread.wide, ..*frame };
-                object::close(self, view, &as_if)?;
-                for dependent in object::dependents(view, check) {
-                    let schema = dependent.schema.get();
-                    if schema != NONE
-                        && object::has(self, thread.seen, thread.wide, dependent.property.get())
-                        && let Some(failure) = self.threads.outcome(first, schema)
-                    {
-                        return Ok(Some(failure));
-                    }
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// How the compositions of a thread turned out.
-    fn composed(
-        &mut self,
-        view: &View<'_>,
-        first: usize,
-        index: usize,
-        schema: &Schema,
-        schema_index: u32,
-        start: Start<'_>,
-    ) -> Result<Option<Failure>, Stop> {
-        for (place, composition) in compositions(view, schema) {
-            self.step(1 + usize::from(composition.branch_count.get()))?;
-            let refused = Some((keyword(composition), schema_index));
-            if kind(composition) == Some(CompositionKind::Content) {
-                let Start::Scalar(Value::String(text, _)) = start else { continue };
-                match self.content(view, composition.branches.get(), text)? {
-                    Some(keyword) => return Ok(Some((keyword, schema_index))),
-                    None => continue,
-                }
-            }
-            let threads = &self.threads;
-            let accepts = |schema: &u32| threads.outcome(first, *schema).is_none();
-            let mut branches =
-                list(view, composition.branches.get(), composition.branch_count.get());
-            let failure = match kind(composition) {
-                None | Some(CompositionKind::Content) => refused,
-                Some(CompositionKind::AllOf) => branches.find_map(|s| threads.outcome(first, s)),
-                Some(CompositionKind::AnyOf) => {
-                    if branches.any(|s| accepts(&s)) {
-                        None
-                    } else {
-                        refused
-                    }
-                }
-                Some(CompositionKind::OneOf) => {
-                    if branches.filter(accepts).take(2).count() == 1 {
-                        None
-                    } else {
-                        refused
-                    }
-                }
-                Some(CompositionKind::Not) => {
-                    if branches.any(|s| accepts(&s)) {
-                        refused
-                    } else {
-                        None
-                    }
-                }
-                Some(CompositionKind::If) => {
-                    match (branches.next(), branches.next(), branches.next()) {
-                        (Some(condition), Some(then), Some(other)) => {
-                            threads.outcome(first, if accepts(&condition) { then } else { other })
-                        }
-                        _ => refused,
-                    }
-                }
-                Some(CompositionKind::TypeSwitch) => match type_switch(view, composition, start) {
-                    Some(schema) => threads.outcome(first, schema),
-                    None => refused,
-                },
-                Some(CompositionKind::Tagged) => match start {
-                    Start::Object => match threads.choice(index, place) {
-                        Some(schema) => threads.outcome(first, schema),
-                        None => refused,
-                    },
-                    _ => None,
-                },
-            };
-            if failure.is_some() {
-                return Ok(failure);
-            }
-        }
-        Ok(None)
-    }
-
     /// Tells the threads that wanted something of a value how it fared.
     fn settle(&mut self, first: usize, edges: usize) -> Result<(), Stop> {
         for index in edges..self.threads.edges.len() {
             self.step(1)?;
             let Some(edge) = self.threads.edges.get(index).copied() else { continue };
             let outcome = self.threads.outcome(first, edge.schema);
-            match outcome {
-                None if edge.contains => self.count_contained(edge.thread as usize),
-                Some(failure) if !edge.contains => {
-                    self.threads.fail(edge.thread as usize, failure)?;
-                }
+            let of = edge.thread as usize;
+            match (edge.role, outcome) {
+                (Role::Counted, None) => self.count_contained(of),
+                (Role::Must, Some(failure)) => self.threads.fail(of, failure)?,
+                (Role::Rest, Some(failure)) => self.threads.rest_failed(of, failure),
+                (Role::Evaluated(bit), None) => self.threads.evaluated(of, bit),
                 _ => {}
             }
         }
-        Ok(())
+        self.keep_waiting()
     }
 }

@@ -336,6 +336,7 @@ impl Program {
         let items = map.get("items").map_or(SCHEMA_ANY, |items| self.child(at, "items", items));
         let contains = map.get("contains").map_or(NONE, |item| self.child(at, "contains", item));
         let check = ArrayCheck {
+            unevaluated: NONE.into(),
             prefix: self.list(&prefix).into(),
             prefix_count: (prefix.len() as u32).into(),
             items: items.into(),
@@ -450,6 +451,7 @@ impl Program {
         let hashes: Vec<u32> = names.iter().map(|(name, _)| name_hash(name.as_bytes())).collect();
         let (slots, slot_mask) = self.table(&hashes);
         let check = ObjectCheck {
+            unevaluated: NONE.into(),
             properties: first.into(),
             property_count: (names.len() as u32).into(),
             required: bits.into(),

@@ -203,6 +203,7 @@ impl Builder {
     /// An array of at most `max` items.
     pub fn array(&mut self, items: u32, max: u32) -> u32 {
         self.sections.array_checks.push(ArrayCheck {
+            unevaluated: NONE.into(),
             items: items.into(),
             max_items: max.into(),
             contains: NONE.into(),
@@ -244,6 +245,7 @@ impl Builder {
             self.sections.slots[slots + slot as usize].value = (at as u32).into();
         }
         self.sections.object_checks.push(ObjectCheck {
+            unevaluated: NONE.into(),
             properties: first.into(),
             property_count: (properties.len() as u32).into(),
             required: required.into(),

@@ -5,9 +5,10 @@ use super::facts::declared_types;
 use super::goal::{Goal, closure};
 use super::node::{
     ANY, ArrayPart, Branches, Composition, DependentPart, Node, NodeId, ObjectPart, PropertyPart,
-    StringPart,
+    StringPart, UnevaluatedPart,
 };
 use super::number::numbers;
+use super::unevaluated::{Members, Sure, sure_names, sure_prefix};
 use super::union::Union;
 use super::{Lowering, record::string_format};
 use crate::ir::{Action, Dialect, Formats, Origin, Property, Schema, SchemaId, Type};
@@ -20,10 +21,10 @@ use std::collections::HashMap;
 
 /// What one schema says of the properties of an object: the ones it names, patterns, the rest.
 pub(super) struct Names<'m> {
-    properties: HashMap<&'m str, Option<SchemaId>>,
+    pub properties: HashMap<&'m str, Option<SchemaId>>,
     /// Index of an automaton, and the schema.
-    patterns: Vec<(u32, Option<SchemaId>)>,
-    additional: Option<SchemaId>,
+    pub patterns: Vec<(u32, Option<SchemaId>)>,
+    pub additional: Option<SchemaId>,
 }
 
 impl<'m> Lowering<'m> {
@@ -66,7 +67,7 @@ impl<'m> Lowering<'m> {
             numbers(&mut node, &schemas, asserted);
         }
         if types & TYPE_ARRAY != 0 {
-            self.arrays(goal, &mut node, &schemas);
+            self.arrays(goal, &mut node, flat, &schemas);
         }
         if types & TYPE_OBJECT != 0 {
             self.objects(goal, &mut node, flat);
@@ -200,7 +201,7 @@ impl<'m> Lowering<'m> {
         node.compositions.push(Composition { keyword: Keyword::AllOf, branches });
     }
 
-    fn arrays(&mut self, goal: &Goal, node: &mut Node, schemas: &[&'m Schema]) {
+    fn arrays(&mut self, goal: &Goal, node: &mut Node, flat: &[SchemaId], schemas: &[&'m Schema]) {
         let mut items = Goal::new(goal.profile, []);
         let mut prefix: Vec<Goal> = Vec::new();
         let mut part = ArrayPart {
@@ -210,10 +211,31 @@ impl<'m> Lowering<'m> {
             max_items: None,
             contains: None,
             unique: false,
+            unevaluated: None,
         };
+        let mut apart = Vec::new();
+        let mut closed: Vec<(usize, SchemaId)> = Vec::new();
+        for (id, schema) in flat.iter().zip(schemas) {
+            let Some(unevaluated) = schema.array.unevaluated_items else { continue };
+            let found = self.evaluators(goal, flat, *id, Members::Items);
+            let Ok(found) = found else { continue };
+            node.traces.push((Keyword::UnevaluatedItems, unevaluated.origin));
+            match sure_prefix(&found) {
+                Sure::Prefix(places) => {
+                    node.traces.push((Keyword::Items, unevaluated.origin));
+                    closed.push((places as usize, unevaluated.value));
+                }
+                Sure::All => {}
+                Sure::Open => apart.push((found, *id, unevaluated)),
+            }
+        }
         let places = schemas.iter().filter_map(|s| s.array.prefix_items.as_ref());
-        let places = places.map(|list| list.value.len()).max().unwrap_or(0);
-        prefix.resize(places, Goal::new(goal.profile, []));
+        let places = places.map(|list| list.value.len()).chain(closed.iter().map(|(at, _)| *at));
+        prefix.resize(places.max().unwrap_or(0), Goal::new(goal.profile, []));
+        for (from, rest) in closed {
+            prefix.iter_mut().skip(from).for_each(|place| place.add(rest));
+            items.add(rest);
+        }
         for schema in schemas {
             let of = &schema.array;
             let own = of.prefix_items.as_ref().map_or(&[][..], |list| &list.value);
@@ -262,6 +284,19 @@ impl<'m> Lowering<'m> {
         }
         part.items = self.node(items);
         part.prefix = prefix.into_iter().map(|place| self.node(place)).collect();
+        for (found, id, unevaluated) in apart {
+            let rest = self.node(Goal::new(goal.profile, [unevaluated.value]));
+            let of = found.into_iter().map(|found| found.part(|_| 0)).collect();
+            let of = Some(UnevaluatedPart { node: rest, evaluators: of });
+            if part.unevaluated.is_none() {
+                part.unevaluated = of;
+                continue;
+            }
+            let array = ArrayPart { unevaluated: of, ..ArrayPart::open() };
+            let traces = vec![(Keyword::UnevaluatedItems, unevaluated.origin)];
+            let origin = Some(self.model.schemas[id].origin);
+            self.beside(node, Node { array: Some(array), traces, origin, ..Node::any() });
+        }
         if part != ArrayPart::open() {
             node.array = Some(part);
         }
@@ -272,6 +307,7 @@ impl<'m> Lowering<'m> {
         let mut names: Vec<Names<'m>> = Vec::new();
         let mut order: Vec<&'m str> = Vec::new();
         let mut key_goal = Goal::new(goal.profile, []);
+        let mut dynamic = Vec::new();
         for id in flat {
             let schema = &self.model.schemas[*id];
             let of = &schema.object;
@@ -289,10 +325,16 @@ impl<'m> Lowering<'m> {
             }
             of.property_names.iter().for_each(|keys| key_goal.add(keys.value));
             if let Some(unevaluated) = of.unevaluated_properties
-                && let Some(evaluated) = self.evaluated(*id, unevaluated.value)
+                && let Ok(found) = self.evaluators(goal, flat, *id, Members::Properties)
             {
-                names.push(evaluated);
-                node.traces.push((Keyword::AdditionalProperties, unevaluated.origin));
+                match sure_names(&found, unevaluated.value) {
+                    Some(evaluated) => {
+                        names.push(evaluated);
+                        node.traces.push((Keyword::AdditionalProperties, unevaluated.origin));
+                    }
+                    None => dynamic.push((found, *id, unevaluated)),
+                }
+                node.traces.push((Keyword::UnevaluatedProperties, unevaluated.origin));
             }
             let written = [
                 (Keyword::Properties, of.properties.as_ref().map(|at| at.origin)),
@@ -320,11 +362,33 @@ impl<'m> Lowering<'m> {
         part = parts.next().unwrap_or_else(ObjectPart::open);
         self.required(goal, &mut part, flat, &names);
         self.dependents(goal, &mut part, flat, &names);
+        let mut waiting = Vec::new();
+        for (found, id, unevaluated) in dynamic {
+            let mut of = ObjectPart::open();
+            let first = part.unevaluated.is_none();
+            let object = if first { &mut part } else { &mut of };
+            let node = self.node(Goal::new(goal.profile, [unevaluated.value]));
+            let known: &[Names<'m>] = if first { &names } else { &[] };
+            let mut evaluators = Vec::new();
+            for found in found {
+                let place = |name: &str| self.place_of(goal, object, known, name);
+                evaluators.push(found.part(place));
+            }
+            object.unevaluated = Some(UnevaluatedPart { node, evaluators });
+            if !first {
+                waiting.push((of, id, unevaluated.origin));
+            }
+        }
         if !key_goal.roots.is_empty() {
             part.names = Some(self.node(key_goal)).filter(|keys| *keys != ANY);
         }
         if part != ObjectPart::open() {
             node.object = Some(part);
+        }
+        for (object, id, at) in waiting {
+            let traces = vec![(Keyword::UnevaluatedProperties, at)];
+            let origin = Some(self.model.schemas[id].origin);
+            self.beside(node, Node { object: Some(object), traces, origin, ..Node::any() });
         }
         for object in parts.filter(|object| *object != ObjectPart::open()) {
             let (traces, origin) = (node.traces.clone(), node.origin);
@@ -345,32 +409,6 @@ impl<'m> Lowering<'m> {
             }
         }
         Names { properties, patterns, additional: of.additional_properties.map(|at| at.value) }
-    }
-
-    /// `unevaluatedProperties` as far as it can be told beforehand: where no keyword of the schema
-    /// evaluates properties in some cases only. What is evaluated has no schema here.
-    pub(super) fn evaluated(&mut self, id: SchemaId, rest: SchemaId) -> Option<Names<'m>> {
-        let schemas = &self.model.schemas;
-        let mut all =
-            Names { properties: HashMap::new(), patterns: Vec::new(), additional: Some(rest) };
-        for id in closure(schemas, &[id]) {
-            let schema = &schemas[id];
-            let (applied, of) = (&schema.applied, &schema.object);
-            let open = applied.any_of.is_some()
-                || applied.one_of.is_some()
-                || applied.if_.is_some()
-                || of.dependent_schemas.is_some();
-            if open {
-                return None;
-            }
-            if of.additional_properties.is_some() {
-                all.additional = None;
-            }
-            let names = self.names_of(schema);
-            all.properties.extend(names.properties.into_keys().map(|name| (name, None)));
-            all.patterns.extend(names.patterns.into_iter().map(|(automaton, _)| (automaton, None)));
-        }
-        Some(all)
     }
 
     fn properties(
@@ -529,6 +567,7 @@ impl ArrayPart {
             max_items: None,
             contains: None,
             unique: false,
+            unevaluated: None,
         }
     }
 }

@@ -101,6 +101,7 @@ impl Lowering<'_> {
                     max_items: Some(count),
                     contains: None,
                     unique: false,
+                    unevaluated: None,
                 });
             }
             Value::Object(members) => {
@@ -133,6 +134,7 @@ impl ObjectPart {
             min_properties: 0,
             max_properties: None,
             dependents: Vec::new(),
+            unevaluated: None,
         }
     }
 }

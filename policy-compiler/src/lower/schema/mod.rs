@@ -16,6 +16,7 @@ mod node;
 mod number;
 mod record;
 mod share;
+mod unevaluated;
 mod union;
 mod write;
 

@@ -69,6 +69,56 @@ pub struct ArrayPart {
     /// The node of counted items, at least and at most so many.
     pub contains: Option<(NodeId, u64, Option<u64>)>,
     pub unique: bool,
+    pub unevaluated: Option<UnevaluatedPart>,
+}
+
+/// A schema of the members that nothing evaluates, where that depends on how branches fare.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UnevaluatedPart {
+    pub node: NodeId,
+    pub evaluators: Vec<EvaluatorPart>,
+}
+
+/// What evaluates members where all conditions hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EvaluatorPart {
+    pub conditions: Vec<Condition>,
+    /// Every member.
+    pub all: bool,
+    /// Properties of these names.
+    pub names: Vec<String>,
+    /// Properties whose names these automata accept.
+    pub patterns: Vec<u32>,
+    /// The first so many items.
+    pub prefix: u64,
+    /// Items that satisfy this node.
+    pub contains: Option<NodeId>,
+}
+
+/// When an evaluator counts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Condition {
+    /// The node accepts the value.
+    Accepts(NodeId),
+    /// The node refuses the value.
+    Refuses(NodeId),
+    /// The object has the property: an index into the object's properties.
+    Present(usize),
+}
+
+impl UnevaluatedPart {
+    fn each_child(&mut self, mut each: impl FnMut(&mut NodeId)) {
+        each(&mut self.node);
+        for evaluator in &mut self.evaluators {
+            evaluator.contains.iter_mut().for_each(&mut each);
+            for condition in &mut evaluator.conditions {
+                match condition {
+                    Condition::Accepts(node) | Condition::Refuses(node) => each(node),
+                    Condition::Present(_) => {}
+                }
+            }
+        }
+    }
 }
 
 /// A declared property.
@@ -92,6 +142,7 @@ pub struct ObjectPart {
     pub min_properties: u64,
     pub max_properties: Option<u64>,
     pub dependents: Vec<DependentPart>,
+    pub unevaluated: Option<UnevaluatedPart>,
 }
 
 /// What the presence of a property requires. Names are indexes into the object's properties.
@@ -154,6 +205,7 @@ impl Node {
             array.prefix.iter_mut().for_each(&mut each);
             each(&mut array.items);
             array.contains.iter_mut().for_each(|(node, ..)| each(node));
+            array.unevaluated.iter_mut().for_each(|of| of.each_child(&mut each));
         }
         if let Some(object) = &mut self.object {
             object.properties.iter_mut().for_each(|p| each(&mut p.node));
@@ -161,6 +213,7 @@ impl Node {
             object.patterns.iter_mut().for_each(|(_, node)| each(node));
             object.names.iter_mut().for_each(&mut each);
             object.dependents.iter_mut().filter_map(|d| d.node.as_mut()).for_each(&mut each);
+            object.unevaluated.iter_mut().for_each(|of| of.each_child(&mut each));
         }
         for composition in &mut self.compositions {
             match &mut composition.branches {

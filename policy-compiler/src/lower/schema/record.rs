@@ -6,6 +6,7 @@ use super::goal::Goal;
 use super::keywords::{children, keywords};
 use super::node::Branches;
 use super::number::number_format;
+use super::unevaluated::Members;
 use super::union::Union;
 use crate::ir::{Action, Formats, Origin, Schema, SchemaId, Unsupported};
 use crate::lower::pattern::Pattern;
@@ -126,16 +127,8 @@ impl Lowering<'_> {
             "contentEncoding" | "contentMediaType" | "contentSchema" => {
                 content_outcome(settings.content, schema, keyword)
             }
-            "unevaluatedItems" => not_enforced("`unevaluatedItems` is not supported yet"),
-            "unevaluatedProperties" => {
-                let rest = schema.object.unevaluated_properties.map(|at| at.value);
-                match rest.and_then(|rest| self.evaluated(id, rest)) {
-                    Some(_) => ENFORCED,
-                    None => not_enforced(
-                        "`unevaluatedProperties` beside alternatives is not supported yet",
-                    ),
-                }
-            }
+            "unevaluatedItems" => self.unevaluated_outcome(goal, id, Members::Items),
+            "unevaluatedProperties" => self.unevaluated_outcome(goal, id, Members::Properties),
             "readOnly" if schema.read_only.is_some_and(|marked| marked.value) => {
                 match settings.read_only {
                     Action::Block => ENFORCED,
@@ -147,6 +140,13 @@ impl Lowering<'_> {
                 not_enforced("no `contains` beside it")
             }
             _ => ENFORCED,
+        }
+    }
+
+    fn unevaluated_outcome(&mut self, goal: &Goal, id: SchemaId, members: Members) -> Outcome {
+        match self.evaluators(goal, &[], id, members) {
+            Ok(_) => ENFORCED,
+            Err(reason) => not_enforced(reason),
         }
     }
 

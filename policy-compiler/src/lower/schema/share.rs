@@ -80,6 +80,7 @@ mod tests {
             max_items: None,
             contains: None,
             unique: false,
+            unevaluated: None,
         };
         Node { types: 33, array: Some(array), ..Node::default() }
     }

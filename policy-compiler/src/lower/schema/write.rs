@@ -1,15 +1,16 @@
 //! Writes nodes as schema records.
 
 use super::node::{
-    ArrayPart, Branches, Composition, Literals, Node, NodeId, NumberPart, ObjectPart, StringPart,
+    ANY, ArrayPart, Branches, Composition, Condition, EvaluatorPart, Literals, Node, NodeId,
+    NumberPart, ObjectPart, PropertyPart, StringPart, UnevaluatedPart,
 };
 use crate::ir::Decimal;
 use crate::lower::pattern::{Patterns, Places, Table, Verdict};
 use crate::lower::tables::Tables;
 use portcullis_bundle::layout::{
-    self, CompositionKind, NONE, NUMBER_INTEGER_BOUNDS, NUMBER_MAX, NUMBER_MAX_EXCLUSIVE,
-    NUMBER_MIN, NUMBER_MIN_EXCLUSIVE, PROPERTY_IMPLIED, PROPERTY_REQUIRED, SCHEMA_ACCEPTS_ALL,
-    Text,
+    self, CompositionKind, ConditionKind, EVALUATOR_ALL, NONE, NUMBER_INTEGER_BOUNDS, NUMBER_MAX,
+    NUMBER_MAX_EXCLUSIVE, NUMBER_MIN, NUMBER_MIN_EXCLUSIVE, PROPERTY_IMPLIED, PROPERTY_REQUIRED,
+    SCHEMA_ACCEPTS_ALL, Text,
 };
 use portcullis_bundle::{name_hash, property_key};
 use zerocopy::little_endian::U16;
@@ -120,13 +121,15 @@ fn string(tables: &mut Tables<'_>, part: &StringPart, patterns: &Patterns) -> u3
 
 /// What a string must be by place, if that can be said of its content at all.
 fn stencil(part: &StringPart, patterns: &Patterns) -> Option<layout::Stencil> {
+    if part.encoding.is_some() {
+        return None;
+    }
     let uuid = match part.format {
         None => None,
         Some(layout::Format::Uuid) => Some(Places::of_uuid()),
         Some(_) => return None,
     };
-    let placeless = part.patterns.is_empty() && part.classes.is_empty() && uuid.is_none();
-    if placeless || part.encoding.is_some() {
+    if part.patterns.is_empty() && part.classes.is_empty() && uuid.is_none() {
         return None;
     }
     let mut places = Places::between(part.min_length, part.max_length)?;
@@ -260,6 +263,7 @@ fn array(tables: &mut Tables<'_>, part: &ArrayPart) -> u32 {
         min_contains: min.into(),
         max_contains: max.into(),
         flags: if part.unique { layout::ARRAY_UNIQUE } else { 0 }.into(),
+        unevaluated: unevaluated(tables, part.unevaluated.as_ref()).into(),
     };
     tables.intern(5, |sections| &mut sections.array_checks, record)
 }
@@ -320,8 +324,72 @@ fn object(tables: &mut Tables<'_>, part: &ObjectPart) -> u32 {
         names: part.names.map_or(NONE, |node| node.0).into(),
         dependents: dependents.into(),
         dependent_count: (part.dependents.len() as u32).into(),
+        unevaluated: NONE.into(),
     });
-    tables.sections.object_checks.len() as u32 - 1
+    // Its evaluators are objects too, and come after.
+    let index = tables.sections.object_checks.len() - 1;
+    if part.unevaluated.is_some() {
+        let of = unevaluated(tables, part.unevaluated.as_ref());
+        tables.sections.object_checks[index].unevaluated = of.into();
+    }
+    index as u32
+}
+
+fn unevaluated(tables: &mut Tables<'_>, part: Option<&UnevaluatedPart>) -> u32 {
+    let Some(part) = part else { return NONE };
+    let first_condition = tables.sections.conditions.len();
+    let mut evaluators = Vec::with_capacity(part.evaluators.len());
+    for evaluator in &part.evaluators {
+        let names = if evaluator.names.is_empty() && evaluator.patterns.is_empty() {
+            NONE
+        } else {
+            object(tables, &matcher(evaluator))
+        };
+        let conditions = tables.sections.conditions.len() as u32;
+        let written = evaluator.conditions.iter().map(|condition| {
+            let (of, kind) = match condition {
+                Condition::Accepts(node) => (node.0, ConditionKind::Accepts),
+                Condition::Refuses(node) => (node.0, ConditionKind::Refuses),
+                Condition::Present(index) => (*index as u32, ConditionKind::Present),
+            };
+            layout::Condition { of: of.into(), kind: kind.code(), reserved: [0; 3] }
+        });
+        tables.sections.conditions.extend(written);
+        evaluators.push(layout::Evaluator {
+            names: names.into(),
+            prefix: clamp(evaluator.prefix).into(),
+            contains: evaluator.contains.map_or(NONE, |node| node.0).into(),
+            conditions: conditions.into(),
+            condition_count: (evaluator.conditions.len() as u32).into(),
+            flags: if evaluator.all { EVALUATOR_ALL } else { 0 }.into(),
+        });
+    }
+    let first = tables.sections.evaluators.len() as u32;
+    tables.sections.evaluators.extend(evaluators);
+    let conditions = tables.sections.conditions.len() - first_condition;
+    tables.sections.unevaluated.push(layout::Unevaluated {
+        schema: part.node.0.into(),
+        evaluators: first.into(),
+        evaluator_count: (part.evaluators.len() as u32).into(),
+        conditions: (first_condition as u32).into(),
+        condition_count: (conditions as u32).into(),
+    });
+    tables.sections.unevaluated.len() as u32 - 1
+}
+
+/// An object whose declared names and patterns are those of an evaluator.
+fn matcher(evaluator: &EvaluatorPart) -> ObjectPart {
+    let property = |name: &String| PropertyPart {
+        name: name.clone(),
+        node: ANY,
+        required: false,
+        implied: false,
+    };
+    ObjectPart {
+        properties: evaluator.names.iter().map(property).collect(),
+        patterns: evaluator.patterns.iter().map(|automaton| (*automaton, ANY)).collect(),
+        ..ObjectPart::open()
+    }
 }
 
 fn literals(tables: &mut Tables<'_>, set: &Literals) -> u32 {
@@ -369,7 +437,7 @@ fn compositions(tables: &mut Tables<'_>, compositions: &[Composition]) -> u32 {
             Branches::Content(encoding, node) => {
                 let (schema, encoding) = (node.0.into(), encoding.code());
                 let content = layout::StringContent { schema, encoding, reserved: [0; 3] };
-                let index = tables.intern(8, |sections| &mut sections.contents, content);
+                let index = tables.intern(9, |sections| &mut sections.contents, content);
                 (CompositionKind::Content, index, 0)
             }
             Branches::Types(nodes) => {

@@ -1,0 +1,164 @@
+//! The end of a value that threads have judged: how each of them fared.
+
+use super::array;
+use super::branches::{Start, compositions, keyword, kind, type_switch};
+use super::check::{Value, list};
+use super::core::{Core, Stop};
+use super::frame::Frame;
+use super::object;
+use super::threads::{Failure, Thread};
+use portcullis_bundle::layout::{CompositionKind, Keyword, NONE, Schema, View};
+
+impl Core {
+    /// Settles every thread of a value that has ended, branches first.
+    pub fn resolve(
+        &mut self,
+        view: &View<'_>,
+        first: usize,
+        start: Start<'_>,
+        frame: &Frame,
+    ) -> Result<(), Stop> {
+        for index in first..self.threads.list.len() {
+            self.step(1)?;
+            let Some(thread) = self.threads.list.get(index).copied() else { continue };
+            let Some(schema) = view.schemas.get(thread.schema as usize) else { continue };
+            if thread.failure.is_some() {
+                continue;
+            }
+            let failure = match self.at_end(view, first, &thread, start, frame) {
+                Err(keyword) => Some((keyword, thread.schema)),
+                Ok(Some(failure)) => Some(failure),
+                Ok(None) => self.composed(view, first, index, schema, thread.schema, start)?,
+            };
+            let failure = match failure {
+                None => self.left_over(view, first, index, &thread, start)?,
+                failed => failed,
+            };
+            if let Some(failure) = failure {
+                self.threads.fail(index, failure)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What only the end of a container tells of one thread, compositions aside.
+    fn at_end(
+        &self,
+        view: &View<'_>,
+        first: usize,
+        thread: &Thread,
+        start: Start<'_>,
+        frame: &Frame,
+    ) -> Result<Option<Failure>, Keyword> {
+        match start {
+            Start::Scalar(_) => {}
+            Start::Array => {
+                let Some(check) = view.array_checks.get(thread.part as usize) else {
+                    return Ok(None);
+                };
+                array::counts(check, frame.count)?;
+                if check.contains.get() != NONE {
+                    if thread.contained < check.min_contains.get() {
+                        return Err(Keyword::Contains);
+                    }
+                    if thread.contained > check.max_contains.get() {
+                        return Err(Keyword::MaxContains);
+                    }
+                }
+            }
+            Start::Object => {
+                let Some(check) = view.object_checks.get(thread.part as usize) else {
+                    return Ok(None);
+                };
+                let as_if =
+                    Frame { part: thread.part, seen: thread.seen, wide: thread.wide, ..*frame };
+                object::close(self, view, &as_if)?;
+                for dependent in object::dependents(view, check) {
+                    let schema = dependent.schema.get();
+                    if schema != NONE
+                        && object::has(self, thread.seen, thread.wide, dependent.property.get())
+                        && let Some(failure) = self.threads.outcome(first, schema)
+                    {
+                        return Ok(Some(failure));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// How the compositions of a thread turned out.
+    fn composed(
+        &mut self,
+        view: &View<'_>,
+        first: usize,
+        index: usize,
+        schema: &Schema,
+        schema_index: u32,
+        start: Start<'_>,
+    ) -> Result<Option<Failure>, Stop> {
+        for (place, composition) in compositions(view, schema) {
+            self.step(1 + usize::from(composition.branch_count.get()))?;
+            let refused = Some((keyword(composition), schema_index));
+            if kind(composition) == Some(CompositionKind::Content) {
+                let Start::Scalar(Value::String(text, _)) = start else { continue };
+                match self.content(view, composition.branches.get(), text)? {
+                    Some(keyword) => return Ok(Some((keyword, schema_index))),
+                    None => continue,
+                }
+            }
+            let threads = &self.threads;
+            let accepts = |schema: &u32| threads.outcome(first, *schema).is_none();
+            let mut branches =
+                list(view, composition.branches.get(), composition.branch_count.get());
+            let failure = match kind(composition) {
+                None | Some(CompositionKind::Content) => refused,
+                Some(CompositionKind::AllOf) => branches.find_map(|s| threads.outcome(first, s)),
+                Some(CompositionKind::AnyOf) => {
+                    if branches.any(|s| accepts(&s)) {
+                        None
+                    } else {
+                        refused
+                    }
+                }
+                Some(CompositionKind::OneOf) => {
+                    if branches.filter(accepts).take(2).count() == 1 {
+                        None
+                    } else {
+                        refused
+                    }
+                }
+                Some(CompositionKind::Not) => {
+                    if branches.any(|s| accepts(&s)) {
+                        refused
+                    } else {
+                        None
+                    }
+                }
+                Some(CompositionKind::If) => {
+                    match (branches.next(), branches.next(), branches.next()) {
+                        (Some(condition), Some(then), Some(other)) => {
+                            threads.outcome(first, if accepts(&condition) { then } else { other })
+                        }
+                        _ => refused,
+                    }
+                }
+                Some(CompositionKind::TypeSwitch) => match type_switch(view, composition, start) {
+                    Some(schema) => threads.outcome(first, schema),
+                    None => refused,
+                },
+                Some(CompositionKind::Tagged) => match start {
+                    Start::Object => match threads.choice(index, place) {
+                        Some(schema) => threads.outcome(first, schema),
+                        None => refused,
+                    },
+                    _ => None,
+                },
+            };
+            if failure.is_some() {
+                return Ok(failure);
+            }
+        }
+        Ok(None)
+    }
+}
