@@ -17,7 +17,7 @@ pub(super) fn check(model: &Model, diagnostics: &mut Diagnostics) {
         };
         for op in &api.operations {
             for base in &op.base_paths {
-                let path = format!("{}{}", base.value.path, op.template.shape());
+                let path = format!("{}{}", base.value.shape(), op.template.shape());
                 for host in &hosts {
                     let key = (*host, op.method, path.clone());
                     let (first, origin) = *seen.entry(key).or_insert((index, op.origin));

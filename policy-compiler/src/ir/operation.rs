@@ -1,6 +1,6 @@
 //! APIs, operations, and what a message of an operation consists of.
 
-use super::{At, DocumentId, Origin, SchemaId, Settings, Template, Version};
+use super::{At, DocumentId, Origin, Part, SchemaId, Segment, Settings, Template, Version};
 
 /// A set of operations under one name, from one or more documents.
 #[derive(Clone, Debug, Default)]
@@ -123,10 +123,41 @@ impl Method {
 /// The path of a server URL, or one that the policy gives.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct BasePath {
-    /// Starts with `/` and does not end with it; empty for the root.
+    /// Starts with `/` and does not end with it; empty for the root. `{name}` stands for a variable of
+    /// the server's that can have any value.
     pub path: String,
     /// Host of the server's URL, lower case; not enforced unless the policy lists it.
     pub host: Option<String>,
+}
+
+impl BasePath {
+    /// The path as segments, those of its variables among them.
+    pub fn segments(&self) -> Vec<Segment> {
+        let segments = self.path.split('/').skip(1);
+        let parts = |text: &str| {
+            let mut parts = Vec::new();
+            for (number, piece) in text.split(['{', '}']).enumerate() {
+                match (number % 2, piece) {
+                    (0, "") => {}
+                    (0, literal) => parts.push(Part::Literal(literal.to_owned())),
+                    (_, name) => parts.push(Part::Variable(name.to_owned())),
+                }
+            }
+            Segment(parts)
+        };
+        segments.map(parts).collect()
+    }
+
+    /// How many variables it has.
+    pub fn variables(&self) -> usize {
+        self.path.matches('{').count()
+    }
+
+    /// Equal for base paths that match the same paths.
+    pub fn shape(&self) -> String {
+        let template = Template { text: String::new(), segments: self.segments() };
+        template.shape()
+    }
 }
 
 /// A parameter.

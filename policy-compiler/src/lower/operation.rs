@@ -99,22 +99,29 @@ pub fn write(
             placed.push((index, number));
             let hosts = &lowered.of.hosts;
             if hosts.is_empty() {
-                place(&mut shared, lowered, &base.value.path, placed.len() - 1);
+                place(&mut shared, lowered, &base.value.segments(), placed.len() - 1);
             }
             for host in hosts {
                 let trie = by_host.entry(host.to_ascii_lowercase()).or_default();
-                place(trie, lowered, &base.value.path, placed.len() - 1);
+                place(trie, lowered, &base.value.segments(), placed.len() - 1);
             }
         }
     }
     // What each operation needs is written once, however many base paths and hosts lead to it.
-    let mut parts: HashMap<usize, [(u32, u32); 2]> = HashMap::new();
+    // Variables of a base path come before those of the template.
+    let mut parts: HashMap<(usize, usize), [(u32, u32); 2]> = HashMap::new();
     let mut guides = Guides::new(&model.schemas);
     for (index, lowered) in operations.iter().enumerate() {
-        let variables: Vec<&str> = lowered.operation.template.variables().collect();
-        let parameters = parameter::write(tables, moved, &variables, &lowered.parameters);
         let media_types = media::write(tables, &mut guides, moved, &lowered.media_types);
-        parts.insert(index, [parameters, media_types]);
+        for base in &lowered.operation.base_paths {
+            let before = base.value.variables();
+            parts.entry((index, before)).or_insert_with(|| {
+                let mut variables = vec![""; before];
+                variables.extend(lowered.operation.template.variables());
+                let parameters = parameter::write(tables, moved, &variables, &lowered.parameters);
+                [parameters, media_types]
+            });
+        }
     }
     guides.write(tables);
     let mut shared_security = security::Shared::default();
@@ -124,8 +131,8 @@ pub fn write(
         for place in group {
             let (index, number) = placed[*place];
             let lowered = &operations[index];
-            let base = &lowered.operation.base_paths[number].value.path;
-            let record = record(tables, lowered, base, parts[&index]);
+            let base = &lowered.operation.base_paths[number].value;
+            let record = record(tables, lowered, &base.path, parts[&(index, base.variables())]);
             // The first declaration of a method on a path stays; `check` tells of the others.
             if records.iter().all(|known| known.method != record.method) {
                 records.push(record);
@@ -154,7 +161,7 @@ pub fn write(
     debug_assert_eq!(tables.sections.apis.len(), model.apis.len());
 }
 
-fn place(trie: &mut Trie, lowered: &Lowered<'_>, base: &str, operation: usize) {
+fn place(trie: &mut Trie, lowered: &Lowered<'_>, base: &[ir::Segment], operation: usize) {
     trie.insert(base, &lowered.operation.template.segments, operation);
     trie.insert_api(base, lowered.api);
 }

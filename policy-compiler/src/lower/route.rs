@@ -35,7 +35,7 @@ impl Default for Trie {
 
 impl Trie {
     /// Adds the template that `segments` spell, with what stands at its end.
-    pub fn insert(&mut self, base: &str, segments: &[Segment], operation: usize) {
+    pub fn insert(&mut self, base: &[Segment], segments: &[Segment], operation: usize) {
         let mut at = self.base(base);
         for segment in segments {
             at = self.child(at, segment);
@@ -44,17 +44,13 @@ impl Trie {
     }
 
     /// Says which API lies under a base path; the first one stays.
-    pub fn insert_api(&mut self, base: &str, api: u32) {
+    pub fn insert_api(&mut self, base: &[Segment], api: u32) {
         let at = self.base(base);
         self.branches[at].api.get_or_insert(api);
     }
 
-    fn base(&mut self, base: &str) -> usize {
-        let segments = base.split('/').skip(1);
-        segments.fold(0, |at, text| {
-            let literal = Segment(vec![Part::Literal(text.to_owned())]);
-            self.child(at, &literal)
-        })
+    fn base(&mut self, base: &[Segment]) -> usize {
+        base.iter().fold(0, |at, segment| self.child(at, segment))
     }
 
     fn child(&mut self, at: usize, segment: &Segment) -> usize {

@@ -39,7 +39,7 @@ pub(super) fn merge(cx: &mut Context<'_>, operations: Vec<Operation>) -> Vec<Ope
 }
 
 fn share_base(a: &Operation, b: &Operation) -> bool {
-    a.base_paths.iter().any(|x| b.base_paths.iter().any(|y| x.value.path == y.value.path))
+    a.base_paths.iter().any(|x| b.base_paths.iter().any(|y| x.value.shape() == y.value.shape()))
 }
 
 fn report(cx: &mut Context<'_>, first: &Operation, second: &Operation) {

@@ -13,6 +13,7 @@ mod paths;
 mod schema;
 mod security;
 mod servers;
+mod suffix;
 mod swagger;
 mod template;
 

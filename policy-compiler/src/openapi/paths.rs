@@ -2,12 +2,13 @@
 
 use crate::diag;
 use crate::ir::{
-    At, BasePath, Method, Operation, SecurityRequirement, Settings, Template, Version,
+    At, BasePath, Ignored, Method, Operation, Origin, SecurityRequirement, Settings, Template,
+    Version,
 };
 use crate::source::Place;
 
 use super::context::Context;
-use super::{content, parameters, security, servers, swagger, template};
+use super::{content, parameters, security, servers, suffix, swagger, template};
 
 /// The fields of an operation.
 const OPERATION: &[&str] = &[
@@ -47,17 +48,19 @@ pub(super) fn read<'a>(
                 continue;
             }
         };
-        if let Some(suffix) = &parsed.suffix {
-            cx.report_with(
-                diag::PATH_SUFFIX,
-                place,
-                format!("`{suffix}` at the end of a path is left out"),
-                "no path holds a query or a fragment: declare query parameters, and give each \
-                 operation a path of its own",
-            );
-        }
         colon_segments(cx, place, &parsed.template);
-        operations.extend(path_item(cx, place, &parsed.template, defaults));
+        let wide = wide_variables(cx, place, &parsed.template);
+        let mut found = path_item(cx, place, &parsed.template, defaults);
+        if let Some(suffix) = &parsed.suffix {
+            suffix::apply(cx, place, suffix, &mut found);
+        }
+        if wide {
+            let reason = "a variable that is meant to span `/` takes one segment";
+            for operation in &found {
+                approximated(cx, operation.origin, crate::report::construct::OPERATION, reason);
+            }
+        }
+        operations.extend(found);
     }
     operations
 }
@@ -75,6 +78,24 @@ fn colon_segments<'a>(cx: &mut Context<'a>, place: Place<'a>, template: &Templat
             format!("if it stands for a value, write `{{{name}}}`"),
         );
     }
+}
+
+/// `{proxy+}` and `{path*}` span segments in other notations; in OpenAPI no variable does.
+fn wide_variables<'a>(cx: &mut Context<'a>, place: Place<'a>, template: &Template) -> bool {
+    let is_wide = |name: &&str| name.ends_with(['+', '*']) || name.starts_with(['+', '*']);
+    let Some(name) = template.variables().find(is_wide) else { return false };
+    cx.report_with(
+        diag::WIDE_VARIABLE,
+        place,
+        format!("`{{{name}}}` takes one segment: no variable of OpenAPI holds `/`"),
+        "declare a path for each number of segments, or let the policy allow undeclared operations",
+    );
+    true
+}
+
+fn approximated(cx: &mut Context<'_>, origin: Origin, construct: &str, reason: &str) {
+    let (construct, reason) = (construct.to_owned(), reason.to_owned());
+    cx.model.approximated.push(Ignored { origin, construct, reason });
 }
 
 /// The operations of one path item.

@@ -1,8 +1,12 @@
 //! Base paths from `servers`.
+//!
+//! Variables with an `enum` expand to each of its values. A variable without one stays a variable: of the
+//! path it takes one segment, or a part of one; of the host it says nothing, since hosts bind only where
+//! the policy lists them.
 
 use super::context::Context;
 use crate::diag;
-use crate::ir::{At, BasePath};
+use crate::ir::{At, BasePath, Ignored};
 use crate::source::Place;
 
 /// How many URLs one server's variables expand to at most.
@@ -52,9 +56,17 @@ fn expand<'a>(cx: &mut Context<'a>, server: Place<'a>, url: Place<'a>, text: &st
         let name = &rest[open + 1..close];
         let literal = &rest[..open];
         rest = &rest[close + 1..];
-        let values = values(cx, server, url, name);
-        let values =
-            if urls.len() * values.len() > MAX_EXPANSIONS { &values[..1] } else { &values };
+        let mut values = values(cx, server, url, name);
+        if urls.len() * values.len() > MAX_EXPANSIONS {
+            let why = "its variables have too many values together, so any value is taken";
+            let origin = cx.origin(server);
+            cx.model.approximated.push(Ignored {
+                origin,
+                construct: crate::report::construct::SERVER.to_owned(),
+                reason: why.to_owned(),
+            });
+            values = vec![format!("{{{name}}}")];
+        }
         urls = urls
             .iter()
             .flat_map(|url| values.iter().map(move |v| format!("{url}{literal}{v}")))
@@ -66,7 +78,8 @@ fn expand<'a>(cx: &mut Context<'a>, server: Place<'a>, url: Place<'a>, text: &st
     urls
 }
 
-/// The values that a server's variable can have, its default first; never empty.
+/// The values that a server's variable can have, its default first, or the variable itself in braces where
+/// any value can come; never empty.
 fn values<'a>(cx: &mut Context<'a>, server: Place<'a>, url: Place<'a>, name: &str) -> Vec<String> {
     let variable = server.get("variables").and_then(|v| v.get(name));
     let Some(variable) = variable else {
@@ -96,6 +109,10 @@ fn values<'a>(cx: &mut Context<'a>, server: Place<'a>, url: Place<'a>, name: &st
     if values.is_empty() {
         values.push("undeclared".to_owned());
     }
+    // Without `enum` the default is only a default: any value of the same form may come.
+    if variable.get("enum").is_none() && !values[0].is_empty() && !values[0].contains('/') {
+        return vec![format!("{{{name}}}")];
+    }
     values
 }
 
@@ -121,6 +138,9 @@ fn base_path(url: &str) -> Result<BasePath, &'static str> {
     let path = if path == "." { "" } else { path.trim_end_matches('/') };
     let segments = path.strip_prefix('/').unwrap_or(path);
     let bad = |segment: &str| segment.is_empty() || segment == "." || segment == "..";
+    if path.contains("}{") {
+        return Err("two variables stand side by side, so their values cannot be told apart");
+    }
     if !segments.is_empty() && segments.split('/').any(bad) {
         return Err("its path has empty, `.` or `..` segments");
     }
@@ -135,7 +155,9 @@ fn base_path(url: &str) -> Result<BasePath, &'static str> {
 fn host_name(authority: &str) -> Option<String> {
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let host = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) || port.starts_with('{') => {
+            name
+        }
         _ => host,
     };
     (!host.is_empty()).then(|| host.to_ascii_lowercase())
