@@ -286,7 +286,7 @@ pub fn sections(mode: Mode) -> Sections {
             max_parameters: 128.into(),
             ..Policy::new_zeroed()
         }],
-        documents: vec![Document { name: text("bank.yaml") }],
+        documents: vec![Document { name: text("bank.yaml"), ..Document::new_zeroed() }],
         origins: vec![Origin {
             line: 3.into(),
             column: 1.into(),

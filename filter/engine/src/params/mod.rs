@@ -17,8 +17,8 @@ use crate::finding::{Finding, FindingCode, Position};
 use crate::percent::Plus;
 use crate::route::Span;
 use crate::schema::{Fault, FaultKind, Limits, NoSink, Validator};
-pub(crate) use form::{Form, FormFault, declares, property_types};
 use crate::security::is_query_key;
+pub(crate) use form::{Form, FormFault, declares, property_types};
 use portcullis_bundle::layout::{
     Action, Location, NONE, Operation, PARAMETER_EMPTY_ALLOWED, PARAMETER_EXPLODE,
     PARAMETER_OPEN_OBJECT, PARAMETER_REQUIRED, PARAMETER_UNENFORCED, Parameter, SecurityScheme,

@@ -1,8 +1,7 @@
 //! What the header of a JWT must satisfy, as if a document said it.
 
 use super::{
-    ANY, Branches, Composition, Literals, Lowering, Node, NodeId, ObjectPart, PropertyPart,
-    StringPart,
+    Branches, Composition, Literals, Lowering, Node, NodeId, ObjectPart, PropertyPart, StringPart,
 };
 use portcullis_bundle::layout::{CompositionKind, Keyword, TYPE_OBJECT, TYPE_STRING};
 
@@ -37,15 +36,7 @@ impl Lowering<'_> {
             required: true,
             implied: false,
         };
-        let object = ObjectPart {
-            properties: vec![property],
-            additional: ANY,
-            patterns: Vec::new(),
-            names: None,
-            min_properties: 0,
-            max_properties: None,
-            dependents: Vec::new(),
-        };
+        let object = ObjectPart { properties: vec![property], ..ObjectPart::open() };
         let header = Node { types: TYPE_OBJECT, object: Some(object), ..Node::default() };
         let header = self.push(header);
         self.jwt_header = Some(header);
