@@ -18,6 +18,7 @@ use super::evaluation::{Member, Waiting};
 use super::fault::FaultKind;
 use super::frame::{Container, Frame, TAG, THREADS, UNIQUE};
 use super::object;
+use super::token::find_member;
 use portcullis_bundle::layout::{
     ARRAY_UNIQUE, Composition, CompositionKind, Keyword, NONE, PROPERTY_IMPLIED, SCHEMA_ANY,
     SCHEMA_NEVER, Schema, View,
@@ -26,6 +27,8 @@ use portcullis_bundle::name_hash;
 
 /// Threads and edges alive at once, at most; more are over budget.
 const MAX_LIVE: usize = 1 << 16;
+/// Bytes of a look ahead that cost a step.
+const LOOKED_AT: usize = 64;
 /// Schemas that only pass on to another, followed without a thread.
 const MAX_PASSES: usize = 16;
 
@@ -271,8 +274,8 @@ impl Core {
         Ok(())
     }
 
-    /// Decides by the first member of an object which schema its tag chooses; if the tag is not
-    /// there, opens the object with threads.
+    /// Decides by the tag of an object which schema applies; if the tag is not near, opens the object with
+    /// threads.
     pub fn open_tagged(
         &mut self,
         view: &View<'_>,
@@ -284,15 +287,18 @@ impl Core {
         self.step(1)?;
         let schema = view.schemas.get(frame.schema as usize);
         if let Some(composition) = schema.and_then(|schema| only_tagged(view, schema)) {
-            match super::token::first_member(input, bytes(view, composition.tag), last) {
-                Err(why) => return Err(why),
-                Ok(Some(value)) => {
-                    let Some(branch) = object::tagged(view, composition, value) else {
+            let mut passed = 0;
+            let found = find_member(input, bytes(view, composition.tag), last, &mut passed)?;
+            self.step(passed / LOOKED_AT)?;
+            if let Some(found) = found {
+                match object::tagged(view, composition, found.value) {
+                    Some(branch) => return object::open(self, view, parent, branch, frame),
+                    None if found.first => {
                         return Err(Stop::Refused(keyword(composition), frame.schema));
-                    };
-                    return object::open(self, view, parent, branch, frame);
+                    }
+                    // What stands before it may be wrong, too, and is to be named first.
+                    None => {}
                 }
-                Ok(None) => {}
             }
         }
         let want = frame.schema;

@@ -6,7 +6,7 @@ use super::string::{
     BadString, CONTROL, ESCAPED, StringEnd, UNFINISHED, UNICODE, string_end, unescape,
 };
 
-/// Bytes within which the first member of a tagged object is looked for.
+/// Bytes within which the tag of an object is looked for before it is opened.
 const TAG_WINDOW: usize = 1024;
 
 /// Passes over white space: gives the byte that follows, and moves `at` there.
@@ -65,27 +65,59 @@ pub(super) fn content<'a>(
     }
 }
 
-/// The value of an object's first member, if it has this name and is a string, both plain, and all
-/// within the first bytes. `input` begins at the name.
-pub(super) fn first_member<'a>(
+/// What a look ahead for a tag has found.
+pub(super) struct Found<'a> {
+    /// The tag's value.
+    pub value: &'a [u8],
+    /// Whether it is the object's first member.
+    pub first: bool,
+}
+
+/// The value of an object's member of this name, if it is a plain string within the first bytes. `input` begins
+/// at the first name. `passed` receives how many bytes were looked at. Whether the object is well-formed is not
+/// asked: it will be read all the same.
+pub(super) fn find_member<'a>(
     input: &'a [u8],
     name: &[u8],
     last: bool,
-) -> Result<Option<&'a [u8]>, Stop> {
+    passed: &mut usize,
+) -> Result<Option<Found<'a>>, Stop> {
     let window = input.get(..TAG_WINDOW.min(input.len())).unwrap_or_default();
     let cut = || if last || window.len() == TAG_WINDOW { Ok(None) } else { Err(Stop::Unfinished) };
-    let mut at = 0;
-    if input.first() != Some(&b'"') {
-        return Ok(None);
+    let (mut at, mut depth, mut members, mut is_name) = (0, 0_u32, 0_u32, true);
+    loop {
+        *passed = at;
+        let Some(byte) = skip(window, &mut at) else { return cut() };
+        if byte == b'"' {
+            let end = string_end(window, at + 1);
+            if end.flags & UNFINISHED != 0 {
+                return cut();
+            }
+            let text = window.get(at + 1..end.at);
+            at = end.at + 1;
+            if depth != 0 || !is_name {
+                continue;
+            }
+            // An escaped name may be the tag's too: that is for those who unescape.
+            if end.flags & (ESCAPED | CONTROL) != 0 {
+                return Ok(None);
+            }
+            members += 1;
+            if text == Some(name) {
+                break;
+            }
+            continue;
+        }
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth == 0 => return Ok(None),
+            b'}' | b']' => depth -= 1,
+            b',' if depth == 0 => is_name = true,
+            b':' if depth == 0 => is_name = false,
+            _ => {}
+        }
+        at += 1;
     }
-    let end = string_end(window, 1);
-    if end.flags & UNFINISHED != 0 {
-        return cut();
-    }
-    if end.flags != 0 || window.get(1..end.at) != Some(name) {
-        return Ok(None);
-    }
-    at += end.at + 1;
     match skip(window, &mut at) {
         None => return cut(),
         Some(b':') => at += 1,
@@ -100,5 +132,59 @@ pub(super) fn first_member<'a>(
     if end.flags & UNFINISHED != 0 {
         return cut();
     }
-    Ok(if end.flags == 0 { window.get(at + 1..end.at) } else { None })
+    *passed = end.at;
+    let value = window.get(at + 1..end.at).filter(|_| end.flags == 0);
+    Ok(value.map(|value| Found { value, first: members == 1 }))
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    fn found(input: &str, last: bool) -> Result<Option<(String, bool)>, Stop> {
+        let found = find_member(input.as_bytes(), b"kind", last, &mut 0)?;
+        Ok(found.map(|found| (String::from_utf8(found.value.to_vec()).unwrap(), found.first)))
+    }
+
+    #[test]
+    fn a_tag_is_found_wherever_it_stands_in_the_object() {
+        for (input, first) in [
+            (r#""kind" : "a"}"#, true),
+            (r#""x":1,"kind":"a"}"#, false),
+            (r#""x":{"kind":"b","y":[{"kind":"c"}]},"kind":"a"}"#, false),
+            (r#""x":"kind","y":["kind","}\"]"], "kind":"a"}"#, false),
+            ("\"\u{e9}\":null,\n \"kind\":\"a\"}", false),
+        ] {
+            assert_eq!(found(input, true).unwrap(), Some(("a".to_owned(), first)), "{input}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_plain_tag_is_left_to_the_threads() {
+        for input in [
+            r#"}"#,
+            r#""x":1}"#,
+            r#""x":1},"kind":"a"}"#,
+            r#""x":{"kind":"b"}}"#,
+            r#""k\u0069nd":"b","kind":"a"}"#,
+            r#""kind":1}"#,
+            r#""kind":"\u0061"}"#,
+            r#""x":"kind"}"#,
+        ] {
+            assert_eq!(found(input, true).unwrap(), None, "{input}");
+        }
+        let far = format!(r#""x":"{}","kind":"a"}}"#, "y".repeat(TAG_WINDOW));
+        assert_eq!(found(&far, false).unwrap(), None);
+    }
+
+    #[test]
+    fn a_cut_before_the_tag_waits_for_more() {
+        let whole = r#""x":[1,"kind"],"kind" : "a""#;
+        for end in 0..whole.len() {
+            let cut = found(&whole[..end], false);
+            assert!(matches!(cut, Err(Stop::Unfinished)), "{}", &whole[..end]);
+            assert_eq!(found(&whole[..end], true).unwrap(), None);
+        }
+        assert_eq!(found(whole, false).unwrap(), Some(("a".to_owned(), false)));
+    }
 }
