@@ -70,49 +70,60 @@ pub(super) enum BadString {
 /// # Errors
 /// For an escape that JSON does not have, or a lone surrogate.
 pub(super) fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Result<(), BadString> {
-    let mut rest = raw;
-    loop {
-        let plain = rest.iter().position(|&byte| byte == b'\\').unwrap_or(rest.len());
-        let (before, from) = rest.split_at_checked(plain).unwrap_or((rest, &[]));
-        out.extend_from_slice(before);
-        let here = raw.len().saturating_sub(from.len());
-        rest = match from {
-            [] => return Ok(()),
-            [_, b'u', after @ ..] => {
-                let (unit, after) = hex4(after).ok_or(BadString::Escape(here))?;
-                let (scalar, after) = match unit {
-                    0xD800..0xDC00 => {
-                        let [b'\\', b'u', low @ ..] = after else {
-                            return Err(BadString::Surrogate(here));
-                        };
-                        let place = raw.len().saturating_sub(after.len());
-                        let (low, after) = hex4(low).ok_or(BadString::Escape(place))?;
-                        if !(0xDC00..0xE000).contains(&low) {
-                            return Err(BadString::Surrogate(here));
-                        }
-                        (0x10000 + ((unit & 0x3FF) << 10 | low & 0x3FF), after)
-                    }
-                    _ => (unit, after),
-                };
-                let scalar = char::from_u32(scalar).ok_or(BadString::Surrogate(here))?;
-                out.extend_from_slice(scalar.encode_utf8(&mut [0; 4]).as_bytes());
-                after
+    // No escape stands for more bytes than it has.
+    out.reserve(raw.len());
+    let mut at = 0;
+    while let Some(&byte) = raw.get(at) {
+        if byte != b'\\' {
+            let rest = raw.get(at..).unwrap_or_default();
+            let plain = rest.iter().position(|&byte| byte == b'\\').unwrap_or(rest.len());
+            out.extend_from_slice(rest.get(..plain).unwrap_or_default());
+            at += plain;
+            continue;
+        }
+        let escape = raw.get(at + 1).copied().unwrap_or(0);
+        if escape == b'u' {
+            let unit = hex4(raw, at + 2).ok_or(BadString::Escape(at))?;
+            if unit < 0x80 {
+                out.push(unit as u8);
+                at += 6;
+            } else {
+                at = beyond_ascii(raw, at, unit, out)?;
             }
-            [_, escape, after @ ..] => {
-                out.push(match escape {
-                    b'"' | b'\\' | b'/' => *escape,
-                    b'b' => 0x08,
-                    b'f' => 0x0C,
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    _ => return Err(BadString::Escape(here)),
-                });
-                after
-            }
-            [_] => return Err(BadString::Escape(here)),
-        };
+            continue;
+        }
+        out.push(match escape {
+            b'"' | b'\\' | b'/' => escape,
+            b'b' => 0x08,
+            b'f' => 0x0C,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            _ => return Err(BadString::Escape(at)),
+        });
+        at += 2;
     }
+    Ok(())
+}
+
+/// Appends the character whose first UTF-16 unit is escaped at `at`; gives the place after its escapes.
+fn beyond_ascii(raw: &[u8], at: usize, unit: u32, out: &mut Vec<u8>) -> Result<usize, BadString> {
+    let (scalar, after) = match unit {
+        0xD800..0xDC00 => {
+            if raw.get(at + 6..at + 8) != Some(b"\\u") {
+                return Err(BadString::Surrogate(at));
+            }
+            let low = hex4(raw, at + 8).ok_or(BadString::Escape(at + 6))?;
+            if !(0xDC00..0xE000).contains(&low) {
+                return Err(BadString::Surrogate(at));
+            }
+            (0x10000 + ((unit & 0x3FF) << 10 | low & 0x3FF), at + 12)
+        }
+        _ => (unit, at + 6),
+    };
+    let scalar = char::from_u32(scalar).ok_or(BadString::Surrogate(at))?;
+    out.extend_from_slice(scalar.encode_utf8(&mut [0; 4]).as_bytes());
+    Ok(after)
 }
 
 /// Code points of valid UTF-8: the bytes that do not continue one.
@@ -120,14 +131,34 @@ pub(super) fn code_points(text: &[u8]) -> usize {
     text.iter().filter(|&&byte| byte as i8 >= -0x40).count()
 }
 
-fn hex4(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let (digits, after) = bytes.split_first_chunk::<4>()?;
+/// The four hexadecimal digits at `at`.
+#[inline(always)]
+fn hex4(raw: &[u8], at: usize) -> Option<u32> {
+    let digits = raw.get(at..)?.first_chunk::<4>()?;
     let mut unit = 0;
+    let mut bad = 0;
     for digit in digits {
-        unit = unit << 4 | char::from(*digit).to_digit(16)?;
+        let value = HEXADECIMAL.get(usize::from(*digit)).copied().unwrap_or(NO_DIGIT);
+        bad |= value;
+        unit = unit << 4 | u32::from(value);
     }
-    Some((unit, after))
+    (bad & NO_DIGIT == 0).then_some(unit)
 }
+
+/// In [`HEXADECIMAL`]: this byte is no digit.
+const NO_DIGIT: u8 = 0x80;
+
+/// The value of each hexadecimal digit.
+static HEXADECIMAL: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        values[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        values[b"0123456789ABCDEF"[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    values
+};
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
