@@ -5,14 +5,11 @@ use crate::layout::{
     FORMAT, Header, MAGIC, MAX_BUNDLE_LEN, MUST_UNDERSTAND, SIGNATURE_LEN, SectionEntry, SectionId,
     View,
 };
+use crate::layout::{Run, SECTION_SLOTS};
 use crate::signature::{fits, hex, key_id};
 use crate::verify;
-use core::ops::Range;
 use ed25519_dalek::VerifyingKey;
 use zerocopy::{FromBytes, IntoBytes};
-
-/// One more than the highest section id.
-const SECTION_SLOTS: usize = 64;
 
 /// Whose bundles are opened.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +25,7 @@ pub struct Trust {
 pub struct Bundle {
     bytes: Vec<u8>,
     header: Header,
-    sections: [Range<usize>; SECTION_SLOTS],
+    sections: [Run; SECTION_SLOTS],
 }
 
 impl Bundle {
@@ -53,7 +50,7 @@ impl Bundle {
 
     /// The records, read in place. Cheap: make one where it is needed.
     pub fn view(&self) -> View<'_> {
-        View::from_sections(|id| self.section(id))
+        View::from_runs(&self.bytes, &self.sections)
     }
 
     /// The header.
@@ -63,8 +60,9 @@ impl Bundle {
 
     /// The bytes of a section; empty where the bundle has none.
     pub fn section(&self, id: SectionId) -> &[u8] {
-        let range = self.sections.get(usize::from(id as u16)).cloned().unwrap_or(0..0);
-        self.bytes.get(range).unwrap_or_default()
+        let run = self.sections.get(usize::from(id as u16)).copied().unwrap_or_default();
+        let end = run.start.saturating_add(run.count.saturating_mul(id.record_len()));
+        self.bytes.get(run.start..end).unwrap_or_default()
     }
 
     /// The whole bundle as it was opened.
@@ -176,8 +174,8 @@ fn check_signature(header: &Header, bytes: &[u8], trust: &Trust) -> Result<(), O
     }
 }
 
-fn read_table(header: &Header, bytes: &[u8]) -> Result<[Range<usize>; SECTION_SLOTS], OpenError> {
-    let mut sections = [const { 0..0 }; SECTION_SLOTS];
+fn read_table(header: &Header, bytes: &[u8]) -> Result<[Run; SECTION_SLOTS], OpenError> {
+    let mut sections = [Run::default(); SECTION_SLOTS];
     let count = header.section_count.get() as usize;
     let refuse = |entry, what| Err(OpenError::Table { entry, what });
     let start = size_of::<Header>();
@@ -205,9 +203,9 @@ fn read_table(header: &Header, bytes: &[u8]) -> Result<[Range<usize>; SECTION_SL
             Some(known) if len % known.record_len() != 0 => {
                 return refuse(number, "the section does not hold whole records");
             }
-            Some(_) => {
+            Some(known) => {
                 if let Some(slot) = sections.get_mut(usize::from(id)) {
-                    *slot = range;
+                    *slot = Run { start: range.start, count: len / known.record_len() };
                 }
             }
             None if entry.flags.get() & MUST_UNDERSTAND != 0 => {

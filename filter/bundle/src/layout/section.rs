@@ -43,12 +43,11 @@ macro_rules! sections {
         pub struct View<'b> { $( $(#[$meta])* pub $field: &'b [$ty] ),+ }
 
         impl<'b> View<'b> {
-            /// Fills a view from a function that finds a section's bytes. A section that is
-            /// absent, or whose length is not a whole number of records, reads as empty
-            /// (the reader has refused such a bundle before).
-            pub(crate) fn from_sections(find: impl Fn(SectionId) -> &'b [u8]) -> View<'b> {
-                View { $( $field: <[$ty] as zerocopy::FromBytes>::ref_from_bytes(
-                    find(SectionId::$variant)).unwrap_or_default() ),+ }
+            /// Fills a view with the runs of records that make the sections, by section id.
+            #[inline]
+            pub(crate) fn from_runs(bytes: &'b [u8], runs: &[Run; SECTION_SLOTS]) -> View<'b> {
+                View { $( $field: runs.get(SectionId::$variant as usize)
+                    .map_or(&[], |run| run.records(bytes)) ),+ }
             }
         }
 
@@ -70,6 +69,34 @@ macro_rules! sections {
             }
         }
     };
+}
+
+/// One more than the highest section id.
+pub(crate) const SECTION_SLOTS: usize = 64;
+
+/// Where the records of a section lie in a bundle.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Run {
+    /// Bytes from the start of the bundle.
+    pub start: usize,
+    /// How many records.
+    pub count: usize,
+}
+
+impl Run {
+    /// The records, which are found without dividing lengths. A run that the bundle does not hold reads as empty
+    /// (the reader has refused such a bundle before).
+    #[inline(always)]
+    fn records<T>(self, bytes: &[u8]) -> &[T]
+    where
+        T: zerocopy::FromBytes + zerocopy::Immutable + zerocopy::KnownLayout + zerocopy::Unaligned,
+    {
+        let end = self.start.wrapping_add(self.count.wrapping_mul(size_of::<T>()));
+        let found = bytes.get(self.start..end);
+        let records =
+            |bytes| <[T] as zerocopy::FromBytes>::ref_from_bytes_with_elems(bytes, self.count).ok();
+        found.and_then(records).unwrap_or_default()
+    }
 }
 
 use super::*;
