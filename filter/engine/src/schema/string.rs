@@ -149,6 +149,7 @@ fn hex4(raw: &[u8], at: usize) -> Option<u32> {
 const NO_DIGIT: u8 = 0x80;
 
 /// The value of each hexadecimal digit.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses a bad index")]
 static HEXADECIMAL: [u8; 256] = {
     let mut values = [NO_DIGIT; 256];
     let mut digit = 0;
