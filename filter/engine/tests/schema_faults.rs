@@ -369,7 +369,7 @@ fn limits_hold() {
     assert_eq!(of("[1,2,3,4,5]"), Some(FaultKind::TooLarge(Part::Items)));
     assert_eq!(of("[123456,12.3456]"), None);
     assert_eq!(of("1234567"), Some(FaultKind::TooLarge(Part::Number)));
-    assert_eq!(of("1e99999"), Some(FaultKind::TooLarge(Part::Number)));
+    assert_eq!(of("1e1000000000"), Some(FaultKind::TooLarge(Part::Number)));
     let frugal = Limits { steps: 100, ..Limits::default() };
     let schema =
         json!({"items": {"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]}});

@@ -2,8 +2,9 @@
 
 use core::cmp::Ordering;
 
-/// Magnitude of a number's exponent, at most. The greatest float has 308.
-pub(super) const MAX_EXPONENT: u32 = 4096;
+/// Magnitude of a number's exponent, at most: what nine digits hold. Numbers are compared by magnitude, so
+/// that a large exponent costs nothing.
+pub(super) const MAX_EXPONENT: u32 = 999_999_999;
 /// Digits of an exponent, at most, leading zeros included.
 const MAX_EXPONENT_DIGITS: usize = 32;
 /// Digits that any `u64` holds.
@@ -231,7 +232,8 @@ impl<'a> Exact<'a> {
             let Some(grown) = grown.filter(|d| *d < u128::MAX / 10 - 9) else { return false };
             divisor = grown;
         }
-        let zeros = core::iter::repeat_n(b'0', shift as usize);
+        // Ten holds no primes but two and five, of which the divisor has fewer than this many each.
+        let zeros = core::iter::repeat_n(b'0', shift.min(128) as usize);
         let digits = self.digits().chain(zeros);
         match u64::try_from(divisor) {
             Ok(0) => false,
@@ -322,7 +324,20 @@ mod tests {
         }
         assert!(matches!(scan(b"12", 0, false, 1024), Scanned::Unfinished));
         assert!(matches!(scan(b"1.", 0, false, 1024), Scanned::Unfinished));
-        assert!(matches!(scan(b"1e4097", 0, true, 1024), Scanned::TooLong));
+        assert!(matches!(scan(b"1e1000000000", 0, true, 1024), Scanned::TooLong));
+        let of = |text| number(text).exact().unwrap();
+        for (text, divisor, multiple) in [
+            ("1e999999999", "1024", true),
+            ("3e999999999", "0.3", true),
+            ("3e999999999", "7", false),
+            ("1e-999999999", "1e-999999999", true),
+            ("21e500000", "7e499999", true),
+        ] {
+            assert_eq!(of(text).is_multiple(&of(divisor)), multiple, "{text} of {divisor}");
+        }
+        let order = |a, b| compare(number(a).exact(), number(b).exact());
+        assert_eq!(order("-1e999999", "-1e999998"), Ordering::Less);
+        assert_eq!(order("1e-999999", "0"), Ordering::Greater);
         assert!(matches!(scan(&[b'1'; 1025], 0, false, 1024), Scanned::TooLong));
     }
 
