@@ -16,8 +16,7 @@ pub struct Lowered {
     parameters: Vec<(String, String)>,
     kind: BodyKind,
     root: NodeId,
-    /// The schema of an XML body.
-    xml: Option<SchemaId>,
+    schema: Option<SchemaId>,
     /// What the text of a form, of parts or of a text says: index into text_values.
     value: u32,
     parts: Vec<Part>,
@@ -40,18 +39,20 @@ pub fn lower(lowering: &mut Lowering<'_>, profile: usize, body: &RequestBody) ->
         // What is judged as text must be UTF-8, whatever is declared.
         parameters.retain(|(name, _)| name != "charset");
         parameters.sort();
-        if lowered.iter().any(|known| known.name == name && known.parameters == parameters) {
+        let schema = media_type.schema.map(|schema| schema.value);
+        let same = |known: &&Lowered| known.name == name && known.parameters == parameters;
+        if let Some(known) = lowered.iter().find(same) {
+            // Often both have one schema, and then nothing is lost.
             let reason = "the same media type stands before it with another charset";
-            lowering.unjudged(media_type.schema.map(|schema| schema.value), reason);
-            record(lowering, media_type, Some(reason));
+            let reason = (known.schema != schema).then_some(reason);
+            lowering.unjudged(schema.filter(|_| reason.is_some()), reason.unwrap_or_default());
+            record(lowering, media_type, reason);
             continue;
         }
         let body = judged(lowering, profile, media_type);
-        let xml = media_type.schema.map(|schema| schema.value);
-        let xml = xml.filter(|_| matches!(body.kind, BodyKind::Xml | BodyKind::Range));
         let Judged { kind, root, value, parts } = body;
         let origin = media_type.origin;
-        lowered.push(Lowered { name, parameters, kind, root, xml, value, parts, origin });
+        lowered.push(Lowered { name, parameters, kind, root, schema, value, parts, origin });
     }
     lowered.sort_by_key(specificity);
     let recorder = lowering.recorder();
@@ -245,7 +246,7 @@ pub fn write(
         let parameters: Vec<String> =
             media_type.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let xml = match media_type.kind {
-            BodyKind::Xml | BodyKind::Range => guides.guide(tables, media_type.xml),
+            BodyKind::Xml | BodyKind::Range => guides.guide(tables, media_type.schema),
             _ => NONE,
         };
         let (parts, part_count) = part::write(tables, &media_type.parts);

@@ -277,7 +277,12 @@ pub const POLICY: &[Field] = &[
             BODY,
             DEPTH,
             field("path", Shape::Size(1 << 20), "8KiB", "size of the path with its query"),
-            field("parameters", Shape::Count(65_536), "128", "number of query parameters"),
+            field(
+                "parameters",
+                Shape::Count(65_536),
+                "128",
+                "number of query parameters, of fields of a form, of parts of a multipart body",
+            ),
             STRING,
             PROPERTIES,
             ITEMS,
