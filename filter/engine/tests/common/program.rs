@@ -98,6 +98,7 @@ impl Program {
             "minLength",
             "maxLength",
             "format",
+            "contentEncoding",
             "properties",
             "required",
             "additionalProperties",
@@ -170,7 +171,7 @@ impl Program {
     }
 
     fn string(&mut self, map: &Map<String, Value>) -> u32 {
-        let keys = ["minLength", "maxLength", "format", "x-pattern"];
+        let keys = ["minLength", "maxLength", "format", "contentEncoding", "x-pattern"];
         if !keys.iter().any(|key| map.contains_key(*key)) {
             return NONE;
         }
@@ -182,6 +183,15 @@ impl Program {
             self.unsupported.push(format!("format {}", map["format"]));
             Format::None
         });
+        let encoding = match map.get("contentEncoding").and_then(Value::as_str) {
+            Some("base64") if self.formats => ContentEncoding::Base64,
+            Some("base64url") if self.formats => ContentEncoding::Base64Url,
+            Some("base32") if self.formats => ContentEncoding::Base32,
+            Some("base32hex") if self.formats => ContentEncoding::Base32Hex,
+            Some("base16") if self.formats => ContentEncoding::Base16,
+            Some("quoted-printable") if self.formats => ContentEncoding::QuotedPrintable,
+            _ => ContentEncoding::None,
+        };
         let automata: Vec<u32> = map
             .get("x-pattern")
             .into_iter()
@@ -195,7 +205,7 @@ impl Program {
             pattern_count: (automata.len() as u16).into(),
             class_count: 0.into(),
             format: format.code(),
-            encoding: 0,
+            encoding: encoding.code(),
             reserved: [0; 2],
             stencil: NONE.into(),
         };
