@@ -4,8 +4,8 @@
 //! here asks the clock or other workers, so that the main thread refuses exactly what a worker would.
 //! CONFIGURATION.md documents every field.
 
+use crate::digits::{from_base64, from_hex};
 use crate::refusal::Refusal;
-use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use portcullis_bundle::Trust;
 use portcullis_bundle::layout::MAGIC;
 use serde::Deserialize;
@@ -85,9 +85,9 @@ impl Configuration {
         if document.bundle.is_empty() {
             return Err(Refusal::BundleMissing);
         }
-        let bundle = BASE64
-            .decode(document.bundle.as_bytes())
-            .map_err(|error| Refusal::BundleEncoding(error.to_string()))?;
+        let bundle = from_base64(&document.bundle).map_err(|place| {
+            Refusal::BundleEncoding(format!("character {place} is out of place"))
+        })?;
         Ok(Configuration::Serve(bundle, node.or(document).settings()?))
     }
 }
@@ -126,8 +126,7 @@ impl Document<'_> {
 }
 
 fn read_key(text: &str) -> Result<[u8; 32], Refusal> {
-    let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
-    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| {
+    from_hex(text).ok_or_else(|| {
         Refusal::Configuration(format!(
             "`trusted_keys`: `{text}` is not an ed25519 public key of 64 hexadecimal digits"
         ))

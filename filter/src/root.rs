@@ -6,6 +6,7 @@
 
 use crate::activation::{Activations, Fingerprint};
 use crate::config::{Configuration, Settings};
+use crate::digits::to_hex;
 use crate::events::{self, ConfigurationPart, log_configuration};
 use crate::generation::Generation;
 use crate::host::{Host, Level};
@@ -15,7 +16,6 @@ use crate::node;
 use crate::refusal::Refusal;
 use crate::vm::Vm;
 use crate::worker::Worker;
-use data_encoding::HEXLOWER;
 use portcullis_bundle::Bundle;
 use portcullis_bundle::layout::Header;
 use std::rc::{Rc, Weak};
@@ -189,7 +189,7 @@ impl<H: Host> Root<H> {
             outcome: if forced { "break-glass" } else { "accepted" },
             plugin: &self.plugin,
             epoch: Some(generation.epoch),
-            content_hash: Some(HEXLOWER.encode(&generation.content_hash)),
+            content_hash: Some(to_hex(&generation.content_hash)),
             load_us: Some(vm.host.now().saturating_sub(started) / 1000),
             ..ConfigurationPart::default()
         };
@@ -216,7 +216,7 @@ impl<H: Host> Root<H> {
             reason: Some(reason.name()),
             detail: Some(refused.refusal.to_string()),
             epoch: current.as_ref().map(|current| current.epoch),
-            content_hash: current.as_ref().map(|it| HEXLOWER.encode(&it.content_hash)),
+            content_hash: current.as_ref().map(|it| to_hex(&it.content_hash)),
             load_us: None,
         };
         let level = if is_trial || current.is_some() { Level::Error } else { Level::Critical };
