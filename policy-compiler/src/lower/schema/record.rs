@@ -289,3 +289,27 @@ fn format_outcome(policy: Formats, schema: &Schema) -> Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_names_every_format() {
+        let page = include_str!("../../../POLICY.md");
+        let (_, table) = page.split_once("## Formats and the content of strings").unwrap();
+        let (table, _) = table.split_once("`strictness.content").unwrap();
+        let cells = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('|').next());
+        let named: HashSet<&str> = cells.flat_map(|cell| cell.split('`')).collect();
+        let names: Vec<&str> = named.into_iter().filter(|name| !name.trim().is_empty()).collect();
+        let known = |name: &&str| string_format(name).is_some() || number_format(name).is_some();
+        let annotations = ["binary", "password", "html", "commonmark"];
+        for name in names.iter().filter(|name| !name.starts_with(',')) {
+            assert!(known(name) || annotations.contains(name), "{name}");
+        }
+        let strings = names.iter().filter_map(|name| string_format(name));
+        let codes: HashSet<u8> = strings.map(Format::code).collect();
+        // Every code but the one for no format.
+        assert_eq!(codes.len(), Format::ALL.len() - 1);
+    }
+}
