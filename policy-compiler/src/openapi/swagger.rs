@@ -87,7 +87,7 @@ pub(super) fn base_path<'a>(cx: &mut Context<'a>, root: Place<'a>) -> At<BasePat
     let text = cx.text(root, "basePath").unwrap_or_default();
     let path = text.trim_end_matches('/');
     let bad = |s: &str| s.is_empty() || s == "." || s == ".." || s.contains(['?', '#', '{', ' ']);
-    if !path.is_empty() && !path.strip_prefix('/').is_some_and(|rest| !rest.split('/').any(bad)) {
+    if !path.is_empty() && path.strip_prefix('/').is_none_or(|rest| rest.split('/').any(bad)) {
         cx.report_with(
             diag::BAD_SERVER,
             place,
