@@ -73,23 +73,43 @@ pub struct Operation {
     pub settings: Settings,
 }
 
-/// The HTTP methods that OpenAPI knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Method {
-    Get,
-    Put,
-    Post,
-    Delete,
-    Options,
-    Head,
-    Patch,
-    Trace,
+/// Declares the methods once: variant and name on the wire.
+macro_rules! methods {
+    ( $( $variant:ident = $name:literal ),+ $(,)? ) => {
+        /// HTTP methods: those that OpenAPI has fields for, and those of the IANA registry that
+        /// `additionalOperations` (OpenAPI 3.2) can name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[expect(missing_docs, reason = "the names say it")]
+        pub enum Method { $( $variant ),+ }
+
+        impl Method {
+            /// Every method that is known.
+            pub const REGISTERED: &[Method] = &[ $( Method::$variant ),+ ];
+
+            /// The name on the wire.
+            pub fn name(self) -> &'static str {
+                match self { $( Method::$variant => $name ),+ }
+            }
+        }
+    };
+}
+
+methods! {
+    Get = "GET", Put = "PUT", Post = "POST", Delete = "DELETE", Options = "OPTIONS", Head = "HEAD",
+    Patch = "PATCH", Trace = "TRACE", Query = "QUERY",
+    Acl = "ACL", BaselineControl = "BASELINE-CONTROL", Bind = "BIND", Checkin = "CHECKIN",
+    Checkout = "CHECKOUT", Copy = "COPY", Label = "LABEL", Link = "LINK", Lock = "LOCK", Merge = "MERGE",
+    Mkactivity = "MKACTIVITY", Mkcalendar = "MKCALENDAR", Mkcol = "MKCOL",
+    Mkredirectref = "MKREDIRECTREF", Mkworkspace = "MKWORKSPACE", Move = "MOVE",
+    Orderpatch = "ORDERPATCH", Propfind = "PROPFIND", Proppatch = "PROPPATCH", Rebind = "REBIND",
+    Report = "REPORT", Search = "SEARCH", Unbind = "UNBIND", Uncheckout = "UNCHECKOUT",
+    Unlink = "UNLINK", Unlock = "UNLOCK", Update = "UPDATE",
+    Updateredirectref = "UPDATEREDIRECTREF", VersionControl = "VERSION-CONTROL",
 }
 
 impl Method {
-    /// All methods, in the order of the specification.
-    pub const ALL: [Method; 8] = [
+    /// The methods that OpenAPI has fields for, in the order of the specification; the last one since 3.2.
+    pub const ALL: [Method; 9] = [
         Method::Get,
         Method::Put,
         Method::Post,
@@ -98,25 +118,12 @@ impl Method {
         Method::Head,
         Method::Patch,
         Method::Trace,
+        Method::Query,
     ];
-
-    /// The name on the wire.
-    pub fn name(self) -> &'static str {
-        match self {
-            Method::Get => "GET",
-            Method::Put => "PUT",
-            Method::Post => "POST",
-            Method::Delete => "DELETE",
-            Method::Options => "OPTIONS",
-            Method::Head => "HEAD",
-            Method::Patch => "PATCH",
-            Method::Trace => "TRACE",
-        }
-    }
 
     /// The method with that name, in any case.
     pub fn parse(name: &str) -> Option<Method> {
-        Method::ALL.into_iter().find(|m| m.name().eq_ignore_ascii_case(name))
+        Method::REGISTERED.iter().copied().find(|m| m.name().eq_ignore_ascii_case(name))
     }
 }
 

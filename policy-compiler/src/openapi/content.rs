@@ -122,7 +122,15 @@ pub(super) fn content<'a>(
         if !cx.is_object(target, "a media type") {
             continue;
         }
-        cx.check_fields(target, "a media type", &["schema", "example", "examples", "encoding"]);
+        let mut fields = vec!["schema", "example", "examples", "encoding"];
+        if version == Version::V3_2 {
+            fields.extend(["itemSchema", "prefixEncoding", "itemEncoding"]);
+        }
+        cx.check_fields(target, "a media type", &fields);
+        if let Some(items) = target.get("itemSchema") {
+            let why = "the items of a stream are not checked one by one";
+            cx.ignore(items, "itemSchema", why);
+        }
         let schema = target.get("schema").map(|at| {
             let id = schema::id_of(cx, at, version);
             cx.at(id, at)

@@ -100,6 +100,7 @@ fn read_api(cx: &mut Context<'_>, source: &ApiDocuments) -> Api {
 
 const FIELDS: &[&str] = &[
     "openapi",
+    "$self",
     "info",
     "jsonSchemaDialect",
     "servers",
@@ -186,6 +187,7 @@ fn read_components<'a>(cx: &mut Context<'a>, components: Place<'a>, version: Ver
             "links",
             "callbacks",
             "pathItems",
+            "mediaTypes",
         ],
     );
     for (_, place) in cx.map(components, "schemas") {

@@ -1,6 +1,6 @@
 //! Paths, path items and operations.
 
-use crate::diag;
+use crate::diag::{self, Diagnostic, Severity};
 use crate::ir::{
     At, BasePath, Ignored, Method, Operation, Origin, SecurityRequirement, Settings, Template,
     Version,
@@ -110,8 +110,13 @@ pub(super) fn path_item<'a>(
     if !cx.is_object(item, "a path item") {
         return Vec::new();
     }
-    let methods = Method::ALL.map(|m| m.name().to_ascii_lowercase());
+    let newest = version == Version::V3_2;
+    let known = if newest { &Method::ALL[..] } else { &Method::ALL[..8] };
+    let methods: Vec<String> = known.iter().map(|m| m.name().to_ascii_lowercase()).collect();
     let mut fields = vec!["parameters"];
+    if newest {
+        fields.push("additionalOperations");
+    }
     if version != Version::V2_0 {
         fields.extend(["summary", "description", "servers"]);
     }
@@ -127,10 +132,16 @@ pub(super) fn path_item<'a>(
     let base_paths = base_paths.as_ref().unwrap_or(&defaults.base_paths);
     let path_origin = cx.origin(place);
     let mut operations = Vec::new();
+    let mut declared = Vec::new();
     for (field, at) in cx.members(item, "a path item") {
-        let Some(method) = methods.iter().position(|m| m == field).map(|i| Method::ALL[i]) else {
-            continue;
-        };
+        if let Some(index) = methods.iter().position(|m| m == field) {
+            declared.push((Method::ALL[index], at));
+        }
+    }
+    if newest {
+        additional_operations(cx, item, &mut declared);
+    }
+    for (method, at) in declared {
         let Some(target) = cx.follow(at) else { continue };
         if !cx.is_object(target, "an operation") {
             continue;
@@ -181,6 +192,35 @@ pub(super) fn path_item<'a>(
         });
     }
     operations
+}
+
+/// The entries of `additionalOperations`, by methods that have no field (OpenAPI 3.2).
+fn additional_operations<'a>(
+    cx: &mut Context<'a>,
+    item: Place<'a>,
+    declared: &mut Vec<(Method, Place<'a>)>,
+) {
+    for (name, at) in cx.map(item, "additionalOperations") {
+        match Method::REGISTERED.iter().copied().find(|method| method.name() == name) {
+            Some(method) if Method::ALL.contains(&method) => {
+                let title = format!("`{name}` has a field of its own");
+                let help = format!("write `{}` in the path item", name.to_ascii_lowercase());
+                cx.report_with(diag::BAD_VALUE, at, title, help);
+            }
+            Some(method) => declared.push((method, at)),
+            None => {
+                let title = format!("`{name}` is no registered method");
+                let help =
+                    "requests with it are refused as undeclared; methods are written in capitals";
+                let mut diagnostic =
+                    Diagnostic::new(diag::BAD_VALUE, title).at(cx.library.span(at)).help(help);
+                diagnostic.severity = Severity::Warning;
+                cx.diagnostics.push(diagnostic);
+                let why = "its method is not registered, so requests are refused";
+                cx.ignore(at, crate::report::construct::OPERATION, why);
+            }
+        }
+    }
 }
 
 fn tags<'a>(cx: &mut Context<'a>, operation: Place<'a>) -> Vec<String> {

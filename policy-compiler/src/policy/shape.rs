@@ -76,7 +76,7 @@ const ITEMS: Field =
 
 const READ_ONLY: Field = field(
     "read_only_in_requests",
-    ACTION,
+    Shape::Choice(&["block", "allow"]),
     "block",
     "a property marked `readOnly` that a client sends",
 );

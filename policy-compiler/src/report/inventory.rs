@@ -254,6 +254,9 @@ impl<'a> Walk<'a> {
                         self.stack.push((operation, Part::Operation, reach));
                     }
                 }
+                for (_, operation) in members(place.get("additionalOperations")) {
+                    self.stack.push((operation, Part::Operation, reach));
+                }
             }
             Part::Operation => self.operation(place, reach),
             Part::Parameter => {
@@ -290,6 +293,10 @@ impl<'a> Walk<'a> {
                     self.headers(encoding, reach);
                 }
                 if let Some(schema) = place.get("schema") {
+                    self.stack.push((schema, Part::Schema, reach));
+                }
+                if let Some(schema) = place.get("itemSchema") {
+                    self.add(schema, "itemSchema", reach);
                     self.stack.push((schema, Part::Schema, reach));
                 }
             }
@@ -458,5 +465,5 @@ fn elements<'a>(place: Option<Place<'a>>) -> impl Iterator<Item = Place<'a>> {
 }
 
 fn is_method(name: &str) -> bool {
-    ["get", "put", "post", "delete", "options", "head", "patch", "trace"].contains(&name)
+    ["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"].contains(&name)
 }

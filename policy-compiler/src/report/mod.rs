@@ -157,6 +157,7 @@ fn enclosing(lines: &BTreeMap<Key, Line>, key: &Key) -> Option<Cow<'static, str>
         construct::MEDIA_TYPE,
         construct::ENCODING,
         construct::REQUEST_BODY,
+        "itemSchema",
     ];
     let mut at = key.pointer.as_str();
     loop {

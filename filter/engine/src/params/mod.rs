@@ -171,8 +171,10 @@ impl Parameters {
                 outcome
             }
             Location::Querystring => {
+                let outcome = self.judge_querystring(call, validator, parameter);
+                // The form has cut the same query into the same pairs.
                 self.pairs.iter_mut().for_each(|pair| pair.taken = true);
-                self.judge_querystring(call, validator, parameter)
+                outcome
             }
         }
     }

@@ -228,7 +228,14 @@ pub(super) fn discriminator<'a>(
     if !cx.is_object(place, "`discriminator`") {
         return;
     }
-    cx.check_fields(place, "a discriminator", &["propertyName", "mapping"]);
+    cx.check_fields(place, "a discriminator", &["propertyName", "mapping", "defaultMapping"]);
+    if place.get("defaultMapping").is_some() {
+        // The property may be missing or say anything: no branch can be chosen by it alone.
+        let (origin, construct) = (cx.origin(place), "discriminator".to_owned());
+        let reason = "with `defaultMapping` the branches decide, not the property".to_owned();
+        cx.model.approximated.push(crate::ir::Ignored { origin, construct, reason });
+        return;
+    }
     let Some(property) = cx.string(place, "propertyName") else {
         if place.get("propertyName").is_none() {
             cx.missing(place, "a discriminator", "propertyName");
