@@ -109,6 +109,7 @@ codes! {
     BUNDLE_TOO_LARGE = "PC0702" Error "the bundle is larger than any reader takes";
     BUNDLE_UNSOUND = "PC0703" Error "the bundle does not pass its own verification";
     TOO_MANY_SCHEMES = "PC0704" Error "an operation names more security schemes than can be told apart";
+    FORMAT_UNKNOWN = "PC0705" Error "a format is not known, and the policy asks for an error";
 }
 
 #[cfg(test)]

@@ -117,6 +117,10 @@ pub struct Strictness {
     pub content: Contents,
     /// What `oneOf` means.
     pub one_of: OneOf,
+    /// What `additionalProperties: false` means.
+    pub additional_properties: AdditionalProperties,
+    /// A `format` that is not known.
+    pub unknown_formats: UnknownFormats,
     /// Which text says a number or a boolean.
     pub text_numbers: TextNumbers,
     /// A body whose media type is declared but cannot be judged.
@@ -137,6 +141,8 @@ impl Default for Strictness {
             formats: Formats::Assert,
             content: Contents::Assert,
             one_of: OneOf::Strict,
+            additional_properties: AdditionalProperties::AsWritten,
+            unknown_formats: UnknownFormats::Annotate,
             text_numbers: TextNumbers::Json,
             unenforced_bodies: UnenforcedBodies::Allow,
             unresolved_refs: Unsupported::Error,
@@ -174,6 +180,26 @@ pub enum OneOf {
     Strict,
     /// At least one branch matches, as `anyOf`.
     Lenient,
+}
+
+/// What `additionalProperties: false` means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AdditionalProperties {
+    /// Further properties are refused.
+    #[default]
+    AsWritten,
+    /// Further properties pass, as if it were not written.
+    Open,
+}
+
+/// What the compiler does with a `format` that it does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum UnknownFormats {
+    /// It is an annotation, reported as not enforced.
+    #[default]
+    Annotate,
+    /// It refuses to compile.
+    Error,
 }
 
 /// Which text of a parameter or form says a number or a boolean.

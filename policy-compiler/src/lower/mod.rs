@@ -17,7 +17,7 @@ mod tables;
 mod text_value;
 mod xml;
 
-use crate::diag::{Diagnostic, PATTERN_UNSUPPORTED, Span};
+use crate::diag::{Diagnostic, FORMAT_UNKNOWN, PATTERN_UNSUPPORTED, Span};
 use crate::ir::{Model, SchemaId, Strictness};
 use crate::report::Recorder;
 use portcullis_bundle::layout::{Format, Sections, StringCheck};
@@ -41,7 +41,7 @@ pub fn lower(model: &Model) -> Lowered {
     let mut diagnostics = Vec::new();
     let operations = operation::lower(&mut lowering, &mut diagnostics);
     operation::record_rest(&mut lowering);
-    diagnostics.extend(refused_patterns(&mut lowering));
+    diagnostics.extend(refused(&mut lowering));
     let (nodes, patterns, texts, recorder) = lowering.finish();
     let roots: Vec<_> = operations.iter().flat_map(operation::Lowered::roots).collect();
     let (nodes, moved) = share(&nodes, &roots);
@@ -61,7 +61,7 @@ pub fn lower_schema(model: &Model, schema: SchemaId, strictness: &Strictness) ->
     let mut lowering = Lowering::new(model);
     let profile = lowering.profile(schema::Profile::request(strictness));
     let root = lowering.lower(profile, [schema]);
-    let diagnostics = refused_patterns(&mut lowering);
+    let diagnostics = refused(&mut lowering);
     let (nodes, patterns, _, recorder) = lowering.finish();
     let (nodes, moved) = share(&nodes, &[root]);
     let mut tables = Tables::new(model);
@@ -72,9 +72,15 @@ pub fn lower_schema(model: &Model, schema: SchemaId, strictness: &Strictness) ->
     (Lowered { sections, recorder, diagnostics }, moved.get(&root).map_or(0, |node| node.0))
 }
 
-fn refused_patterns(lowering: &mut Lowering<'_>) -> Vec<Diagnostic> {
+fn refused(lowering: &mut Lowering<'_>) -> Vec<Diagnostic> {
     let model = lowering.model();
     let refused = std::mem::take(&mut lowering.refused_patterns);
+    let formats = std::mem::take(&mut lowering.refused_formats);
+    let formats = formats.into_iter().map(|(origin, name)| {
+        Diagnostic::new(FORMAT_UNKNOWN, format!("the format `{name}` is not known"))
+            .at(Span::of(origin, model))
+            .help("`strictness.unknown_formats: annotate` takes such formats as annotations")
+    });
     refused
         .into_iter()
         .map(|(origin, reason)| {
@@ -85,6 +91,7 @@ fn refused_patterns(lowering: &mut Lowering<'_>) -> Vec<Diagnostic> {
             .at(Span::of(origin, model))
             .help("`strictness.unsupported_patterns: not_enforced` leaves such patterns out")
         })
+        .chain(formats)
         .collect()
 }
 

@@ -2,7 +2,8 @@
 
 use crate::diag;
 use crate::ir::{
-    At, Encoding, Header, MediaRange, MediaType, RequestBody, Response, Status, Style, Version,
+    At, Encoding, Header, Ignored, MediaRange, MediaType, RequestBody, Response, Status, Style,
+    Version,
 };
 use crate::source::Place;
 
@@ -127,11 +128,23 @@ pub(super) fn content<'a>(
             fields.extend(["itemSchema", "prefixEncoding", "itemEncoding"]);
         }
         cx.check_fields(target, "a media type", &fields);
-        if let Some(items) = target.get("itemSchema") {
-            let why = "the items of a stream are not checked one by one";
-            cx.ignore(items, "itemSchema", why);
+        let items = target.get("itemSchema").filter(|_| version == Version::V3_2);
+        let each = items.filter(|_| is_json_sequence(&range));
+        if let Some(items) = items {
+            let (origin, construct) = (cx.origin(items), "itemSchema".to_owned());
+            match each {
+                // Of such bodies the items are judged, by the schema of the media type.
+                Some(_) => {
+                    let reason = String::new();
+                    cx.model.rewritten.push(Ignored { origin, construct, reason });
+                }
+                None => {
+                    let why = "the items of a stream are not checked one by one";
+                    cx.ignore(items, "itemSchema", why);
+                }
+            }
         }
-        let schema = target.get("schema").map(|at| {
+        let schema = each.or_else(|| target.get("schema")).map(|at| {
             let id = schema::id_of(cx, at, version);
             cx.at(id, at)
         });
@@ -140,6 +153,15 @@ pub(super) fn content<'a>(
         content.push(MediaType { origin, text, range, schema, encoding });
     }
     content
+}
+
+/// Whether bodies of a media type are JSON values one after the other.
+fn is_json_sequence(range: &MediaRange) -> bool {
+    const LINES: [&str; 7] =
+        ["jsonl", "x-jsonl", "ndjson", "x-ndjson", "jsonlines", "x-jsonlines", "json-lines"];
+    let subtype = range.subtype.as_str();
+    range.kind == "application"
+        && (LINES.contains(&subtype) || subtype == "json-seq" || subtype.ends_with("+json-seq"))
 }
 
 /// A key of `content`. One with a slip at its end is read as meant, with a warning.

@@ -3,9 +3,9 @@
 use super::size;
 use crate::diag::Span;
 use crate::ir::{
-    AcceptUnenforced, Action, AnswerDetails, AnswerStyle, Answers, Contents, Formats, HealthProbe,
-    Limits, Method, Mode, OneOf, Policy, Preflight, Settings, Strictness, TextNumbers, Undeclared,
-    UndefinedSchemes, UnenforcedBodies, Unsupported,
+    AcceptUnenforced, Action, AdditionalProperties, AnswerDetails, AnswerStyle, Answers, Contents,
+    Formats, HealthProbe, Limits, Method, Mode, OneOf, Policy, Preflight, Settings, Strictness,
+    TextNumbers, Undeclared, UndefinedSchemes, UnenforcedBodies, UnknownFormats, Unsupported,
 };
 use crate::source::Node;
 
@@ -209,6 +209,16 @@ fn strictness(node: Option<Node<'_>>, inherited: &Strictness) -> Strictness {
             Some("strict") => OneOf::Strict,
             Some("lenient") => OneOf::Lenient,
             _ => inherited.one_of,
+        },
+        additional_properties: match word(node, "additional_properties") {
+            Some("as_written") => AdditionalProperties::AsWritten,
+            Some("open") => AdditionalProperties::Open,
+            _ => inherited.additional_properties,
+        },
+        unknown_formats: match word(node, "unknown_formats") {
+            Some("annotate") => UnknownFormats::Annotate,
+            Some("error") => UnknownFormats::Error,
+            _ => inherited.unknown_formats,
         },
         text_numbers: match word(node, "text_numbers") {
             Some("json") => TextNumbers::Json,

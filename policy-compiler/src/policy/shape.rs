@@ -98,6 +98,18 @@ const ONE_OF: Field = field(
     "strict",
     "whether `oneOf` asks for exactly one branch, or takes several as `anyOf` does",
 );
+const ADDITIONAL_PROPERTIES: Field = field(
+    "additional_properties",
+    Shape::Choice(&["as_written", "open"]),
+    "as_written",
+    "whether `additionalProperties: false` refuses further properties, or lets them pass",
+);
+const UNKNOWN_FORMATS: Field = field(
+    "unknown_formats",
+    Shape::Choice(&["annotate", "error"]),
+    "annotate",
+    "a `format` that is not known: an annotation, or an error when compiling",
+);
 const TEXT_NUMBERS: Field = field(
     "text_numbers",
     Shape::Choice(&["json", "lenient"]),
@@ -167,6 +179,8 @@ const OPERATION: &[Field] = &[
             FORMATS,
             CONTENT,
             ONE_OF,
+            ADDITIONAL_PROPERTIES,
+            UNKNOWN_FORMATS,
             TEXT_NUMBERS,
             UNENFORCED_BODIES,
             UNSUPPORTED_PATTERNS,
@@ -212,6 +226,8 @@ const API: &[Field] = &[
             FORMATS,
             CONTENT,
             ONE_OF,
+            ADDITIONAL_PROPERTIES,
+            UNKNOWN_FORMATS,
             TEXT_NUMBERS,
             UNENFORCED_BODIES,
             UNSUPPORTED_PATTERNS,
@@ -298,6 +314,8 @@ pub const POLICY: &[Field] = &[
             FORMATS,
             CONTENT,
             ONE_OF,
+            ADDITIONAL_PROPERTIES,
+            UNKNOWN_FORMATS,
             TEXT_NUMBERS,
             UNENFORCED_BODIES,
             UNSUPPORTED_PATTERNS,

@@ -311,7 +311,8 @@ impl<'m> Lowering<'m> {
         for id in flat {
             let schema = &self.model.schemas[*id];
             let of = &schema.object;
-            names.push(self.names_of(schema));
+            let open = self.settings(goal).open_objects;
+            names.push(self.names_of(schema, open));
             let listed = of.properties.iter().flat_map(|p| &p.value).map(|p| p.name.as_str());
             listed.for_each(|name| push_new(&mut order, name));
             if let Some(min) = of.min_properties.filter(|min| min.value > part.min_properties) {
@@ -396,7 +397,8 @@ impl<'m> Lowering<'m> {
         }
     }
 
-    fn names_of(&mut self, schema: &'m Schema) -> Names<'m> {
+    /// `open` lets further properties pass where `additionalProperties` is `false`.
+    fn names_of(&mut self, schema: &'m Schema, open: bool) -> Names<'m> {
         let of = &schema.object;
         let pair = |p: &'m Property| (p.name.as_str(), Some(p.schema));
         let properties = of.properties.iter().flat_map(|p| &p.value).map(pair).collect();
@@ -408,7 +410,10 @@ impl<'m> Lowering<'m> {
                 None => return Names { properties, patterns: Vec::new(), additional: None },
             }
         }
-        Names { properties, patterns, additional: of.additional_properties.map(|at| at.value) }
+        let schemas = &self.model.schemas;
+        let additional = of.additional_properties.map(|at| at.value);
+        let additional = additional.filter(|id| !open || schemas[*id].boolean != Some(false));
+        Names { properties, patterns, additional }
     }
 
     fn properties(

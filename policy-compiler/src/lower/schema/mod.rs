@@ -29,7 +29,8 @@ pub use write::{write_nodes, write_patterns};
 use super::pattern::Patterns;
 use super::text_value::{Manner, Parts, TextValues};
 use crate::ir::{
-    Action, Contents, Formats, Model, OneOf, SchemaId, Strictness, TextNumbers, Unsupported,
+    Action, AdditionalProperties, Contents, Formats, Model, OneOf, SchemaId, Strictness,
+    TextNumbers, UnknownFormats, Unsupported,
 };
 use crate::report::Recorder;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -47,6 +48,10 @@ pub struct Profile {
     pub one_of: OneOf,
     /// What becomes of a pattern that cannot be built.
     pub patterns: Unsupported,
+    /// Whether `additionalProperties: false` has no effect.
+    pub open_objects: bool,
+    /// Whether a format that is not known is an error.
+    pub refuse_formats: bool,
     /// Whether text is read as numbers and booleans in the notations of forms.
     pub lenient_text: bool,
 }
@@ -63,6 +68,8 @@ impl Profile {
             },
             one_of: strictness.one_of,
             patterns: strictness.unsupported_patterns,
+            open_objects: strictness.additional_properties == AdditionalProperties::Open,
+            refuse_formats: strictness.unknown_formats == UnknownFormats::Error,
             lenient_text: strictness.text_numbers == TextNumbers::Lenient,
         }
     }
@@ -86,6 +93,8 @@ pub struct Lowering<'m> {
     pub patterns: Patterns,
     /// Patterns that could not be built where the policy asks for an error: place and reason.
     pub refused_patterns: Vec<(crate::ir::Origin, String)>,
+    /// Formats that are not known where the policy asks for an error: place and name.
+    pub refused_formats: Vec<(crate::ir::Origin, String)>,
     facts: Facts<'m>,
     profiles: Vec<Profile>,
     nodes: Vec<Node>,
@@ -112,6 +121,7 @@ impl<'m> Lowering<'m> {
             model,
             patterns: Patterns::default(),
             refused_patterns: Vec::new(),
+            refused_formats: Vec::new(),
             facts: Facts::new(&model.schemas),
             profiles: Vec::new(),
             nodes: vec![Node::any(), Node::default()],

@@ -119,11 +119,26 @@ impl Lowering<'_> {
                 self.pattern_outcome(settings.patterns, text, origin)
             }
             "patternProperties" => self.pattern_properties(settings.patterns, schema),
+            "additionalProperties"
+                if settings.open_objects
+                    && schema
+                        .object
+                        .additional_properties
+                        .is_some_and(|at| self.model.schemas[at.value].boolean == Some(false)) =>
+            {
+                not_enforced("the policy lets further properties pass")
+            }
             "additionalProperties" => {
                 let (status, reason) = self.pattern_properties(settings.patterns, schema);
                 if status == Status::Enforced { ENFORCED } else { (status, reason) }
             }
-            "format" => format_outcome(settings.formats, schema),
+            "format" => {
+                let written = schema.string.format.as_ref().map_or("", |format| &format.value);
+                if settings.refuse_formats && !is_known_format(written) {
+                    self.refused_formats.push((origin, written.to_owned()));
+                }
+                format_outcome(settings.formats, schema)
+            }
             "contentEncoding" | "contentMediaType" | "contentSchema" => {
                 content_outcome(settings.content, schema, keyword)
             }
@@ -251,6 +266,12 @@ impl Lowering<'_> {
             open.extend(children(schema));
         }
     }
+}
+
+fn is_known_format(name: &str) -> bool {
+    number_format(name).is_some()
+        || string_format(name).is_some()
+        || matches!(name, "decimal" | "decimal128" | "password" | "binary" | "html" | "commonmark")
 }
 
 fn format_outcome(policy: Formats, schema: &Schema) -> Outcome {
