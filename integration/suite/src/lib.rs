@@ -5,6 +5,7 @@
 //! files.
 #![forbid(unsafe_code)]
 
+pub mod differential;
 pub mod openapi;
 pub mod oracle;
 pub mod readings;

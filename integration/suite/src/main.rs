@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use portcullis_suite::openapi;
+use portcullis_suite::{differential, openapi};
 
 #[derive(Parser)]
 #[command(
@@ -19,10 +19,13 @@ struct Arguments {
 enum Suite {
     /// Every document of a folder: its own examples, and mutants
     Openapi(openapi::Options),
+    /// Mutated instances of the documents' schemas, judged by the engine and by jsonschema
+    Differential(differential::Options),
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().suite {
         Suite::Openapi(options) => openapi::run(&options),
+        Suite::Differential(options) => differential::run(&options),
     }
 }

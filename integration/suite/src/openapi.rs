@@ -93,7 +93,7 @@ fn troubles(what: &str, troubles: &Troubles, samples: usize) {
 }
 
 /// The documents under a path, with their names, in order.
-fn documents(path: &Path) -> Vec<(String, PathBuf)> {
+pub(crate) fn documents(path: &Path) -> Vec<(String, PathBuf)> {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if path.is_file() {
         return vec![(name(path), path.to_path_buf())];

@@ -11,6 +11,24 @@ pub fn readings(value: &Value) -> Vec<Value> {
             all.push(other);
         }
     }
+    // One piece of text is a list of one, and may be a list of what commas divide.
+    let pieces =
+        |text: &str| -> Value { text.split(',').map(|p| Value::String(p.to_owned())).collect() };
+    match value {
+        Value::String(text) => {
+            for list in [Value::Array(vec![value.clone()]), pieces(text)] {
+                let other = leaves(&list, &as_other);
+                all.extend(
+                    [list, other]
+                        .into_iter()
+                        .filter(|list| !all.contains(list))
+                        .collect::<Vec<_>>(),
+                );
+            }
+        }
+        Value::Array(_) | Value::Object(_) => {}
+        one => all.push(Value::Array(vec![one.clone()])),
+    }
     all
 }
 
@@ -49,6 +67,8 @@ mod tests {
     #[test]
     fn text_has_several_readings() {
         assert_eq!(readings(&json!([5, "x"])), [json!([5, "x"]), json!(["5", "x"])]);
-        assert_eq!(readings(&json!("true")), [json!("true"), json!(true)]);
+        assert_eq!(readings(&json!("true"))[..2], [json!("true"), json!(true)]);
+        assert!(readings(&json!("a,b")).contains(&json!(["a", "b"])));
+        assert!(readings(&json!(5)).contains(&json!([5])));
     }
 }

@@ -17,10 +17,10 @@ use crate::oracle::{Dialect, Oracle, Translation, Unenforced};
 use crate::readings::readings;
 
 /// The policy's name among the sources.
-const POLICY: &str = "portcullis-suite.policy.yaml";
+pub(crate) const POLICY: &str = "portcullis-suite.policy.yaml";
 
 /// Files beside a document, and a policy over it.
-struct Overlay {
+pub(crate) struct Overlay {
     files: FileSystem,
     policy: String,
 }
@@ -79,9 +79,8 @@ pub struct Outcome {
     pub skipped: Troubles,
 }
 
-/// Runs one document.
-pub fn run(root: &Path, name: &str, limit: usize) -> Outcome {
-    let mut outcome = Outcome { name: name.to_owned(), ..Outcome::default() };
+/// A document's folder with a policy that takes what the document leaves open.
+pub(crate) fn overlay(root: &Path) -> (Overlay, String) {
     let folder = root.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     let file = root.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let policy = format!(
@@ -90,7 +89,22 @@ pub fn run(root: &Path, name: &str, limit: usize) -> Outcome {
          apis:\n  - name: api\n    documents: [{}]\n",
         Json::String(file.clone())
     );
-    let overlay = Overlay { files: FileSystem { base: folder }, policy };
+    (Overlay { files: FileSystem { base: folder }, policy }, file)
+}
+
+/// The dialect of a loaded document.
+pub(crate) fn dialect(library: &Library<'_>, document: policy_compiler::ir::DocumentId) -> Dialect {
+    let version = library.tree(document).root().get("openapi").and_then(|v| v.as_text());
+    match version {
+        Some(version) if !version.starts_with("3.0") => Dialect::New,
+        _ => Dialect::Old,
+    }
+}
+
+/// Runs one document.
+pub fn run(root: &Path, name: &str, limit: usize) -> Outcome {
+    let mut outcome = Outcome { name: name.to_owned(), ..Outcome::default() };
+    let (overlay, file) = overlay(root);
     let compiled =
         policy_compiler::compile(&overlay, &Input::Policy(POLICY.to_owned()), &Release::default());
     let (Some(report), Some(_)) = (&compiled.report, &compiled.bundle) else {
@@ -113,10 +127,7 @@ pub fn run(root: &Path, name: &str, limit: usize) -> Outcome {
         outcome.error = Some("it cannot be read again".to_owned());
         return outcome;
     };
-    let version =
-        library.tree(document).root().get("openapi").and_then(|v| v.as_text()).map(str::to_owned);
-    let old = version.is_none_or(|version| version.starts_with("3.0"));
-    let dialect = if old { Dialect::Old } else { Dialect::New };
+    let dialect = dialect(&library, document);
     let (written, left) = written(model, &loaded.files);
     if left.external > 0 {
         outcome.skipped.0.insert("externalValue is not fetched".into(), (left.external, vec![]));
@@ -199,7 +210,11 @@ pub fn run(root: &Path, name: &str, limit: usize) -> Outcome {
 }
 
 /// The oracle's schemas of a model's schema: one, or those that two joined operations have between them.
-fn translate(model: &Model, translation: &mut Translation<'_>, id: SchemaId) -> Vec<usize> {
+pub(crate) fn translate(
+    model: &Model,
+    translation: &mut Translation<'_>,
+    id: SchemaId,
+) -> Vec<usize> {
     let place = |id: SchemaId| {
         let at = model.locate(model.schemas[id].origin);
         (at.path.to_owned(), at.pointer)
@@ -215,7 +230,7 @@ fn translate(model: &Model, translation: &mut Translation<'_>, id: SchemaId) -> 
     translation.add(&path, &pointer).into_iter().collect()
 }
 
-fn unenforced(report: &Report) -> Unenforced {
+pub(crate) fn unenforced(report: &Report) -> Unenforced {
     report
         .constructs
         .iter()
@@ -669,6 +684,10 @@ impl Runner<'_> {
             return Fate::Void("any text satisfies it");
         }
         let judged = self.judge.judge(&request);
+        let by_form = text && occurrence.keyword == "type" && self.says_container(occurrence);
+        if judged.passed && by_form {
+            return Fate::Void("the way it is written says its type");
+        }
         if judged.passed {
             return Fate::Passed;
         }
@@ -705,12 +724,33 @@ impl Runner<'_> {
         if beside {
             return Fate::Implied;
         }
+        if by_form {
+            return Fate::Void("the way it is written says its type");
+        }
         Fate::Otherwise(judged.findings.first().map(show).unwrap_or_default())
+    }
+
+    /// Whether a `type` admits arrays or objects, which text says by its form.
+    fn says_container(&self, occurrence: Occurrence) -> bool {
+        use policy_compiler::ir::Type;
+        self.model.schemas.0.iter().filter_map(|schema| schema.types.as_ref()).any(|types| {
+            types.origin == occurrence.origin
+                && (types.value.contains(Type::Array) || types.value.contains(Type::Object))
+        })
     }
 
     /// Whether a value still breaks a keyword when its text is taken for strings, or for numbers and the like.
     fn said_in_text(&mut self, schema: SchemaId, mutant: &Mutant, occurrence: Occurrence) -> bool {
-        readings_of(&mutant.value).iter().all(|reading| {
+        let mut all = readings_of(&mutant.value);
+        // A piece of text is a list of one too.
+        let mut wrapped = mutant.value.clone();
+        if let Some(place) = policy_compiler::examples::place(&mut wrapped, &mutant.at)
+            && !matches!(place, Value::Array(_) | Value::Object(_))
+        {
+            *place = Value::Array(vec![place.clone()]);
+            all.extend(readings_of(&wrapped));
+        }
+        all.iter().all(|reading| {
             let trace = self.generator.evaluator.judge(schema, reading);
             let broken = |v: &policy_compiler::examples::Violation| {
                 v.keyword == occurrence.keyword && v.origin == occurrence.origin

@@ -435,6 +435,24 @@ impl<'m> Generator<'m> {
                 }
             }
         }
+        let needed = wanted.clone();
+        // What need not be there tells alternatives apart: literals first, then everything.
+        if salt > 0 {
+            let most = if salt == 1 { 6 } else { 12 };
+            for property in schemas.iter().flat_map(|schema| properties(schema)) {
+                let told = salt > 1 || self.is_literal(property.schema);
+                if told && wanted.len() < most && !self.evaluator.is_read_only(property.schema) {
+                    let mut key = vec![property.schema];
+                    key.dedup();
+                    if !self.building.contains(&key) {
+                        want(&property.name, &mut wanted);
+                    }
+                }
+            }
+            if wanted.is_empty() {
+                wanted.extend(self.free_name(schemas, salt));
+            }
+        }
         let mut members: Vec<(String, Value)> = Vec::new();
         let mut at = 0;
         while at < wanted.len() {
@@ -457,7 +475,12 @@ impl<'m> Generator<'m> {
                     values.find(|value| self.evaluator.accepts(&roots, value))?
                 }
                 None if roots.is_empty() => Value::String("text".to_owned()),
-                None => self.build(&roots, way, task.depth + 1, salt)?,
+                None => match self.build(&roots, way, task.depth + 1, salt) {
+                    Some(value) => value,
+                    // A wish only.
+                    None if salt > 0 && !on_this && !needed.contains(&name) => continue,
+                    None => return None,
+                },
             };
             members.push((name, value));
         }
@@ -465,6 +488,14 @@ impl<'m> Generator<'m> {
             return None;
         }
         Some(Value::Object(members))
+    }
+
+    /// Whether a schema lists its values.
+    fn is_literal(&self, schema: SchemaId) -> bool {
+        let model = self.evaluator.model;
+        closure(model, &[schema], &mut |_| Vec::new()).into_iter().any(|id| {
+            model.schemas[id].constant.is_some() || model.schemas[id].enumeration.is_some()
+        })
     }
 
     /// The schemas of a property of that name.

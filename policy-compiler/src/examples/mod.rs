@@ -76,7 +76,7 @@ pub(crate) fn token(name: &str) -> String {
 }
 
 /// The value that a JSON pointer leads to, to be changed.
-pub(crate) fn at_mut<'v>(value: &'v mut Value, pointer: &str) -> Option<&'v mut Value> {
+pub fn place<'v>(value: &'v mut Value, pointer: &str) -> Option<&'v mut Value> {
     let mut at = value;
     for raw in pointer.split('/').skip(1) {
         let name = raw.replace("~1", "/").replace("~0", "~");
@@ -92,7 +92,7 @@ pub(crate) fn at_mut<'v>(value: &'v mut Value, pointer: &str) -> Option<&'v mut 
 }
 
 /// The value that a JSON pointer leads to.
-pub(crate) fn at<'v>(value: &'v Value, pointer: &str) -> Option<&'v Value> {
+pub fn at<'v>(value: &'v Value, pointer: &str) -> Option<&'v Value> {
     let mut at = value;
     for raw in pointer.split('/').skip(1) {
         let name = raw.replace("~1", "/").replace("~0", "~");

@@ -4,7 +4,7 @@ use super::evaluate::{Evaluator, Trace, Visit, closure, properties};
 use super::exact::Exact;
 use super::generate::Generator;
 use super::reach::Occurrence;
-use super::{at, at_mut, text, token};
+use super::{at, place, text, token};
 use crate::ir::{Number, Schema, SchemaId, Type, Value};
 
 /// A value that a keyword refuses.
@@ -35,8 +35,8 @@ pub fn mutants(
     let mut found = Vec::new();
     for candidate in candidates {
         let mut whole = base.clone();
-        let Some(place) = at_mut(&mut whole, &visit.at) else { continue };
-        *place = candidate;
+        let Some(there) = place(&mut whole, &visit.at) else { continue };
+        *there = candidate;
         let trace = generator.evaluator.judge(root, &whole);
         let broken = trace.violations.iter().any(|violation| {
             violation.keyword == occurrence.keyword

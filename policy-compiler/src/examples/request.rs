@@ -67,6 +67,8 @@ pub enum BodyForm {
     Multipart,
     /// The text of a string.
     Text,
+    /// A compact JWS around the JSON text.
+    Jose,
     /// None that is known here.
     Unknown,
 }
@@ -79,6 +81,12 @@ pub fn kind_of(range: &MediaRange) -> BodyForm {
         ("application", "x-www-form-urlencoded") => BodyForm::Form,
         ("multipart", "form-data") => BodyForm::Multipart,
         ("text", "xml") => BodyForm::Unknown,
+        ("application", subtype) if subtype.starts_with("jose") || subtype.ends_with("jwt") => {
+            BodyForm::Jose
+        }
+        ("application", "octet-stream" | "pdf" | "zip") | ("image" | "audio" | "video", _) => {
+            BodyForm::Text
+        }
         ("text", _) => BodyForm::Text,
         _ => BodyForm::Unknown,
     }
@@ -439,6 +447,10 @@ fn body(
             let boundary = "portcullis-boundary";
             let body = multipart(encoding, value, boundary)?;
             Ok((format!("{name}; boundary={boundary}"), body))
+        }
+        BodyForm::Jose => {
+            let payload = data_encoding::BASE64URL_NOPAD.encode(to_json(value).as_bytes());
+            Ok((name, format!("eyJhbGciOiJub25lIn0.{payload}.c2ln").into_bytes()))
         }
         BodyForm::Text => {
             let name = if range.subtype == "*" { "text/plain".to_owned() } else { name };

@@ -21,6 +21,8 @@ enum Suite {
     JsonSchema(json_schema::Options),
     /// Real OpenAPI documents: their own examples, and mutants, against an independent validator
     Openapi(openapi::Options),
+    /// Mutated instances of real schemas against an independent validator (PORTCULLIS_DATA)
+    Differential(openapi::Differential),
 }
 
 /// Runs a suite. Fails where a case fails that is no known exception.
@@ -28,6 +30,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     match &options.suite {
         Suite::JsonSchema(options) => json_schema::run(workspace, options),
         Suite::Openapi(options) => openapi::run(workspace, options),
+        Suite::Differential(options) => openapi::differential(workspace, &data(workspace), options),
     }
 }
 

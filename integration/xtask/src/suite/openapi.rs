@@ -25,6 +25,30 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     process::run(command.args(&options.arguments))
 }
 
+#[derive(clap::Args)]
+pub struct Differential {
+    /// Passed on to the tool: `--instances N`, `--seed S`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Runs the differential suite over the documents of the data folder.
+pub fn differential(
+    workspace: &Workspace,
+    data: &std::path::Path,
+    options: &Differential,
+) -> Result<()> {
+    let documents = data.join("specs");
+    if !documents.is_dir() {
+        println!("skipped: {} is not on this machine", documents.display());
+        return Ok(());
+    }
+    tool(workspace)?;
+    let mut command = std::process::Command::new(workspace.target.join("tools/suite"));
+    command.current_dir(&workspace.root).arg("differential").arg(documents);
+    process::run(command.args(&options.arguments))
+}
+
 /// Builds the tool.
 pub fn tool(workspace: &Workspace) -> Result<()> {
     say("building the suite (profile tools)");
