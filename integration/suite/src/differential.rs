@@ -179,6 +179,10 @@ fn explain(judged: &Judged, theirs: bool, value: &Json) -> Option<&'static str> 
     if theirs && judged.findings.iter().any(|found| limit(found.code)) {
         return Some("limits of the policy are no part of the schema");
     }
+    let pattern = judged.findings.iter().any(|found| found.keyword == Some("pattern"));
+    if theirs && pattern && !value.to_string().is_ascii() {
+        return Some("jsonschema takes the classes of patterns by Unicode, ECMA-262 by ASCII");
+    }
     if has_wide_number(value) {
         return Some("jsonschema compares as floats numbers that do not fit 64 bits");
     }

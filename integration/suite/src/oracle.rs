@@ -578,6 +578,10 @@ impl Oracle {
             .should_validate_formats(true)
             .should_ignore_unknown_formats(true)
             .with_format("byte", is_base64)
+            .with_format("decimal", is_decimal)
+            .with_format("char", |text: &str| text.chars().count() == 1)
+            .with_format("int64", |text: &str| is_whole(text) && text.parse::<i64>().is_ok())
+            .with_format("uint64", |text: &str| is_whole(text) && text.parse::<u64>().is_ok())
             .build(&json!({ "$ref": format!("{URI}#/$defs/{number}") }))
             .map(Rc::new)
             .map_err(|error| error.to_string());
@@ -593,4 +597,16 @@ fn is_base64(text: &str) -> bool {
     bytes.len().is_multiple_of(4)
         && bytes.len() - body.len() <= 2
         && body.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
+}
+
+/// OpenAPI's format registry: a fixed-point decimal number of any precision.
+fn is_decimal(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    digits(whole.strip_prefix('-').unwrap_or(whole)) && digits(fraction)
+}
+
+fn is_whole(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
 }

@@ -741,16 +741,18 @@ impl Runner<'_> {
 
     /// Whether a value still breaks a keyword when its text is taken for strings, or for numbers and the like.
     fn said_in_text(&mut self, schema: SchemaId, mutant: &Mutant, occurrence: Occurrence) -> bool {
-        let mut all = readings_of(&mutant.value);
         // A piece of text is a list of one too.
         let mut wrapped = mutant.value.clone();
         if let Some(place) = policy_compiler::examples::place(&mut wrapped, &mutant.at)
             && !matches!(place, Value::Array(_) | Value::Object(_))
         {
             *place = Value::Array(vec![place.clone()]);
-            all.extend(readings_of(&wrapped));
+            let valid = |reading: &Value| self.generator.evaluator.accepts(&[schema], reading);
+            if readings_of(&wrapped).iter().any(valid) {
+                return false;
+            }
         }
-        all.iter().all(|reading| {
+        readings_of(&mutant.value).iter().all(|reading| {
             let trace = self.generator.evaluator.judge(schema, reading);
             let broken = |v: &policy_compiler::examples::Violation| {
                 v.keyword == occurrence.keyword && v.origin == occurrence.origin

@@ -173,6 +173,9 @@ fn range<'a>(cx: &mut Context<'a>, key: &str, place: Place<'a>) -> Option<MediaR
     let meant = media::parse(trimmed);
     let help = match meant {
         Some(_) => format!("it is read as `{trimmed}`"),
+        None if ["schema", "example", "examples", "encoding"].contains(&key) => {
+            format!("`{key}` belongs into a media type; the keys of `content` are media types")
+        }
         None => "a media type is written `type/subtype`".to_owned(),
     };
     cx.report_with(diag::BAD_MEDIA_TYPE, place, format!("`{key}` is no media type"), help);
