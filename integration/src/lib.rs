@@ -12,6 +12,7 @@ pub mod cases;
 pub mod discovery;
 pub mod envoy;
 pub mod error;
+pub mod hostile;
 pub mod http1;
 pub mod http2;
 pub mod soak;

@@ -1,12 +1,12 @@
 //! From input to bundle: every stage in order.
 
-use crate::diag::{self, Diagnostic, Diagnostics, Files};
+use crate::diag::{self, Diagnostic, Diagnostics, Files, Span};
 use crate::ir::AcceptUnenforced;
 use crate::load::{self, Loaded};
 use crate::report::Report;
 use crate::source::Sources;
 use crate::{emit, lower};
-use portcullis_bundle::layout::Sections;
+use portcullis_bundle::layout::{MAX_BRANCHES, Schema, Sections};
 use portcullis_bundle::{Identity, OpenError};
 
 /// What to compile.
@@ -90,7 +90,7 @@ pub fn compile(sources: &dyn Sources, input: &Input, release: &Release) -> Compi
             output.bundle = Some(bytes);
             output.sections = Some(lowered.sections);
         }
-        Err(error) => output.diagnostics.push(refused(&error)),
+        Err(error) => output.diagnostics.push(refused(&error, &lowered.sections)),
     }
     output
 }
@@ -110,11 +110,47 @@ fn count_coverage(report: &Report, sections: &mut Sections) {
     }
 }
 
-fn refused(error: &OpenError) -> Diagnostic {
-    match error {
+fn refused(error: &OpenError, sections: &Sections) -> Diagnostic {
+    match *error {
         OpenError::TooLarge { .. } => Diagnostic::new(diag::BUNDLE_TOO_LARGE, error.to_string())
             .help("leave out what is not enforced, or split the policy into several bundles"),
+        OpenError::Record { section: "compositions", record, what: TOO_MANY_BRANCHES } => {
+            let title = format!("more than {MAX_BRANCHES} alternatives apply to one value");
+            let owner = |schema: &Schema| {
+                let first = schema.compositions.get() as usize;
+                (first..first + usize::from(schema.composition_count.get())).contains(&record)
+            };
+            let diagnostic = Diagnostic::new(diag::TOO_MANY_BRANCHES, title);
+            match place(sections, sections.schemas.iter().position(owner)) {
+                Some(span) => diagnostic.at(span),
+                None => diagnostic,
+            }
+            .help("tell them apart by a discriminator or a type, or list fewer")
+        }
+        OpenError::Record { section: "schemas", record, what: SELF_COMPOSITION } => {
+            let title = "what this schema accepts depends on itself";
+            let diagnostic = Diagnostic::new(diag::SELF_COMPOSITION, title);
+            match place(sections, Some(record)) {
+                Some(span) => diagnostic.at(span),
+                None => diagnostic,
+            }
+            .help("a schema may hold itself in its properties and items, not as a part of itself")
+        }
         _ => Diagnostic::new(diag::BUNDLE_UNSOUND, format!("the bundle is not sound: {error}"))
             .help("this is a fault of the compiler: please report it with the documents"),
     }
+}
+
+/// What the format says of two limits that documents can exceed.
+const TOO_MANY_BRANCHES: &str = "too many branches";
+const SELF_COMPOSITION: &str = "the schema composes itself";
+
+/// Where a schema of the bundle stands in its document.
+fn place(sections: &Sections, schema: Option<usize>) -> Option<Span> {
+    let origin = sections.schemas.get(schema?)?.origin.get();
+    let origin = sections.origins.get(origin as usize)?;
+    let name = sections.documents.get(origin.document.get() as usize)?.name;
+    let (start, len) = (name.offset.get() as usize, name.len.get() as usize);
+    let name = std::str::from_utf8(sections.strings.get(start..start + len)?).ok()?;
+    Some(Span::word(name, origin.line.get(), origin.column.get()))
 }

@@ -222,3 +222,22 @@ fn examples_are_held_to_their_schemas() {
     let json = done(&folder, "check-examples -p policy.yaml --warn --format json");
     assert!(json.contains("\"verdict\": \"violates\""), "{json}");
 }
+
+#[test]
+fn limits_of_schemas_are_told_with_their_place() {
+    let folder = folder("limits");
+    let with = |schema: &str| {
+        DOCUMENT.replace("type: object\n", &format!("{schema}\n              type: object\n"))
+    };
+    let many = (0..600).map(|n| format!("{{ a: {n} }}")).collect::<Vec<_>>().join(", ");
+    let text = with(&format!("enum: [{many}]"));
+    std::fs::write(folder.join("api.yaml"), text).unwrap();
+    let told = refused(&folder, "compile api.yaml --unsigned -o a.bundle");
+    assert!(told.contains("PC0705") && told.contains("api.yaml:10:13"), "{told}");
+    let itself = "#/paths/~1items/post/requestBody/content/application~1json/schema";
+    let text = with(&format!("not: {{ $ref: '{itself}' }}"));
+    std::fs::write(folder.join("api.yaml"), text).unwrap();
+    let told = refused(&folder, "compile api.yaml --unsigned -o a.bundle");
+    assert!(told.contains("PC0706") && told.contains("api.yaml:10:13"), "{told}");
+    assert!(!folder.join("a.bundle").exists());
+}

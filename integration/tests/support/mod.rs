@@ -11,7 +11,7 @@ use portcullis_integration::http1::{Body, Request};
 use portcullis_integration::{Artefacts, Bootstrap, Envoy, Filter, Upstream, envoy};
 use serde_json::{Value, json};
 
-const DOCUMENT: &str = r##"
+pub const DOCUMENT: &str = r##"
 openapi: 3.1.0
 info: { title: payments, version: "1" }
 paths:

@@ -9,6 +9,7 @@ mod build;
 mod demo;
 mod envoy;
 mod fuzz;
+mod hostile;
 mod process;
 mod reproduce;
 mod sbom;
@@ -47,6 +48,8 @@ enum Command {
     Test(test::Options),
     /// Send load while policies replace each other, one of them corrupt
     Soak(soak::Options),
+    /// Give the compiler documents that are meant to break it
+    Hostile(hostile::Options),
     /// Fuzz what takes bytes from outside
     Fuzz(fuzz::Options),
     /// Write what the products are made of to target/sbom.json (CycloneDX)
@@ -72,6 +75,7 @@ fn main() {
         Command::Demo(options) => demo::run(&workspace, &options),
         Command::Test(options) => test::run(&workspace, &options),
         Command::Soak(options) => soak::run(&workspace, &options),
+        Command::Hostile(options) => hostile::run(&workspace, &options),
         Command::Fuzz(options) => fuzz::run(&workspace, &options),
         Command::Sbom => sbom::run(&workspace),
         Command::Suite(options) => suite::run(&workspace, &options),

@@ -146,7 +146,7 @@ pub fn render(options: &RenderEnvoy, bytes: Vec<u8>) -> Result<Rendered, RenderE
         .without_heading()
         .set(TRUST, &node_trust(options, &bundle))
         .set("bytes: 1114112", &format!("bytes: {}", buffer_limit(&bundle.view())))
-        .set(WASM, &format!("filename: {}", quote(&options.wasm)))
+        .set(WASM, &format!("filename: {}", quote(&wasm(options))))
         .set(
             "{ address: 127.0.0.1, port_value: 9901 }",
             &address("--admin", &options.admin)?.flow(),
@@ -174,7 +174,7 @@ pub fn render(options: &RenderEnvoy, bytes: Vec<u8>) -> Result<Rendered, RenderE
         let resource = Template(RESOURCE.to_owned())
             .without_heading()
             .set("version_info: none", &format!("version_info: {}", quote(&bundle.content_hash())))
-            .set(WASM, &format!("filename: {}", quote(&options.wasm)))
+            .set(WASM, &format!("filename: {}", quote(&wasm(options))))
             .set(EMPTY, &configuration);
         files.push((RESOURCE_FILE, resource.0));
     }
@@ -345,6 +345,17 @@ fn notes(options: &RenderEnvoy, bundle: &Bundle) -> Vec<String> {
 /// YAML's single-quoted form, which takes any text of one line.
 fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The module as Envoy finds it: a file of this machine wherever Envoy is started, unless the
+/// configuration goes to another one.
+fn wasm(options: &RenderEnvoy) -> String {
+    let path = Path::new(&options.wasm);
+    if options.mounted_at.is_none() && path.is_file() {
+        absolute(path)
+    } else {
+        options.wasm.clone()
+    }
 }
 
 fn absolute(path: &Path) -> String {

@@ -110,6 +110,8 @@ codes! {
     BUNDLE_UNSOUND = "PC0703" Error "the bundle does not pass its own verification";
     TOO_MANY_SCHEMES = "PC0704" Error "an operation names more security schemes than can be told apart";
     FORMAT_UNKNOWN = "PC0705" Error "a format is not known, and the policy asks for an error";
+    TOO_MANY_BRANCHES = "PC0706" Error "a schema has more alternatives than an engine follows at once";
+    SELF_COMPOSITION = "PC0707" Error "what a schema accepts depends on itself";
 }
 
 #[cfg(test)]

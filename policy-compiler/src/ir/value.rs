@@ -1,6 +1,7 @@
 //! JSON values with exact numbers.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// A JSON value. Equality is structural on the text; use [`Value::same`] for JSON's own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +38,20 @@ impl Value {
         }
     }
 
+    /// A value in a form whose equality is [`Value::same`]: for looking up among many.
+    pub fn key(&self) -> Key {
+        match self {
+            Value::Null => Key::Null,
+            Value::Bool(is) => Key::Bool(*is),
+            Value::Number(number) => Key::Number(number.decimal()),
+            Value::String(text) => Key::String(text.clone()),
+            Value::Array(items) => Key::Array(items.iter().map(Value::key).collect()),
+            Value::Object(members) => {
+                Key::Object(members.iter().map(|(name, it)| (name.clone(), it.key())).collect())
+            }
+        }
+    }
+
     /// The type that an instance with this value has; a number without fraction is an integer.
     pub fn kind(&self) -> super::Type {
         match self {
@@ -49,6 +64,23 @@ impl Value {
             Value::Object(_) => super::Type::Object,
         }
     }
+}
+
+/// What [`Value::key`] gives.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// `null`
+    Null,
+    /// `true`, `false`
+    Bool(bool),
+    /// A number by its value.
+    Number(Decimal),
+    /// A string.
+    String(String),
+    /// An array.
+    Array(Vec<Key>),
+    /// An object, its members by name.
+    Object(BTreeMap<String, Key>),
 }
 
 /// A decimal number, kept as the text of a JSON number (RFC 8259 section 6).
@@ -183,6 +215,34 @@ fn exponent(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_equal_where_values_are_the_same() {
+        let number = |text: &str| Value::Number(Number::parse(text).unwrap());
+        let member = |name: &str, value: Value| (name.to_owned(), value);
+        let (one, two) = (number("1"), number("2e0"));
+        let values = [
+            Value::Null,
+            Value::Bool(true),
+            Value::String("1".to_owned()),
+            one.clone(),
+            number("1.0"),
+            number("10e-1"),
+            number("0"),
+            number("-0.0"),
+            number("0e7"),
+            Value::Array(vec![one.clone(), number("2")]),
+            Value::Array(vec![number("1.00"), two.clone()]),
+            Value::Object(vec![member("a", one.clone()), member("b", two.clone())]),
+            Value::Object(vec![member("b", number("2")), member("a", number("1.0"))]),
+            Value::Object(vec![member("a", one)]),
+        ];
+        for a in &values {
+            for b in &values {
+                assert_eq!(a.key() == b.key(), a.same(b), "{a:?} {b:?}");
+            }
+        }
+    }
 
     fn n(text: &str) -> Number {
         Number::parse(text).unwrap()

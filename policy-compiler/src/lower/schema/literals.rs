@@ -9,6 +9,7 @@ use crate::ir::{Decimal, Schema, SchemaId, Value};
 use portcullis_bundle::layout::{
     CompositionKind, Keyword, LITERAL_FALSE, LITERAL_NULL, LITERAL_TRUE,
 };
+use std::collections::HashSet;
 
 /// The values that schemas leave, `None` where none of them lists any.
 pub fn allowed<'m>(schemas: &[&'m Schema], types: u8) -> Option<Vec<&'m Value>> {
@@ -22,7 +23,8 @@ pub fn allowed<'m>(schemas: &[&'m Schema], types: u8) -> Option<Vec<&'m Value>> 
         allowed = Some(match allowed {
             None => list,
             Some(mut kept) => {
-                kept.retain(|value| list.iter().any(|other| value.same(other)));
+                let list: HashSet<_> = list.iter().map(|value| value.key()).collect();
+                kept.retain(|value| list.contains(&value.key()));
                 kept
             }
         });
@@ -42,17 +44,15 @@ pub fn scalars<'m>(values: &[&'m Value]) -> (Literals, Vec<&'m Value>) {
             Value::Bool(true) => set.scalars |= LITERAL_TRUE,
             Value::Bool(false) => set.scalars |= LITERAL_FALSE,
             Value::Number(number) => {
-                let number = canonical(number.decimal());
-                if !set.numbers.contains(&number) {
-                    set.numbers.push(number);
-                }
+                set.numbers.push(canonical(number.decimal()));
             }
             Value::String(text) => set.strings.push(text.clone()),
             Value::Array(_) | Value::Object(_) => rest.push(*value),
         }
     }
-    let mut seen = std::collections::HashSet::new();
-    set.strings.retain(|text| seen.insert(text.clone()));
+    let (mut texts, mut numbers) = (HashSet::new(), HashSet::new());
+    set.strings.retain(|text| texts.insert(text.clone()));
+    set.numbers.retain(|number| numbers.insert(number.clone()));
     (set, rest)
 }
 

@@ -334,8 +334,7 @@ fn enumeration<'a>(
         _ => false,
     };
     let mut values: Vec<Value> = Vec::new();
-    // Equal values of one type have equal text here but for numbers and collections.
-    let mut strings = std::collections::HashSet::new();
+    let mut seen = std::collections::HashSet::new();
     for element in elements {
         let mut value = element.to_value();
         if only_strings
@@ -351,11 +350,7 @@ fn enumeration<'a>(
                 "put it in quotes",
             );
         }
-        let known = match &value {
-            Value::String(text) => !strings.insert(text.clone()),
-            value => values.iter().any(|v| v.same(value)),
-        };
-        if known {
+        if !seen.insert(value.key()) {
             cx.report(diag::DUPLICATE_ENUM, place.with(element), "the value is listed twice");
         } else {
             values.push(value);
