@@ -233,11 +233,11 @@ fn limits_of_schemas_are_told_with_their_place() {
     let text = with(&format!("enum: [{many}]"));
     std::fs::write(folder.join("api.yaml"), text).unwrap();
     let told = refused(&folder, "compile api.yaml --unsigned -o a.bundle");
-    assert!(told.contains("PC0705") && told.contains("api.yaml:10:13"), "{told}");
+    assert!(told.contains("PC0706") && told.contains("api.yaml:10:13"), "{told}");
     let itself = "#/paths/~1items/post/requestBody/content/application~1json/schema";
     let text = with(&format!("not: {{ $ref: '{itself}' }}"));
     std::fs::write(folder.join("api.yaml"), text).unwrap();
     let told = refused(&folder, "compile api.yaml --unsigned -o a.bundle");
-    assert!(told.contains("PC0706") && told.contains("api.yaml:10:13"), "{told}");
+    assert!(told.contains("PC0707") && told.contains("api.yaml:10:13"), "{told}");
     assert!(!folder.join("a.bundle").exists());
 }
