@@ -752,12 +752,24 @@ impl Runner<'_> {
                 return false;
             }
         }
-        readings_of(&mutant.value).iter().all(|reading| {
+        let mut all = readings_of(&mutant.value);
+        // In forms, an array or object can be JSON text, which is a string.
+        let mut quoted = mutant.value.clone();
+        if let Some(place) = policy_compiler::examples::place(&mut quoted, &mutant.at)
+            && matches!(place, Value::Array(_) | Value::Object(_))
+            && !mutant.at.is_empty()
+        {
+            *place = Value::String(to_json(place));
+            all.push(quoted);
+        }
+        all.iter().all(|reading| {
             let trace = self.generator.evaluator.judge(schema, reading);
             let broken = |v: &policy_compiler::examples::Violation| {
                 v.keyword == occurrence.keyword && v.origin == occurrence.origin
             };
-            trace.violations.iter().any(broken)
+            // Another reading may break another keyword; only a type is a matter of reading itself.
+            !trace.violations.is_empty()
+                && (occurrence.keyword != "type" || trace.violations.iter().any(broken))
         })
     }
 }

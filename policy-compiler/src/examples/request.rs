@@ -487,6 +487,9 @@ fn form(encoding: &[Encoding], value: &Value) -> Result<String, Unsayable> {
             _ => pairs.extend(in_query(name, style, explode, value)?),
         }
     }
+    if pairs.is_empty() {
+        return Err(Unsayable("an empty form is no body"));
+    }
     Ok(pairs.join("&"))
 }
 
