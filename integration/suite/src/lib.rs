@@ -10,3 +10,4 @@ pub mod openapi;
 pub mod oracle;
 pub mod readings;
 pub mod run;
+pub mod troubles;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::run::{self, Outcome, Troubles};
+use crate::run::{self, Outcome};
+use crate::troubles::Troubles;
 
 /// What to run.
 #[derive(Debug, clap::Args)]

@@ -1,5 +1,7 @@
 //! What text can be taken for: in parameters and forms, `5` is a number or a string as the schema has it.
 
+use policy_compiler::examples::to_json;
+use policy_compiler::ir::{Number, Value as Exact};
 use serde_json::Value;
 
 /// The values that a value can be taken for once it is written as text: itself, every leaf as a string, every leaf
@@ -71,4 +73,31 @@ mod tests {
         assert!(readings(&json!("a,b")).contains(&json!(["a", "b"])));
         assert!(readings(&json!(5)).contains(&json!([5])));
     }
+}
+
+/// As [`readings`], of exact values.
+pub fn exact_readings(value: &Exact) -> Vec<Exact> {
+    fn leaves(value: &Exact, change: &dyn Fn(&Exact) -> Exact) -> Exact {
+        match value {
+            Exact::Array(items) => Exact::Array(items.iter().map(|i| leaves(i, change)).collect()),
+            Exact::Object(members) => Exact::Object(
+                members.iter().map(|(n, value)| (n.clone(), leaves(value, change))).collect(),
+            ),
+            one => change(one),
+        }
+    }
+    let as_string = |leaf: &Exact| match leaf {
+        Exact::String(_) => leaf.clone(),
+        other => Exact::String(to_json(other)),
+    };
+    let as_other = |leaf: &Exact| match leaf {
+        Exact::String(text) => match text.as_str() {
+            "true" => Exact::Bool(true),
+            "false" => Exact::Bool(false),
+            "null" => Exact::Null,
+            text => Number::parse(text).map_or_else(|| leaf.clone(), Exact::Number),
+        },
+        other => other.clone(),
+    };
+    vec![leaves(value, &as_string), leaves(value, &as_other)]
 }

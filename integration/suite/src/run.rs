@@ -1,6 +1,6 @@
 //! One document: compiled, its examples judged by both, its mutants judged by both.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use policy_compiler::examples::{
@@ -14,7 +14,8 @@ use policy_compiler::{Input, Release, load};
 use serde_json::Value as Json;
 
 use crate::oracle::{Dialect, Oracle, Translation, Unenforced};
-use crate::readings::readings;
+use crate::readings::{exact_readings, readings};
+use crate::troubles::Troubles;
 
 /// The policy's name among the sources.
 pub(crate) const POLICY: &str = "portcullis-suite.policy.yaml";
@@ -28,25 +29,6 @@ pub(crate) struct Overlay {
 impl Sources for Overlay {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         if path == POLICY { Ok(self.policy.clone().into_bytes()) } else { self.files.read(path) }
-    }
-}
-
-/// Counts of one kind of trouble, with a few samples.
-#[derive(Clone, Debug, Default)]
-pub struct Troubles(pub BTreeMap<String, (usize, Vec<String>)>);
-
-impl Troubles {
-    fn add(&mut self, kind: impl Into<String>, sample: impl FnOnce() -> String) {
-        let entry = self.0.entry(kind.into()).or_default();
-        entry.0 += 1;
-        if entry.1.len() < 50 {
-            entry.1.push(sample());
-        }
-    }
-
-    /// All of them.
-    pub fn total(&self) -> usize {
-        self.0.values().map(|(count, _)| count).sum()
     }
 }
 
@@ -748,11 +730,11 @@ impl Runner<'_> {
         {
             *place = Value::Array(vec![place.clone()]);
             let valid = |reading: &Value| self.generator.evaluator.accepts(&[schema], reading);
-            if readings_of(&wrapped).iter().any(valid) {
+            if exact_readings(&wrapped).iter().any(valid) {
                 return false;
             }
         }
-        let mut all = readings_of(&mutant.value);
+        let mut all = exact_readings(&mutant.value);
         // In forms, an array or object can be JSON text, which is a string.
         let mut quoted = mutant.value.clone();
         if let Some(place) = policy_compiler::examples::place(&mut quoted, &mutant.at)
@@ -772,35 +754,6 @@ impl Runner<'_> {
                 && (occurrence.keyword != "type" || trace.violations.iter().any(broken))
         })
     }
-}
-
-/// As [`readings`], of exact values.
-fn readings_of(value: &Value) -> Vec<Value> {
-    fn leaves(value: &Value, change: &dyn Fn(&Value) -> Value) -> Value {
-        match value {
-            Value::Array(items) => Value::Array(items.iter().map(|i| leaves(i, change)).collect()),
-            Value::Object(members) => Value::Object(
-                members.iter().map(|(n, value)| (n.clone(), leaves(value, change))).collect(),
-            ),
-            one => change(one),
-        }
-    }
-    let as_string = |leaf: &Value| match leaf {
-        Value::String(_) => leaf.clone(),
-        other => Value::String(to_json(other)),
-    };
-    let as_other = |leaf: &Value| match leaf {
-        Value::String(text) => match text.as_str() {
-            "true" => Value::Bool(true),
-            "false" => Value::Bool(false),
-            "null" => Value::Null,
-            text => {
-                policy_compiler::ir::Number::parse(text).map_or_else(|| leaf.clone(), Value::Number)
-            }
-        },
-        other => other.clone(),
-    };
-    vec![leaves(value, &as_string), leaves(value, &as_other)]
 }
 
 /// Whether a finding's pointer is that of a mutant's place or of a member of it; `*` stands for any name.
