@@ -61,20 +61,6 @@ fn as_other(leaf: &Value) -> Value {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn text_has_several_readings() {
-        assert_eq!(readings(&json!([5, "x"])), [json!([5, "x"]), json!(["5", "x"])]);
-        assert_eq!(readings(&json!("true"))[..2], [json!("true"), json!(true)]);
-        assert!(readings(&json!("a,b")).contains(&json!(["a", "b"])));
-        assert!(readings(&json!(5)).contains(&json!([5])));
-    }
-}
-
 /// As [`readings`], of exact values.
 pub fn exact_readings(value: &Exact) -> Vec<Exact> {
     fn leaves(value: &Exact, change: &dyn Fn(&Exact) -> Exact) -> Exact {
@@ -100,4 +86,18 @@ pub fn exact_readings(value: &Exact) -> Vec<Exact> {
         other => other.clone(),
     };
     vec![leaves(value, &as_string), leaves(value, &as_other)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn text_has_several_readings() {
+        assert_eq!(readings(&json!([5, "x"])), [json!([5, "x"]), json!(["5", "x"])]);
+        assert_eq!(readings(&json!("true"))[..2], [json!("true"), json!(true)]);
+        assert!(readings(&json!("a,b")).contains(&json!(["a", "b"])));
+        assert!(readings(&json!(5)).contains(&json!([5])));
+    }
 }
