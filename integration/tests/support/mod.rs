@@ -32,7 +32,7 @@ paths:
       responses: { "201": { description: made } }
   /note:
     post:
-      requestBody: { required: true, content: { application/x-note: {} } }
+      requestBody: { required: true, content: { application/*: { schema: { type: object } } } }
       responses: { "200": { description: ok } }
   /hop:
     get:
