@@ -63,7 +63,7 @@ struct OriginPart<'a> {
     document: &'a str,
     line: u32,
     column: u32,
-    pointer: &'a str,
+    pointer: String,
 }
 
 /// What a configuration event says.
@@ -221,7 +221,7 @@ fn origin_part<'a>(view: &View<'a>, at: u32) -> Option<OriginPart<'a>> {
         document: document.map_or("", |document| view.text(document.name)),
         line: origin.line.get(),
         column: origin.column.get(),
-        pointer: view.text(origin.pointer),
+        pointer: view.pointer(origin),
     })
 }
 

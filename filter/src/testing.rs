@@ -287,12 +287,8 @@ pub fn sections(mode: Mode) -> Sections {
             ..Policy::new_zeroed()
         }],
         documents: vec![Document { name: text("bank.yaml"), ..Document::new_zeroed() }],
-        origins: vec![Origin {
-            line: 3.into(),
-            column: 1.into(),
-            pointer: text("/paths"),
-            ..Origin::new_zeroed()
-        }],
+        origins: vec![Origin { line: 3.into(), column: 1.into(), ..Origin::new_zeroed() }],
+        pointers: vec![Pointer { parent: NONE.into(), token: text("paths") }],
         apis: vec![Api {
             name: text("pay"),
             mode: mode.code(),

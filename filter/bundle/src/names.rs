@@ -1,6 +1,6 @@
 //! The text of records, and the names that documents use for codes.
 
-use crate::layout::{Keyword, Location, Text, View};
+use crate::layout::{Keyword, Location, NONE, Origin, Text, View};
 
 impl<'b> View<'b> {
     /// The bytes of a text; empty where it lies outside of the strings, as no verified one does.
@@ -9,6 +9,19 @@ impl<'b> View<'b> {
         let start = text.offset.get() as usize;
         let end = start.saturating_add(text.len.get() as usize);
         self.strings.get(start..end).unwrap_or_default()
+    }
+
+    /// The JSON pointer of a place (RFC 6901); empty for a whole document.
+    pub fn pointer(&self, origin: &Origin) -> String {
+        let mut tokens = Vec::new();
+        let mut at = origin.pointer.get();
+        // Parents stand before what they hold, so the way ends.
+        while let Some(pointer) = self.pointers.get(at as usize) {
+            tokens.push(self.text(pointer.token));
+            let parent = pointer.parent.get();
+            at = if parent < at { parent } else { NONE };
+        }
+        tokens.iter().rev().flat_map(|token| ["/", token]).collect()
     }
 
     /// A text, for people. For comparisons take [`View::bytes`], which reads nothing.

@@ -85,6 +85,7 @@ fn tables() -> String {
     record::<BodyLimits>(out);
     record::<Document>(out);
     record::<Origin>(out);
+    record::<Pointer>(out);
     record::<Probe>(out);
     record::<Api>(out);
     out.push_str("## Records: router and operations\n\n");

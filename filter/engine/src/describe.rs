@@ -50,7 +50,7 @@ pub struct FindingDescription<'b> {
 }
 
 /// A place in the documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source<'b> {
     /// The document, as the policy names it.
     pub document: &'b str,
@@ -59,7 +59,7 @@ pub struct Source<'b> {
     /// Column in characters, from 1.
     pub column: u32,
     /// JSON pointer into the document.
-    pub pointer: &'b str,
+    pub pointer: String,
 }
 
 impl Decision {
@@ -165,6 +165,6 @@ pub fn source<'b>(view: &View<'b>, origin: u32) -> Option<Source<'b>> {
         document: view.text(document.name),
         line: origin.line.get(),
         column: origin.column.get(),
-        pointer: view.text(origin.pointer),
+        pointer: view.pointer(origin),
     })
 }

@@ -123,7 +123,7 @@ fn observed(view: &View<'_>, decision: &Decision) -> Observed {
         .and_then(|index| view.origins.get(index as usize));
     let at = origin.and_then(|origin| {
         let document = view.documents.get(origin.document.get() as usize)?;
-        Some(format!("{}#{}", view.text(document.name), view.text(origin.pointer)))
+        Some(format!("{}#{}", view.text(document.name), view.pointer(origin)))
     });
     Observed {
         status: (decision.status != 0).then_some(decision.status),

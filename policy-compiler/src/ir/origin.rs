@@ -85,6 +85,18 @@ impl Pointers {
         tokens
     }
 
+    /// The pointer without its last token; `None` for the root.
+    pub fn parent(&self, id: PointerId) -> Option<PointerId> {
+        let parent = self.entries.get(id.0 as usize).map(|(parent, _)| *parent);
+        parent.filter(|_| id != Self::ROOT)
+    }
+
+    /// The last token, escaped as RFC 6901 section 3 says; empty for the root.
+    pub fn token(&self, id: PointerId) -> String {
+        let token = self.entries.get(id.0 as usize).filter(|_| id != Self::ROOT);
+        token.map_or_else(String::new, |(_, token)| token.replace('~', "~0").replace('/', "~1"))
+    }
+
     /// The pointer as text, escaped as RFC 6901 section 3 says.
     pub fn render(&self, id: PointerId) -> String {
         let mut text = String::new();

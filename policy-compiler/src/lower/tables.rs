@@ -1,6 +1,6 @@
 //! The sections under construction: texts, origins and records, each held once.
 
-use crate::ir::{Model, Origin};
+use crate::ir::{Model, Origin, PointerId, Pointers};
 use portcullis_bundle::layout::{self, Index, NONE, Sections, Text};
 use portcullis_bundle::name_hash;
 use std::collections::HashMap;
@@ -13,6 +13,7 @@ pub struct Tables<'m> {
     model: &'m Model,
     texts: HashMap<Box<str>, Text>,
     origins: HashMap<Origin, u32>,
+    pointers: HashMap<PointerId, u32>,
     records: HashMap<(u8, Box<[u8]>), u32>,
     lists: HashMap<Vec<u32>, u32>,
     slots: HashMap<Vec<u32>, u32>,
@@ -26,6 +27,7 @@ impl<'m> Tables<'m> {
             model,
             texts: HashMap::new(),
             origins: HashMap::new(),
+            pointers: HashMap::new(),
             records: HashMap::new(),
             lists: HashMap::new(),
             slots: HashMap::new(),
@@ -64,15 +66,40 @@ impl<'m> Tables<'m> {
         if let Some(known) = self.origins.get(&origin) {
             return *known;
         }
-        let pointer = self.model.pointers.render(origin.pointer);
         let record = layout::Origin {
             document: origin.document.0.into(),
             line: origin.line.into(),
             column: origin.column.into(),
-            pointer: self.text(&pointer),
+            pointer: self.pointer(origin.pointer).into(),
         };
         let index = self.intern(0, |sections| &mut sections.origins, record);
         self.origins.insert(origin, index);
+        index
+    }
+
+    /// The index of a pointer, its parents before it; `NONE` for the whole document.
+    fn pointer(&mut self, id: PointerId) -> u32 {
+        let mut missing = Vec::new();
+        let mut at = Some(id);
+        let mut index = NONE;
+        while let Some(id) = at {
+            if let Some(known) = self.pointers.get(&id) {
+                index = *known;
+                break;
+            }
+            missing.push(id);
+            at = self.model.pointers.parent(id);
+        }
+        for id in missing.into_iter().rev() {
+            if id == Pointers::ROOT {
+                continue;
+            }
+            let token = self.text(&self.model.pointers.token(id));
+            // Equal pointers may have been pushed twice: they become one record.
+            let record = layout::Pointer { parent: index.into(), token };
+            index = self.intern(10, |sections| &mut sections.pointers, record);
+            self.pointers.insert(id, index);
+        }
         index
     }
 

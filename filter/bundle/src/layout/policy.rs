@@ -125,8 +125,18 @@ record! {
         line: U32,
         /// Column in characters, from 1.
         column: U32,
-        /// JSON pointer (RFC 6901) into the document.
-        pointer: Text,
+        /// Its JSON pointer: index into pointers, or `NONE` for the whole document.
+        pointer: U32,
+    }
+}
+
+record! {
+    /// The last token of a JSON pointer (RFC 6901). What many pointers begin with is held once.
+    pub struct Pointer {
+        /// The pointer without the token: an index below its own, or `NONE`.
+        parent: U32,
+        /// The token, escaped, without its slash.
+        token: Text,
     }
 }
 

@@ -112,6 +112,8 @@ sections! {
     Origins = 4, origins: Origin, 1;
     /// Paths that pass unjudged.
     Probes = 5, probes: Probe, 1;
+    /// JSON pointers of places in the documents, parents first.
+    Pointers = 6, pointers: Pointer, 1;
     /// The APIs.
     Apis = 10, apis: Api, 1;
     /// Hosts with a router of their own, ascending by name.

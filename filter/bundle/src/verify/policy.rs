@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::error::OpenError;
-use crate::layout::{Action, AnswerDetails, AnswerStyle, Mode};
+use crate::layout::{Action, AnswerDetails, AnswerStyle, Mode, NONE};
 
 pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     let view = check.view;
@@ -29,7 +29,12 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     })?;
     check.each("origins", view.origins, |check, origin| {
         check.index(origin.document.get(), view.documents, "document")?;
-        check.text(&origin.pointer, "pointer").map(|_| ())
+        check.maybe(origin.pointer.get(), view.pointers, "pointer")
+    })?;
+    check.each("pointers", view.pointers, |check, pointer| {
+        let parent = pointer.parent.get();
+        check.that(parent == NONE || (parent as usize) < check.record, "parent")?;
+        check.text(&pointer.token, "token").map(|_| ())
     })?;
     check.each("probes", view.probes, |check, probe| {
         check.text(&probe.path, "path")?;

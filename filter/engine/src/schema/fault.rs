@@ -133,6 +133,7 @@ fn refusing_keyword(view: &View<'_>, schema: u32) -> Option<Keyword> {
 
 /// The keyword that a place in the documents is the value of.
 fn keyword_at(view: &View<'_>, origin: u32) -> Option<Keyword> {
-    let last = view.text(view.origins.get(origin as usize)?.pointer).rsplit('/').next()?;
+    let pointer = view.origins.get(origin as usize)?.pointer.get();
+    let last = view.text(view.pointers.get(pointer as usize)?.token);
     Keyword::ALL.iter().copied().find(|keyword| keyword.name() == last)
 }

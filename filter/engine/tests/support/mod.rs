@@ -135,7 +135,12 @@ impl Builder {
 
     /// A place on a line of the only document.
     pub fn origin(&mut self, line: u32) -> u32 {
-        let pointer = self.text(&format!("/line/{line}"));
+        let lines = self.sections.pointers.len() as u32;
+        for (parent, token) in [(NONE, "line".to_owned()), (lines, line.to_string())] {
+            let token = self.text(&token);
+            self.sections.pointers.push(Pointer { parent: parent.into(), token });
+        }
+        let pointer = (lines + 1).into();
         self.sections.origins.push(Origin {
             document: 0.into(),
             line: line.into(),
