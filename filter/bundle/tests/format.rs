@@ -71,6 +71,7 @@ fn tables() -> String {
         include_str!("../src/layout/security.rs"),
         include_str!("../src/layout/schema.rs"),
         include_str!("../src/layout/xml.rs"),
+        include_str!("../src/layout/rules.rs"),
     ] {
         constants(source, &mut out);
     }
@@ -132,6 +133,20 @@ fn tables() -> String {
     record::<XmlField>(out);
     record::<IdnRange>(out);
     record::<StringContent>(out);
+    out.push_str("## Records: attack rules\n\n");
+    record::<Attacks>(out);
+    record::<Rule>(out);
+    record::<Matcher>(out);
+    record::<Selector>(out);
+    record::<Step>(out);
+    record::<ByteKinds>(out);
+    record::<Literal>(out);
+    record::<OperationRules>(out);
+    record::<Exception>(out);
+    record::<Network>(out);
+    record::<ByteSet>(out);
+    record::<TokenCheck>(out);
+    record::<GraphQlCheck>(out);
     out.push_str("## Codes\n\n");
     codes::<Mode>(out);
     codes::<Action>(out);
@@ -147,6 +162,8 @@ fn tables() -> String {
     codes::<CompositionKind>(out);
     codes::<Keyword>(out);
     codes::<XmlFieldKind>(out);
+    codes::<Target>(out);
+    codes::<Operator>(out);
     out.trim_end().to_owned() + "\n"
 }
 
@@ -170,7 +187,7 @@ fn every_section_is_documented() {
     let tables = tables();
     for id in SectionId::ALL {
         let record = id.record();
-        let raw = record == "u8" || record.ends_with("U16");
+        let raw = record == "u8" || record.ends_with("U16") || record.ends_with("U64");
         assert!(raw || tables.contains(&format!("### {record} (")), "{record}");
     }
 }

@@ -72,7 +72,7 @@ macro_rules! sections {
 }
 
 /// One more than the highest section id.
-pub(crate) const SECTION_SLOTS: usize = 64;
+pub(crate) const SECTION_SLOTS: usize = 96;
 
 /// Where the records of a section lie in a bundle.
 #[derive(Clone, Copy, Debug, Default)]
@@ -204,4 +204,44 @@ sections! {
     Conditions = 57, conditions: Condition, 1;
     /// JSON within strings.
     Contents = 58, contents: StringContent, 1;
+    /// What holds for attack rules: none or one record.
+    AttackSettings = 62, attacks: Attacks, 1;
+    /// The attack rules.
+    Rules = 63, rules: Rule, 1;
+    /// The matchers, those of one rule together.
+    Matchers = 64, matchers: Matcher, 1;
+    /// Values by target and name, those of one matcher together.
+    Selectors = 65, selectors: Selector, 1;
+    /// Transformations, each after the one that it follows on.
+    Steps = 66, steps: Step, 1;
+    /// The kinds of each byte: 256 records where there are rules.
+    ByteKindTable = 67, byte_kinds: ByteKinds, 1;
+    /// The literals, by bucket.
+    Literals = 68, literals: Literal, 1;
+    /// The bytes of the literals.
+    LiteralBytes = 69, literal_bytes: u8, 1;
+    /// Where each bucket of literals begins, and one more.
+    Buckets = 70, buckets: Index, 1;
+    /// Which pairs of bytes, then which hashes of three bytes, begin a gram: a bit each, 8192 bytes each.
+    GramFilter = 71, gram_filter: u8, 1;
+    /// The matchers that use a literal: indexes into matchers.
+    LiteralUses = 72, literal_uses: zerocopy::little_endian::U16, 1;
+    /// Sets of matchers: those of the targets first, then all others.
+    MatcherSets = 73, matcher_sets: zerocopy::little_endian::U64, 1;
+    /// What the policy says of rules, by operation; empty where it says the same of all.
+    OperationRules = 74, operation_rules: OperationRules, 1;
+    /// The matchers that can match a value of a schema: a set, by schema; empty where all can.
+    SchemaRules = 75, schema_rules: zerocopy::little_endian::U16, 1;
+    /// The matchers that can match the text of a parameter: a set, by parameter; empty where all can.
+    ParameterRules = 76, parameter_rules: zerocopy::little_endian::U16, 1;
+    /// Hits that do not count.
+    Exceptions = 77, exceptions: Exception, 1;
+    /// Networks, those of one matcher together.
+    Networks = 78, networks: Network, 1;
+    /// Sets of bytes.
+    ByteSets = 79, byte_sets: ByteSet, 1;
+    /// What is an attack in a JSON Web Token.
+    TokenChecks = 80, token_checks: TokenCheck, 1;
+    /// The bounds of GraphQL documents.
+    GraphQlChecks = 81, graphql_checks: GraphQlCheck, 1;
 }

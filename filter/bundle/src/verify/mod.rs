@@ -7,6 +7,7 @@
 mod automata;
 mod policy;
 mod route;
+mod rules;
 mod schema;
 mod security;
 mod xml;
@@ -27,7 +28,8 @@ pub(crate) fn verify(view: &View<'_>) -> Result<(), OpenError> {
     security::verify(check)?;
     schema::verify(check)?;
     xml::verify(check)?;
-    automata::verify(check)
+    automata::verify(check)?;
+    rules::verify(check)
 }
 
 /// The record being checked.

@@ -1,0 +1,341 @@
+//! The attack rules: what is looked for where, and what is known beforehand about where it can be.
+//!
+//! A rule holds one or more matchers: one operator over some values after some transformations. Sets of matchers
+//! are bit sets of [`Attacks::set_words`] words each. A value meets the matchers of its target's set, less those
+//! that its schema makes impossible and those that are off for the operation.
+
+use super::Text;
+use super::policy::BodyLimits;
+use super::record::{codes, record};
+use zerocopy::little_endian::{I64, U16, U32, U64};
+
+codes! {
+    /// Which values a matcher looks at.
+    pub enum Target {
+        /// The path, or the variables of a declared one.
+        Path = 0,
+        /// A value of the query.
+        Query = 1,
+        /// A name of the query that is not declared.
+        QueryName = 2,
+        /// The query as sent.
+        QueryRaw = 3,
+        /// The value of a header field, other than cookie and pseudo-headers.
+        Header = 4,
+        /// The name of a header field.
+        HeaderName = 5,
+        /// The value of a cookie.
+        Cookie = 6,
+        /// The name of a cookie that is not declared.
+        CookieName = 7,
+        /// A value in the body.
+        Body = 8,
+        /// A name in the body that is not declared.
+        BodyName = 9,
+        /// The body as sent, up to a limit.
+        BodyRaw = 10,
+        /// The name of an uploaded file.
+        File = 11,
+        /// The method.
+        Method = 12,
+        /// The request as a whole, for operators that count.
+        Request = 13,
+        /// The status of the answer.
+        ResponseStatus = 14,
+        /// The value of a header field of the answer.
+        ResponseHeader = 15,
+        /// The body of the answer, up to a limit.
+        ResponseBody = 16,
+    }
+}
+
+/// How many targets there are; the first sets of matcher_sets are theirs, in this order.
+pub const TARGETS: u32 = 17;
+
+codes! {
+    /// What a matcher asks of a value.
+    pub enum Operator {
+        /// An automaton matches somewhere: `argument` is an index into automata, whose accepting states absorb.
+        Automaton = 0,
+        /// A large automaton matches somewhere: `argument` is an index into nfas.
+        Nfa = 1,
+        /// One of its literals occurs.
+        AnyOf = 2,
+        /// The value has more bytes than `argument`.
+        LongerThan = 3,
+        /// The value is a whole number over `argument`.
+        NumberOver = 4,
+        /// The value is a whole number under `argument`.
+        NumberUnder = 5,
+        /// The value is the whole number `argument`.
+        NumberIs = 6,
+        /// The value is an address in one of the networks from `argument` on.
+        Ip = 7,
+        /// A byte is in none of the ranges: `argument` is an index into byte_sets.
+        BytesOutside = 8,
+        /// The value is not UTF-8.
+        InvalidUtf8 = 9,
+        /// A `%` is not followed by two hexadecimal digits.
+        InvalidPercent = 10,
+        /// Injected SQL, by the method of libinjection.
+        Sql = 11,
+        /// Injected HTML or script, by the method of libinjection.
+        Xss = 12,
+        /// A JSON Web Token with a header that is an attack: `argument` is an index into token_checks.
+        Jwt = 13,
+        /// A GraphQL document beyond its bounds: `argument` is an index into graphql_checks.
+        GraphQl = 14,
+        /// More values than `argument` of the target that the selector names.
+        CountOver = 15,
+        /// A name comes twice that is not declared as a list, among those of the target that the selector names.
+        Repeated = 16,
+    }
+}
+
+record! {
+    /// What holds for attack rules as a whole. At most one record; without one there are no rules.
+    pub struct Attacks {
+        /// Score from which a request is refused.
+        threshold_inbound: U16,
+        /// Score from which an answer is refused.
+        threshold_outbound: U16,
+        /// Steps of matching per message, at most; one is about a byte read once.
+        budget: U32,
+        /// Bytes of a body that body.raw rules see.
+        raw_body: U32,
+        /// Bytes of an answer's body that rules see.
+        response_body: U32,
+        /// A [`super::Mode`] code.
+        mode: u8,
+        /// An [`super::Action`] code: what the end of the budget means.
+        budget_end: u8,
+        /// Words of 64 bits in a set of matchers.
+        set_words: u8,
+        /// The logarithm to base 2 of how many buckets of literals there are.
+        bucket_bits: u8,
+        /// The media type by which bodies are read that no document declares: index into media_types.
+        media_type: U32,
+        /// Limits on such bodies.
+        limits: BodyLimits,
+    }
+}
+
+record! {
+    /// An attack rule.
+    pub struct Rule {
+        /// Its name, which exceptions and logs use.
+        id: Text,
+        /// What it is for, in one line.
+        title: Text,
+        /// Words for tuning and reports, a space between them.
+        tags: Text,
+        /// The pack's file.
+        file: Text,
+        /// The line of its beginning, from 1.
+        line: U32,
+        /// First of its matchers.
+        matchers: U32,
+        /// How many matchers it has: all must hold.
+        matcher_count: U16,
+        /// What it adds to the message's score.
+        score: U16,
+        /// From 1 to 4.
+        paranoia: u8,
+        /// `RULE_*` bits.
+        flags: u8,
+        /// Zero; reserved.
+        reserved: U16,
+    }
+}
+
+/// [`Rule::flags`]: all matchers must hold for the same value.
+pub const RULE_SAME_VALUE: u8 = 1;
+/// [`Rule::flags`]: it looks at answers.
+pub const RULE_OUTBOUND: u8 = 2;
+
+record! {
+    /// One operator of a rule.
+    pub struct Matcher {
+        /// Index into rules.
+        rule: U32,
+        /// By operator.
+        argument: U32,
+        /// How many, where the argument is the first of several.
+        argument_count: U32,
+        /// First of its selectors.
+        selectors: U32,
+        /// Bits of byte_kinds: the text must hold a byte of each kind named here.
+        needs: U64,
+        /// How many selectors name values that it looks at; none for all of its targets.
+        selector_count: U16,
+        /// How many selectors after them name values that it leaves alone.
+        except_count: U16,
+        /// The last transformation: index into steps.
+        step: U16,
+        /// An [`Operator`] code.
+        operator: u8,
+        /// `MATCHER_*` bits.
+        flags: u8,
+    }
+}
+
+/// [`Matcher::flags`]: it holds where the operator does not.
+pub const MATCHER_NEGATED: u8 = 1;
+/// [`Matcher::flags`]: the operator can hold only where one of its literals occurs.
+pub const MATCHER_LITERALS: u8 = 2;
+
+record! {
+    /// Values by target and name.
+    pub struct Selector {
+        /// The name; of body values a JSON pointer, in which `*` stands for any one name; empty for every name.
+        name: Text,
+        /// A [`Target`] code.
+        target: u8,
+        /// Zero; reserved.
+        reserved: [u8; 3],
+    }
+}
+
+record! {
+    /// A transformation after another. The first stands for the value as it is.
+    pub struct Step {
+        /// Bits of byte_kinds: a text without any such byte stays as it is.
+        triggers: U64,
+        /// The step before: a lower index into steps.
+        parent: U16,
+        /// The matchers of this step and of all that follow on it: a set.
+        reach: U16,
+        /// A [`super::Transformation`] code.
+        transformation: u8,
+        /// Zero; reserved.
+        reserved: [u8; 3],
+    }
+}
+
+record! {
+    /// By byte: the kinds of byte that it is of.
+    pub struct ByteKinds {
+        /// A bit for each kind.
+        kinds: U64,
+    }
+}
+
+record! {
+    /// A text that rules look for, ASCII letters in lower case. Those of one bucket together.
+    pub struct Literal {
+        /// First in literal_bytes.
+        bytes: U32,
+        /// The three bytes at `at` (two, and zero), the first lowest.
+        gram: U32,
+        /// First in literal_uses.
+        uses: U32,
+        /// How many matchers use it.
+        use_count: U16,
+        /// Bytes, 2 or more.
+        len: U16,
+        /// Where its gram begins.
+        at: U16,
+        /// Zero; reserved.
+        reserved: U16,
+    }
+}
+
+record! {
+    /// Which matchers an operation's requests meet, by operation.
+    pub struct OperationRules {
+        /// Those that are not off: a set.
+        enabled: U16,
+        /// Those whose rules only report: a set.
+        monitored: U16,
+        /// A [`super::Mode`] code.
+        mode: u8,
+        /// 1 where no rule looks at the operation.
+        off: u8,
+        /// Zero; reserved.
+        reserved: U16,
+    }
+}
+
+record! {
+    /// Hits that do not count.
+    pub struct Exception {
+        /// Seconds since 1970 from which they count again; the largest number for never.
+        expires: I64,
+        /// Which values.
+        selector: Selector,
+        /// Which operation: index into operations; `NONE` for all.
+        operation: U32,
+        /// Of which matchers: a set.
+        matchers: U16,
+        /// 1 where `selector` says which values; 0 for all.
+        selects: u8,
+        /// Zero; reserved.
+        reserved: u8,
+        /// Who answers for it.
+        owner: Text,
+        /// Why.
+        reason: Text,
+    }
+}
+
+record! {
+    /// A network of addresses; those of IPv4 as mapped into IPv6 (RFC 4291, section 2.5.5.2).
+    pub struct Network {
+        /// The address in network order.
+        address: [u8; 16],
+        /// How many bits of it count.
+        bits: u8,
+        /// Zero; reserved.
+        reserved: [u8; 3],
+    }
+}
+
+record! {
+    /// A set of bytes.
+    pub struct ByteSet {
+        /// Bit `b % 64` of word `b / 64`.
+        words: [U64; 4],
+    }
+}
+
+record! {
+    /// What is an attack in the header of a JSON Web Token.
+    pub struct TokenCheck {
+        /// Bytes of the token, at most; `NONE` for any number.
+        max_len: U32,
+        /// `TOKEN_*` bits.
+        flags: u8,
+        /// Zero; reserved.
+        reserved: [u8; 3],
+    }
+}
+
+/// [`TokenCheck::flags`]: `alg` is `none` in any case.
+pub const TOKEN_ALG_NONE: u8 = 1;
+/// [`TokenCheck::flags`]: the header brings its own key: `jku`, `x5u`, `jwk`, `x5c`.
+pub const TOKEN_REMOTE_KEY: u8 = 2;
+/// [`TokenCheck::flags`]: `kid` holds what a path, a query or a shell could act on.
+pub const TOKEN_UNSAFE_KID: u8 = 4;
+
+record! {
+    /// The bounds of a GraphQL document; `NONE` for no bound.
+    pub struct GraphQlCheck {
+        /// Nesting of selection sets.
+        depth: U32,
+        /// Aliases.
+        aliases: U32,
+        /// Fields.
+        fields: U32,
+        /// Directives.
+        directives: U32,
+        /// `GRAPHQL_*` bits.
+        flags: u8,
+        /// Zero; reserved.
+        reserved: [u8; 3],
+    }
+}
+
+/// [`GraphQlCheck::flags`]: introspection (`__schema`, `__type`) is an attack.
+pub const GRAPHQL_INTROSPECTION: u8 = 1;
+/// [`GraphQlCheck::flags`]: so is what is no GraphQL document.
+pub const GRAPHQL_MALFORMED: u8 = 2;
