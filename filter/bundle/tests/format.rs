@@ -72,6 +72,7 @@ fn tables() -> String {
         include_str!("../src/layout/schema.rs"),
         include_str!("../src/layout/xml.rs"),
         include_str!("../src/layout/rules.rs"),
+        include_str!("../src/layout/attack.rs"),
     ] {
         constants(source, &mut out);
     }
@@ -164,6 +165,7 @@ fn tables() -> String {
     codes::<XmlFieldKind>(out);
     codes::<Target>(out);
     codes::<Operator>(out);
+    codes::<Transformation>(out);
     out.trim_end().to_owned() + "\n"
 }
 

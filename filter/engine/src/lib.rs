@@ -18,6 +18,7 @@
 )]
 
 mod access;
+pub mod attack;
 mod body;
 pub mod decision;
 pub mod describe;

@@ -5,6 +5,7 @@
 //! anything: [`crate::verify`] proves that a bundle's indexes hold, and the engine reads them.
 //! `FORMAT.md` documents each record and code; a test keeps the two in step.
 
+mod attack;
 mod header;
 mod policy;
 mod record;
@@ -15,6 +16,7 @@ mod section;
 mod security;
 mod xml;
 
+pub use attack::*;
 pub use header::*;
 pub use policy::*;
 pub use record::{CodeLayout, Field, RecordLayout};
