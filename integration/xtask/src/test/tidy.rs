@@ -15,9 +15,10 @@ const LONGEST_FILE: usize = 800;
 
 /// Which of our packages each may depend on, development dependencies apart. The evaluator never
 /// depends on the compiler; both depend on the format.
-const MAY_DEPEND_ON: [(&str, &[&str]); 3] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 4] = [
     ("portcullis-bundle", &[]),
-    ("portcullis-engine", &["portcullis-bundle"]),
+    ("portcullis-injection", &[]),
+    ("portcullis-engine", &["portcullis-bundle", "portcullis-injection"]),
     ("portcullis-filter", &["portcullis-bundle", "portcullis-engine"]),
 ];
 
