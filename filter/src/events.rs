@@ -9,6 +9,7 @@ use crate::position::Place;
 use crate::vm::Vm;
 use portcullis_bundle::layout::View;
 use portcullis_engine::decision::{Decision, Verdict};
+use portcullis_engine::describe::rule_names;
 use portcullis_engine::finding::{Finding, FindingCode};
 use serde::Serialize;
 use std::cell::Cell;
@@ -46,6 +47,17 @@ struct FindingLine<'a> {
     keyword: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<OriginPart<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<RulePart<'a>>,
+}
+
+#[derive(Serialize)]
+struct RulePart<'a> {
+    id: &'a str,
+    title: &'a str,
+    tags: Vec<&'a str>,
+    points: u16,
+    score: u16,
 }
 
 #[derive(Serialize)]
@@ -199,7 +211,14 @@ fn finding_line<'a>(
         place: Place::of(view, &finding.position),
         keyword: finding.keyword.map(|keyword| keyword.name()),
         origin: finding.origin.and_then(|at| origin_part(view, at)),
+        rule: finding.rule.and_then(|at| rule_part(view, at, finding.score)),
     }
+}
+
+fn rule_part<'a>(view: &View<'a>, at: u32, score: u16) -> Option<RulePart<'a>> {
+    let rule = rule_names(view, at, score)?;
+    let tags = rule.tags.split_ascii_whitespace().collect();
+    Some(RulePart { id: rule.id, title: rule.title, tags, points: rule.points, score })
 }
 
 fn operation_part<'a>(view: &View<'a>, at: u32) -> Option<OperationPart<'a>> {

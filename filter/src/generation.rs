@@ -26,6 +26,8 @@ pub struct Generation {
     pub break_glass: bool,
     /// Whether an operation asks for a client certificate.
     pub asks_certificate: bool,
+    /// Whether something in the bundle expires while it serves.
+    pub keeps_time: bool,
     /// Whether the epoch is recorded as served.
     pub recorded: Cell<bool>,
 }
@@ -38,6 +40,7 @@ impl Generation {
             epoch: bundle.header().epoch.get(),
             content_hash: bundle.header().content_hash,
             break_glass: policy.is_some_and(|policy| policy.break_glass == 1),
+            keeps_time: !bundle.view().exceptions.is_empty(),
             asks_certificate: bundle
                 .view()
                 .security_schemes

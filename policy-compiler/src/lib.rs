@@ -15,6 +15,7 @@ pub mod lower;
 pub mod openapi;
 pub mod policy;
 pub mod report;
+pub mod rules;
 pub mod source;
 
 pub use compile::{CompileOutput, Input, Release, compile};

@@ -1,11 +1,12 @@
 //! The front end as a whole: from file names to a model, an inventory and diagnostics.
 
 use crate::check;
-use crate::diag::{self, Diagnostic, Diagnostics, Files};
-use crate::ir::{Model, Unsupported};
+use crate::diag::{self, Diagnostic, Diagnostics, Files, Span, did_you_mean};
+use crate::ir::{Attacks, Model, Rule, RuleSelector, Unsupported};
 use crate::openapi::{self, ApiDocuments};
-use crate::policy;
+use crate::policy::{self, PolicyFile};
 use crate::report::{Construct, inventory};
+use crate::rules;
 use crate::source::{Library, Sources, join};
 
 /// What the front end made of its input.
@@ -78,10 +79,58 @@ pub fn load_policy(sources: &dyn Sources, path: &str) -> Loaded {
             unresolved_refs: api.settings.strictness.unresolved_refs,
         });
     }
+    let attacks = load_rules(path, &file, &mut library, &mut diagnostics);
     let mut loaded = finish(library, &apis, diagnostics);
+    loaded.model.attacks = attacks;
     policy::apply(&file, &mut loaded.model, &mut loaded.diagnostics);
     check::run(&loaded.model, &mut loaded.diagnostics);
     loaded
+}
+
+/// Reads the packs of attack rules that a policy names.
+fn load_rules(
+    path: &str,
+    file: &PolicyFile,
+    library: &mut Library<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Attacks> {
+    let policy = file.attacks.as_ref()?;
+    let mut attacks = policy.attacks.clone();
+    for (name, span) in &policy.packs {
+        for rule in rules::load(name, (path, span), library, diagnostics) {
+            if let Some(first) = attacks.rules.iter().find(|first| first.id == rule.id) {
+                if first.file != rule.file {
+                    let title = format!("two packs have a rule `{}`", rule.id);
+                    let diagnostic = Diagnostic::new(diag::RULE_DUPLICATE, title)
+                        .label(Span::word(&rule.file, rule.line, 1), "again here")
+                        .label(Span::word(&first.file, first.line, 1), "first here");
+                    diagnostics.push(diagnostic);
+                }
+            } else {
+                attacks.rules.push(rule);
+            }
+        }
+    }
+    for (selector, span) in &policy.places {
+        if !attacks.rules.iter().any(|rule| selector.is(rule)) {
+            diagnostics.push(no_such_rule(selector, &attacks.rules).at(span.clone()));
+        }
+    }
+    Some(attacks)
+}
+
+fn no_such_rule(selector: &RuleSelector, rules: &[Rule]) -> Diagnostic {
+    let (title, help) = match selector {
+        RuleSelector::Id(id) => {
+            let help = did_you_mean(id, rules.iter().map(|rule| rule.id.as_str()));
+            (format!("no pack has a rule `{id}`"), help)
+        }
+        RuleSelector::Tag(tag) => {
+            let tags = rules.iter().flat_map(|rule| &rule.tags);
+            (format!("no rule has the tag `{tag}`"), did_you_mean(tag, tags.map(String::as_str)))
+        }
+    };
+    Diagnostic::new(diag::RULE_NO_MATCH, title).maybe_help(help)
 }
 
 fn finish(library: Library<'_>, apis: &[ApiDocuments], mut diagnostics: Diagnostics) -> Loaded {

@@ -37,6 +37,18 @@ fn widen<const N: usize>(chunk: &[u8; N]) -> u64 {
     chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
+/// Where three bytes, the first lowest, stand in the bit map of grams: 16 bits.
+#[inline(always)]
+pub const fn gram_hash(gram: u32) -> u32 {
+    gram.wrapping_mul(0x9E37_79B1) >> 16
+}
+
+/// The bucket, of 2^bits, that holds the literals of a gram.
+#[inline(always)]
+pub const fn gram_bucket(gram: u32, bits: u8) -> usize {
+    (gram.wrapping_mul(0x85EB_CA6B) >> 16) as usize & ((1 << (bits & 15)) - 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::name_hash;

@@ -47,6 +47,27 @@ pub struct FindingDescription<'b> {
     pub keyword: Option<&'static str>,
     /// Where the documents say so.
     pub source: Option<Source<'b>>,
+    /// The attack rule that fired.
+    pub rule: Option<RuleNames<'b>>,
+}
+
+/// How an attack rule is called, and what it came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleNames<'b> {
+    /// Its name.
+    pub id: &'b str,
+    /// What it is for.
+    pub title: &'b str,
+    /// Words for reports, a space between them.
+    pub tags: &'b str,
+    /// What it adds to the message's score.
+    pub points: u16,
+    /// The score of the message's rules together.
+    pub score: u16,
+    /// The pack's file.
+    pub file: &'b str,
+    /// The line of its beginning.
+    pub line: u32,
 }
 
 /// A place in the documents.
@@ -105,6 +126,7 @@ impl Finding {
             name,
             keyword: self.keyword.map(Keyword::name),
             source: self.origin.and_then(|origin| source(view, origin)),
+            rule: self.rule.and_then(|rule| rule_names(view, rule, self.score)),
         }
     }
 }
@@ -125,6 +147,9 @@ impl core::fmt::Display for FindingDescription<'_> {
         if let Some(source) = &self.source {
             write!(f, ", {}:{}", source.document, source.line)?;
         }
+        if let Some(rule) = &self.rule {
+            write!(f, ", rule {} ({} of {})", rule.id, rule.points, rule.score)?;
+        }
         Ok(())
     }
 }
@@ -142,6 +167,20 @@ pub fn credential_place<'b>(view: &View<'b>, scheme: u32) -> Option<(&'static st
         }
         SchemeKind::MutualTls | SchemeKind::Undefined => None,
     }
+}
+
+/// The names of an attack rule that fired.
+pub fn rule_names<'b>(view: &View<'b>, rule: u32, score: u16) -> Option<RuleNames<'b>> {
+    let rule = view.rules.get(rule as usize)?;
+    Some(RuleNames {
+        id: view.text(rule.id),
+        title: view.text(rule.title),
+        tags: view.text(rule.tags),
+        points: rule.score.get(),
+        score,
+        file: view.text(rule.file),
+        line: rule.line.get(),
+    })
 }
 
 /// The names of an operation.

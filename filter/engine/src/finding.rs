@@ -91,6 +91,10 @@ findings! {
     BodyTooLarge = "body-too-large", 413;
     /// Judging the body took more steps than its budget.
     BodyBudget = "body-budget", 413;
+    /// Values of the request read as an attack: rules fired whose scores reach the threshold.
+    AttackDetected = "attack-detected", 403;
+    /// Matching attack rules took more steps than their budget.
+    AttackBudget = "attack-budget", 403;
     /// The client waits for an interim answer before it sends a body that must be held (RFC 9110, 10.1.1).
     ExpectationUnsupported = "expectation-unsupported", 417;
     /// The filter has no bundle that passed verification.
@@ -103,6 +107,8 @@ findings! {
     Preflight = "preflight", 0;
     /// A declared body that no schema program judges.
     BodyUnenforced = "body-unenforced", 0;
+    /// A rule fired, and the message's score stays under the threshold.
+    AttackSuspected = "attack-suspected", 0;
     /// Refusal was suspended by break-glass.
     BreakGlass = "break-glass", 0;
 }
@@ -155,12 +161,16 @@ pub struct Finding {
     pub keyword: Option<Keyword>,
     /// Where the documents say so: index into the bundle's origins.
     pub origin: Option<u32>,
+    /// The attack rule that fired: index into the bundle's rules.
+    pub rule: Option<u32>,
+    /// The score of the message's rules together, where a rule fired.
+    pub score: u16,
 }
 
 impl Finding {
     /// A finding with nothing but its code and position.
     pub const fn new(code: FindingCode, position: Position) -> Self {
-        Finding { code, position, keyword: None, origin: None }
+        Finding { code, position, keyword: None, origin: None, rule: None, score: 0 }
     }
 
     /// The same finding, traced to a place in the documents.

@@ -57,6 +57,15 @@ pub(crate) fn decode_into(raw: &[u8], plus: Plus, out: &mut Vec<u8>) -> Result<(
     Ok(())
 }
 
+/// Appends the decoded text; broken escapes stay as they are.
+pub(crate) fn decode_leniently(raw: &[u8], plus: Plus, out: &mut Vec<u8>) {
+    let mut at = 0;
+    while let Some((byte, len)) = unit(raw, at) {
+        out.push(if len == 1 && byte == b'+' && plus == Plus::Space { b' ' } else { byte });
+        at += len;
+    }
+}
+
 /// Whether decoding changes the text.
 #[inline]
 pub(crate) fn is_encoded(raw: &[u8], plus: Plus) -> bool {

@@ -76,6 +76,11 @@ impl<H: Host> Http<H> {
         }
     }
 
+    /// Seconds since 1970.
+    fn seconds(&self) -> i64 {
+        i64::try_from(self.vm.host.now() / 1_000_000_000).unwrap_or(i64::MAX)
+    }
+
     /// The head of the request.
     pub fn on_request_headers(&mut self, end_of_stream: bool) -> Action {
         self.vm.serves(&self.plugin);
@@ -93,6 +98,7 @@ impl<H: Host> Http<H> {
             force_monitor: self.forced,
             bodies_unheld: !generation.settings.hold_headers,
             mutual_tls: if generation.asks_certificate { self.has_certificate() } else { None },
+            now: if generation.keeps_time { self.seconds() } else { 0 },
         };
         let head = RequestHead {
             method: seen.method,

@@ -43,6 +43,9 @@ pub struct Expect {
     /// The line of that place, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
+    /// The name of the attack rule that fired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 /// What came of a request, as far as a runner can see it: a field that a runner cannot see is none
@@ -67,6 +70,8 @@ pub struct Observed {
     pub at: Option<String>,
     /// The line of that place.
     pub line: Option<u32>,
+    /// The name of the attack rule that fired.
+    pub rule: Option<String>,
 }
 
 impl Observed {
@@ -100,8 +105,10 @@ impl Expect {
         if observed.verdict != Some(self.verdict) {
             differ("verdict", &self.verdict, &observed.verdict);
         }
-        // An allowed request has no finding: a code would be one too many.
-        if (self.code.is_some() || self.verdict == Verdict::Allow) && self.code != observed.code {
+        // An allowed request has no finding, or a note that not every runner can see.
+        let allowed = self.verdict == Verdict::Allow;
+        let seen = observed.detailed || !allowed || observed.code.is_some();
+        if seen && (self.code.is_some() || allowed) && self.code != observed.code {
             differ("code", &self.code, &observed.code);
         }
         if let (Some(expected), Some(got)) = (self.status, observed.status)
@@ -120,6 +127,9 @@ impl Expect {
             && !observed.at.as_ref().is_some_and(|got| names_same_place(got, at))
         {
             differ("at", at, &observed.at);
+        }
+        if observed.traced && self.rule.is_some() && self.rule != observed.rule {
+            differ("rule", &self.rule, &observed.rule);
         }
         if observed.traced && self.line.is_some() && self.line != observed.line {
             differ("line", &self.line, &observed.line);
@@ -148,15 +158,16 @@ mod tests {
             traced: true,
             at: Some("dir/api.yaml#/x".to_owned()),
             line: Some(7),
+            rule: Some("r".to_owned()),
         }
     }
 
     #[test]
     fn each_field_can_differ() {
-        let text = r#"{"status":400,"verdict":"block","code":"body-invalid","pointer":"/a","keyword":"type","at":"api.yaml#/x","line":7}"#;
+        let text = r#"{"status":400,"verdict":"block","code":"body-invalid","pointer":"/a","keyword":"type","at":"api.yaml#/x","line":7,"rule":"r"}"#;
         let expect: Expect = serde_json::from_str(text).unwrap();
         assert_eq!(expect.differences(&blocked()), Vec::<String>::new());
-        let changes: [fn(&mut Observed); 7] = [
+        let changes: [fn(&mut Observed); 8] = [
             |o| o.status = Some(200),
             |o| o.verdict = Some(Verdict::Allow),
             |o| o.code = None,
@@ -164,6 +175,7 @@ mod tests {
             |o| o.keyword = None,
             |o| o.at = Some("other-api.yaml#/x".to_owned()),
             |o| o.line = Some(8),
+            |o| o.rule = None,
         ];
         for change in changes {
             let mut observed = blocked();

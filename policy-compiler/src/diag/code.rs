@@ -112,6 +112,19 @@ codes! {
     FORMAT_UNKNOWN = "PC0705" Error "a format is not known, and the policy asks for an error";
     TOO_MANY_BRANCHES = "PC0706" Error "a schema has more alternatives than an engine follows at once";
     SELF_COMPOSITION = "PC0707" Error "what a schema accepts depends on itself";
+
+    RULE_PACK = "PC0801" Error "a pack of attack rules is not known";
+    RULE_FIELD = "PC0802" Error "a pack has an unknown field";
+    RULE_MISSING = "PC0803" Error "a rule lacks something";
+    RULE_VALUE = "PC0804" Error "a rule has a value that is not allowed";
+    RULE_TARGET = "PC0805" Error "a rule's target is unknown";
+    RULE_TRANSFORMATION = "PC0806" Error "a rule's transformation is unknown";
+    RULE_OPERATOR = "PC0807" Error "a rule's operator is unknown";
+    RULE_DUPLICATE = "PC0808" Error "two rules have one name";
+    RULE_PATTERN = "PC0809" Error "a rule's regular expression cannot be compiled";
+    RULE_NO_MATCH = "PC0810" Error "the policy names a rule or tag that no pack has";
+    RULES_TOO_MANY = "PC0811" Error "there are more rules than a bundle holds";
+    EXCEPTION_EXPIRED = "PC0812" Warning "an exception from attack rules has expired";
 }
 
 #[cfg(test)]

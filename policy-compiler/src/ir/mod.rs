@@ -7,6 +7,7 @@
 
 mod operation;
 mod origin;
+mod rule;
 mod schema;
 mod settings;
 mod template;
@@ -14,6 +15,7 @@ mod value;
 
 pub use operation::*;
 pub use origin::*;
+pub use rule::*;
 pub use schema::*;
 pub use settings::*;
 pub use template::*;
@@ -26,6 +28,8 @@ pub struct Model {
     pub policy: Policy,
     /// Every file that was read, indexed by [`DocumentId`]; the policy file is not among them.
     pub documents: Vec<Document>,
+    /// The attack rules, where the policy wants any.
+    pub attacks: Option<Attacks>,
     /// The APIs in the policy's order.
     pub apis: Vec<Api>,
     /// Every schema location reachable from an operation, indexed by [`SchemaId`].

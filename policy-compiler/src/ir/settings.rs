@@ -34,6 +34,17 @@ pub struct Settings {
     pub limits: Limits,
     /// How strictly doubtful things are taken.
     pub strictness: Strictness,
+    /// What attack rules do.
+    pub attacks: AttackSettings,
+}
+
+/// What attack rules do on an operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttackSettings {
+    /// Whether they refuse.
+    pub mode: super::AttackMode,
+    /// Rules with a mode of their own, the last that names a rule wins.
+    pub tuning: Vec<super::Tuning>,
 }
 
 /// Whether findings block.

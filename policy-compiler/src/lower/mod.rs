@@ -11,6 +11,7 @@ mod part;
 pub(crate) mod pattern;
 mod policy;
 mod route;
+pub(crate) mod rules;
 mod schema;
 mod security;
 mod tables;
@@ -51,7 +52,8 @@ pub fn lower(model: &Model) -> Lowered {
     write_idn(&mut tables);
     texts.write(&mut tables);
     policy::write(&mut tables, model);
-    operation::write(&mut tables, model, &moved, &operations);
+    let places = operation::write(&mut tables, model, &moved, &operations);
+    diagnostics.extend(rules::write(&mut tables, model, &places));
     Lowered { sections: tables.sections, recorder, diagnostics }
 }
 

@@ -21,6 +21,8 @@ const MAX_DIGITS: u16 = 128;
 /// An operation on its way to records.
 pub struct Lowered<'m> {
     api: u32,
+    /// Indexes into the model's APIs and the API's operations.
+    place: (usize, usize),
     of: &'m Api,
     operation: &'m ir::Operation,
     parameters: Vec<parameter::Lowered<'m>>,
@@ -45,7 +47,8 @@ pub fn lower<'m>(
 ) -> Vec<Lowered<'m>> {
     let mut lowered = Vec::new();
     for (api, of) in lowering.model().apis.iter().enumerate() {
-        for operation in &of.operations {
+        for (number, operation) in of.operations.iter().enumerate() {
+            let place = (api, number);
             let profile = lowering.profile(Profile::request(&operation.settings.strictness));
             let parameters = operation.parameters.iter();
             let parameters = parameters
@@ -65,7 +68,7 @@ pub fn lower<'m>(
             });
             lowering.recorder().enforced(operation.origin, construct::OPERATION);
             let api = api as u32;
-            lowered.push(Lowered { api, of, operation, parameters, media_types, security });
+            lowered.push(Lowered { api, place, of, operation, parameters, media_types, security });
         }
     }
     lowered
@@ -83,13 +86,14 @@ pub fn record_rest(lowering: &mut Lowering<'_>) {
     }
 }
 
-/// Writes the operations and the routers that lead to them.
+/// Writes the operations and the routers that lead to them. Gives, for each operation of the bundle, the
+/// indexes of the API and operation of the model that it is.
 pub fn write(
     tables: &mut Tables<'_>,
     model: &Model,
     moved: &HashMap<NodeId, NodeId>,
     operations: &[Lowered<'_>],
-) {
+) -> Vec<(usize, usize)> {
     // One operation of the trie for each base path of an operation.
     let mut placed: Vec<(usize, usize)> = Vec::new();
     let mut shared = Trie::default();
@@ -125,6 +129,7 @@ pub fn write(
     }
     guides.write(tables);
     let mut shared_security = security::Shared::default();
+    let mut places: Vec<(usize, usize)> = Vec::new();
     let mut write_group = |tables: &mut Tables<'_>, group: &[usize]| {
         let mut records: Vec<layout::Operation> = Vec::new();
         let mut from = Vec::new();
@@ -145,6 +150,7 @@ pub fn write(
                 security::write(tables, &mut shared_security, moved, at, lowered);
             }
         }
+        places.extend(from.iter().map(|index| operations[*index].place));
         let count = records.len() as u32;
         tables.sections.operations.extend(records);
         (first, count)
@@ -159,6 +165,7 @@ pub fn write(
         policy.root = root.into();
     }
     debug_assert_eq!(tables.sections.apis.len(), model.apis.len());
+    places
 }
 
 fn place(trie: &mut Trie, lowered: &Lowered<'_>, base: &[ir::Segment], operation: usize) {
@@ -222,7 +229,8 @@ fn identity(api: &str, method: &str, template: &str) -> u64 {
     hash.as_bytes().iter().take(8).rev().fold(0, |id, byte| id << 8 | u64::from(*byte))
 }
 
-fn limits(limits: &ir::Limits) -> BodyLimits {
+/// The bundle's limits on bodies.
+pub fn limits(limits: &ir::Limits) -> BodyLimits {
     BodyLimits {
         max_bytes: u32::try_from(limits.body).unwrap_or(NONE - 1).into(),
         max_string: limits.string.into(),

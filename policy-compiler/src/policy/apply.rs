@@ -9,6 +9,7 @@ use crate::ir::{Api, At, BasePath, Method, Model, Operation};
 /// Applies a policy to a model whose APIs are in the policy's order.
 pub fn apply(file: &PolicyFile, model: &mut Model, diagnostics: &mut Diagnostics) {
     model.policy = file.policy.clone();
+    check_exceptions(file, model, diagnostics);
     for (policy, api) in file.apis.iter().zip(&mut model.apis) {
         api.settings = policy.settings.clone();
         api.hosts = hosts(policy, diagnostics);
@@ -25,6 +26,24 @@ pub fn apply(file: &PolicyFile, model: &mut Model, diagnostics: &mut Diagnostics
         // An API whose documents could not be read has no operations to match.
         if !api.operations.is_empty() {
             operations(policy, api, diagnostics);
+        }
+    }
+}
+
+/// Every exception for an operation must name one that there is.
+fn check_exceptions(file: &PolicyFile, model: &Model, diagnostics: &mut Diagnostics) {
+    let Some(attacks) = &file.attacks else { return };
+    let operations = || model.operations().map(|(_, operation)| operation);
+    for (exception, (_, span)) in attacks.attacks.exceptions.iter().zip(&attacks.places) {
+        let Some(text) = &exception.operation else { continue };
+        if !operations().any(|operation| is_match(operation, text)) {
+            let names: Vec<String> = operations().map(name).collect();
+            let title = format!("no API has an operation `{text}`");
+            diagnostics.push(
+                Diagnostic::new(diag::POLICY_NO_MATCH, title)
+                    .at(span.clone())
+                    .maybe_help(suggest(text, &names)),
+            );
         }
     }
 }
@@ -66,7 +85,7 @@ fn find(entry: &OperationPolicy, api: &Api) -> Result<usize, (String, Option<Str
             })
         }
         Selector::Match(text) => {
-            let is = |op: &Operation| matches(op, text);
+            let is = |op: &Operation| is_match(op, text);
             api.operations.iter().position(is).ok_or_else(|| {
                 let names: Vec<_> = api.operations.iter().map(name).collect();
                 let title = format!("the API `{}` has no operation `{text}`", api.name);
@@ -92,7 +111,7 @@ fn suggest(text: &str, names: &[String]) -> Option<String> {
 }
 
 /// Whether an operation is the one of a `match`, with or without its base path.
-fn matches(op: &Operation, text: &str) -> bool {
+pub(crate) fn is_match(op: &Operation, text: &str) -> bool {
     let Some((method, path)) = text.split_once(char::is_whitespace) else { return false };
     let path = path.trim();
     let template = op.template.text.as_str();

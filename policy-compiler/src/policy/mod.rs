@@ -4,6 +4,7 @@
 //! which is then [applied](apply) to the model that those make.
 
 mod apply;
+mod attacks;
 mod read;
 mod schema;
 mod shape;
@@ -11,6 +12,8 @@ mod size;
 mod validate;
 
 pub use apply::apply;
+pub(crate) use apply::is_match;
+pub use attacks::AttackPolicy;
 pub use read::{ApiPolicy, OperationPolicy, PolicyFile, Selector};
 pub use schema::{json_schema, markdown_table};
 pub use size::show as show_size;
@@ -43,6 +46,7 @@ fn check(root: Node<'_>, path: &str, file: &PolicyFile, diagnostics: &mut Diagno
             );
         }
     }
+    attacks::check(root, path, diagnostics);
     let probes = root.get("health_probes").and_then(Node::elements).into_iter().flatten();
     for probe in probes {
         if let Some(node) = probe.get("path")

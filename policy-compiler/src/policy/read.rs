@@ -1,5 +1,6 @@
 //! A policy file that passed [validation](super::validate) as typed data.
 
+use super::attacks::{self, AttackPolicy};
 use super::size;
 use crate::diag::Span;
 use crate::ir::{
@@ -16,6 +17,8 @@ pub struct PolicyFile {
     pub policy: Policy,
     /// What it says of each API.
     pub apis: Vec<ApiPolicy>,
+    /// What it says of attack rules, where it wants any.
+    pub attacks: Option<AttackPolicy>,
 }
 
 /// What a policy says of an API.
@@ -90,7 +93,8 @@ pub(super) fn read(root: Node<'_>, path: &str) -> PolicyFile {
         settings,
     };
     let apis = list(root, "apis").map(|node| api(node, path, &policy.settings)).collect();
-    PolicyFile { policy, apis }
+    let attacks = root.get("attacks").map(|node| attacks::read(node, path));
+    PolicyFile { policy, apis, attacks }
 }
 
 fn probe(node: Node<'_>) -> HealthProbe {
@@ -151,6 +155,7 @@ fn settings(node: Node<'_>, inherited: &Settings) -> Settings {
         undeclared: undeclared(node.get("undeclared"), &inherited.undeclared),
         limits: limits(node.get("limits"), &inherited.limits),
         strictness: strictness(node.get("strictness"), &inherited.strictness),
+        attacks: attacks::settings(node.get("attacks"), &inherited.attacks),
     }
 }
 
@@ -240,7 +245,7 @@ fn strictness(node: Option<Node<'_>>, inherited: &Strictness) -> Strictness {
     }
 }
 
-fn action(node: Option<Node<'_>>, field: &str, inherited: Action) -> Action {
+pub(super) fn action(node: Option<Node<'_>>, field: &str, inherited: Action) -> Action {
     match word(node, field) {
         Some("block") => Action::Block,
         Some("monitor") => Action::Monitor,
@@ -249,15 +254,15 @@ fn action(node: Option<Node<'_>>, field: &str, inherited: Action) -> Action {
     }
 }
 
-fn word<'a>(node: Option<Node<'a>>, field: &str) -> Option<&'a str> {
+pub(super) fn word<'a>(node: Option<Node<'a>>, field: &str) -> Option<&'a str> {
     node?.get(field)?.as_text()
 }
 
-fn text(node: Node<'_>, field: &str) -> Option<String> {
+pub(super) fn text(node: Node<'_>, field: &str) -> Option<String> {
     node.get(field).and_then(Node::as_text).map(str::to_owned)
 }
 
-fn list<'a>(node: Node<'a>, field: &str) -> impl Iterator<Item = Node<'a>> + use<'a> {
+pub(super) fn list<'a>(node: Node<'a>, field: &str) -> impl Iterator<Item = Node<'a>> + use<'a> {
     node.get(field).and_then(Node::elements).into_iter().flatten()
 }
 

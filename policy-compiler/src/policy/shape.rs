@@ -145,6 +145,131 @@ const AMBIGUOUS_PATHS: Field = field(
     "a path that another reader could read differently: `%2F`, `..`, `//`, `;`, double encoding",
 );
 
+const ATTACK_MODE: Shape = Shape::Choice(&["enforce", "monitor", "off"]);
+const RULES: Field = field(
+    "rules",
+    Shape::List(
+        &Shape::Object(&[
+            field(
+                "rule",
+                Shape::Text,
+                "",
+                "the rule by its name; `*` at the end stands for any ending",
+            ),
+            field("tag", Shape::Text, "", "the rules of a tag, instead of `rule`"),
+            required("mode", ATTACK_MODE, "whether they refuse, only report, or do not look"),
+        ]),
+        false,
+    ),
+    "none",
+    "rules with a mode of their own; of several entries that mean a rule the last counts",
+);
+const OWN_ATTACKS: Shape = Shape::Object(&[
+    field(
+        "mode",
+        ATTACK_MODE,
+        "as above",
+        "whether attack rules refuse, only report, or do not look",
+    ),
+    RULES,
+]);
+const ATTACKS: Field = field(
+    "attacks",
+    Shape::Object(&[
+        field(
+            "packs",
+            SOME_TEXTS,
+            "`[api-core]`",
+            "packs of attack rules: `api-core`, which is built in, or files relative to the policy (RULES.md)",
+        ),
+        field(
+            "mode",
+            ATTACK_MODE,
+            "enforce",
+            "whether attack rules refuse, only report, or do not look",
+        ),
+        field("paranoia", Shape::Count(4), "1", "the highest level of rules that count"),
+        field(
+            "threshold",
+            Shape::Object(&[
+                field(
+                    "inbound",
+                    Shape::Count(10_000),
+                    "5",
+                    "score from which a request is refused",
+                ),
+                field(
+                    "outbound",
+                    Shape::Count(10_000),
+                    "4",
+                    "score from which an answer is refused",
+                ),
+            ]),
+            "",
+            "scores of all rules that fired on a message, together",
+        ),
+        field(
+            "budget",
+            Shape::Size(MAX_SIZE),
+            "16MiB",
+            "what matching a message may cost, as bytes read once",
+        ),
+        field("budget_end", ACTION, "block", "a message that would cost more"),
+        field(
+            "unreadable_bodies",
+            ACTION,
+            "block",
+            "a body that no document declares and that is not what its media type says",
+        ),
+        field("raw_body", Shape::Size(MAX_SIZE), "128KiB", "bytes of a body that are read as sent"),
+        field(
+            "response_body",
+            Shape::Size(MAX_SIZE),
+            "128KiB",
+            "bytes of an answer's body that are read",
+        ),
+        RULES,
+        field(
+            "exceptions",
+            Shape::List(
+                &Shape::Object(&[
+                    field(
+                        "rule",
+                        Shape::Text,
+                        "",
+                        "of the rule of this name; `*` at the end stands for any ending",
+                    ),
+                    field("tag", Shape::Text, "", "of the rules of a tag, instead of `rule`"),
+                    field(
+                        "operation",
+                        Shape::Text,
+                        "all",
+                        "on requests to an operation, as `POST /payments`",
+                    ),
+                    field(
+                        "at",
+                        Shape::Text,
+                        "everywhere",
+                        "on the values of a target, as `body./memo` or `query.q`",
+                    ),
+                    required("owner", Shape::Text, "who answers for it"),
+                    required("reason", Shape::Text, "why it is acceptable"),
+                    required(
+                        "expires",
+                        Shape::Text,
+                        "the day from which the hits count again, as `2027-06-30`",
+                    ),
+                ]),
+                false,
+            ),
+            "none",
+            "hits that do not count",
+        ),
+    ]),
+    "none: no attack rules",
+    "attack rules; `attacks: {}` takes `api-core` with every default",
+);
+
 const OPERATION: &[Field] = &[
     field("match", Shape::Text, "", "the operation by method and path, as `GET /accounts/{id}`"),
     field(
@@ -154,6 +279,12 @@ const OPERATION: &[Field] = &[
         "the operation by its `operationId`, instead of `match`",
     ),
     field("mode", MODE, "the API's", "whether findings block or are only reported"),
+    field(
+        "attacks",
+        OWN_ATTACKS,
+        "the API's",
+        "what attack rules do; needs `attacks` of the policy",
+    ),
     field(
         "security",
         ACTION,
@@ -201,6 +332,12 @@ const API: &[Field] = &[
         "paths that the documents' paths are appended to, instead of those of `servers`",
     ),
     field("mode", MODE, "the policy's", "whether findings block or are only reported"),
+    field(
+        "attacks",
+        OWN_ATTACKS,
+        "the policy's",
+        "what attack rules do; needs `attacks` of the policy",
+    ),
     field(
         "security",
         ACTION,
@@ -256,6 +393,7 @@ pub const POLICY: &[Field] = &[
         "which gateways the bundle is for; a filter can be configured to insist on one",
     ),
     field("mode", MODE, "enforce", "whether findings block or are only reported"),
+    ATTACKS,
     field(
         "security",
         ACTION,

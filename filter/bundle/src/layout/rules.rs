@@ -52,6 +52,12 @@ codes! {
 /// How many targets there are; the first sets of matcher_sets are theirs, in this order.
 pub const TARGETS: u32 = 17;
 
+/// The set after those of the targets: the matchers that no literal proposes.
+pub const UNPROPOSED: u32 = TARGETS;
+
+/// Sets that every bundle with rules holds.
+pub const FIXED_SETS: u32 = TARGETS + 1;
+
 codes! {
     /// What a matcher asks of a value.
     pub enum Operator {
@@ -109,6 +115,8 @@ record! {
         mode: u8,
         /// An [`super::Action`] code: what the end of the budget means.
         budget_end: u8,
+        /// An [`super::Action`] code: bodies that no document declares and that cannot be read as what they say they are.
+        unreadable_bodies: u8,
         /// Words of 64 bits in a set of matchers.
         set_words: u8,
         /// The logarithm to base 2 of how many buckets of literals there are.
@@ -117,6 +125,10 @@ record! {
         media_type: U32,
         /// Limits on such bodies.
         limits: BodyLimits,
+        /// The matchers that requests of no operation meet: a set.
+        enabled: U16,
+        /// Those whose rules only report: a set.
+        monitored: U16,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Check;
 use crate::error::OpenError;
 use crate::layout::{
-    Action, Literal, Matcher, Mode, Operator, Rule, Selector, Step, TARGETS, Target,
+    Action, FIXED_SETS, Literal, Matcher, Mode, Operator, Rule, Selector, Step, Target,
 };
 
 /// Bytes of both halves of the gram filter.
@@ -51,10 +51,15 @@ fn settings(check: Check<'_, '_>) -> Result<(), OpenError> {
     let Some(attacks) = view.attacks.first() else { return Ok(()) };
     check.that(Mode::from_code(attacks.mode).is_some(), "mode")?;
     check.that(Action::from_code(attacks.budget_end).is_some(), "budget_end")?;
+    let unreadable = Action::from_code(attacks.unreadable_bodies);
+    check.that(unreadable.is_some(), "unreadable_bodies")?;
     let words = usize::from(attacks.set_words);
     check.that(words > 0 && view.matchers.len() <= words * 64, "set_words")?;
     let sets = view.matcher_sets.len();
-    check.that(sets.is_multiple_of(words) && sets >= words * TARGETS as usize, "matcher_sets")?;
+    check
+        .that(sets.is_multiple_of(words) && sets >= words * FIXED_SETS as usize, "matcher_sets")?;
+    check.set(attacks.enabled.get(), "enabled")?;
+    check.set(attacks.monitored.get(), "monitored")?;
     check.that(view.byte_kinds.len() == 256, "byte_kinds")?;
     check.that(!view.steps.is_empty(), "no step")?;
     let parallel = |len: usize, to: usize| len == 0 || len == to;
@@ -116,7 +121,7 @@ fn literals(check: Check<'_, '_>) -> Result<(), OpenError> {
     if view.literals.is_empty() {
         return Ok(());
     }
-    bucket.that(bits <= 16 && view.buckets.len() == (1 << bits) + 1, "bucket_bits")?;
+    bucket.that(bits <= 15 && view.buckets.len() == (1 << bits) + 1, "bucket_bits")?;
     let mut last = 0;
     for begin in view.buckets {
         let begin = begin.value.get();

@@ -1,5 +1,295 @@
 //! The attack engine: signatures matched on the values of a message.
+//!
+//! In: a bundle's rules, and values as they are extracted: from the head here, from the body by the pass that judges
+//! it. Out: findings. Each value goes the same way: [`texts`] transforms it and reads every text once for kinds of bytes
+//! and literals ([`grams`]), which propose matchers; what they propose is confirmed by the matcher's
+//! [operator](operator); [`hits`] makes rules fire and adds up scores. Which matchers can hit a value at all is known
+//! beforehand, by its target, its operation and its schema. All of it works within one budget of steps a message.
 
+pub(crate) mod grams;
+mod head;
+mod hits;
 pub mod lazy;
+mod operator;
+mod sets;
 pub mod steps;
+mod subject;
+mod tap;
+mod texts;
 pub mod transform;
+
+pub(crate) use head::Head;
+pub(crate) use subject::{Name, Subject};
+pub(crate) use tap::Tap;
+
+use crate::exchange::Findings;
+use crate::finding::{Finding, FindingCode, Position};
+use grams::Grams;
+use hits::{Fired, Hits, Score, Weighing};
+use operator::Operators;
+use portcullis_bundle::layout::{
+    Action, Attacks, MATCHER_LITERALS, Matcher, Mode, NONE, SCHEMA_ANY, TARGETS, Target,
+    UNPROPOSED, View,
+};
+use steps::{Exhausted, Steps};
+use texts::Texts;
+
+/// Bytes of a message's values that are kept in buffers from message to message.
+const KEPT: usize = 4 << 10;
+
+/// Findings of one message that name rules, at most.
+const MAX_NAMED: usize = 6;
+
+/// What one message is scanned by.
+#[derive(Clone, Copy)]
+pub(crate) struct Scan<'a, 'b> {
+    view: &'a View<'b>,
+    attacks: &'b Attacks,
+    grams: Grams<'b>,
+    words: usize,
+    /// Index of the operation; `NONE` for none.
+    operation: u32,
+    /// Whether what passed validation is known to have its schema: only then may types narrow the rules.
+    validated: bool,
+    /// Seconds since 1970.
+    now: i64,
+}
+
+impl<'a, 'b> Scan<'a, 'b> {
+    /// What a message to an operation, or to none, is scanned by; `None` where no rule looks at it.
+    pub(crate) fn of(
+        view: &'a View<'b>,
+        operation: Option<u32>,
+        validated: bool,
+        now: i64,
+    ) -> Option<Self> {
+        let attacks = view.attacks.first()?;
+        let operation = operation.unwrap_or(NONE);
+        if view.operation_rules.get(operation as usize).is_some_and(|rules| rules.off == 1) {
+            return None;
+        }
+        let words = usize::from(attacks.set_words);
+        Some(Scan { view, attacks, grams: Grams::of(view), words, operation, validated, now })
+    }
+
+    fn set(&self, index: u32) -> &'b [zerocopy::little_endian::U64] {
+        sets::set(self.view, self.words, index as usize)
+    }
+
+    fn weighing(&self) -> Weighing<'a, 'b> {
+        Weighing { view: self.view, words: self.words, operation: self.operation, now: self.now }
+    }
+}
+
+/// Scans one message. The buffers serve the next one.
+#[derive(Debug, Default)]
+pub(crate) struct Scanner {
+    /// By target: the matchers that look at it, for this message's operation.
+    active: Vec<u64>,
+    /// Those of them that apply to the present value.
+    applicable: Vec<u64>,
+    texts: Texts,
+    operators: Operators,
+    hits: Hits,
+    steps: Steps,
+    exhausted: bool,
+    decoded: Vec<u8>,
+    /// The first bytes of the body, for the matchers that read it as sent.
+    raw: Vec<u8>,
+}
+
+impl Scanner {
+    /// Begins a message.
+    pub(crate) fn begin(&mut self, scan: &Scan<'_, '_>) {
+        self.raw.clear();
+        self.steps = Steps::new(scan.attacks.budget.get().into());
+        self.exhausted = false;
+        self.hits.begin(scan.words, scan.view.rules.len());
+        let enabled = match scan.view.operation_rules.get(scan.operation as usize) {
+            Some(rules) => rules.enabled.get(),
+            None => scan.attacks.enabled.get(),
+        };
+        let enabled = scan.set(enabled.into());
+        self.active.clear();
+        for target in 0..TARGETS {
+            let own = scan.set(target).iter().zip(enabled);
+            self.active.extend(own.map(|(own, enabled)| own.get() & enabled.get()));
+        }
+    }
+
+    /// Whether any matcher looks at a target.
+    pub(crate) fn looks_at(&self, scan: &Scan<'_, '_>, target: Target) -> bool {
+        self.active(scan, target).iter().any(|word| *word != 0)
+    }
+
+    fn active(&self, scan: &Scan<'_, '_>, target: Target) -> &[u64] {
+        let first = usize::from(target.code()).saturating_mul(scan.words);
+        self.active.get(first..first.saturating_add(scan.words)).unwrap_or_default()
+    }
+
+    /// Scans a value that has passed a schema; the any schema where none was asked.
+    pub(crate) fn value(
+        &mut self,
+        scan: &Scan<'_, '_>,
+        subject: Subject<'_>,
+        schema: u32,
+        value: &[u8],
+    ) {
+        let narrowed = scan.view.schema_rules.get(schema as usize);
+        let narrowed = narrowed.filter(|_| scan.validated && schema != SCHEMA_ANY);
+        self.narrowed(scan, subject, narrowed.map(|set| set.get()), value);
+    }
+
+    /// Scans a value to which only the matchers of a set can apply.
+    pub(crate) fn narrowed(
+        &mut self,
+        scan: &Scan<'_, '_>,
+        subject: Subject<'_>,
+        narrowed: Option<u16>,
+        value: &[u8],
+    ) {
+        if self.exhausted {
+            return;
+        }
+        let mut applicable = core::mem::take(&mut self.applicable);
+        applicable.clear();
+        applicable.extend_from_slice(self.active(scan, subject.target));
+        if let Some(set) = narrowed {
+            let set = scan.set(set.into());
+            applicable.iter_mut().zip(set).for_each(|(word, set)| *word &= set.get());
+        }
+        if applicable.iter().any(|word| *word != 0) {
+            self.exhausted = self.scan(scan, &subject, &applicable, value).is_err();
+            self.hits.end_value(&scan.weighing(), &subject);
+        }
+        self.applicable = applicable;
+    }
+
+    /// Transforms a value, and confirms what its texts propose.
+    fn scan(
+        &mut self,
+        scan: &Scan<'_, '_>,
+        subject: &Subject<'_>,
+        applicable: &[u64],
+        value: &[u8],
+    ) -> Result<(), Exhausted> {
+        let Scanner { texts, operators, hits, steps, .. } = self;
+        texts.make(scan.view, &scan.grams, value, applicable, steps)?;
+        let unproposed = scan.set(UNPROPOSED);
+        for (index, (text, kinds, proposed)) in texts.each().enumerate() {
+            let words = applicable.iter().zip(unproposed).zip(proposed).enumerate();
+            for (word, ((applicable, unproposed), proposed)) in words {
+                let candidates = applicable & (unproposed.get() | proposed);
+                for at in sets::members(candidates, word) {
+                    let Some(matcher) = scan.view.matchers.get(at as usize) else { continue };
+                    if kinds & matcher.needs.get() != matcher.needs.get()
+                        || !texts.is_of(matcher.step.get(), index)
+                        || !is_meant(scan.view, matcher, subject)
+                    {
+                        continue;
+                    }
+                    let literal = matcher.flags & MATCHER_LITERALS != 0;
+                    if operators.holds(scan.view, matcher, (text, literal), steps)? {
+                        hits.take(&scan.weighing(), at, subject);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the first bytes of the body, where a matcher reads them.
+    pub(crate) fn keep_raw(&mut self, scan: &Scan<'_, '_>, chunk: &[u8], is_text: bool) {
+        if is_text || self.looks_at(scan, Target::BodyRaw) {
+            let room = (scan.attacks.raw_body.get() as usize).saturating_sub(self.raw.len());
+            self.raw.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
+        }
+    }
+
+    /// Scans what was kept of the body, also as one value where it is a text.
+    pub(crate) fn raw(&mut self, scan: &Scan<'_, '_>, is_text: bool) {
+        let raw = core::mem::take(&mut self.raw);
+        if !raw.is_empty() {
+            let position = Position::Body { pointer: String::new(), offset: 0 };
+            let subject = |target| Subject::new(target, Name::Pointer(""), &position);
+            self.value(scan, subject(Target::BodyRaw), SCHEMA_ANY, &raw);
+            if is_text {
+                self.value(scan, subject(Target::Body), SCHEMA_ANY, &raw);
+            }
+        }
+        self.raw = raw;
+    }
+
+    /// Whether what was hit so far refuses the request, whatever follows.
+    pub(crate) fn refuses(&self, scan: &Scan<'_, '_>) -> bool {
+        self.exhausted || self.hits.inbound.enforced >= scan.attacks.threshold_inbound.get().into()
+    }
+
+    /// Turns what was hit into findings.
+    pub(crate) fn report(&mut self, scan: &Scan<'_, '_>, findings: &mut Findings) {
+        if self.exhausted {
+            let action = Action::from_code(scan.attacks.budget_end).unwrap_or(Action::Block);
+            findings.act(action, Finding::new(FindingCode::AttackBudget, Position::Message));
+        }
+        let threshold = u32::from(scan.attacks.threshold_inbound.get());
+        self.report_score(scan, self.hits.inbound, threshold, findings);
+        self.hits.fired.clear();
+    }
+
+    fn report_score(
+        &mut self,
+        scan: &Scan<'_, '_>,
+        score: Score,
+        threshold: u32,
+        findings: &mut Findings,
+    ) {
+        let mode = match scan.view.operation_rules.get(scan.operation as usize) {
+            Some(rules) => rules.mode,
+            None => scan.attacks.mode,
+        };
+        let enforced = Mode::from_code(mode) != Some(Mode::Monitor) && score.enforced >= threshold;
+        let action = if enforced { Action::Block } else { Action::Monitor };
+        // Those that may refuse come first, so that one of them decides.
+        let points = |fired: &Fired| {
+            scan.view.rules.get(fired.rule as usize).map_or(0, |rule| rule.score.get())
+        };
+        self.hits.fired.sort_by_key(|fired| (fired.monitored, core::cmp::Reverse(points(fired))));
+        for Fired { rule, monitored, position } in self.hits.fired.drain(..).take(MAX_NAMED) {
+            let finding = |code| Finding {
+                rule: Some(rule),
+                score: u16::try_from(score.all).unwrap_or(u16::MAX),
+                ..Finding::new(code, position.clone())
+            };
+            if score.all < threshold {
+                findings.note_finding(finding(FindingCode::AttackSuspected));
+            } else {
+                let action = if monitored { Action::Monitor } else { action };
+                findings.act(action, finding(FindingCode::AttackDetected));
+            }
+        }
+    }
+
+    /// Forgets what a large message has left behind.
+    pub(crate) fn trim(&mut self) {
+        self.texts.trim(KEPT);
+        self.operators.trim(KEPT);
+        for buffer in [&mut self.decoded, &mut self.raw] {
+            buffer.clear();
+            buffer.shrink_to(KEPT);
+        }
+    }
+}
+
+/// Whether a matcher's selectors name a value.
+fn is_meant(view: &View<'_>, matcher: &Matcher, subject: &Subject<'_>) -> bool {
+    let (wanted, except) = (matcher.selector_count.get(), matcher.except_count.get());
+    if wanted == 0 && except == 0 {
+        return true;
+    }
+    let first = matcher.selectors.get();
+    let own = crate::access::slice(view.selectors, first, wanted.into());
+    let after = first.saturating_add(wanted.into());
+    let left_out = crate::access::slice(view.selectors, after, except.into());
+    (wanted == 0 || own.iter().any(|selector| subject.is(view, selector)))
+        && !left_out.iter().any(|selector| subject.is(view, selector))
+}

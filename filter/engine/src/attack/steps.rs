@@ -5,7 +5,7 @@
 pub struct Exhausted;
 
 /// A budget of steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Steps {
     left: u64,
 }

@@ -13,8 +13,9 @@ use crate::access::slice;
 use crate::exchange::KEPT;
 use crate::finding::FindingCode;
 use crate::media::ContentType;
-use crate::params::{Form, FormFault, Parameters, Unreadable, declares};
-use crate::schema::{Fault, FaultKind, Limits, Malformation, Part, ScalarSink, Validator};
+use crate::params::{Form, FormFault, Parameters, Unreadable, cut_pairs, declares};
+use crate::percent::{self, Plus};
+use crate::schema::{Fault, FaultKind, Field, Limits, Malformation, Part, ScalarSink, Validator};
 use crate::xml::{Program, Xml};
 use portcullis_bundle::layout::{BodyKind, BodyPart, Keyword, MediaType, NONE, View};
 
@@ -74,7 +75,7 @@ impl Wrong {
     fn of(mut self, task: &Task<'_, '_>, name: &[u8]) -> Self {
         let declared = declares(task.view, task.media.value.get(), name);
         self.fault.pointer = match core::str::from_utf8(name) {
-            Ok(name) if declared => format!("/{}", name.replace('~', "~0").replace('/', "~1")),
+            Ok(name) if declared => pointer_to(name),
             _ => "/*".to_owned(),
         };
         self
@@ -182,7 +183,7 @@ impl Bodies {
             BodyKind::JsonLines | BodyKind::JsonSeq => {
                 self.lines.chunk(task, chunk, stops, judges.validator, sink)
             }
-            BodyKind::Multipart => self.parts.chunk(task, chunk, judges.parameters),
+            BodyKind::Multipart => self.parts.chunk(task, chunk, judges, sink),
             BodyKind::Form | BodyKind::Text | BodyKind::Xml | BodyKind::Jose => {
                 self.collected.extend_from_slice(chunk);
                 Ok(())
@@ -203,13 +204,18 @@ impl Bodies {
         match kind {
             BodyKind::Json => validator.finish(task.view, sink)?,
             BodyKind::JsonLines | BodyKind::JsonSeq => self.lines.end(task, validator, sink)?,
-            BodyKind::Form => judges.parameters.judge_form(task.form(), body, validator)?,
+            BodyKind::Form => {
+                self.decoded.clear();
+                give_form(task, body, &mut self.decoded, sink);
+                judges.parameters.judge_form(task.form(), body, validator)?;
+            }
             BodyKind::Multipart => return self.parts.end(task, judges),
             BodyKind::Text => {
                 utf8(body, 0)?;
                 if body.len() > task.limits.string as usize {
                     return Err(Wrong::too_large(Part::String, 0));
                 }
+                give_field(task, b"", body, false, sink);
                 judges.parameters.judge_plain(task.form(), body, validator)?;
             }
             BodyKind::Xml => {
@@ -232,6 +238,44 @@ impl Bodies {
         self.xml.trim(KEPT);
         self.parts.trim(KEPT);
     }
+}
+
+/// Hands the fields of a form to the sink, decoded.
+fn give_form<S: ScalarSink>(task: &Task<'_, '_>, body: &[u8], buffer: &mut Vec<u8>, sink: &mut S) {
+    for (name, value) in cut_pairs(body, task.max_fields) {
+        buffer.clear();
+        percent::decode_leniently(name, Plus::Space, buffer);
+        let end = buffer.len();
+        percent::decode_leniently(value, Plus::Space, buffer);
+        let (name, text) = buffer.split_at_checked(end).unwrap_or_default();
+        give_field(task, name, text, false, sink);
+    }
+}
+
+/// Hands a field to the sink. The text of a whole body has no name.
+fn give_field<S: ScalarSink>(
+    task: &Task<'_, '_>,
+    name: &[u8],
+    text: &[u8],
+    is_file_name: bool,
+    sink: &mut S,
+) {
+    if !S::ACTIVE {
+        return;
+    }
+    let declared = declares(task.view, task.media.value.get(), name);
+    let pointer = match core::str::from_utf8(name) {
+        Ok("") => String::new(),
+        Ok(name) if declared => pointer_to(name),
+        _ => "/*".to_owned(),
+    };
+    let undeclared_name = (!declared && !name.is_empty()).then_some(name);
+    sink.field(&Field { pointer: &pointer, undeclared_name, text, is_file_name });
+}
+
+/// The pointer to a property of the body.
+fn pointer_to(name: &str) -> String {
+    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 /// Checks that text is UTF-8.

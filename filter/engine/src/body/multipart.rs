@@ -4,13 +4,15 @@
 //! after the last, CRLF alone ends lines, no folded header fields, no boundary after a lone LF or
 //! CR. The content of files is measured and not kept.
 
-use super::{Judged, Judges, Task, Wrong, utf8};
+use super::{Judged, Judges, Task, Wrong, give_field, utf8};
 use crate::finding::FindingCode;
 use crate::media::{self, ContentType};
-use crate::params::{Encoding, Parameters, property_types};
+use crate::params::{Encoding, property_types};
 use crate::route::Span;
-use crate::schema::{FaultKind, Malformation, Part};
-use portcullis_bundle::layout::{BodyPart, Content, Keyword, NONE, TYPE_NULL, TYPE_OBJECT};
+use crate::schema::{FaultKind, Malformation, Part, ScalarSink};
+use portcullis_bundle::layout::{
+    BodyPart, Content, Keyword, NONE, SCHEMA_ANY, TYPE_NULL, TYPE_OBJECT,
+};
 
 /// Bytes of the header fields of one part, at most.
 const MAX_HEADERS: usize = 8 << 10;
@@ -50,6 +52,7 @@ struct Current {
     name: Vec<u8>,
     named: bool,
     has_file_name: bool,
+    file_name: Vec<u8>,
     /// The content type as sent; empty where there is none.
     content_type: Vec<u8>,
     typed: bool,
@@ -112,18 +115,19 @@ impl Parts {
         self.part = Current::default();
     }
 
-    pub(super) fn chunk(
+    pub(super) fn chunk<S: ScalarSink>(
         &mut self,
         task: &Task<'_, '_>,
         chunk: &[u8],
-        parameters: &mut Parameters,
+        judges: &mut Judges<'_>,
+        sink: &mut S,
     ) -> Result<(), Wrong> {
         let mut carry = core::mem::take(&mut self.carry);
         carry.extend_from_slice(chunk);
         let mut at = 0;
         let mut outcome = Ok(true);
         while let Ok(true) = outcome {
-            outcome = self.step(task, &carry, &mut at, parameters);
+            outcome = self.step(task, &carry, &mut at, judges, sink);
         }
         carry.drain(..at.min(carry.len()));
         self.base = self.base.saturating_add(at);
@@ -150,12 +154,13 @@ impl Parts {
     }
 
     /// Reads on from `at`; false where more input is needed.
-    fn step(
+    fn step<S: ScalarSink>(
         &mut self,
         task: &Task<'_, '_>,
         input: &[u8],
         at: &mut usize,
-        parameters: &mut Parameters,
+        judges: &mut Judges<'_>,
+        sink: &mut S,
     ) -> Result<bool, Wrong> {
         let rest = input.get(*at..).unwrap_or_default();
         let here = self.base.saturating_add(*at);
@@ -186,7 +191,7 @@ impl Parts {
                 Ok(true)
             }
             State::Headers => self.header(task, rest, at),
-            State::Content => self.content(task, rest, at, parameters),
+            State::Content => self.content(task, rest, at, judges, sink),
             State::End => {
                 if rest.len() < 2 && b"\r\n".starts_with(rest) {
                     return Ok(false);
@@ -301,6 +306,7 @@ impl Parts {
                 && is_plain_name(parameter.value)
             {
                 self.part.has_file_name = true;
+                self.part.file_name.extend_from_slice(parameter.value);
             } else {
                 // Twice, `filename*`, a path, or nothing that forms have.
                 return Err(broken());
@@ -370,12 +376,13 @@ impl Parts {
     }
 
     /// Reads content up to a boundary.
-    fn content(
+    fn content<S: ScalarSink>(
         &mut self,
         task: &Task<'_, '_>,
         rest: &[u8],
         at: &mut usize,
-        parameters: &mut Parameters,
+        judges: &mut Judges<'_>,
+        sink: &mut S,
     ) -> Result<bool, Wrong> {
         let here = self.base.saturating_add(*at);
         // Two bytes of a line's end may stand before what is looked for.
@@ -392,7 +399,7 @@ impl Parts {
                 let before = rest.get(..found).unwrap_or_default();
                 if let Some(content) = before.strip_suffix(b"\r\n") {
                     self.take(task, content)?;
-                    self.end_part(task, parameters)?;
+                    self.end_part(task, judges, sink)?;
                     *at = at.saturating_add(found).saturating_add(self.dashed.len());
                     self.state = State::Delimiter;
                     return Ok(true);
@@ -423,7 +430,12 @@ impl Parts {
         Ok(())
     }
 
-    fn end_part(&mut self, task: &Task<'_, '_>, parameters: &mut Parameters) -> Result<(), Wrong> {
+    fn end_part<S: ScalarSink>(
+        &mut self,
+        task: &Task<'_, '_>,
+        judges: &mut Judges<'_>,
+        sink: &mut S,
+    ) -> Result<(), Wrong> {
         if !self.form {
             return Ok(());
         }
@@ -444,10 +456,20 @@ impl Parts {
         } else {
             let text = self.text.get(mark..).unwrap_or_default();
             utf8(text, part.offset).map_err(|wrong| wrong.of(task, name))?;
+            give_field(task, name, text, false, sink);
+            if part.kept == Kept::Json {
+                // What it says is judged with the whole form; here its strings are read.
+                let (validator, limits) = (&mut *judges.validator, task.limits);
+                let _ = validator.validate(task.view, SCHEMA_ANY, limits, text, sink);
+            }
+        }
+        if part.has_file_name {
+            give_field(task, name, &part.file_name, true, sink);
         }
         let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let value = Span { start: place(mark), end: place(self.text.len()) };
-        parameters
+        judges
+            .parameters
             .add_to_form(task.form(), name, Encoding::Plain, value)
             .map_err(|_| unexpected(part.offset))
     }

@@ -2,23 +2,25 @@
 
 use super::fields::Fields;
 use super::head::action;
+use super::scan::kind_by_type;
 use super::{Conditions, Exchange, Outcome};
 use crate::access::slice;
-use crate::body::{Bodies, Judged, Judges, Task, Wrong};
-use crate::decision::Decision;
+use crate::body::{Judged, Task, Wrong};
 use crate::finding::{Finding, FindingCode, Position};
 use crate::media::{self, ContentType};
-use crate::schema::{Limits, NoSink};
+use crate::schema::Limits;
 use portcullis_bundle::layout::{
-    Action, BodyKind, MediaType, Mode, OPERATION_BODY_REQUIRED, OPERATION_STREAMS, Operation, View,
+    Action, BodyKind, BodyLimits, MediaType, Mode, NONE, OPERATION_BODY_REQUIRED,
+    OPERATION_STREAMS, Operation, View,
 };
+use zerocopy::FromZeros;
 
 /// What is awaited of a body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Watch {
     kind: Kind,
-    /// Index of the operation.
-    operation: u32,
+    /// Index of the operation, where there is one.
+    operation: Option<u32>,
     /// Index of the media type, where one was matched.
     media_type: Option<u32>,
     /// Bytes seen.
@@ -37,6 +39,8 @@ enum Kind {
     Opaque,
     /// It is judged by a schema program.
     Judged(BodyKind),
+    /// Nothing judges it: it is read as what it says it is, and scanned for attacks.
+    Scanned(BodyKind),
 }
 
 impl Exchange {
@@ -52,7 +56,7 @@ impl Exchange {
         let streams = operation.flags.get() & OPERATION_STREAMS != 0;
         if !streams && end_of_stream && !fields.is_upgrade {
             self.judge_absent(operation);
-            return self.conclude(Some(index));
+            return self.conclude(view, Some(index));
         }
         let sent =
             fields.content_type.filter(|_| !fields.content_types_differ).and_then(media::parse);
@@ -62,25 +66,25 @@ impl Exchange {
                 self.media_type(view, operation, sent);
             }
             self.findings.note(FindingCode::StreamUnchecked, Position::Message);
-            return self.conclude(Some(index));
+            return self.conclude(view, Some(index));
         }
         let mut watch = Watch {
             kind: Kind::Undeclared,
-            operation: index,
+            operation: Some(index),
             media_type: None,
             seen: 0,
             hold: false,
         };
         if end_of_stream || fields.content_length == Some(0) {
             self.judge_absent(operation);
-            return self.conclude(Some(index));
+            return self.conclude(view, Some(index));
         }
         if operation.media_type_count.get() == 0 {
             if fields.content_length.is_some() {
                 self.unexpected(operation);
-                return self.conclude(Some(index));
+                return self.conclude(view, Some(index));
             }
-            return self.watch(watch, conditions);
+            return self.watch(view, watch, conditions);
         }
         if fields.is_coded {
             let position = Position::Header("content-encoding");
@@ -88,13 +92,16 @@ impl Exchange {
         }
         if fields.content_type.is_none() && fields.content_length.is_none() {
             watch.kind = Kind::Untyped;
-            return self.watch(watch, conditions);
+            return self.watch(view, watch, conditions);
         }
-        watch.kind = Kind::Opaque;
+        watch.kind = match kind_by_type(sent) {
+            kind if self.is_scanned() && !fields.is_coded => Kind::Scanned(kind),
+            _ => Kind::Opaque,
+        };
         if let Some((at, media_type, utf8)) = self.media_type(view, operation, sent) {
             watch.media_type = Some(at);
             match kind_of(media_type, sent) {
-                BodyKind::Binary => {}
+                BodyKind::Binary => watch.kind = Kind::Opaque,
                 BodyKind::Opaque | BodyKind::Range => self.unenforced(operation, media_type),
                 kind => {
                     if !utf8 && kind != BodyKind::Multipart {
@@ -116,7 +123,7 @@ impl Exchange {
             }
             // Nothing is left to learn from the bytes.
             if watch.kind == Kind::Opaque || length > limit {
-                return self.conclude(Some(index));
+                return self.conclude(view, Some(index));
             }
         }
         self.watch_typed(view, watch, sent, conditions)
@@ -129,72 +136,96 @@ impl Exchange {
         mut watch: Watch,
         chunk: &[u8],
     ) -> Outcome {
-        let Some(operation) = view.operations.get(watch.operation as usize) else {
-            return Outcome::Decided(super::policy_missing());
-        };
         if chunk.is_empty() {
             return Outcome::Await(watch);
         }
-        let limit = u64::from(operation.limits.max_bytes.get());
+        let operation = operation_of(view, &watch);
+        let limit = u64::from(limits_of(view, operation).max_bytes.get());
         // What lies over the limit is not judged, so that a cut elsewhere finds the same.
         let room = usize::try_from(limit.saturating_sub(watch.seen)).unwrap_or(usize::MAX);
         let judged = chunk.get(..room).unwrap_or(chunk);
         watch.seen = watch.seen.saturating_add(chunk.len() as u64);
-        match watch.kind {
-            Kind::Undeclared => {
+        let stops = watch.seen > limit;
+        match (watch.kind, operation) {
+            (Kind::Undeclared, Some(operation)) => {
                 self.unexpected(operation);
-                return self.conclude(Some(watch.operation));
+                return self.conclude(view, watch.operation);
             }
-            Kind::Untyped => {
+            (Kind::Untyped, Some(operation)) => {
                 let finding = untyped(operation);
                 self.findings.act(action(operation.undeclared_media_types), finding);
-                watch.kind = Kind::Opaque;
+                watch.kind = Kind::Scanned(BodyKind::Opaque);
             }
-            Kind::Opaque => {}
-            Kind::Judged(kind) => {
-                let Some(task) = task(view, &watch, operation) else {
+            (Kind::Judged(kind), Some(operation)) => {
+                let Some(task) = task(view, &watch) else {
                     return Outcome::Decided(super::policy_missing());
                 };
-                let stops = watch.seen > limit;
-                let (bodies, mut judges) = self.judges();
-                let outcome = bodies.chunk(&task, kind, (judged, stops), &mut judges, &mut NoSink);
+                let (bodies, mut judges, mut tap) = self.readers(view);
+                let outcome = bodies.chunk(&task, kind, (judged, stops), &mut judges, &mut tap);
                 if let Err(wrong) = outcome {
                     return self.faulty(view, &watch, operation, wrong);
                 }
             }
+            (Kind::Scanned(kind), _) if kind != BodyKind::Opaque => {
+                let Some(task) = task(view, &watch) else {
+                    return Outcome::Decided(super::policy_missing());
+                };
+                let (bodies, mut judges, mut tap) = self.readers(view);
+                let outcome = bodies.chunk(&task, kind, (judged, stops), &mut judges, &mut tap);
+                if let Err(wrong) = outcome {
+                    self.unreadable(view, wrong);
+                    watch.kind = Kind::Opaque;
+                }
+            }
+            _ => {}
         }
-        if watch.seen > limit {
+        self.keep_raw(view, judged, watch.is_text());
+        if stops {
             let position = Position::Body { pointer: String::new(), offset: limit };
             let finding = Finding::new(FindingCode::BodyTooLarge, position);
-            self.findings.refuse(finding.at(operation.body_origin.get()));
-            return self.conclude(Some(watch.operation));
+            let origin = operation.map_or(NONE, |operation| operation.body_origin.get());
+            self.findings.refuse(finding.at(origin));
+            return self.conclude(view, watch.operation);
         }
-        if self.findings.is_refused() {
-            return self.conclude(Some(watch.operation));
+        if self.is_attacked(view) {
+            return self.conclude(view, watch.operation);
         }
         Outcome::Await(watch)
     }
 
     /// Judges the end of a body.
-    pub(super) fn judge_end(&mut self, view: &View<'_>, watch: Watch) -> Decision {
-        let Some(operation) = view.operations.get(watch.operation as usize) else {
-            return super::policy_missing();
-        };
-        if watch.seen == 0 {
-            self.judge_absent(operation);
-        } else if let Kind::Judged(kind) = watch.kind
-            && let Some(task) = task(view, &watch, operation)
-        {
-            let (bodies, mut judges) = self.judges();
-            match bodies.end(&task, kind, &mut judges, &mut NoSink) {
-                Ok(Judged::Whole) => {}
-                Ok(Judged::Form) => self.unenforced(operation, task.media),
-                Err(wrong) => {
-                    self.findings.refuse(body_finding(view, &watch, operation, wrong));
+    pub(super) fn judge_end(&mut self, view: &View<'_>, watch: Watch) -> Outcome {
+        let operation = operation_of(view, &watch);
+        match (watch.kind, operation) {
+            _ if watch.seen == 0 => {
+                if let Some(operation) = operation {
+                    self.judge_absent(operation);
                 }
             }
+            (Kind::Judged(kind), Some(operation)) => {
+                if let Some(task) = task(view, &watch) {
+                    let (bodies, mut judges, mut tap) = self.readers(view);
+                    match bodies.end(&task, kind, &mut judges, &mut tap) {
+                        Ok(Judged::Whole) => {}
+                        Ok(Judged::Form) => self.unenforced(operation, task.media),
+                        Err(wrong) => {
+                            self.findings.refuse(body_finding(view, &watch, operation, wrong));
+                        }
+                    }
+                }
+            }
+            (Kind::Scanned(kind), _) => {
+                if let Some(task) = task(view, &watch) {
+                    let (bodies, mut judges, mut tap) = self.readers(view);
+                    if let Err(wrong) = bodies.end(&task, kind, &mut judges, &mut tap) {
+                        self.unreadable(view, wrong);
+                    }
+                }
+            }
+            _ => {}
         }
-        self.findings.conclude(Some(watch.operation), None)
+        self.scan_raw(view, watch.is_text());
+        self.conclude(view, watch.operation)
     }
 
     /// Starts to watch a body of a type.
@@ -205,35 +236,47 @@ impl Exchange {
         sent: Option<ContentType<'_>>,
         conditions: Conditions,
     ) -> Outcome {
-        if let Kind::Judged(kind) = watch.kind
+        if let Kind::Judged(kind) | Kind::Scanned(kind) = watch.kind
             && !self.findings.is_refused()
             && let Some(sent) = sent
-            && let Some(operation) = view.operations.get(watch.operation as usize)
-            && let Some(task) = task(view, &watch, operation)
-            && !self.begins(&task, kind, &sent)
+            && let Some(task) = task(view, &watch)
+            && !self.begins(view, &task, kind, &sent)
         {
             let position = Position::Header("content-type");
             let finding = Finding::new(FindingCode::BodyMalformed, position);
             self.findings.refuse(finding.at(task.media.origin.get()));
-            return self.conclude(Some(watch.operation));
+            return self.conclude(view, watch.operation);
         }
-        self.watch(watch, conditions)
+        self.watch(view, watch, conditions)
     }
 
-    fn begins(&mut self, task: &Task<'_, '_>, kind: BodyKind, sent: &ContentType<'_>) -> bool {
-        let (bodies, mut judges) = self.judges();
+    fn begins(
+        &mut self,
+        view: &View<'_>,
+        task: &Task<'_, '_>,
+        kind: BodyKind,
+        sent: &ContentType<'_>,
+    ) -> bool {
+        let (bodies, mut judges, _) = self.readers(view);
         bodies.begin(task, kind, sent, &mut judges).is_ok()
     }
 
-    fn judges(&mut self) -> (&mut Bodies, Judges<'_>) {
-        let (validator, parameters) = (&mut self.validator, &mut self.parameters);
-        (&mut self.bodies, Judges { validator, parameters })
+    /// Waits for a body of no operation.
+    pub(super) fn watch_stray(
+        &mut self,
+        view: &View<'_>,
+        sent: Option<ContentType<'_>>,
+        conditions: Conditions,
+    ) -> Outcome {
+        let kind = Kind::Scanned(kind_by_type(sent));
+        let watch = Watch { kind, operation: None, media_type: None, seen: 0, hold: false };
+        self.watch_typed(view, watch, sent, conditions)
     }
 
     /// Starts to watch a body, unless the head has refused the message already.
-    fn watch(&mut self, mut watch: Watch, conditions: Conditions) -> Outcome {
+    fn watch(&mut self, view: &View<'_>, mut watch: Watch, conditions: Conditions) -> Outcome {
         if self.findings.is_refused() {
-            return self.conclude(Some(watch.operation));
+            return self.conclude(view, watch.operation);
         }
         watch.hold = self.findings.can_refuse();
         if conditions.bodies_unheld && watch.hold {
@@ -307,15 +350,37 @@ impl Exchange {
         wrong: Wrong,
     ) -> Outcome {
         self.findings.refuse(body_finding(view, watch, operation, wrong));
-        self.conclude(Some(watch.operation))
+        self.conclude(view, watch.operation)
     }
 }
 
+impl Watch {
+    /// Whether the body is scanned as one text.
+    fn is_text(&self) -> bool {
+        self.kind == Kind::Scanned(BodyKind::Opaque)
+    }
+}
+
+fn operation_of<'b>(view: &View<'b>, watch: &Watch) -> Option<&'b Operation> {
+    view.operations.get(watch.operation? as usize)
+}
+
+/// The limits on bodies of an operation, or of none.
+fn limits_of(view: &View<'_>, operation: Option<&Operation>) -> BodyLimits {
+    let none = || view.attacks.first().map_or(BodyLimits::new_zeroed(), |attacks| attacks.limits);
+    operation.map_or_else(none, |operation| operation.limits)
+}
+
 /// What judges the body.
-fn task<'a, 'b>(view: &'a View<'b>, watch: &Watch, operation: &Operation) -> Option<Task<'a, 'b>> {
-    let media = view.media_types.get(watch.media_type? as usize)?;
+fn task<'a, 'b>(view: &'a View<'b>, watch: &Watch) -> Option<Task<'a, 'b>> {
+    let media = match watch.kind {
+        Kind::Scanned(_) => view.attacks.first()?.media_type.get(),
+        _ => watch.media_type?,
+    };
+    let media = view.media_types.get(media as usize)?;
     let max_fields = view.policy.first()?.max_parameters.get();
-    Some(Task { view, media, limits: Limits::from(&operation.limits), max_fields })
+    let limits = limits_of(view, operation_of(view, watch));
+    Some(Task { view, media, limits: Limits::from(&limits), max_fields })
 }
 
 /// How a body of a declared media type is judged; that of a range by what was sent.

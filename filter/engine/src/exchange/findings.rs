@@ -69,7 +69,12 @@ impl Findings {
 
     /// Takes a note, which never refuses.
     pub(crate) fn note(&mut self, code: FindingCode, position: Position) {
-        self.push(Effect::Note, Finding::new(code, position));
+        self.note_finding(Finding::new(code, position));
+    }
+
+    /// Takes a note that says more than its code and place.
+    pub(crate) fn note_finding(&mut self, finding: Finding) {
+        self.push(Effect::Note, finding);
     }
 
     fn push(&mut self, effect: Effect, finding: Finding) {

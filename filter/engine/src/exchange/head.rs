@@ -1,6 +1,7 @@
 //! Judging the head of a request: path, operation, method, credentials, parameters.
 
 use super::fields::Fields;
+use super::scan::Parts;
 use super::{Conditions, Exchange, Outcome, RequestHead, policy_missing};
 use crate::access::slice;
 use crate::finding::{Finding, FindingCode, Position};
@@ -24,16 +25,16 @@ impl Exchange {
         let suspended = conditions.force_monitor && policy.break_glass == 1;
         self.findings.begin(mode(policy.mode), suspended);
         if head.path.is_empty() {
-            return self.judge_pathless(policy, head);
+            return self.judge_pathless(view, policy, head);
         }
         if head.path.len() > policy.max_path.get() as usize {
             self.findings.refuse(Finding::new(FindingCode::PathTooLong, Position::Path));
-            return self.conclude(None);
+            return self.conclude(view, None);
         }
         let (path, query) = split_query(head.path);
         if is_probe(view, head.method, path) {
             self.findings.note(FindingCode::ProbeBypass, Position::Message);
-            return self.conclude(None);
+            return self.conclude(view, None);
         }
         let fields = Fields::read(head.headers);
         // An extended CONNECT (RFC 8441) is what GET with an upgrade is in HTTP/1.1.
@@ -52,14 +53,23 @@ impl Exchange {
         match action(policy.preflight) {
             Action::Allow if preflight => {
                 self.findings.note(FindingCode::Preflight, Position::Message);
-                return self.conclude(None);
+                return self.conclude(view, None);
             }
             // What would be found if preflight requests were nothing special.
             Action::Monitor if preflight => self.findings.set_mode(Mode::Monitor),
             _ => {}
         }
         let Some((index, operation)) = operation else {
-            return self.judge_undeclared(view, policy, &route, &fields);
+            let allow = self.judge_undeclared(view, policy, &route);
+            if fields.is_tunnel() {
+                self.findings.note(FindingCode::StreamUnchecked, Position::Message);
+            }
+            let parts = Parts { head, path, query, operation: None };
+            self.scan_head(view, policy, &parts, conditions);
+            if self.findings.is_refused() || fields.is_tunnel() {
+                return self.conclude_allowing(view, None, allow);
+            }
+            return self.scan_stray_body(view, &fields, head.end_of_stream, conditions);
         };
         let keys = security::judge(
             &Ask { view, operation: index, headers: head.headers, query, conditions },
@@ -81,12 +91,19 @@ impl Exchange {
             &mut self.validator,
             &mut self.findings,
         );
+        let parts = Parts { head, path, query, operation: Some((index, operation)) };
+        self.scan_head(view, policy, &parts, conditions);
         self.judge_body_head(view, (index, operation), &fields, head.end_of_stream, conditions)
     }
 
     /// A request without a path: CONNECT asks for a tunnel to an authority, which no document can
     /// declare; nothing else may come without one.
-    fn judge_pathless(&mut self, policy: &Policy, head: &RequestHead<'_>) -> Outcome {
+    fn judge_pathless(
+        &mut self,
+        view: &View<'_>,
+        policy: &Policy,
+        head: &RequestHead<'_>,
+    ) -> Outcome {
         if head.method == b"CONNECT" {
             let finding = Finding::new(FindingCode::OperationUndeclared, Position::Message);
             self.findings.act(action(policy.undeclared_operations), finding);
@@ -94,7 +111,7 @@ impl Exchange {
         } else {
             self.findings.refuse(Finding::new(FindingCode::PathMalformed, Position::Path));
         }
-        self.conclude(None)
+        self.conclude(view, None)
     }
 
     /// Whether every semicolon of the path stands in a variable of the style matrix.
@@ -143,42 +160,48 @@ impl Exchange {
         self.findings.set_mode(operation_mode);
     }
 
-    /// No template matches, or none of its operations has the method.
+    /// No template matches, or none of its operations has the method: gives the value of `Allow`.
     fn judge_undeclared(
         &mut self,
         view: &View<'_>,
         policy: &Policy,
         route: &Route,
-        fields: &Fields<'_>,
-    ) -> Outcome {
-        let mut allow = None;
+    ) -> Option<String> {
         // A path that was refused for its form is not looked up by it.
-        if !self.findings.is_refused() {
-            let api = route.api.and_then(|api| view.apis.get(api as usize));
-            if route.is_declared() {
-                let declared = api.map_or(policy.undeclared_methods, |api| api.undeclared_methods);
-                let origin = route.operations(view).first().map(|first| first.origin.get());
-                let mut finding = Finding::new(FindingCode::MethodUndeclared, Position::Message);
-                finding = origin.map_or(finding.clone(), |origin| finding.at(origin));
-                self.findings.act(action(declared), finding);
-                allow = Some(allow_list(view, policy, route));
-            } else {
-                let undeclared =
-                    api.map_or(policy.undeclared_operations, |api| api.undeclared_operations);
-                let finding = Finding::new(FindingCode::OperationUndeclared, Position::Path);
-                self.findings.act(action(undeclared), finding);
-            }
+        if self.findings.is_refused() {
+            return None;
         }
-        if fields.is_tunnel() {
-            self.findings.note(FindingCode::StreamUnchecked, Position::Message);
+        let api = route.api.and_then(|api| view.apis.get(api as usize));
+        if !route.is_declared() {
+            let undeclared =
+                api.map_or(policy.undeclared_operations, |api| api.undeclared_operations);
+            let finding = Finding::new(FindingCode::OperationUndeclared, Position::Path);
+            self.findings.act(action(undeclared), finding);
+            return None;
         }
-        let allow = allow.filter(|_| self.findings.is_refused());
-        Outcome::Decided(self.findings.conclude(None, allow))
+        let declared = api.map_or(policy.undeclared_methods, |api| api.undeclared_methods);
+        let origin = route.operations(view).first().map(|first| first.origin.get());
+        let mut finding = Finding::new(FindingCode::MethodUndeclared, Position::Message);
+        finding = origin.map_or(finding.clone(), |origin| finding.at(origin));
+        self.findings.act(action(declared), finding);
+        Some(allow_list(view, policy, route))
     }
 
     /// The decision on what was found so far.
-    pub(super) fn conclude(&mut self, operation: Option<u32>) -> Outcome {
-        Outcome::Decided(self.findings.conclude(operation, None))
+    pub(super) fn conclude(&mut self, view: &View<'_>, operation: Option<u32>) -> Outcome {
+        self.conclude_allowing(view, operation, None)
+    }
+
+    /// The same, with what a refusal of the method says is allowed.
+    fn conclude_allowing(
+        &mut self,
+        view: &View<'_>,
+        operation: Option<u32>,
+        allow: Option<String>,
+    ) -> Outcome {
+        let allow = allow.filter(|_| self.findings.is_refused());
+        self.report_attacks(view);
+        Outcome::Decided(self.findings.conclude(operation, allow))
     }
 }
 

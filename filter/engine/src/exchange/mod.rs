@@ -8,9 +8,11 @@ mod body;
 mod fields;
 mod findings;
 mod head;
+mod scan;
 
 pub(crate) use findings::Findings;
 
+use crate::attack::Scanner;
 use crate::body::Bodies;
 use crate::decision::{Decision, Verdict};
 use crate::finding::{Finding, FindingCode, Position};
@@ -44,6 +46,8 @@ pub struct Conditions {
     pub bodies_unheld: bool,
     /// Whether the client presented a certificate on its connection. Not known counts as not presented.
     pub mutual_tls: Option<bool>,
+    /// Seconds since 1970, by which exceptions from attack rules expire.
+    pub now: i64,
 }
 
 /// What the engine wants next.
@@ -69,6 +73,9 @@ pub struct Exchange {
     parameters: Parameters,
     validator: Validator,
     bodies: Bodies,
+    scanner: Scanner,
+    /// How the message is scanned for attacks, if it is.
+    scanning: Option<scan::Scanning>,
     scratch: Vec<u8>,
 }
 
@@ -99,6 +106,7 @@ impl Exchange {
         self.parameters.reset();
         self.validator.trim(KEPT);
         self.bodies.reset();
+        self.scanner.trim();
     }
 
     /// Judges the head of a request. Begins a new request whatever came before.
@@ -109,6 +117,7 @@ impl Exchange {
         conditions: Conditions,
     ) -> Progress {
         self.state = State::Fresh;
+        self.scanning = None;
         let outcome = self.judge_head(bundle, head, conditions);
         self.proceed(outcome)
     }
@@ -129,8 +138,8 @@ impl Exchange {
     pub fn on_end(&mut self, bundle: &View<'_>) -> Progress {
         match core::mem::take(&mut self.state) {
             State::Body(watch) => {
-                let decision = self.judge_end(bundle, watch);
-                self.proceed(Outcome::Decided(decision))
+                let outcome = self.judge_end(bundle, watch);
+                self.proceed(outcome)
             }
             other => self.settled(other),
         }

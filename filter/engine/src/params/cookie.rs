@@ -1,21 +1,25 @@
 //! Cookies (RFC 6265, section 4.2).
 
-/// The values of the cookies with a name, in order, over all `cookie` fields: HTTP/2 may send one
-/// for each pair (RFC 9113, section 8.2.3).
+/// All cookies by name and value, in order, over all `cookie` fields: HTTP/2 may send one for each pair
+/// (RFC 9113, section 8.2.3).
+pub(crate) fn all<'a>(
+    headers: &'a [(&'a [u8], &'a [u8])],
+) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone {
+    let fields = headers.iter().filter(|(field, _)| *field == b"cookie");
+    fields.flat_map(|(_, value)| value.split(|&byte| byte == b';')).filter_map(|pair| {
+        let pair = pair.trim_ascii();
+        let equals = pair.iter().position(|&byte| byte == b'=')?;
+        let (name, value) = pair.split_at_checked(equals)?;
+        Some((name.trim_ascii_end(), unquoted(value.get(1..).unwrap_or_default())))
+    })
+}
+
+/// The values of the cookies with a name, in order.
 pub(crate) fn values<'a>(
     headers: &'a [(&'a [u8], &'a [u8])],
     name: &'a [u8],
 ) -> impl Iterator<Item = &'a [u8]> + Clone {
-    headers
-        .iter()
-        .filter(|(field, _)| *field == b"cookie")
-        .flat_map(|(_, value)| value.split(|&byte| byte == b';'))
-        .filter_map(move |pair| {
-            let pair = pair.trim_ascii();
-            let equals = pair.iter().position(|&byte| byte == b'=')?;
-            let (found, value) = pair.split_at_checked(equals)?;
-            (found.trim_ascii_end() == name).then(|| unquoted(value.get(1..).unwrap_or_default()))
-        })
+    all(headers).filter(move |(found, _)| *found == name).map(|(_, value)| value)
 }
 
 /// cookie-value = *cookie-octet / ( DQUOTE *cookie-octet DQUOTE )

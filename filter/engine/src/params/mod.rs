@@ -18,12 +18,14 @@ use crate::percent::Plus;
 use crate::route::Span;
 use crate::schema::{Fault, FaultKind, Limits, NoSink, Validator};
 use crate::security::is_query_key;
+pub(crate) use cookie::all as cookies;
 pub(crate) use form::{Form, FormFault, declares, property_types};
 use portcullis_bundle::layout::{
     Action, Location, NONE, Operation, PARAMETER_EMPTY_ALLOWED, PARAMETER_EXPLODE,
     PARAMETER_OPEN_OBJECT, PARAMETER_REQUIRED, PARAMETER_UNENFORCED, Parameter, SecurityScheme,
     Style, TEXT_LENIENT, TYPE_ARRAY, TYPE_OBJECT, TextValue, View,
 };
+pub(crate) use query::cut_pairs;
 use query::{Pair, brackets, is_named, pairs};
 use tree::Tree;
 use value::{Doubts, Manner, Reading, Writer, cut, decoded, field, text_value};

@@ -37,6 +37,16 @@ pub(super) fn pairs(query: &[u8], max: usize, out: &mut Vec<Pair>) -> bool {
     true
 }
 
+/// The pairs of a query as sent, by name and value: the first `max`.
+pub(crate) fn cut_pairs(query: &[u8], max: u32) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let pairs = query.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty());
+    pairs.take(max as usize).map(|pair| {
+        let name = pair.iter().position(|&byte| byte == b'=').unwrap_or(pair.len());
+        let (name, value) = pair.split_at_checked(name).unwrap_or((pair, b""));
+        (name, value.get(1..).unwrap_or_default())
+    })
+}
+
 /// Whether a pair is named so.
 pub(super) fn is_named(query: &[u8], pair: &Pair, name: &[u8]) -> bool {
     equals(pair.name.of(query), Plus::Space, name)

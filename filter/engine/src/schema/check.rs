@@ -264,7 +264,7 @@ pub(super) fn look_up(
 
 /// Whether an automaton accepts a text.
 #[inline]
-pub(super) fn matches(view: &View<'_>, automaton: &Automaton, text: &[u8]) -> bool {
+pub(crate) fn matches(view: &View<'_>, automaton: &Automaton, text: &[u8]) -> bool {
     let first = automaton.table.get() as usize;
     let table =
         view.transitions.get(first..first.saturating_add(automaton.table_len.get() as usize));

@@ -12,7 +12,7 @@ use super::plain::{self, Cursor};
 use super::sink::{Place, Scalar, ScalarKind, ScalarSink};
 use super::string::string_end;
 use super::token::{content, skip};
-use portcullis_bundle::layout::{BodyLimits, NONE, View};
+use portcullis_bundle::layout::{BodyLimits, NONE, SCHEMA_ANY, View};
 
 /// What a body may cost, whatever its schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,6 +266,16 @@ pub(super) fn run<S: ScalarSink>(
                     let start = at + 1;
                     match object::name(core, scratch, view, input, start, frame) {
                         Ok((after, schema)) => {
+                            if S::ACTIVE && frame.member == NONE {
+                                let raw = input.get(start..after - 1).unwrap_or_default();
+                                // What is escaped has been unescaped to be looked up.
+                                let text =
+                                    if raw.contains(&b'\\') { scratch.as_slice() } else { raw };
+                                let offset = core.base.saturating_add(at as u64);
+                                let (kind, schema) = (ScalarKind::Name, SCHEMA_ANY);
+                                let place = Place { view, frames: outer, top: frame };
+                                sink.scalar(&Scalar { kind, raw, text, schema, offset }, &place);
+                            }
                             want = schema;
                             at = after;
                         }

@@ -30,6 +30,7 @@ mod string;
 mod threads;
 mod token;
 
+pub(crate) use check::matches;
 pub use fault::{Fault, FaultKind, Malformation, Part, origin};
 pub use machine::{Limits, Progress, Validator};
-pub use sink::{NoSink, Place, Scalar, ScalarKind, ScalarSink};
+pub use sink::{Field, NoSink, Place, Scalar, ScalarKind, ScalarSink};

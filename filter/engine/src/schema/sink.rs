@@ -48,6 +48,19 @@ impl Place<'_> {
     }
 }
 
+/// A field of a form or a text, as it was sent and decoded: what it says by its schema is not known yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<'a> {
+    /// JSON pointer to it; `*` for names that no schema declares.
+    pub pointer: &'a str,
+    /// Its name, if no schema declares it.
+    pub undeclared_name: Option<&'a [u8]>,
+    /// What it says.
+    pub text: &'a [u8],
+    /// Whether the text is the name of an uploaded file, not the field's content.
+    pub is_file_name: bool,
+}
+
 /// Receives every scalar of a body in order, as it is judged.
 pub trait ScalarSink {
     /// Whether the sink wants anything; where it does not, no code is made for it.
@@ -55,6 +68,9 @@ pub trait ScalarSink {
 
     /// Takes the next scalar.
     fn scalar(&mut self, scalar: &Scalar<'_>, place: &Place<'_>);
+
+    /// Takes the next field of a form.
+    fn field(&mut self, _field: &Field<'_>) {}
 }
 
 /// A sink that takes nothing.

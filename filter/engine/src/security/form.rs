@@ -130,7 +130,7 @@ fn is_url(byte: u8) -> bool {
 
 /// Decodes base64 without its padding (RFC 4648); `last` are the digits 62 and 63. False where it is
 /// none, or where bits are left over that are not zero.
-fn decode(digits: &[u8], last: [u8; 2], out: &mut Vec<u8>) -> bool {
+pub(crate) fn decode(digits: &[u8], last: [u8; 2], out: &mut Vec<u8>) -> bool {
     out.clear();
     let (mut bits, mut held) = (0u32, 0u32);
     for &digit in digits {

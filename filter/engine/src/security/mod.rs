@@ -14,6 +14,7 @@ use crate::params::cookie;
 use crate::percent::{Plus, decode_into, equals};
 use crate::schema::Validator;
 use form::Authorization;
+pub(crate) use form::decode as decode_base64;
 use portcullis_bundle::layout::{
     Action, Location, SchemeKind, Security, SecurityRequirement, SecurityScheme, View,
 };

@@ -65,6 +65,15 @@ impl Table {
         Ok(table)
     }
 
+    /// Builds the automaton of an expression over bytes: a text is accepted where it matches somewhere.
+    ///
+    /// # Errors
+    /// Why it cannot be built, lower case, without a final period.
+    pub fn search(expression: &Hir) -> Result<Table, String> {
+        let table = Table::determinise(&trimmed(expression))?.minimise();
+        if table.next.len() > MAX_TABLE { Err(too_large()) } else { Ok(table) }
+    }
+
     /// Whether a text is accepted.
     pub fn matches(&self, text: &[u8]) -> bool {
         let step = |state: u32, byte: &u8| {
@@ -83,6 +92,7 @@ impl Table {
     fn determinise(hir: &Hir) -> Result<Table, String> {
         let config = thompson::Config::new()
             .which_captures(WhichCaptures::None)
+            .utf8(false)
             .nfa_size_limit(Some(MAX_BYTES));
         let nfa = thompson::Compiler::new().configure(config).build_from_hir(hir);
         let nfa = nfa.map_err(|_| too_large())?;

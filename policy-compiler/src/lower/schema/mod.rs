@@ -24,7 +24,7 @@ pub use facts::{Facts, referred, type_bits};
 pub use goal::{Goal, closure};
 pub use node::*;
 pub use share::share;
-pub use write::{write_nodes, write_patterns};
+pub use write::{write_automaton, write_nodes, write_patterns};
 
 use super::pattern::Patterns;
 use super::text_value::{Manner, Parts, TextValues};

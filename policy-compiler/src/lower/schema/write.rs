@@ -73,11 +73,12 @@ pub fn write_patterns(tables: &mut Tables<'_>, patterns: &Patterns) {
         tables.sections.char_classes.push(class);
     }
     for table in &patterns.tables {
-        automaton(tables, table);
+        write_automaton(tables, table);
     }
 }
 
-fn automaton(tables: &mut Tables<'_>, table: &Table) {
+/// Writes an automaton.
+pub fn write_automaton(tables: &mut Tables<'_>, table: &Table) {
     let mut class = [0; 256];
     class.copy_from_slice(&table.classes);
     let map = layout::ByteClassMap { class };

@@ -1,0 +1,264 @@
+//! The values of a request's head: path, query, cookies, header fields, method.
+
+use super::{Name, Scan, Scanner, Subject};
+use crate::access::slice;
+use crate::exchange::RequestHead;
+use crate::finding::Position;
+use crate::params::{cookies, cut_pairs};
+use crate::percent::{Plus, decode_leniently};
+use crate::route::Span;
+use portcullis_bundle::layout::{
+    Location, Matcher, Operation, Operator, PARAMETER_EXPLODE, PARAMETER_UNENFORCED, Parameter,
+    SCHEMA_ANY, TYPE_ARRAY, Target,
+};
+
+/// A head, and how it was routed.
+#[derive(Clone, Copy)]
+pub(crate) struct Head<'a, 'h> {
+    pub request: &'a RequestHead<'h>,
+    pub path: &'a [u8],
+    pub query: &'a [u8],
+    /// What the path's variables take, where an operation was found.
+    pub captures: &'a [Span],
+    pub operation: Option<&'a Operation>,
+    /// Pairs of a query that are read, at most.
+    pub max_parameters: u32,
+}
+
+impl Scanner {
+    /// Scans the values of a head.
+    pub(crate) fn head(&mut self, scan: &Scan<'_, '_>, head: &Head<'_, '_>) {
+        let mut buffer = core::mem::take(&mut self.decoded);
+        self.path(scan, head, &mut buffer);
+        self.query(scan, head, &mut buffer);
+        self.cookies(scan, head, &mut buffer);
+        self.header_fields(scan, head);
+        let subject = Subject::new(Target::Method, Name::None, &Position::Message);
+        self.value(scan, subject, SCHEMA_ANY, head.request.method);
+        self.whole(scan, head);
+        self.decoded = buffer;
+    }
+
+    /// The variables of a declared path; the whole of another.
+    fn path(&mut self, scan: &Scan<'_, '_>, head: &Head<'_, '_>, buffer: &mut Vec<u8>) {
+        if head.operation.is_none() {
+            decode(head.path, Plus::Literal, buffer);
+            let subject = Subject::new(Target::Path, Name::None, &Position::Path);
+            self.value(scan, subject, SCHEMA_ANY, buffer);
+            return;
+        }
+        for (index, span) in head.captures.iter().enumerate() {
+            let is = |it: &Parameter| usize::from(it.capture) == index;
+            let declared = declared(scan, head, Location::Path, is);
+            decode(span.of(head.path), Plus::Literal, buffer);
+            self.parameter(scan, (Target::Path, b"", Position::Path), declared, buffer);
+        }
+    }
+
+    fn query(&mut self, scan: &Scan<'_, '_>, head: &Head<'_, '_>, buffer: &mut Vec<u8>) {
+        if head.query.is_empty() {
+            return;
+        }
+        let subject = Subject::new(Target::QueryRaw, Name::None, &Position::UndeclaredParameter);
+        if self.looks_at(scan, Target::QueryRaw) {
+            self.value(scan, subject, SCHEMA_ANY, head.query);
+        }
+        let mut name = Vec::new();
+        for (raw, value) in cut_pairs(head.query, head.max_parameters) {
+            decode(raw, Plus::Space, &mut name);
+            let is = |it: &Parameter| scan.view.bytes(it.name) == name.as_slice();
+            let declared = declared(scan, head, Location::Query, is);
+            decode(value, Plus::Space, buffer);
+            let place = (Target::Query, name.as_slice(), Position::UndeclaredParameter);
+            self.parameter(scan, place, declared, buffer);
+            if declared.is_none() {
+                let subject = Subject::new(
+                    Target::QueryName,
+                    Name::Text(&name),
+                    &Position::UndeclaredParameter,
+                );
+                self.value(scan, subject, SCHEMA_ANY, &name);
+            }
+        }
+    }
+
+    fn cookies(&mut self, scan: &Scan<'_, '_>, head: &Head<'_, '_>, buffer: &mut Vec<u8>) {
+        let position = Position::Header("cookie");
+        for (name, value) in cookies(head.request.headers) {
+            let is = |it: &Parameter| scan.view.bytes(it.name) == name;
+            let declared = declared(scan, head, Location::Cookie, is);
+            decode(value, Plus::Literal, buffer);
+            self.parameter(scan, (Target::Cookie, name, position.clone()), declared, buffer);
+            if declared.is_none() {
+                let subject = Subject::new(Target::CookieName, Name::Text(name), &position);
+                self.value(scan, subject, SCHEMA_ANY, name);
+            }
+        }
+    }
+
+    fn header_fields(&mut self, scan: &Scan<'_, '_>, head: &Head<'_, '_>) {
+        for &(name, value) in head.request.headers {
+            if name.starts_with(b":") || name == b"cookie" {
+                continue;
+            }
+            let position = Position::Header(known(name));
+            let is = |it: &Parameter| scan.view.bytes(it.name) == name;
+            let declared = declared(scan, head, Location::Header, is);
+            self.parameter(scan, (Target::Header, name, position.clone()), declared, value);
+            let subject = Subject::new(Target::HeaderName, Name::Text(name), &position);
+            self.value(scan, subject, SCHEMA_ANY, name);
+        }
+    }
+
+    /// A value of a declared parameter, or of none.
+    fn parameter(
+        &mut self,
+        scan: &Scan<'_, '_>,
+        (target, name, position): (Target, &[u8], Position),
+        declared: Option<(u32, &Parameter)>,
+        value: &[u8],
+    ) {
+        let Some((index, parameter)) = declared else {
+            return self.value(
+                scan,
+                Subject::new(target, Name::Text(name), &position),
+                SCHEMA_ANY,
+                value,
+            );
+        };
+        let location = Location::from_code(parameter.location).unwrap_or(Location::Query);
+        let position = Position::Parameter { location, parameter: index };
+        let name = Name::Text(scan.view.bytes(parameter.name));
+        let enforced = scan.validated && parameter.flags & PARAMETER_UNENFORCED == 0;
+        let narrowed = scan.view.parameter_rules.get(index as usize).filter(|_| enforced);
+        let subject = Subject::new(target, name, &position);
+        self.narrowed(scan, subject, narrowed.map(|set| set.get()), value);
+    }
+
+    /// What operators ask that look at the request as a whole.
+    fn whole(&mut self, scan: &Scan<'_, '_>, head: &Head<'_, '_>) {
+        if !self.looks_at(scan, Target::Request) {
+            return;
+        }
+        let subject = Subject::new(Target::Request, Name::None, &Position::Message);
+        let first = usize::from(Target::Request.code()).saturating_mul(scan.words);
+        for word in 0..scan.words {
+            let members = self.active.get(first + word).copied().unwrap_or(0);
+            for at in super::sets::members(members, word) {
+                let Some(matcher) = scan.view.matchers.get(at as usize) else { continue };
+                if counts(scan, head, matcher) {
+                    self.hits.take(&scan.weighing(), at, &subject);
+                }
+            }
+        }
+        self.hits.end_value(&scan.weighing(), &subject);
+    }
+}
+
+/// Whether an operator that counts holds of a head.
+fn counts(scan: &Scan<'_, '_>, head: &Head<'_, '_>, matcher: &Matcher) -> bool {
+    let selector = scan.view.selectors.get(matcher.selectors.get() as usize);
+    let target = selector.and_then(|selector| Target::from_code(selector.target));
+    let mut names: Vec<&[u8]> = match target {
+        Some(Target::Query) => {
+            cut_pairs(head.query, head.max_parameters).map(|(name, _)| name).collect()
+        }
+        Some(Target::Cookie) => cookies(head.request.headers).map(|(name, _)| name).collect(),
+        Some(Target::Header) => {
+            let names = head.request.headers.iter().map(|(name, _)| *name);
+            names.filter(|name| !name.starts_with(b":")).collect()
+        }
+        _ => return false,
+    };
+    match Operator::from_code(matcher.operator) {
+        Some(Operator::CountOver) => names.len() > matcher.argument.get() as usize,
+        Some(Operator::Repeated) => {
+            names.sort_unstable();
+            names.windows(2).any(|pair| match pair {
+                [one, other] => one == other && !is_list(scan, head, target, one),
+                _ => false,
+            })
+        }
+        _ => false,
+    }
+}
+
+/// Whether a name may come several times: it is declared as a list, or is a field that lists are sent in.
+fn is_list(scan: &Scan<'_, '_>, head: &Head<'_, '_>, target: Option<Target>, name: &[u8]) -> bool {
+    let location = match target {
+        Some(Target::Query) => Location::Query,
+        Some(Target::Cookie) => Location::Cookie,
+        // A header that comes twice is one list (RFC 9110, section 5.3), but for those that hold one value.
+        _ => return !SINGLE.contains(&name),
+    };
+    let is = |it: &Parameter| {
+        scan.view.bytes(it.name) == name
+            && it.flags & PARAMETER_EXPLODE != 0
+            && scan
+                .view
+                .text_values
+                .get(it.value.get() as usize)
+                .is_some_and(|value| value.types & TYPE_ARRAY != 0)
+    };
+    // `a[]=1&a[]=2` and `a[b]=1` are lists and objects by their form.
+    name.contains(&b'[') || declared(scan, head, location, is).is_some()
+}
+
+/// Header fields that hold one value.
+const SINGLE: [&[u8]; 8] = [
+    b"authorization",
+    b"content-length",
+    b"content-type",
+    b"host",
+    b"origin",
+    b"referer",
+    b"transfer-encoding",
+    b"user-agent",
+];
+
+/// The first parameter of the operation, with its index, that is sent in a place and is meant.
+fn declared<'a>(
+    scan: &Scan<'a, '_>,
+    head: &Head<'_, '_>,
+    location: Location,
+    is: impl Fn(&Parameter) -> bool,
+) -> Option<(u32, &'a Parameter)> {
+    let operation = head.operation?;
+    let (first, count) = (operation.parameters.get(), operation.parameter_count.get());
+    let parameters = slice(scan.view.parameters, first, count);
+    let mut own = parameters.iter().zip(first..);
+    own.find(|(it, _)| it.location == location.code() && is(it)).map(|(it, index)| (index, it))
+}
+
+/// Decodes escapes; broken ones stay as they are.
+fn decode(raw: &[u8], plus: Plus, out: &mut Vec<u8>) {
+    out.clear();
+    decode_leniently(raw, plus, out);
+}
+
+/// The name of a header field where it is well-known; `*` where it is the client's own.
+fn known(name: &[u8]) -> &'static str {
+    const KNOWN: [&str; 20] = [
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "authorization",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "forwarded",
+        "host",
+        "if-none-match",
+        "origin",
+        "range",
+        "referer",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "x-api-version",
+        "x-forwarded-for",
+        "x-request-id",
+    ];
+    KNOWN.into_iter().find(|known| known.as_bytes() == name).unwrap_or("*")
+}

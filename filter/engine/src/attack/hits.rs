@@ -1,0 +1,163 @@
+//! What was hit in a message, which rules that makes fire, and what they score.
+
+use super::sets;
+use super::subject::Subject;
+use crate::finding::Position;
+use portcullis_bundle::layout::{
+    Exception, Matcher, NONE, OperationRules, RULE_OUTBOUND, RULE_SAME_VALUE, Rule, View,
+};
+
+/// Rules that are remembered of one message, at most; all score.
+const MAX_FIRED: usize = 64;
+
+/// A rule that fired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fired {
+    /// Index into rules.
+    pub rule: u32,
+    /// Whether it only reports.
+    pub monitored: bool,
+    pub position: Position,
+}
+
+/// A score: of all rules that fired, and of those that may refuse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Score {
+    pub all: u32,
+    pub enforced: u32,
+}
+
+/// The hits of one message.
+#[derive(Debug, Default)]
+pub(super) struct Hits {
+    /// Matchers that have hit a value of the message.
+    message: Vec<u64>,
+    /// Those that have hit the present value.
+    value: Vec<u32>,
+    /// Rules that have fired, as bits.
+    has_fired: Vec<u64>,
+    pub fired: Vec<Fired>,
+    pub inbound: Score,
+    pub outbound: Score,
+}
+
+/// What hits are weighed by.
+#[derive(Clone, Copy)]
+pub(super) struct Weighing<'a, 'b> {
+    pub view: &'a View<'b>,
+    pub words: usize,
+    /// Index of the operation; `NONE` for none.
+    pub operation: u32,
+    /// Seconds since 1970.
+    pub now: i64,
+}
+
+impl Weighing<'_, '_> {
+    /// Whether an exception spares the hit.
+    fn spares(&self, exception: &Exception, matcher: u32, subject: &Subject<'_>) -> bool {
+        let operation = exception.operation.get();
+        let own = sets::set(self.view, self.words, exception.matchers.get().into());
+        (operation == NONE || operation == self.operation)
+            && self.now < exception.expires.get()
+            && sets::holds(own, matcher)
+            && (exception.selects == 0 || subject.is(self.view, &exception.selector))
+    }
+
+    fn is_monitored(&self, matcher: u32) -> bool {
+        let rules: Option<&OperationRules> = match self.operation {
+            NONE => None,
+            operation => self.view.operation_rules.get(operation as usize),
+        };
+        let index = match rules {
+            Some(rules) => rules.monitored.get(),
+            None => self.view.attacks.first().map_or(0, |attacks| attacks.monitored.get()),
+        };
+        sets::holds(sets::set(self.view, self.words, index.into()), matcher)
+    }
+}
+
+impl Hits {
+    /// Begins a message.
+    pub(super) fn begin(&mut self, words: usize, rules: usize) {
+        self.message.clear();
+        self.message.resize(words, 0);
+        self.has_fired.clear();
+        self.has_fired.resize(rules.div_ceil(64), 0);
+        self.value.clear();
+        self.fired.clear();
+        self.inbound = Score::default();
+        self.outbound = Score::default();
+    }
+
+    /// Takes a hit of a matcher on the present value, unless an exception spares it.
+    pub(super) fn take(
+        &mut self,
+        weighing: &Weighing<'_, '_>,
+        matcher: u32,
+        subject: &Subject<'_>,
+    ) {
+        let exceptions = weighing.view.exceptions.iter();
+        if exceptions.into_iter().any(|it| weighing.spares(it, matcher, subject)) {
+            return;
+        }
+        self.value.push(matcher);
+    }
+
+    /// Ends the present value: fires the rules whose matchers have all hit.
+    pub(super) fn end_value(&mut self, weighing: &Weighing<'_, '_>, subject: &Subject<'_>) {
+        if self.value.is_empty() {
+            return;
+        }
+        let value = core::mem::take(&mut self.value);
+        for &matcher in &value {
+            sets::insert(&mut self.message, matcher);
+        }
+        for &matcher in &value {
+            let Some(of) = weighing.view.matchers.get(matcher as usize) else { continue };
+            let Some(rule) = weighing.view.rules.get(of.rule.get() as usize) else { continue };
+            if self.holds(rule, &value) {
+                self.fire(weighing, (matcher, of), rule, subject);
+            }
+        }
+        self.value = value;
+        self.value.clear();
+    }
+
+    fn holds(&self, rule: &Rule, value: &[u32]) -> bool {
+        let first = rule.matchers.get();
+        let mut own = first..first.saturating_add(rule.matcher_count.get().into());
+        if rule.flags & RULE_SAME_VALUE != 0 {
+            return own.all(|matcher| value.contains(&matcher));
+        }
+        own.all(|matcher| holds(&self.message, matcher))
+    }
+
+    fn fire(
+        &mut self,
+        weighing: &Weighing<'_, '_>,
+        (matcher, of): (u32, &Matcher),
+        rule: &Rule,
+        subject: &Subject<'_>,
+    ) {
+        let index = of.rule.get();
+        if holds(&self.has_fired, index) {
+            return;
+        }
+        sets::insert(&mut self.has_fired, index);
+        let monitored = weighing.is_monitored(matcher);
+        let outbound = rule.flags & RULE_OUTBOUND != 0;
+        let score = if outbound { &mut self.outbound } else { &mut self.inbound };
+        let points = u32::from(rule.score.get());
+        score.all = score.all.saturating_add(points);
+        if !monitored {
+            score.enforced = score.enforced.saturating_add(points);
+        }
+        if self.fired.len() < MAX_FIRED {
+            self.fired.push(Fired { rule: index, monitored, position: subject.position() });
+        }
+    }
+}
+
+fn holds(words: &[u64], index: u32) -> bool {
+    words.get(index as usize / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
+}

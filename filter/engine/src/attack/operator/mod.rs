@@ -1,0 +1,97 @@
+//! The operators: what a matcher asks of a text.
+
+mod address;
+mod graphql;
+mod number;
+pub(super) mod token;
+
+use super::steps::{Exhausted, Steps};
+use crate::access::slice;
+use crate::schema::{Validator, matches};
+use portcullis_bundle::layout::{ByteSet, MATCHER_NEGATED, Matcher, Operator, View};
+
+/// The buffers of operators, kept from value to value.
+#[derive(Debug, Default)]
+pub(super) struct Operators {
+    validator: Validator,
+    buffer: Vec<u8>,
+}
+
+impl Operators {
+    /// Whether a matcher holds of a text. `proposed` says whether one of its literals occurs.
+    pub(super) fn holds(
+        &mut self,
+        view: &View<'_>,
+        matcher: &Matcher,
+        (text, proposed): (&[u8], bool),
+        steps: &mut Steps,
+    ) -> Result<bool, Exhausted> {
+        let found = self.finds(view, matcher, (text, proposed), steps)?;
+        Ok(found != (matcher.flags & MATCHER_NEGATED != 0))
+    }
+
+    fn finds(
+        &mut self,
+        view: &View<'_>,
+        matcher: &Matcher,
+        (text, proposed): (&[u8], bool),
+        steps: &mut Steps,
+    ) -> Result<bool, Exhausted> {
+        let (argument, count) = (matcher.argument.get(), matcher.argument_count.get());
+        let index = argument as usize;
+        let Some(operator) = Operator::from_code(matcher.operator) else { return Ok(false) };
+        // Some read a text several times.
+        let reads = match operator {
+            Operator::LongerThan | Operator::AnyOf => 0,
+            Operator::Sql => 8,
+            Operator::Xss | Operator::Jwt => 4,
+            Operator::Nfa => 0,
+            _ => 1,
+        };
+        steps.spend((text.len() as u64).saturating_mul(reads))?;
+        Ok(match operator {
+            Operator::Automaton => {
+                view.automata.get(index).is_some_and(|it| matches(view, it, text))
+            }
+            Operator::Nfa => false,
+            Operator::AnyOf => proposed,
+            Operator::LongerThan => text.len() > index,
+            Operator::NumberOver => number::read(text).is_some_and(|it| it > i64::from(argument)),
+            Operator::NumberUnder => number::read(text).is_some_and(|it| it < i64::from(argument)),
+            Operator::NumberIs => number::read(text).is_some_and(|it| it == i64::from(argument)),
+            Operator::Ip => address::is_in(text, slice(view.networks, argument, count)),
+            Operator::BytesOutside => {
+                view.byte_sets.get(index).is_some_and(|set| text.iter().any(|&it| !has(set, it)))
+            }
+            Operator::InvalidUtf8 => core::str::from_utf8(text).is_err(),
+            Operator::InvalidPercent => has_broken_escape(text),
+            Operator::Sql => portcullis_injection::sql::is_injection(text).is_some(),
+            Operator::Xss => portcullis_injection::xss::is_xss(text),
+            Operator::Jwt => view.token_checks.get(index).is_some_and(|check| {
+                token::is_attack(view, check, text, &mut self.validator, &mut self.buffer)
+            }),
+            Operator::GraphQl => {
+                view.graphql_checks.get(index).is_some_and(|check| graphql::is_attack(check, text))
+            }
+            // They look at the request as a whole.
+            Operator::CountOver | Operator::Repeated => false,
+        })
+    }
+
+    /// Forgets what a large text has left behind.
+    pub(super) fn trim(&mut self, kept: usize) {
+        self.validator.trim(kept);
+        self.buffer.clear();
+        self.buffer.shrink_to(kept);
+    }
+}
+
+fn has(set: &ByteSet, byte: u8) -> bool {
+    set.words.get(usize::from(byte >> 6)).is_some_and(|word| word.get() >> (byte & 63) & 1 == 1)
+}
+
+/// Whether a `%` is not followed by two hexadecimal digits.
+fn has_broken_escape(text: &[u8]) -> bool {
+    let percents = text.iter().enumerate().filter(|(_, byte)| **byte == b'%');
+    percents.into_iter().any(|(at, _)| crate::percent::escape(text, at).is_none())
+}

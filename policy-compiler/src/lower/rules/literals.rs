@@ -1,0 +1,283 @@
+//! What every match of a regular expression must hold: one of some literals, and bytes of some sets.
+//!
+//! In: a regular expression over bytes. Out: a set of literals one of which occurs in every match, ASCII letters in
+//! lower case, where there is a useful one; and sets of bytes of each of which every match holds one.
+
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+/// Strings that one part of an expression can be, at most.
+const MAX_EXACT: usize = 128;
+/// Bytes of such a string, at most.
+const MAX_LEN: usize = 24;
+/// Literals of one set, at most.
+const MAX_SET: usize = 4096;
+/// Bytes of a class that is taken as so many strings, at most.
+const MAX_CLASS: usize = 8;
+
+/// A set of bytes.
+pub type Bytes = [u64; 4];
+
+/// What every match must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Required {
+    /// One of these occurs; empty where nothing useful is known. Each has two bytes or more.
+    pub literals: Vec<Vec<u8>>,
+    /// A byte of each of these occurs.
+    pub bytes: Vec<Bytes>,
+}
+
+/// What every match of an expression must hold.
+pub fn required(hir: &Hir) -> Required {
+    let found = analyse(hir);
+    let literals = found.any().filter(|set| set.iter().all(|it| it.len() >= 2)).unwrap_or_default();
+    Required { literals, bytes: found.bytes }
+}
+
+/// What is known of the matches of a part.
+#[derive(Clone, Debug, Default)]
+struct Part {
+    /// Every string that it matches, where these are few.
+    exact: Option<Vec<Vec<u8>>>,
+    /// One of these occurs in every match.
+    best: Option<Vec<Vec<u8>>>,
+    bytes: Vec<Bytes>,
+}
+
+impl Part {
+    fn empty() -> Part {
+        Part { exact: Some(vec![Vec::new()]), ..Part::default() }
+    }
+
+    /// The most useful set of which one occurs.
+    fn any(&self) -> Option<Vec<Vec<u8>>> {
+        let exact = self.exact.clone().filter(|set| is_useful(set));
+        better(exact, self.best.clone())
+    }
+}
+
+fn analyse(hir: &Hir) -> Part {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => Part::empty(),
+        HirKind::Literal(literal) => {
+            let text = literal.0.to_ascii_lowercase();
+            let bytes = text.iter().map(|byte| folded([*byte])).collect();
+            let mut part = Part { bytes, ..Part::default() };
+            if text.len() <= MAX_LEN {
+                part.exact = Some(vec![text]);
+            } else {
+                part.best = Some(vec![text]);
+            }
+            part
+        }
+        HirKind::Class(class) => class_part(class),
+        HirKind::Capture(capture) => analyse(&capture.sub),
+        HirKind::Repetition(of) if of.min == 0 => {
+            let exact = (of.max == Some(1)).then(|| analyse(&of.sub).exact).flatten();
+            let exact = exact.map(|mut set| {
+                set.push(Vec::new());
+                deduped(set)
+            });
+            Part { exact, ..Part::default() }
+        }
+        HirKind::Repetition(of) => {
+            let part = analyse(&of.sub);
+            let times = usize::try_from(of.min).unwrap_or(usize::MAX).min(4);
+            let all = concat((0..times).map(|_| part.clone()).collect());
+            let whole = of.max == Some(of.min) && of.min <= 4;
+            if whole { all } else { Part { best: all.any(), exact: None, bytes: part.bytes } }
+        }
+        HirKind::Concat(parts) => concat(parts.iter().map(analyse).collect()),
+        HirKind::Alternation(parts) => alternation(&parts.iter().map(analyse).collect::<Vec<_>>()),
+    }
+}
+
+fn class_part(class: &Class) -> Part {
+    let mut members = Vec::new();
+    let mut set = [0; 4];
+    match class {
+        Class::Bytes(class) => {
+            for range in class.ranges() {
+                for byte in range.start()..=range.end() {
+                    members.push(byte.to_ascii_lowercase());
+                    add(&mut set, byte);
+                }
+            }
+        }
+        // Only the first bytes of characters are told, which is no less true.
+        Class::Unicode(class) => {
+            for range in class.ranges() {
+                let (start, end) = (u32::from(range.start()), u32::from(range.end()));
+                (start..=end.min(0x7F)).for_each(|letter| add(&mut set, letter as u8));
+                if end > 0x7F {
+                    (0x80..=0xFF).for_each(|byte| add(&mut set, byte));
+                    members.resize(MAX_CLASS + 1, 0);
+                } else {
+                    members.extend((start..=end).map(|letter| (letter as u8).to_ascii_lowercase()));
+                }
+            }
+        }
+    }
+    members.sort_unstable();
+    members.dedup();
+    let few = members.len() <= MAX_CLASS;
+    let exact = few.then(|| members.into_iter().map(|byte| vec![byte]).collect());
+    Part { exact, best: None, bytes: vec![both_cases(set)] }
+}
+
+/// One part after another: what they are together as long as that is few, and the best run of them.
+fn concat(parts: Vec<Part>) -> Part {
+    let mut bytes = Vec::new();
+    let mut best = None;
+    let mut run = vec![Vec::new()];
+    let mut whole = true;
+    for part in parts {
+        bytes.extend(part.bytes.iter().copied());
+        let product = part.exact.as_ref().and_then(|set| product(&run, set));
+        match product {
+            Some(product) => run = product,
+            None => {
+                whole = false;
+                best = better(best, Some(run).filter(|set| is_useful(set)));
+                run = part.exact.clone().unwrap_or_else(|| vec![Vec::new()]);
+            }
+        }
+        best = better(best, part.best);
+    }
+    bytes.sort_unstable();
+    bytes.dedup();
+    if whole {
+        return Part { exact: Some(run), best, bytes };
+    }
+    Part { exact: None, best: better(best, Some(run).filter(|set| is_useful(set))), bytes }
+}
+
+/// One of several parts.
+fn alternation(parts: &[Part]) -> Part {
+    let exact: Option<Vec<_>> = parts.iter().map(|part| part.exact.clone()).collect();
+    let exact = exact.map(|sets| deduped(sets.concat())).filter(|set| set.len() <= MAX_EXACT);
+    let best: Option<Vec<_>> = parts.iter().map(Part::any).collect();
+    let best = best.map(|sets| deduped(sets.concat())).filter(|set| set.len() <= MAX_SET);
+    // Of each alternative its rarest set: a match holds a byte of one of them.
+    let rarest: Option<Vec<&Bytes>> =
+        parts.iter().map(|part| part.bytes.iter().min_by_key(|set| commonness(set))).collect();
+    let bytes = rarest.map(|sets| {
+        let union = |mut all: Bytes, set: &&Bytes| {
+            all.iter_mut().zip(set.iter()).for_each(|(all, set)| *all |= set);
+            all
+        };
+        sets.iter().fold([0; 4], union)
+    });
+    Part { exact, best, bytes: bytes.into_iter().collect() }
+}
+
+fn product(run: &[Vec<u8>], set: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
+    if run.len() * set.len() > MAX_EXACT {
+        return None;
+    }
+    let joined = run.iter().flat_map(|start| set.iter().map(move |end| [&**start, end].concat()));
+    let joined: Vec<Vec<u8>> = joined.collect();
+    joined.iter().all(|text| text.len() <= MAX_LEN).then(|| deduped(joined))
+}
+
+fn deduped(mut set: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    set.sort_unstable();
+    set.dedup();
+    set
+}
+
+fn is_useful(set: &[Vec<u8>]) -> bool {
+    set.len() <= MAX_SET && !set.is_empty() && set.iter().all(|text| text.len() >= 2)
+}
+
+fn better(one: Option<Vec<Vec<u8>>>, other: Option<Vec<Vec<u8>>>) -> Option<Vec<Vec<u8>>> {
+    match (one, other) {
+        (Some(one), Some(other)) if worth(&other) > worth(&one) => Some(other),
+        (Some(one), _) => Some(one),
+        (None, other) => other,
+    }
+}
+
+/// How well a set tells texts apart: by its plainest literal, less for every doubling.
+fn worth(set: &[Vec<u8>]) -> i64 {
+    let least = set.iter().map(|text| i64::from(gram(text).1) + text.len().min(8) as i64).min();
+    least.unwrap_or(0) * 8 - i64::from(set.len().max(1).ilog2()) * 6
+}
+
+/// Where the rarest three bytes (two, of a literal of two) of a literal begin, and how rare they are.
+pub fn gram(literal: &[u8]) -> (usize, u32) {
+    let len = literal.len().min(3);
+    let grams = literal.windows(len.max(1)).enumerate();
+    let rare = grams.map(|(at, gram)| (at, gram.iter().map(|byte| rarity(*byte)).sum::<u32>()));
+    // The first of the rarest.
+    rare.fold((0, 0), |best, it| if it.1 > best.1 { it } else { best })
+}
+
+/// How rare a byte is in what people and programs send.
+fn rarity(byte: u8) -> u32 {
+    match byte.to_ascii_lowercase() {
+        b' ' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 1,
+        b'0'..=b'9' | b'l' | b'd' | b'c' | b'u' | b'm' | b'p' | b'h' => 2,
+        b'a'..=b'z' | b'-' | b'.' | b',' | b':' | b'/' | b'_' | b'=' => 3,
+        _ => 6,
+    }
+}
+
+/// How common the bytes of a set are together.
+pub fn commonness(set: &Bytes) -> u32 {
+    (0..=255u8).filter(|byte| has(set, *byte)).map(|byte| 64 / (rarity(byte) * rarity(byte))).sum()
+}
+
+/// Whether a byte is in a set.
+pub fn has(set: &Bytes, byte: u8) -> bool {
+    set[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
+}
+
+fn add(set: &mut Bytes, byte: u8) {
+    set[usize::from(byte >> 6)] |= 1 << (byte & 63);
+}
+
+/// A set of bytes, with letters in both cases.
+pub fn folded(bytes: impl IntoIterator<Item = u8>) -> Bytes {
+    let mut set = [0; 4];
+    bytes.into_iter().for_each(|byte| add(&mut set, byte));
+    both_cases(set)
+}
+
+fn both_cases(mut set: Bytes) -> Bytes {
+    for byte in b'a'..=b'z' {
+        if has(&set, byte) || has(&set, byte.to_ascii_uppercase()) {
+            add(&mut set, byte);
+            add(&mut set, byte.to_ascii_uppercase());
+        }
+    }
+    set
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::regex::parse;
+    use super::*;
+
+    fn literals(pattern: &str) -> Vec<String> {
+        let found = required(&parse(pattern).unwrap()).literals;
+        found.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect()
+    }
+
+    #[test]
+    fn literals_of_which_one_occurs() {
+        assert_eq!(literals("(?i)union.+select"), ["select"]);
+        assert_eq!(literals("(?:cat|wget) "), ["cat ", "wget "]);
+        assert_eq!(literals(r"\d+\s*(?i:exec|execute)\("), ["exec(", "execute("]);
+        assert_eq!(literals("a?b*"), [""; 0]);
+        assert_eq!(literals("(?:abc)?x[a-z]+"), [""; 0]);
+        assert_eq!(literals("[$]{2,}"), ["$$"]);
+        assert_eq!(literals("^admin$"), ["admin"]);
+    }
+
+    #[test]
+    fn bytes_that_occur() {
+        let found = required(&parse(r"(?:'|%27)\s*(?i:or)").unwrap()).bytes;
+        assert!(found.contains(&folded(*b"'%")), "{found:?}");
+        assert!(found.contains(&folded(*b"o")));
+    }
+}

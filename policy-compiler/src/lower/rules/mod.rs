@@ -1,0 +1,495 @@
+//! Lowers attack rules: to matchers with automata, the literals that propose them, and the sets of those that apply.
+//!
+//! In: rules of every front end in one form. Out: records. Rules above the policy's paranoia level are left out, and
+//! so are those that are off everywhere.
+
+mod grams;
+mod kinds;
+mod literals;
+mod pipeline;
+pub(crate) mod regex;
+
+use super::operation::limits;
+use super::pattern::Table;
+use super::policy::{action, mode};
+use super::schema::write_automaton;
+use super::tables::Tables;
+use crate::diag::{Diagnostic, RULE_PATTERN, RULES_TOO_MANY, Span};
+use crate::ir::{
+    AttackMode, Attacks, Exception, Matcher, Model, Operator, Rule, TargetName, Tuning,
+};
+use kinds::Kinds;
+use literals::{Bytes, Required, folded, required};
+use pipeline::Steps;
+use portcullis_bundle::layout::{
+    self, FIXED_SETS, MATCHER_LITERALS, MATCHER_NEGATED, NONE, Operator as Code, RULE_OUTBOUND,
+    RULE_SAME_VALUE, TARGETS, Target, Transformation, UNPROPOSED,
+};
+use portcullis_engine::attack::transform::Transform;
+use std::collections::{BTreeMap, HashMap};
+use zerocopy::FromZeros;
+use zerocopy::little_endian::U64;
+
+/// Matchers of a bundle, at most: sets have at most 255 words.
+const MAX_MATCHERS: usize = 255 * 64;
+
+/// A matcher on its way to a record.
+struct Lowered<'m> {
+    of: &'m Matcher,
+    rule: u32,
+    step: u16,
+    code: Code,
+    argument: u32,
+    argument_count: u32,
+    required: Required,
+}
+
+/// Writes the rules of a model. `operations` says of each operation of the bundle which of the model it is.
+pub fn write(
+    tables: &mut Tables<'_>,
+    model: &Model,
+    operations: &[(usize, usize)],
+) -> Vec<Diagnostic> {
+    let Some(attacks) = &model.attacks else { return Vec::new() };
+    let rules: Vec<&Rule> =
+        attacks.rules.iter().filter(|rule| counts(attacks, model, rule)).collect();
+    let mut diagnostics = Vec::new();
+    let mut steps = Steps::default();
+    let mut matchers: Vec<Lowered<'_>> = Vec::new();
+    let mut automata = HashMap::new();
+    for (index, rule) in rules.iter().enumerate() {
+        let first = matchers.len() as u32;
+        for of in &rule.conditions {
+            let mut writer = Writer { tables, steps: &mut steps, automata: &mut automata };
+            match writer.lower(of, index as u32) {
+                Ok(lowered) => matchers.push(lowered),
+                Err(reason) => diagnostics.push(unsupported(rule, of, &reason)),
+            }
+        }
+        let count = matchers.len() as u32 - first;
+        let record = rule_record(tables, rule, (first, count));
+        tables.sections.rules.push(record);
+    }
+    if matchers.len() > MAX_MATCHERS {
+        let title = format!("the rules have {} conditions together", matchers.len());
+        let help = format!("a bundle holds {MAX_MATCHERS}");
+        diagnostics.push(Diagnostic::new(RULES_TOO_MANY, title).help(help));
+    }
+    if !diagnostics.is_empty() {
+        tables.sections.rules.clear();
+        return diagnostics;
+    }
+    let mut writer = Sets::new(tables, &matchers, &rules);
+    writer.targets();
+    let kinds = choose_kinds(&steps, &matchers);
+    write_matchers(writer.tables, &matchers, &kinds);
+    writer.steps(&steps, &kinds);
+    let (enabled, monitored) = (writer.enabled(&attacks.tuning), writer.monitored(&attacks.tuning));
+    writer.operations(model, attacks, operations);
+    writer.exceptions(model, attacks, operations);
+    let words = writer.words;
+    let bits = write_literals(tables, &matchers);
+    tables.sections.byte_kinds = kinds.table();
+    let media_type = tables.sections.media_types.len() as u32;
+    tables.sections.media_types.push(any_media_type());
+    tables.sections.attacks.push(layout::Attacks {
+        threshold_inbound: attacks.inbound.into(),
+        threshold_outbound: attacks.outbound.into(),
+        budget: attacks.budget.into(),
+        raw_body: attacks.raw_body.into(),
+        response_body: attacks.response_body.into(),
+        mode: mode(attacks.mode.into()).code(),
+        budget_end: action(attacks.budget_end).code(),
+        unreadable_bodies: action(attacks.unreadable_bodies).code(),
+        set_words: words as u8,
+        bucket_bits: bits,
+        media_type: media_type.into(),
+        limits: limits(&model.policy.settings.limits),
+        enabled: enabled.into(),
+        monitored: monitored.into(),
+    });
+    diagnostics
+}
+
+/// Whether a rule's level is wanted, and whether it looks anywhere.
+fn counts(attacks: &Attacks, model: &Model, rule: &Rule) -> bool {
+    let on = |tuning: &[Tuning]| tuned(tuning, rule) != AttackMode::Off;
+    rule.paranoia <= attacks.paranoia
+        && (on(&attacks.tuning)
+            || model.operations().any(|(_, operation)| on(&operation.settings.attacks.tuning)))
+}
+
+/// The mode of a rule: what the last entry that means it says.
+fn tuned(tuning: &[Tuning], rule: &Rule) -> AttackMode {
+    let own = tuning.iter().rev().find(|it| it.rules.is(rule));
+    own.map_or(AttackMode::Enforce, |it| it.mode)
+}
+
+fn unsupported(rule: &Rule, of: &Matcher, reason: &str) -> Diagnostic {
+    let title = format!("the regular expression of `{}` cannot be compiled: {reason}", rule.id);
+    Diagnostic::new(RULE_PATTERN, title).at(Span::word(&rule.file, of.line, 1))
+}
+
+fn rule_record(tables: &mut Tables<'_>, rule: &Rule, (first, count): (u32, u32)) -> layout::Rule {
+    let outbound =
+        rule.conditions.iter().flat_map(|it| &it.targets).any(|it| is_outbound(it.target));
+    let flags = [(RULE_SAME_VALUE, rule.same_value), (RULE_OUTBOUND, outbound)];
+    layout::Rule {
+        id: tables.text(&rule.id),
+        title: tables.text(&rule.title),
+        tags: tables.text(&rule.tags.join(" ")),
+        file: tables.text(&rule.file),
+        line: rule.line.into(),
+        matchers: first.into(),
+        matcher_count: (count as u16).into(),
+        score: rule.score.into(),
+        paranoia: rule.paranoia,
+        flags: flags.iter().filter(|(_, set)| *set).fold(0, |flags, (bit, _)| flags | bit),
+        reserved: 0.into(),
+    }
+}
+
+fn is_outbound(target: Target) -> bool {
+    matches!(target, Target::ResponseStatus | Target::ResponseHeader | Target::ResponseBody)
+}
+
+/// Lowers matchers, and writes what they are given.
+struct Writer<'t, 'm> {
+    tables: &'t mut Tables<'m>,
+    steps: &'t mut Steps,
+    /// Automata that are there already, by expression and whether case counts.
+    automata: &'t mut HashMap<(String, bool), u32>,
+}
+
+impl Writer<'_, '_> {
+    fn lower<'m>(&mut self, of: &'m Matcher, rule: u32) -> Result<Lowered<'m>, String> {
+        let (pipeline, caseless) = pipeline::split(&of.transform);
+        // What does not come as an automaton or a literal must see the letters as they become.
+        let folds = matches!(of.operator, Operator::Regex(_) | Operator::AnyOf(_));
+        let step = self.steps.of(if folds { &pipeline } else { &of.transform });
+        let sections = &mut self.tables.sections;
+        let mut needed = Required::default();
+        let (code, argument, argument_count) = match &of.operator {
+            Operator::Regex(pattern) => {
+                let hir = regex::parse(pattern)?;
+                needed = required(&hir);
+                (Code::Automaton, self.automaton(pattern, &hir, caseless)?, 0)
+            }
+            Operator::AnyOf(texts) => {
+                needed.literals = texts.iter().map(|text| text.clone().into_bytes()).collect();
+                (Code::AnyOf, 0, 0)
+            }
+            Operator::LongerThan(count) => (Code::LongerThan, *count, 0),
+            Operator::NumberOver(number) => (Code::NumberOver, *number, 0),
+            Operator::NumberUnder(number) => (Code::NumberUnder, *number, 0),
+            Operator::NumberIs(number) => (Code::NumberIs, *number, 0),
+            Operator::Ip(networks) => {
+                let first = sections.networks.len() as u32;
+                let record = |(address, bits): &([u8; 16], u8)| layout::Network {
+                    address: *address,
+                    bits: *bits,
+                    reserved: [0; 3],
+                };
+                sections.networks.extend(networks.iter().map(record));
+                (Code::Ip, first, networks.len() as u32)
+            }
+            Operator::BytesOutside(set) => {
+                sections.byte_sets.push(layout::ByteSet { words: set.map(U64::from) });
+                (Code::BytesOutside, sections.byte_sets.len() as u32 - 1, 0)
+            }
+            Operator::InvalidUtf8 => {
+                needed.bytes.push(folded(0x80..=0xFF));
+                (Code::InvalidUtf8, 0, 0)
+            }
+            Operator::InvalidPercent => {
+                needed.bytes.push(folded(*b"%"));
+                (Code::InvalidPercent, 0, 0)
+            }
+            Operator::Sql => (Code::Sql, 0, 0),
+            Operator::Xss => (Code::Xss, 0, 0),
+            Operator::Jwt { flags, longer_than } => {
+                // A header begins with `{`, then a quote or white space: in base64 with one of these.
+                let begins = ["eyj", "eya", "ewo", "ewk", "ew0"];
+                needed.literals = begins.map(|text| text.as_bytes().to_vec()).to_vec();
+                needed.bytes.push(folded(*b"."));
+                sections.token_checks.push(layout::TokenCheck {
+                    max_len: longer_than.unwrap_or(NONE).into(),
+                    flags: *flags,
+                    reserved: [0; 3],
+                });
+                (Code::Jwt, sections.token_checks.len() as u32 - 1, 0)
+            }
+            Operator::GraphQl { flags, depth, aliases, fields, directives } => {
+                if *flags & layout::GRAPHQL_MALFORMED == 0 {
+                    needed.bytes.push(folded(*b"{"));
+                }
+                let bound = |bound: &Option<u32>| bound.unwrap_or(NONE).into();
+                sections.graphql_checks.push(layout::GraphQlCheck {
+                    depth: bound(depth),
+                    aliases: bound(aliases),
+                    fields: bound(fields),
+                    directives: bound(directives),
+                    flags: *flags,
+                    reserved: [0; 3],
+                });
+                (Code::GraphQl, sections.graphql_checks.len() as u32 - 1, 0)
+            }
+            Operator::CountOver { count, .. } => (Code::CountOver, *count, 0),
+            Operator::Repeated { .. } => (Code::Repeated, 0, 0),
+        };
+        if of.negated {
+            needed = Required::default();
+        }
+        Ok(Lowered { of, rule, step, code, argument, argument_count, required: needed })
+    }
+
+    fn automaton(
+        &mut self,
+        pattern: &str,
+        hir: &regex_syntax::hir::Hir,
+        caseless: bool,
+    ) -> Result<u32, String> {
+        let key = (pattern.to_owned(), caseless);
+        if let Some(known) = self.automata.get(&key) {
+            return Ok(*known);
+        }
+        let mut table = Table::search(hir)?;
+        if caseless {
+            // The automaton sees capital letters as small ones.
+            for capital in b'A'..=b'Z' {
+                let small = table.classes[usize::from(capital.to_ascii_lowercase())];
+                table.classes[usize::from(capital)] = small;
+            }
+        }
+        let index = self.tables.sections.automata.len() as u32;
+        write_automaton(self.tables, &table);
+        self.automata.insert(key, index);
+        Ok(index)
+    }
+}
+
+/// The bits of bytes: what triggers transformations, and what matchers need.
+fn choose_kinds(steps: &Steps, matchers: &[Lowered<'_>]) -> Kinds {
+    let triggers = steps.steps.iter().filter_map(|(_, step)| *step).map(triggers);
+    let needs = matchers.iter().flat_map(|matcher| matcher.required.bytes.iter().copied());
+    Kinds::choose(triggers, needs)
+}
+
+fn triggers(step: Transformation) -> Bytes {
+    step.triggers().words()
+}
+
+/// Writes the records of matchers and their selectors.
+fn write_matchers(tables: &mut Tables<'_>, matchers: &[Lowered<'_>], kinds: &Kinds) {
+    for matcher in matchers {
+        let first = tables.sections.selectors.len() as u32;
+        let mut selectors: Vec<layout::Selector> = Vec::new();
+        let counted = match matcher.of.operator {
+            Operator::CountOver { of, .. } | Operator::Repeated { of } => Some(of),
+            _ => None,
+        };
+        if let Some(target) = counted {
+            selectors.push(selector(tables, &TargetName { target, name: None }));
+        } else if matcher.of.targets.iter().any(|target| target.name.is_some()) {
+            selectors.extend(matcher.of.targets.iter().map(|target| selector(tables, target)));
+        }
+        let count = selectors.len();
+        selectors.extend(matcher.of.except.iter().map(|target| selector(tables, target)));
+        let needs = matcher.required.bytes.iter().filter_map(|set| kinds.bit(set));
+        let flags = [
+            (MATCHER_NEGATED, matcher.of.negated),
+            (MATCHER_LITERALS, !matcher.required.literals.is_empty()),
+        ];
+        tables.sections.matchers.push(layout::Matcher {
+            rule: matcher.rule.into(),
+            argument: matcher.argument.into(),
+            argument_count: matcher.argument_count.into(),
+            selectors: first.into(),
+            needs: needs.fold(0, |needs, bit| needs | bit).into(),
+            selector_count: (count as u16).into(),
+            except_count: ((selectors.len() - count) as u16).into(),
+            step: matcher.step.into(),
+            operator: matcher.code.code(),
+            flags: flags.iter().filter(|(_, set)| *set).fold(0, |flags, (bit, _)| flags | bit),
+        });
+        tables.sections.selectors.extend(selectors);
+    }
+}
+
+fn selector(tables: &mut Tables<'_>, target: &TargetName) -> layout::Selector {
+    let name = tables.text(target.name.as_deref().unwrap_or_default());
+    layout::Selector { name, target: target.target.code(), reserved: [0; 3] }
+}
+
+/// Writes the literals that propose matchers.
+fn write_literals(tables: &mut Tables<'_>, matchers: &[Lowered<'_>]) -> u8 {
+    let mut uses: BTreeMap<Vec<u8>, Vec<u16>> = BTreeMap::new();
+    for (index, matcher) in matchers.iter().enumerate() {
+        for literal in &matcher.required.literals {
+            uses.entry(literal.clone()).or_default().push(index as u16);
+        }
+    }
+    uses.values_mut().for_each(|own| own.dedup());
+    grams::write(tables, &uses)
+}
+
+/// The media type by which bodies are read that no document declares.
+fn any_media_type() -> layout::MediaType {
+    layout::MediaType {
+        schema: layout::SCHEMA_ANY.into(),
+        origin: NONE.into(),
+        xml: NONE.into(),
+        value: 0.into(),
+        ..layout::MediaType::new_zeroed()
+    }
+}
+
+/// Writes sets of matchers, each once.
+struct Sets<'t, 'm, 'l> {
+    tables: &'t mut Tables<'m>,
+    matchers: &'l [Lowered<'l>],
+    rules: &'l [&'l Rule],
+    words: usize,
+    known: HashMap<Vec<u64>, u16>,
+}
+
+impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
+    fn new(tables: &'t mut Tables<'m>, matchers: &'l [Lowered<'l>], rules: &'l [&'l Rule]) -> Self {
+        let words = matchers.len().div_ceil(64).max(1);
+        Sets { tables, matchers, rules, words, known: HashMap::new() }
+    }
+
+    /// The bits of the matchers that are meant.
+    fn bits(&self, is: impl Fn(&Lowered<'_>) -> bool) -> Vec<u64> {
+        let mut bits = vec![0; self.words];
+        for (index, _) in self.matchers.iter().enumerate().filter(|(_, matcher)| is(matcher)) {
+            bits[index / 64] |= 1 << (index % 64);
+        }
+        bits
+    }
+
+    /// Appends a set, whether it is there already or not.
+    fn push(&mut self, bits: Vec<u64>) -> u16 {
+        let sets = &mut self.tables.sections.matcher_sets;
+        let index = (sets.len() / self.words) as u16;
+        sets.extend(bits.iter().map(|word| U64::from(*word)));
+        self.known.entry(bits).or_insert(index);
+        index
+    }
+
+    /// The index of a set.
+    fn of(&mut self, is: impl Fn(&Lowered<'_>) -> bool) -> u16 {
+        let bits = self.bits(is);
+        match self.known.get(&bits) {
+            Some(known) => *known,
+            None => self.push(bits),
+        }
+    }
+
+    /// The fixed sets: by target, and those that no literal proposes.
+    fn targets(&mut self) {
+        for code in 0..TARGETS {
+            let is = |target: &TargetName| u32::from(target.target.code()) == code;
+            let bits = self.bits(|matcher| matcher.of.targets.iter().any(is));
+            self.push(bits);
+        }
+        debug_assert_eq!(self.tables.sections.matcher_sets.len(), self.words * UNPROPOSED as usize);
+        let bits = self.bits(|matcher| matcher.required.literals.is_empty());
+        self.push(bits);
+        debug_assert_eq!(self.tables.sections.matcher_sets.len(), self.words * FIXED_SETS as usize);
+    }
+
+    fn steps(&mut self, steps: &Steps, kinds: &Kinds) {
+        for (index, (parent, step)) in steps.steps.iter().enumerate() {
+            let reach = self.of(|matcher| steps.leads_to(index as u16, matcher.step));
+            let bits = step.and_then(|step| kinds.bit(&triggers(step)));
+            self.tables.sections.steps.push(layout::Step {
+                triggers: bits.unwrap_or(0).into(),
+                parent: (*parent).into(),
+                reach: reach.into(),
+                transformation: step.map_or(0, Transformation::code),
+                reserved: [0; 3],
+            });
+        }
+    }
+
+    fn mode(&self, tuning: &[Tuning], matcher: &Lowered<'_>) -> AttackMode {
+        tuned(tuning, self.rules[matcher.rule as usize])
+    }
+
+    fn enabled(&mut self, tuning: &[Tuning]) -> u16 {
+        let modes: Vec<_> = self.matchers.iter().map(|it| self.mode(tuning, it)).collect();
+        self.of_each(|index| modes[index] != AttackMode::Off)
+    }
+
+    fn monitored(&mut self, tuning: &[Tuning]) -> u16 {
+        let modes: Vec<_> = self.matchers.iter().map(|it| self.mode(tuning, it)).collect();
+        self.of_each(|index| modes[index] == AttackMode::Monitor)
+    }
+
+    fn of_each(&mut self, is: impl Fn(usize) -> bool) -> u16 {
+        let mut bits = vec![0; self.words];
+        for index in (0..self.matchers.len()).filter(|index| is(*index)) {
+            bits[index / 64] |= 1 << (index % 64);
+        }
+        match self.known.get(&bits) {
+            Some(known) => *known,
+            None => self.push(bits),
+        }
+    }
+
+    /// What the policy says of rules by operation, where it says something of its own.
+    fn operations(&mut self, model: &Model, attacks: &Attacks, operations: &[(usize, usize)]) {
+        let settings = |(api, operation): &(usize, usize)| {
+            &model.apis[*api].operations[*operation].settings.attacks
+        };
+        let is_plain = |place| {
+            let own = settings(place);
+            own.mode == attacks.mode && own.tuning == attacks.tuning
+        };
+        if operations.iter().all(is_plain) {
+            return;
+        }
+        for place in operations {
+            let own = settings(place);
+            let record = layout::OperationRules {
+                enabled: self.enabled(&own.tuning).into(),
+                monitored: self.monitored(&own.tuning).into(),
+                mode: mode(own.mode.into()).code(),
+                off: (own.mode == AttackMode::Off).into(),
+                reserved: 0.into(),
+            };
+            self.tables.sections.operation_rules.push(record);
+        }
+    }
+
+    fn exceptions(&mut self, model: &Model, attacks: &Attacks, operations: &[(usize, usize)]) {
+        for exception in &attacks.exceptions {
+            let (rules, own) = (self.rules, &exception.rules);
+            let matchers = self.of(|matcher| own.is(rules[matcher.rule as usize]));
+            let selector = exception.at.as_ref().map(|at| selector(self.tables, at));
+            for operation in meant(model, exception, operations) {
+                let record = layout::Exception {
+                    expires: exception.expires.into(),
+                    selector: selector.unwrap_or(layout::Selector::new_zeroed()),
+                    operation: operation.into(),
+                    matchers: matchers.into(),
+                    selects: selector.is_some().into(),
+                    reserved: 0,
+                    owner: self.tables.text(&exception.owner),
+                    reason: self.tables.text(&exception.reason),
+                };
+                self.tables.sections.exceptions.push(record);
+            }
+        }
+    }
+}
+
+/// The operations of the bundle that an exception is for; `NONE` for all.
+fn meant(model: &Model, exception: &Exception, operations: &[(usize, usize)]) -> Vec<u32> {
+    let Some(text) = &exception.operation else { return vec![NONE] };
+    let is = |(api, operation): &(usize, usize)| {
+        crate::policy::is_match(&model.apis[*api].operations[*operation], text)
+    };
+    (0..).zip(operations).filter(|(_, place)| is(place)).map(|(index, _)| index).collect()
+}

@@ -1,0 +1,148 @@
+//! `attacks`: packs, how they are weighed, and what is excepted.
+
+use super::read::{action, list, span, text, word};
+use super::size;
+use crate::diag::{self, Diagnostic, Diagnostics, Span};
+use crate::ir::{Action, AttackMode, AttackSettings, Attacks, Exception, RuleSelector, Tuning};
+use crate::rules;
+use crate::source::Node;
+use std::time::UNIX_EPOCH;
+
+/// What a policy says of attack rules: packs by name, each with its place, and all but their rules.
+#[derive(Clone, Debug)]
+pub struct AttackPolicy {
+    /// Packs as the policy names them.
+    pub packs: Vec<(String, Span)>,
+    /// How their rules are weighed.
+    pub attacks: Attacks,
+    /// Where each exception, then each entry of `rules`, stands.
+    pub places: Vec<(RuleSelector, Span)>,
+}
+
+/// Reads `attacks` of the policy.
+pub(super) fn read(node: Node<'_>, path: &str) -> AttackPolicy {
+    let named =
+        list(node, "packs").filter_map(|it| Some((it.as_text()?.to_owned(), span(it, path))));
+    let mut packs: Vec<_> = named.collect();
+    if packs.is_empty() {
+        packs.push((rules::API_CORE.to_owned(), span(node, path)));
+    }
+    let bytes = |field: &str, default: u32| {
+        let size = text(node, field).and_then(|text| size::parse(&text).ok());
+        size.and_then(|size| u32::try_from(size).ok()).unwrap_or(default)
+    };
+    let threshold = |field: &str, default: u16| {
+        let number = node.get("threshold").and_then(|it| it.get(field)).and_then(Node::as_number);
+        number.and_then(|it| u16::try_from(it.as_u64()?).ok()).unwrap_or(default)
+    };
+    let paranoia = node.get("paranoia").and_then(Node::as_number).and_then(|it| it.as_u64());
+    let own = settings(Some(node), &AttackSettings::default());
+    let exceptions = list(node, "exceptions").filter_map(exception).collect();
+    let entries = list(node, "exceptions").chain(list(node, "rules"));
+    let places = entries.filter_map(|it| Some((selector(it)?, span(it, path)))).collect();
+    let attacks = Attacks {
+        rules: Vec::new(),
+        mode: own.mode,
+        paranoia: paranoia.and_then(|it| u8::try_from(it).ok()).unwrap_or(1),
+        inbound: threshold("inbound", 5),
+        outbound: threshold("outbound", 4),
+        budget: bytes("budget", 16 << 20),
+        budget_end: action(Some(node), "budget_end", Action::Block),
+        unreadable_bodies: action(Some(node), "unreadable_bodies", Action::Block),
+        raw_body: bytes("raw_body", 128 << 10),
+        response_body: bytes("response_body", 128 << 10),
+        tuning: own.tuning,
+        exceptions,
+    };
+    AttackPolicy { packs, attacks, places }
+}
+
+/// Reads `attacks` of a policy, an API or an operation: what is inherited, and what is said anew.
+pub(super) fn settings(node: Option<Node<'_>>, inherited: &AttackSettings) -> AttackSettings {
+    let Some(node) = node else { return inherited.clone() };
+    let mut own = inherited.clone();
+    own.mode = mode(node).unwrap_or(inherited.mode);
+    own.tuning.extend(
+        list(node, "rules")
+            .filter_map(|entry| Some(Tuning { rules: selector(entry)?, mode: mode(entry)? })),
+    );
+    own
+}
+
+fn mode(node: Node<'_>) -> Option<AttackMode> {
+    match word(Some(node), "mode")? {
+        "enforce" => Some(AttackMode::Enforce),
+        "monitor" => Some(AttackMode::Monitor),
+        "off" => Some(AttackMode::Off),
+        _ => None,
+    }
+}
+
+fn selector(node: Node<'_>) -> Option<RuleSelector> {
+    match (text(node, "rule"), text(node, "tag")) {
+        (Some(id), None) => Some(RuleSelector::Id(id)),
+        (None, Some(tag)) => Some(RuleSelector::Tag(tag)),
+        _ => None,
+    }
+}
+
+fn exception(node: Node<'_>) -> Option<Exception> {
+    let at = match text(node, "at") {
+        Some(at) => Some(rules::parse_target(&at)?.into_iter().next()?),
+        None => None,
+    };
+    Some(Exception {
+        rules: selector(node)?,
+        operation: text(node, "operation"),
+        at,
+        owner: text(node, "owner")?,
+        reason: text(node, "reason")?,
+        expires: day(&text(node, "expires")?)?,
+        line: node.position().line,
+    })
+}
+
+/// Seconds since 1970 at the beginning of a day, in UTC.
+fn day(text: &str) -> Option<i64> {
+    let plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let time = humantime::parse_rfc3339(&format!("{text}T00:00:00Z")).ok().filter(|_| plain)?;
+    i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
+}
+
+/// What the shape alone cannot say.
+pub(super) fn check(root: Node<'_>, path: &str, diagnostics: &mut Diagnostics) {
+    let mut wrong = |node: Node<'_>, title: String, help: &str| {
+        let diagnostic = Diagnostic::new(diag::POLICY_VALUE, title).at(span(node, path)).help(help);
+        diagnostics.push(diagnostic);
+    };
+    let apis = || list(root, "apis");
+    let operations = apis().flat_map(|api| list(api, "operations"));
+    let owners = std::iter::once(root).chain(apis()).chain(operations);
+    for attacks in owners.filter_map(|owner| owner.get("attacks")) {
+        if root.get("attacks").is_none() {
+            let title = "attack rules are set for a part of a policy that has none".to_owned();
+            wrong(attacks, title, "write `attacks: {}` at the top to take the rules of `api-core`");
+        }
+        for entry in list(attacks, "rules").chain(list(attacks, "exceptions")) {
+            if selector(entry).is_none() {
+                let title = "rules are named either by `rule` or by `tag`".to_owned();
+                wrong(entry, title, "write `rule: sqli-union`, or `tag: attack-sqli`");
+            }
+            if let (Some(node), Some(at)) = (entry.get("at"), text(entry, "at"))
+                && rules::parse_target(&at).is_none_or(|targets| targets.len() != 1)
+            {
+                let title = format!("`{at}` is no target");
+                wrong(
+                    node,
+                    title,
+                    "write one target, as `body./memo`, `query.q` or `headers.referer`",
+                );
+            }
+            if let (Some(node), Some(text)) = (entry.get("expires"), text(entry, "expires"))
+                && day(&text).is_none()
+            {
+                wrong(node, format!("`{text}` is no day"), "write it as `2027-06-30`");
+            }
+        }
+    }
+}

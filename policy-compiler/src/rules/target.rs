@@ -1,0 +1,93 @@
+//! The names of targets: `query`, `headers.user-agent`, `body./items/*/name`, and the groups `values` and `names`.
+
+use crate::ir::TargetName;
+use portcullis_bundle::layout::Target;
+
+/// The targets by name.
+const TARGETS: [(&str, Target); 17] = [
+    ("path", Target::Path),
+    ("query", Target::Query),
+    ("query.names", Target::QueryName),
+    ("query.raw", Target::QueryRaw),
+    ("headers", Target::Header),
+    ("headers.names", Target::HeaderName),
+    ("cookies", Target::Cookie),
+    ("cookies.names", Target::CookieName),
+    ("body", Target::Body),
+    ("body.names", Target::BodyName),
+    ("body.raw", Target::BodyRaw),
+    ("files", Target::File),
+    ("method", Target::Method),
+    ("request", Target::Request),
+    ("response.status", Target::ResponseStatus),
+    ("response.headers", Target::ResponseHeader),
+    ("response.body", Target::ResponseBody),
+];
+
+/// The groups by name.
+const GROUPS: [(&str, &[Target]); 2] = [
+    ("values", &[Target::Path, Target::Query, Target::Cookie, Target::Body]),
+    ("names", &[Target::QueryName, Target::CookieName, Target::BodyName]),
+];
+
+/// Every name of a target or group.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    GROUPS.iter().map(|(name, _)| *name).chain(TARGETS.iter().map(|(name, _)| *name))
+}
+
+/// The name of a target.
+pub fn name(target: &TargetName) -> String {
+    let place = TARGETS.iter().find(|(_, it)| *it == target.target).map_or("", |(name, _)| name);
+    match &target.name {
+        Some(name) => format!("{place}.{name}"),
+        None => place.to_owned(),
+    }
+}
+
+/// The targets that a name stands for; none where it stands for none.
+pub fn parse(text: &str) -> Option<Vec<TargetName>> {
+    let whole = |target| TargetName { target, name: None };
+    if let Some((_, group)) = GROUPS.iter().find(|(name, _)| *name == text) {
+        return Some(group.iter().copied().map(whole).collect());
+    }
+    if let Some((_, target)) = TARGETS.iter().find(|(name, _)| *name == text) {
+        return Some(vec![whole(*target)]);
+    }
+    let (place, name) = match text.strip_prefix("response.headers.") {
+        Some(name) => ("response.headers", name),
+        None => text.split_once('.')?,
+    };
+    let (_, target) = TARGETS.iter().find(|(known, _)| *known == place)?;
+    let named = match target {
+        Target::Header | Target::ResponseHeader => name.to_ascii_lowercase(),
+        Target::Query | Target::Cookie => name.to_owned(),
+        Target::Body if name.starts_with('/') => name.to_owned(),
+        _ => return None,
+    };
+    (!name.is_empty()).then(|| vec![TargetName { target: *target, name: Some(named) }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        for (text, _) in TARGETS {
+            assert_eq!(name(&parse(text).unwrap()[0]), text);
+        }
+        for text in [
+            "headers.user-agent",
+            "query.q",
+            "cookies.SID",
+            "body./a/*/b",
+            "response.headers.server",
+        ] {
+            assert_eq!(name(&parse(text).unwrap()[0]), text);
+        }
+        assert_eq!(parse("values").unwrap().len(), 4);
+        for bad in ["", "bodies", "body.a", "path.x", "method.x", "query.", "headers"] {
+            assert_eq!(parse(bad).is_none(), bad != "headers", "{bad}");
+        }
+    }
+}
