@@ -5,9 +5,13 @@
 //! files.
 #![forbid(unsafe_code)]
 
+mod broken;
 pub mod differential;
+pub mod left;
+mod mutants;
 pub mod openapi;
 pub mod oracle;
 pub mod readings;
 pub mod run;
 pub mod troubles;
+mod unpaired;

@@ -1,8 +1,10 @@
 //! `suite openapi`: every document of a folder.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::left::Left;
 use crate::run::{self, Outcome};
 use crate::troubles::Troubles;
 
@@ -46,6 +48,23 @@ pub fn run(options: &Options) -> ExitCode {
     let (enforced, keywords) = sum(|outcome| outcome.keywords);
     let (agreed, examples) = sum(|outcome| outcome.examples);
     let (refused, mutants) = sum(|outcome| outcome.mutants);
+    let mut left = Left::default();
+    let mut broken: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for outcome in &outcomes {
+        left.join(&outcome.left);
+        for (kind, (refused, all)) in &outcome.broken {
+            let sum = broken.entry(kind).or_default();
+            *sum = (sum.0 + refused, sum.1 + all);
+        }
+    }
+    println!("requests broken beside their schemas, refused by finding code and place:");
+    for (kind, (refused, all)) in &broken {
+        println!("    {:<24} {:>15}", kind, format!("{refused}/{all}"));
+    }
+    println!("enforced and not among the mutants, for a reason that was checked:");
+    for (reason, (count, _)) in &left.0 {
+        println!("    {count:>7} {:<8} {:<18} {}", reason.what, reason.code, reason.meaning);
+    }
     println!("keywords enforced {enforced}/{keywords}");
     println!(
         "documents compiled {compiled}/{}, examples agreed {agreed}/{examples}, mutants refused {refused}/{mutants}",
@@ -81,7 +100,10 @@ fn show(outcome: &Outcome, seconds: f64, samples: usize) {
     troubles("differs", &outcome.disagreements, samples);
     troubles("mutant not refused", &outcome.survivors, samples);
     troubles("skipped", &outcome.skipped, samples.saturating_sub(1));
-    troubles("no request violates", &outcome.inviolable, samples.saturating_sub(1));
+    for (reason, (count, places)) in &outcome.left.0 {
+        println!("    left out: {count} × {} ({})", reason.code, reason.what);
+        places.iter().take(samples.saturating_sub(1)).for_each(|place| println!("        {place}"));
+    }
 }
 
 fn troubles(what: &str, troubles: &Troubles, samples: usize) {

@@ -339,6 +339,9 @@ impl<'l> Translation<'l> {
             "uint16" => Some(("0", "65535")),
             "uint32" => Some(("0", "4294967295")),
             "uint64" => Some(("0", "18446744073709551615")),
+            "double-int" => Some(("-9007199254740991", "9007199254740991")),
+            "sf-integer" => Some(("-999999999999999", "999999999999999")),
+            "float" => Some(("-3.4028235677973366e38", "3.4028235677973366e38")),
             _ => None,
         };
         match whole {
@@ -579,6 +582,11 @@ impl Oracle {
             .should_ignore_unknown_formats(true)
             .with_format("byte", is_base64)
             .with_format("decimal", is_decimal)
+            .with_format("base64url", |text: &str| {
+                text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'='))
+            })
+            .with_format("date-time-local", |text: &str| is_local(text, 'T'))
+            .with_format("time-local", |text: &str| is_local(text, ':'))
             .with_format("char", |text: &str| text.chars().count() == 1)
             .with_format("int64", |text: &str| is_whole(text) && text.parse::<i64>().is_ok())
             .with_format("uint64", |text: &str| is_whole(text) && text.parse::<u64>().is_ok())
@@ -588,6 +596,17 @@ impl Oracle {
         self.validators.insert(number, built.clone());
         built
     }
+}
+
+/// A date and time, or a time, without an offset: what has one behind a `Z` is none of them.
+fn is_local(text: &str, mark: char) -> bool {
+    let of = if mark == 'T' { "date-time" } else { "time" };
+    let whole = json!(format!("{text}Z"));
+    jsonschema::options()
+        .with_draft(jsonschema::Draft::Draft202012)
+        .should_validate_formats(true)
+        .build(&json!({ "format": of }))
+        .is_ok_and(|validator| validator.is_valid(&whole))
 }
 
 /// RFC 4648 section 4, padded.

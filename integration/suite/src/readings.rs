@@ -1,17 +1,24 @@
-//! What text can be taken for: in parameters and forms, `5` is a number or a string as the schema has it.
+//! What text can say: a piece of text has no type of its own.
 
+use jsonschema::Validator;
 use policy_compiler::examples::to_json;
 use policy_compiler::ir::{Number, Value as Exact};
 use serde_json::Value;
 
-/// The values that a value can be taken for once it is written as text: itself, every leaf as a string, every leaf
-/// that can be one as a number, boolean or null.
-pub fn readings(value: &Value) -> Vec<Value> {
+/// Whether the place at a pointer is written as text.
+type IsText<'t> = &'t dyn Fn(&str) -> bool;
+
+/// A value written as text, read back in every plain way: as it was, every scalar of text as a string, every one as what
+/// it looks like, and, where text is the whole, as a list of one or of what commas divide.
+pub fn readings(value: &Value, is_text: IsText<'_>) -> Vec<Value> {
     let mut all = vec![value.clone()];
-    for other in [leaves(value, &as_string), leaves(value, &as_other)] {
+    for other in [leaves(value, "", is_text, &as_string), leaves(value, "", is_text, &as_other)] {
         if !all.contains(&other) {
             all.push(other);
         }
+    }
+    if !is_text("") {
+        return all;
     }
     // One piece of text is a list of one, and may be a list of what commas divide.
     let pieces =
@@ -19,7 +26,7 @@ pub fn readings(value: &Value) -> Vec<Value> {
     match value {
         Value::String(text) => {
             for list in [Value::Array(vec![value.clone()]), pieces(text)] {
-                let other = leaves(&list, &as_other);
+                let other = leaves(&list, "", &|_| true, &as_other);
                 all.extend(
                     [list, other]
                         .into_iter()
@@ -34,13 +41,52 @@ pub fn readings(value: &Value) -> Vec<Value> {
     all
 }
 
-fn leaves(value: &Value, change: &dyn Fn(&Value) -> Value) -> Value {
-    match value {
-        Value::Array(items) => items.iter().map(|item| leaves(item, change)).collect(),
-        Value::Object(members) => {
-            members.iter().map(|(name, value)| (name.clone(), leaves(value, change))).collect()
+/// Whether a form can be read so that it is valid: each field as a string, as what it looks like, or as a list of one,
+/// by what leaves the fewest errors.
+pub fn best_reading(validator: &Validator, value: &Value, is_text: IsText<'_>) -> bool {
+    let Value::Object(members) = value else { return false };
+    let mut best = members.clone();
+    let errors = |members: &serde_json::Map<String, Value>| {
+        validator.iter_errors(&Value::Object(members.clone())).take(200).count()
+    };
+    let mut least = errors(&best);
+    for (name, member) in members {
+        if least == 0 {
+            break;
         }
-        one => change(one),
+        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        let read = |change: &dyn Fn(&Value) -> Value| leaves(member, &pointer, is_text, change);
+        let mut ways = vec![read(&as_string), read(&as_other)];
+        if !matches!(member, Value::Array(_) | Value::Object(_)) {
+            ways.extend(ways.clone().into_iter().map(|one| Value::Array(vec![one])));
+        }
+        for way in ways {
+            let mut with = best.clone();
+            with.insert(name.clone(), way);
+            let left = errors(&with);
+            if left < least {
+                (least, best) = (left, with);
+            }
+        }
+    }
+    least == 0
+}
+
+fn leaves(value: &Value, at: &str, is_text: IsText<'_>, change: &dyn Fn(&Value) -> Value) -> Value {
+    match value {
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            items.map(|(i, item)| leaves(item, &format!("{at}/{i}"), is_text, change)).collect()
+        }
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| {
+                let token = name.replace('~', "~0").replace('/', "~1");
+                (name.clone(), leaves(value, &format!("{at}/{token}"), is_text, change))
+            })
+            .collect(),
+        one if is_text(at) => change(one),
+        one => one.clone(),
     }
 }
 
@@ -61,15 +107,29 @@ fn as_other(leaf: &Value) -> Value {
     }
 }
 
-/// As [`readings`], of exact values.
-pub fn exact_readings(value: &Exact) -> Vec<Exact> {
-    fn leaves(value: &Exact, change: &dyn Fn(&Exact) -> Exact) -> Exact {
+/// As [`readings`], of exact values: every scalar of text as a string, and every one as what it looks like.
+pub fn exact_readings(value: &Exact, is_text: IsText<'_>) -> Vec<Exact> {
+    fn leaves(
+        value: &Exact,
+        at: &str,
+        is_text: IsText<'_>,
+        change: &dyn Fn(&Exact) -> Exact,
+    ) -> Exact {
         match value {
-            Exact::Array(items) => Exact::Array(items.iter().map(|i| leaves(i, change)).collect()),
-            Exact::Object(members) => Exact::Object(
-                members.iter().map(|(n, value)| (n.clone(), leaves(value, change))).collect(),
-            ),
-            one => change(one),
+            Exact::Array(items) => {
+                let items = items.iter().enumerate();
+                let item = |(i, item)| leaves(item, &format!("{at}/{i}"), is_text, change);
+                Exact::Array(items.map(item).collect())
+            }
+            Exact::Object(members) => {
+                let member = |(name, value): &(String, Exact)| {
+                    let token = name.replace('~', "~0").replace('/', "~1");
+                    (name.clone(), leaves(value, &format!("{at}/{token}"), is_text, change))
+                };
+                Exact::Object(members.iter().map(member).collect())
+            }
+            one if is_text(at) => change(one),
+            one => one.clone(),
         }
     }
     let as_string = |leaf: &Exact| match leaf {
@@ -85,7 +145,7 @@ pub fn exact_readings(value: &Exact) -> Vec<Exact> {
         },
         other => other.clone(),
     };
-    vec![leaves(value, &as_string), leaves(value, &as_other)]
+    vec![leaves(value, "", is_text, &as_string), leaves(value, "", is_text, &as_other)]
 }
 
 #[cfg(test)]
@@ -95,9 +155,30 @@ mod tests {
 
     #[test]
     fn text_has_several_readings() {
-        assert_eq!(readings(&json!([5, "x"])), [json!([5, "x"]), json!(["5", "x"])]);
-        assert_eq!(readings(&json!("true"))[..2], [json!("true"), json!(true)]);
-        assert!(readings(&json!("a,b")).contains(&json!(["a", "b"])));
-        assert!(readings(&json!(5)).contains(&json!([5])));
+        let all = |value: Value| readings(&value, &|_| true);
+        assert_eq!(all(json!([5, "x"])), [json!([5, "x"]), json!(["5", "x"])]);
+        assert_eq!(all(json!("true"))[..2], [json!("true"), json!(true)]);
+        assert!(all(json!("a,b")).contains(&json!(["a", "b"])));
+        assert!(all(json!(5)).contains(&json!([5])));
+    }
+
+    #[test]
+    fn json_within_text_tells_its_types() {
+        let value = json!({ "a": { "b": 5 }, "c": 5 });
+        let all = readings(&value, &|at| !at.starts_with("/a/"));
+        assert_eq!(all, [value, json!({ "a": { "b": 5 }, "c": "5" })]);
+    }
+
+    #[test]
+    fn fields_are_read_one_by_one() {
+        let schema = json!({ "properties": {
+            "list": { "type": "array", "items": { "type": "integer" } },
+            "flag": { "type": "string" },
+        } });
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let good = json!({ "list": "5", "flag": true });
+        assert!(best_reading(&validator, &good, &|_| true));
+        let bad = json!({ "list": "five", "flag": true });
+        assert!(!best_reading(&validator, &bad, &|_| true));
     }
 }

@@ -1,11 +1,11 @@
 //! One document: compiled, its examples judged by both, its mutants judged by both.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use policy_compiler::examples::{
-    Evaluator, Example, Found, Generator, Judge, Judged, Mutant, Occurrence, Part, Parts, Request,
-    Subject, Visit, assemble, compile, mutants, parts, probe, reach, to_json, written,
+    Carrier, Evaluator, Example, Found, Generator, Judge, Judged, Part, Parts, Request, Subject,
+    Written, assemble, compile, parts, probe, to_json, written,
 };
 use policy_compiler::ir::{Api, Model, Operation, ParameterLocation, SchemaId, Value};
 use policy_compiler::report::{Report, Status};
@@ -13,8 +13,10 @@ use policy_compiler::source::{FileSystem, Library, Sources};
 use policy_compiler::{Input, Release, load};
 use serde_json::Value as Json;
 
+use crate::left::Left;
+use crate::mutants::Stage;
 use crate::oracle::{Dialect, Oracle, Translation, Unenforced};
-use crate::readings::{exact_readings, readings};
+use crate::readings::{best_reading, readings};
 use crate::troubles::Troubles;
 
 /// The policy's name among the sources.
@@ -55,8 +57,10 @@ pub struct Outcome {
     pub disagreements: Troubles,
     /// Pairs whose mutant was not refused, or not by name.
     pub survivors: Troubles,
-    /// Pairs that no request can violate, with the reason: not among the mutants.
-    pub inviolable: Troubles,
+    /// Requests that break what is no keyword of a schema, by kind: refused as they should be, all.
+    pub broken: BTreeMap<&'static str, (usize, usize)>,
+    /// Pairs that no request can violate, and keywords that are in no pair, with the reason: not among the mutants.
+    pub left: Left,
     /// Examples that were not judged, with the reason.
     pub skipped: Troubles,
 }
@@ -160,6 +164,14 @@ pub fn run(root: &Path, name: &str, limit: usize) -> Outcome {
         oracle,
         numbers,
         enforced,
+        seen: HashSet::new(),
+        unjudged: report
+            .constructs
+            .iter()
+            .filter(|line| line.status == Status::NotEnforced)
+            .map(|line| (line.document.clone(), line.pointer.clone()))
+            .collect(),
+        reached: HashSet::new(),
         outcome,
         limit,
     };
@@ -188,6 +200,7 @@ pub fn run(root: &Path, name: &str, limit: usize) -> Outcome {
             runner.operation(api, operation, &mine, &written, (a, o));
         }
     }
+    runner.unpaired(report);
     runner.outcome
 }
 
@@ -221,44 +234,48 @@ pub(crate) fn unenforced(report: &Report) -> Unenforced {
         .collect()
 }
 
-struct Runner<'m> {
-    model: &'m Model,
-    judge: Judge,
-    generator: Generator<'m>,
-    oracle: Oracle,
-    numbers: HashMap<SchemaId, Vec<usize>>,
-    enforced: HashSet<(String, String, String)>,
-    outcome: Outcome,
-    limit: usize,
-}
-
-/// What became of one mutant.
-enum Fate {
-    /// Refused by its keyword and pointer.
-    Named,
-    /// Refused, with something else said: what.
-    Otherwise(String),
-    /// Let pass.
-    Passed,
-    /// It cannot be sent, or is valid once it is sent.
-    Void(&'static str),
-    /// Refused by a keyword of the same value that refuses everything that this one does.
-    Implied,
+pub(crate) struct Runner<'m> {
+    pub model: &'m Model,
+    pub judge: Judge,
+    pub generator: Generator<'m>,
+    pub oracle: Oracle,
+    pub numbers: HashMap<SchemaId, Vec<usize>>,
+    /// File, pointer and name of every construct that is enforced.
+    pub enforced: HashSet<(String, String, String)>,
+    /// Those of them that some pair or some broken request is about.
+    pub seen: HashSet<(String, String, String)>,
+    /// File and pointer of every construct that the report says is not fully enforced.
+    pub unjudged: HashSet<(String, String)>,
+    /// File and pointer of every schema that some part of an operation that is judged can meet.
+    pub reached: HashSet<(String, String)>,
+    pub outcome: Outcome,
+    pub limit: usize,
 }
 
 impl Runner<'_> {
-    /// Whether the oracle accepts a value, read in any of the ways that its text can be read.
-    fn oracle_accepts(&mut self, id: SchemaId, value: &Value, text: bool) -> Result<bool, String> {
+    /// Whether the oracle accepts a value, read in any of the ways in which its text can be read.
+    pub(crate) fn oracle_accepts(
+        &mut self,
+        id: SchemaId,
+        value: &Value,
+        carrier: &Carrier<'_>,
+        brackets: bool,
+    ) -> Result<bool, String> {
         let json: Json =
             serde_json::from_str(&to_json(value)).map_err(|error| error.to_string())?;
         let numbers = self.numbers.get(&id).cloned().unwrap_or_default();
         if numbers.is_empty() {
             return Err("the oracle does not find the schema".to_owned());
         }
-        let all = if text { readings(&json) } else { vec![json] };
+        let is_text = |at: &str| is_text(carrier, value, at, brackets);
+        let all = if carrier.is_json() { vec![json.clone()] } else { readings(&json, &is_text) };
         for number in numbers {
             let validator = self.oracle.validator(number)?;
             if all.iter().any(|reading| validator.is_valid(reading)) {
+                return Ok(true);
+            }
+            let form = carrier.whole() == Written::Form;
+            if form && best_reading(&validator, &json, &is_text) {
                 return Ok(true);
             }
         }
@@ -291,7 +308,7 @@ impl Runner<'_> {
             let Ok(index) = ids.binary_search(&id) else { continue };
             let request = Request::json("POST", &format!("/s{index}"), &example.value);
             let judged = judge.judge(&request);
-            let theirs = self.oracle_accepts(id, &example.value, false);
+            let theirs = self.oracle_accepts(id, &example.value, &Carrier::Json, false);
             self.compare(example, &judged, theirs);
         }
     }
@@ -329,14 +346,15 @@ impl Runner<'_> {
         let all = parts(operation);
         let base = self.base(api, operation, own, &all);
         let passes = |runner: &mut Self, parts: &Parts| -> Result<Judged, String> {
-            let request = assemble(api, operation, parts).map_err(|why| why.0.to_owned())?;
+            let request =
+                assemble(runner.model, api, operation, parts).map_err(|why| why.0.to_owned())?;
             Ok(runner.judge.judge(&request))
         };
         let base = match base {
             Some(base) => base,
             None => {
                 self.outcome.requests.1 += 1;
-                self.unreachable(&all, &name, "no valid request can be made");
+                self.unreachable(operation, &all, &name, "no valid request can be made");
                 return;
             }
         };
@@ -348,17 +366,23 @@ impl Runner<'_> {
                 self.outcome
                     .disagreements
                     .add("a generated request is refused", || format!("{name}: {finding}"));
-                self.unreachable(&all, &name, "its generated request is refused");
+                self.unreachable(operation, &all, &name, "its generated request is refused");
                 return;
             }
             Err(why) => {
-                self.unreachable(&all, &name, &format!("no valid request can be written: {why}"));
+                self.unreachable(
+                    operation,
+                    &all,
+                    &name,
+                    &format!("no valid request can be written: {why}"),
+                );
                 return;
             }
         }
+        self.broken_requests(api, operation, &base, &name);
         for (part, schema) in all {
             let mut bases: Vec<Value> = Vec::new();
-            let text = !self.is_json(operation, part);
+            let carrier = Carrier::of(operation, part);
             for example in written.iter().filter(|e| subject(a, o, part) == e.subject) {
                 let mut with = base.clone();
                 put(&mut with, part, example.value.clone());
@@ -369,7 +393,7 @@ impl Runner<'_> {
                             .add("bodies of the media type are not judged", || name.clone());
                     }
                     Ok(judged) => {
-                        let theirs = self.oracle_accepts(schema, &example.value, text);
+                        let theirs = self.oracle_accepts(schema, &example.value, &carrier, false);
                         if judged.passed && theirs == Ok(true) {
                             bases.push(example.value.clone());
                         }
@@ -380,24 +404,8 @@ impl Runner<'_> {
                     }),
                 }
             }
-            self.mutate(api, operation, &base, part, schema, bases, &name);
-        }
-    }
-
-    fn is_json(&self, operation: &Operation, part: Part) -> bool {
-        match part {
-            Part::Parameter(i) => operation.parameters.get(i).is_some_and(|parameter| {
-                matches!(&parameter.value, policy_compiler::ir::ParameterValue::Content(media)
-                    if policy_compiler::examples::kind_of(&media.range)
-                        == policy_compiler::examples::BodyForm::Json)
-            }),
-            Part::Body(i) => {
-                let media = operation.request_body.as_ref().and_then(|body| body.content.get(i));
-                media.is_some_and(|media| {
-                    policy_compiler::examples::kind_of(&media.range)
-                        == policy_compiler::examples::BodyForm::Json
-                })
-            }
+            let stage = Stage { api, operation, base: &base, part, schema, carrier };
+            self.mutate(&stage, bases, &name);
         }
     }
 
@@ -409,7 +417,8 @@ impl Runner<'_> {
         own: &HashMap<Part, Vec<Value>>,
         all: &[(Part, SchemaId)],
     ) -> Option<Parts> {
-        let mut base = Parts { parameters: vec![None; operation.parameters.len()], body: None };
+        let mut base =
+            Parts { parameters: vec![None; operation.parameters.len()], ..Parts::default() };
         for (i, parameter) in operation.parameters.iter().enumerate() {
             let part = Part::Parameter(i);
             let schema = all.iter().find(|(known, _)| *known == part).map(|(_, schema)| *schema);
@@ -447,10 +456,10 @@ impl Runner<'_> {
         schema: SchemaId,
         own: &HashMap<Part, Vec<Value>>,
     ) -> Option<Value> {
-        let text = !self.is_json(operation, part);
+        let carrier = Carrier::of(operation, part);
         let mut candidates: Vec<Value> = Vec::new();
         for value in own.get(&part).into_iter().flatten().take(3) {
-            if self.oracle_accepts(schema, value, text) == Ok(true) {
+            if self.oracle_accepts(schema, value, &carrier, false) == Ok(true) {
                 candidates.push(value.clone());
             }
         }
@@ -468,7 +477,7 @@ impl Runner<'_> {
             };
             let mut with = base.clone();
             put(&mut with, part, value.clone());
-            if let Ok(request) = assemble(api, operation, &with) {
+            if let Ok(request) = assemble(self.model, api, operation, &with) {
                 let judged = self.judge.judge(&request);
                 let mine = match part {
                     Part::Body(_) => "body".to_owned(),
@@ -487,280 +496,15 @@ impl Runner<'_> {
             }
         }
     }
-
-    fn unreachable(&mut self, all: &[(Part, SchemaId)], name: &str, why: &str) {
-        for (_, schema) in all {
-            let pairs = self.pairs(*schema);
-            self.outcome.mutants.1 += pairs.len();
-            for _ in pairs {
-                self.outcome.survivors.add(why, || name.to_owned());
-            }
-        }
-    }
-
-    /// Keywords of a part's schemas that are enforced and can refuse, each with the schemas that have it.
-    fn pairs(&mut self, schema: SchemaId) -> Vec<(Occurrence, policy_compiler::examples::Reach)> {
-        let model = self.model;
-        let mut seen: HashSet<Occurrence> = HashSet::new();
-        let mut all = Vec::new();
-        let mut read_only = {
-            let generator = &mut self.generator;
-            move |id: SchemaId| generator.evaluator.is_read_only(id)
-        };
-        for reach in reach(model, schema, &mut read_only) {
-            for occurrence in reach.occurrences(model, &mut read_only) {
-                let at = model.locate(occurrence.origin);
-                let key = (at.path.to_owned(), at.pointer, occurrence.keyword.to_owned());
-                if self.enforced.contains(&key) && seen.insert(occurrence) {
-                    all.push((occurrence, reach.clone()));
-                }
-            }
-        }
-        all
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "a part and where it belongs")]
-    fn mutate(
-        &mut self,
-        api: &Api,
-        operation: &Operation,
-        base: &Parts,
-        part: Part,
-        schema: SchemaId,
-        mut bases: Vec<Value>,
-        name: &str,
-    ) {
-        let mut pairs = self.pairs(schema);
-        if pairs.is_empty() {
-            return;
-        }
-        pairs.truncate(self.limit);
-        let mut best: HashMap<Occurrence, Fate> = HashMap::new();
-        bases.truncate(3);
-        if let Some(value) = self.generator.value(schema) {
-            bases.push(value);
-        }
-        for value in &bases {
-            self.try_base(api, operation, base, (part, schema), value, &pairs, &mut best);
-        }
-        for (occurrence, reach) in &pairs {
-            if matches!(best.get(occurrence), Some(Fate::Named)) {
-                continue;
-            }
-            let Some(value) = self.generator.along(schema, &reach.way) else { continue };
-            self.try_base(api, operation, base, (part, schema), &value, &pairs, &mut best);
-        }
-        for (occurrence, reach) in &pairs {
-            let at = self.model.locate(occurrence.origin);
-            let sample = || format!("{name} {}:{} {}", at.path, at.line, at.pointer);
-            match best.get(occurrence) {
-                Some(Fate::Named) => {
-                    self.outcome.mutants.0 += 1;
-                    self.outcome.mutants.1 += 1;
-                }
-                Some(Fate::Otherwise(what)) => {
-                    self.outcome.mutants.1 += 1;
-                    let kind = format!("{}: refused otherwise", occurrence.keyword);
-                    self.outcome.survivors.add(kind, || format!("{} [{what}]", sample()));
-                }
-                Some(Fate::Passed) => {
-                    self.outcome.mutants.1 += 1;
-                    let kind = format!("{}: passed", occurrence.keyword);
-                    self.outcome.survivors.add(kind, sample);
-                }
-                Some(Fate::Implied) => {
-                    let kind = format!("{}: a stricter keyword refuses it all", occurrence.keyword);
-                    self.outcome.inviolable.add(kind, sample);
-                }
-                Some(Fate::Void(why)) => {
-                    self.outcome.inviolable.add(format!("{}: {why}", occurrence.keyword), sample);
-                }
-                None => {
-                    let reached = self.generator.along(schema, &reach.way).is_some();
-                    if reached {
-                        let kind = format!("{}: nothing violates it", occurrence.keyword);
-                        self.outcome.inviolable.add(kind, sample);
-                    } else {
-                        self.outcome.mutants.1 += 1;
-                        let kind = format!("{}: no valid value leads there", occurrence.keyword);
-                        self.outcome.survivors.add(kind, sample);
-                    }
-                }
-            }
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "a part and where it belongs")]
-    fn try_base(
-        &mut self,
-        api: &Api,
-        operation: &Operation,
-        base: &Parts,
-        (part, schema): (Part, SchemaId),
-        value: &Value,
-        pairs: &[(Occurrence, policy_compiler::examples::Reach)],
-        best: &mut HashMap<Occurrence, Fate>,
-    ) {
-        let trace = self.generator.evaluator.judge(schema, value);
-        let mut places: HashMap<SchemaId, Vec<&Visit>> = HashMap::new();
-        for visit in &trace.visits {
-            let list = places.entry(visit.schema).or_default();
-            if list.len() < 3 {
-                list.push(visit);
-            }
-        }
-        for (occurrence, reach) in pairs {
-            if matches!(best.get(occurrence), Some(Fate::Named)) {
-                continue;
-            }
-            for visit in places.get(&reach.schema).into_iter().flatten() {
-                for mutant in mutants(&mut self.generator, schema, value, visit, *occurrence) {
-                    let fate =
-                        self.fate(api, operation, base, (part, schema), &mutant, *occurrence);
-                    let rank = |fate: &Fate| match fate {
-                        Fate::Void(_) => 0,
-                        Fate::Implied => 1,
-                        Fate::Otherwise(_) => 2,
-                        Fate::Passed => 3,
-                        Fate::Named => 4,
-                    };
-                    let better = best.get(occurrence).is_none_or(|known| rank(&fate) > rank(known));
-                    let named = matches!(fate, Fate::Named);
-                    if better {
-                        best.insert(*occurrence, fate);
-                    }
-                    if named {
-                        break;
-                    }
-                }
-                if matches!(best.get(occurrence), Some(Fate::Named)) {
-                    break;
-                }
-            }
-        }
-    }
-
-    fn fate(
-        &mut self,
-        api: &Api,
-        operation: &Operation,
-        base: &Parts,
-        (part, schema): (Part, SchemaId),
-        mutant: &Mutant,
-        occurrence: Occurrence,
-    ) -> Fate {
-        let text = !self.is_json(operation, part);
-        let mut with = base.clone();
-        put(&mut with, part, mutant.value.clone());
-        let request = match assemble(api, operation, &with) {
-            Ok(request) => request,
-            Err(why) => return Fate::Void(why.0),
-        };
-        match self.oracle_accepts(schema, &mutant.value, text) {
-            Ok(false) => {}
-            Ok(true) if text => return Fate::Void("its text says something valid"),
-            Ok(true) => return Fate::Void("the oracle accepts it"),
-            Err(_) => return Fate::Void("no oracle"),
-        }
-        if text && !self.said_in_text(schema, mutant, occurrence) {
-            return Fate::Void("any text satisfies it");
-        }
-        let judged = self.judge.judge(&request);
-        let by_form = text && occurrence.keyword == "type" && self.says_container(occurrence);
-        if judged.passed && by_form {
-            return Fate::Void("the way it is written says its type");
-        }
-        if judged.passed {
-            return Fate::Passed;
-        }
-        // Other places that the same keyword refuses the same value by are as good.
-        let expected: HashSet<(String, String)> = mutant
-            .trace
-            .violations
-            .iter()
-            .filter(|v| v.keyword == occurrence.keyword)
-            .filter(|v| v.at == mutant.at || v.at.starts_with(&format!("{}/", mutant.at)))
-            .map(|v| {
-                let at = self.model.locate(v.origin);
-                (at.path.to_owned(), at.pointer)
-            })
-            .collect();
-        let named = judged.findings.iter().any(|found| {
-            let source = found.source.as_ref();
-            found.keyword == Some(occurrence.keyword)
-                && source.is_some_and(|(path, _, pointer)| {
-                    expected.contains(&(path.clone(), pointer.clone()))
-                })
-                && (!matches!(part, Part::Body(_)) || points(&found.name, &mutant.at))
-        });
-        if named {
-            return Fate::Named;
-        }
-        // Where the value breaks another keyword too, either may be named.
-        let beside = mutant.trace.violations.iter().any(|v| {
-            v.at == mutant.at
-                && !matches!(v.keyword, "anyOf" | "oneOf" | "not")
-                && v.keyword != occurrence.keyword
-                && judged.findings.iter().any(|found| found.keyword == Some(v.keyword))
-        });
-        if beside {
-            return Fate::Implied;
-        }
-        if by_form {
-            return Fate::Void("the way it is written says its type");
-        }
-        Fate::Otherwise(judged.findings.first().map(show).unwrap_or_default())
-    }
-
-    /// Whether a `type` admits arrays or objects, which text says by its form.
-    fn says_container(&self, occurrence: Occurrence) -> bool {
-        use policy_compiler::ir::Type;
-        self.model.schemas.0.iter().filter_map(|schema| schema.types.as_ref()).any(|types| {
-            types.origin == occurrence.origin
-                && (types.value.contains(Type::Array) || types.value.contains(Type::Object))
-        })
-    }
-
-    /// Whether a value still breaks a keyword when its text is taken for strings, or for numbers and the like.
-    fn said_in_text(&mut self, schema: SchemaId, mutant: &Mutant, occurrence: Occurrence) -> bool {
-        // A piece of text is a list of one too.
-        let mut wrapped = mutant.value.clone();
-        if let Some(place) = policy_compiler::examples::place(&mut wrapped, &mutant.at)
-            && !matches!(place, Value::Array(_) | Value::Object(_))
-        {
-            *place = Value::Array(vec![place.clone()]);
-            let valid = |reading: &Value| self.generator.evaluator.accepts(&[schema], reading);
-            if exact_readings(&wrapped).iter().any(valid) {
-                return false;
-            }
-        }
-        let mut all = exact_readings(&mutant.value);
-        // In forms, an array or object can be JSON text, which is a string.
-        let mut quoted = mutant.value.clone();
-        if let Some(place) = policy_compiler::examples::place(&mut quoted, &mutant.at)
-            && matches!(place, Value::Array(_) | Value::Object(_))
-            && !mutant.at.is_empty()
-        {
-            *place = Value::String(to_json(place));
-            all.push(quoted);
-        }
-        all.iter().all(|reading| {
-            let trace = self.generator.evaluator.judge(schema, reading);
-            let broken = |v: &policy_compiler::examples::Violation| {
-                v.keyword == occurrence.keyword && v.origin == occurrence.origin
-            };
-            // Another reading may break another keyword; only a type is a matter of reading itself.
-            !trace.violations.is_empty()
-                && (occurrence.keyword != "type" || trace.violations.iter().any(broken))
-        })
-    }
 }
 
-/// Whether a finding's pointer is that of a mutant's place or of a member of it; `*` stands for any name.
-fn points(found: &str, at: &str) -> bool {
-    let (found, at): (Vec<&str>, Vec<&str>) = (found.split('/').collect(), at.split('/').collect());
-    (found.len() == at.len() || found.len() == at.len() + 1)
-        && at.iter().zip(&found).all(|(at, found)| at == found || *found == "*")
+/// Whether a place within a value is written as text, which says no type.
+pub(crate) fn is_text(carrier: &Carrier<'_>, value: &Value, at: &str, brackets: bool) -> bool {
+    match carrier.at(value, at) {
+        Written::Json => brackets,
+        Written::Form => false,
+        Written::Field | Written::Styled | Written::Deep | Written::Text | Written::Element => true,
+    }
 }
 
 fn subject(a: usize, o: usize, part: Part) -> Subject {
@@ -770,14 +514,14 @@ fn subject(a: usize, o: usize, part: Part) -> Subject {
     }
 }
 
-fn put(parts: &mut Parts, part: Part, value: Value) {
+pub(crate) fn put(parts: &mut Parts, part: Part, value: Value) {
     match part {
         Part::Parameter(i) => parts.parameters[i] = Some(value),
         Part::Body(i) => parts.body = Some((i, value)),
     }
 }
 
-fn show(found: &Found) -> String {
+pub(crate) fn show(found: &Found) -> String {
     let source =
         found.source.as_ref().map_or(String::new(), |(_, _, pointer)| format!(" by {pointer}"));
     format!(

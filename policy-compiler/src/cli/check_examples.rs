@@ -157,7 +157,8 @@ fn within(
     let api = &model.apis[api];
     let operation = &api.operations[operation];
     let schemas = parts(operation);
-    let mut values = Parts { parameters: vec![None; operation.parameters.len()], body: None };
+    let mut values =
+        Parts { parameters: vec![None; operation.parameters.len()], ..Parts::default() };
     for (i, parameter) in operation.parameters.iter().enumerate() {
         if parameter.required.value || parameter.location == ParameterLocation::Path {
             let schema = schemas.iter().find(|(known, _)| *known == Part::Parameter(i));
@@ -178,7 +179,7 @@ fn within(
         Part::Parameter(i) => values.parameters[i] = Some(example.value.clone()),
         Part::Body(i) => values.body = Some((i, example.value.clone())),
     }
-    let request = match assemble(api, operation, &values) {
+    let request = match assemble(model, api, operation, &values) {
         Ok(request) => request,
         Err(why) => return Verdict::Skipped(why.0.to_owned()),
     };

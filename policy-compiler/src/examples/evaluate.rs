@@ -72,6 +72,7 @@ pub struct Evaluator<'m> {
     read_only: HashMap<SchemaId, bool>,
     exempt: HashMap<SchemaId, Rc<HashSet<String>>>,
     names_in: HashMap<SchemaId, HashMap<&'m str, usize>>,
+    lengths: HashMap<String, (u64, Option<u64>)>,
     annotates: bool,
 }
 
@@ -88,6 +89,7 @@ impl<'m> Evaluator<'m> {
             read_only: HashMap::new(),
             exempt: HashMap::new(),
             names_in: HashMap::new(),
+            lengths: HashMap::new(),
             annotates: model.schemas.0.iter().any(asks),
         }
     }
@@ -125,6 +127,31 @@ impl<'m> Evaluator<'m> {
         }
     }
 
+    /// The least and the greatest number of characters of texts in which a pattern matches, where it has one.
+    pub fn lengths(&mut self, pattern: &str) -> (u64, Option<u64>) {
+        if let Some(known) = self.lengths.get(pattern) {
+            return *known;
+        }
+        let lengths = match self.patterns.get(pattern).clone() {
+            Pattern::Everything | Pattern::Unsupported(_) => (0, None),
+            Pattern::Automaton(index) => text::table_lengths(&self.patterns.tables[index as usize]),
+            Pattern::Class { min, max, .. } => (min, max),
+        };
+        self.lengths.insert(pattern.to_owned(), lengths);
+        lengths
+    }
+
+    /// Whether a pattern matches in every text in which another one does.
+    pub fn implies(&mut self, other: &str, pattern: &str) -> bool {
+        let (other, pattern) =
+            (self.patterns.get(other).clone(), self.patterns.get(pattern).clone());
+        let (Pattern::Automaton(other), Pattern::Automaton(pattern)) = (other, pattern) else {
+            return false;
+        };
+        let tables = &self.patterns.tables;
+        tables[other as usize].is_within(&tables[pattern as usize])
+    }
+
     /// A text of between `min` and `max` characters in which a pattern matches, or does not.
     pub fn text(
         &mut self,
@@ -159,6 +186,21 @@ impl<'m> Evaluator<'m> {
             .any(|id| self.model.schemas[id].read_only.is_some_and(|marked| marked.value));
         self.read_only.insert(schema, marked);
         marked
+    }
+
+    /// Whether a schema admits values of a type, as far as what it refers to and its branches say by `type`.
+    pub fn may_be(&mut self, schema: SchemaId, kind: Type) -> bool {
+        let of = &*self.model.schemas[schema].applied;
+        let own = closure(self.model, &[schema], &mut |_| Vec::new());
+        let branches = |list: &Option<crate::ir::At<Vec<SchemaId>>>| {
+            list.as_ref().map(|list| list.value.clone())
+        };
+        let (any, one) = (branches(&of.any_of), branches(&of.one_of));
+        own.iter().all(|id| admits(&self.model.schemas[*id], kind))
+            && [any, one]
+                .into_iter()
+                .flatten()
+                .all(|list| list.iter().any(|branch| self.may_be(*branch, kind)))
     }
 
     /// Names of the properties that are read-only in some schema that applies in place: they need not be there.
@@ -644,6 +686,21 @@ pub(super) fn tags(
 
 pub(super) fn properties(schema: &Schema) -> impl Iterator<Item = &Property> {
     schema.object.properties.iter().flat_map(|list| &list.value)
+}
+
+/// The schemas of a schema's properties.
+pub fn properties_of(schema: &Schema) -> Vec<SchemaId> {
+    properties(schema).map(|property| property.schema).collect()
+}
+
+/// Whether no object of a schema can have a property of a name that nobody thought of.
+pub fn closed_to_names(evaluator: &mut Evaluator<'_>, schema: SchemaId) -> bool {
+    let name = "portcullis-undeclared".to_owned();
+    let one = Value::Object(vec![(name, Value::String("1".to_owned()))]);
+    !evaluator.may_be(schema, Type::Object)
+        || evaluator.judge(schema, &one).violations.iter().any(|violation| {
+            matches!(violation.keyword, "additionalProperties" | "unevaluatedProperties")
+        })
 }
 
 /// Schemas that apply in place besides those that always do.

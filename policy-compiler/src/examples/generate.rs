@@ -21,10 +21,12 @@ const COMBINATIONS: u32 = 48;
 pub struct Generator<'m> {
     /// What judges them.
     pub evaluator: Evaluator<'m>,
-    made: HashMap<Vec<SchemaId>, Value>,
+    made: HashMap<(Vec<SchemaId>, bool), Value>,
     building: Vec<Vec<SchemaId>>,
     /// Examples of the documents, by schema, that are preferred where they fit.
     pub preferred: HashMap<SchemaId, Vec<Value>>,
+    /// Leaves no object empty that need not be: some places of a request cannot say one.
+    pub filled: bool,
     work: u32,
 }
 
@@ -51,6 +53,7 @@ impl<'m> Generator<'m> {
             made: HashMap::new(),
             building: Vec::new(),
             preferred: HashMap::new(),
+            filled: false,
             work: 0,
         }
     }
@@ -92,7 +95,7 @@ impl<'m> Generator<'m> {
         let free = way.is_empty();
         if free
             && salt == 0
-            && let Some(known) = self.made.get(&key)
+            && let Some(known) = self.made.get(&(key.clone(), self.filled))
         {
             return Some(known.clone());
         }
@@ -129,7 +132,7 @@ impl<'m> Generator<'m> {
             self.building.pop();
         }
         if let Some(value) = made.as_ref().filter(|_| free && salt == 0) {
-            self.made.insert(key, value.clone());
+            self.made.insert((key, self.filled), value.clone());
         }
         made
     }
@@ -452,6 +455,17 @@ impl<'m> Generator<'m> {
             if wanted.is_empty() {
                 wanted.extend(self.free_name(schemas, salt));
             }
+        } else if self.filled && wanted.is_empty() {
+            let all = schemas.iter().flat_map(|schema| properties(schema));
+            for property in all.take(3) {
+                let known = self.building.contains(&vec![property.schema]);
+                if !known && !self.evaluator.is_read_only(property.schema) {
+                    want(&property.name, &mut wanted);
+                }
+            }
+            if wanted.is_empty() {
+                wanted.extend(self.free_name(schemas, salt));
+            }
         }
         let mut members: Vec<(String, Value)> = Vec::new();
         let mut at = 0;
@@ -478,7 +492,9 @@ impl<'m> Generator<'m> {
                 None => match self.build(&roots, way, task.depth + 1, salt) {
                     Some(value) => value,
                     // A wish only.
-                    None if salt > 0 && !on_this && !needed.contains(&name) => continue,
+                    None if (salt > 0 || self.filled) && !on_this && !needed.contains(&name) => {
+                        continue;
+                    }
                     None => return None,
                 },
             };

@@ -4,6 +4,7 @@
 //! In: a model. Out: values, requests, and what should be said of them. A small evaluator of its own judges values by
 //! the model, keyword by keyword and without lowering anything, so that a mutant is known to break what it should.
 
+mod carrier;
 mod evaluate;
 mod exact;
 mod generate;
@@ -11,17 +12,22 @@ mod judge;
 mod mutate;
 mod probe;
 mod reach;
+mod redundant;
 mod request;
 mod text;
+mod within;
 mod written;
+mod xml;
 
-pub use evaluate::{Evaluator, Trace, Violation, Visit};
+pub use carrier::{BodyForm, Carrier, Part, Written, kind_of, parts};
+pub use evaluate::{Evaluator, Trace, Violation, Visit, closed_to_names, properties_of};
 pub use generate::Generator;
 pub use judge::{Found, Judge, Judged, compile};
 pub use mutate::{Mutant, mutants};
 pub use probe::probe;
 pub use reach::{Edge, Occurrence, Reach, Step, reach};
-pub use request::{BodyForm, Part, Parts, Request, Unsayable, assemble, kind_of, parts};
+pub use redundant::{Why, redundant};
+pub use request::{Parts, Request, Unsayable, assemble};
 pub use written::{Example, Skipped, Subject, written};
 
 use crate::ir::Value;

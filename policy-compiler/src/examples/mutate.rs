@@ -19,7 +19,7 @@ pub struct Mutant {
 }
 
 /// Longest text and longest list that a mutant is given.
-const MAX_SIZE: u64 = 100_000;
+const MAX_SIZE: u64 = 400_000;
 
 /// Mutants of `base` that break `occurrence`, a keyword of the schema of `visit`; those that break the least come first.
 pub fn mutants(
@@ -48,7 +48,7 @@ pub fn mutants(
         }
     }
     found.sort_by_key(|mutant| mutant.trace.violations.len());
-    found.truncate(6);
+    found.truncate(10);
     found
 }
 
@@ -107,6 +107,9 @@ fn others() -> Vec<Value> {
     all.extend(whole(7));
     all.extend(Number::parse("7.5").map(Value::Number));
     all.extend([Value::Object(Vec::new()), Value::Array(Vec::new()), Value::Null]);
+    // What some places cannot say empty.
+    all.push(Value::Object(vec![("mutant".to_owned(), string("text"))]));
+    all.push(Value::Array(vec![string("mutant"), string("text")]));
     all
 }
 
@@ -253,7 +256,8 @@ fn strings(
         }
         "format" => {
             let Some(format) = &of.format else { return Vec::new() };
-            if let Some((least, most)) = text::number_range(&format.value) {
+            let is_text = matches!(value, Value::String(_));
+            if let Some((least, most)) = text::number_range(&format.value).filter(|_| !is_text) {
                 let [least, most] = [least, most].map(|text| Exact::of(&Number::parse(text)?));
                 let beyond = [
                     most.and_then(|most| most.plus(Exact::whole(1))),
@@ -261,6 +265,11 @@ fn strings(
                 ];
                 let beyond = beyond.into_iter().flatten().filter_map(Exact::number);
                 return beyond.map(Value::Number).collect();
+            }
+            let beyond = text::beyond_fractions(&format.value);
+            if !beyond.is_empty() {
+                let numbers = beyond.iter().filter_map(|text| Number::parse(text));
+                return numbers.map(Value::Number).collect();
             }
             if let Some((_, bad)) = text::samples(&format.value) {
                 all.extend(bad.iter().map(|text| (*text).to_owned()));
@@ -378,7 +387,18 @@ fn objects(
     match occurrence.keyword {
         "required" => {
             for name in of.required.iter().flat_map(|list| &list.value) {
-                all.push(without(&name.value));
+                let less = without(&name.value);
+                if less.is_empty() {
+                    // Some places cannot say an empty object.
+                    let free = generator.free_name(&[schema], 0);
+                    let others = properties(schema).filter(|p| p.name != name.value).take(4);
+                    let mut fill: Vec<(String, Value)> = others
+                        .filter_map(|p| Some((p.name.clone(), generator.all(&[p.schema], 0)?)))
+                        .collect();
+                    fill.extend(free.map(|name| (name, string("text"))));
+                    all.extend(fill.into_iter().map(|one| vec![one]));
+                }
+                all.push(less);
             }
         }
         "minProperties" => {

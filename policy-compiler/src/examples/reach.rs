@@ -1,5 +1,6 @@
 //! Which schemas a value can meet, by which way, and which of their keywords can refuse.
 
+use super::carrier::{Carrier, Written};
 use super::evaluate::properties;
 use crate::ir::{Model, Origin, Schema, SchemaId};
 use std::collections::{HashMap, VecDeque};
@@ -47,6 +48,8 @@ pub struct Reach {
     pub schema: SchemaId,
     /// The shortest way from the root.
     pub way: Vec<Step>,
+    /// How the values are written that it meets.
+    pub written: Written,
 }
 
 /// A keyword that can refuse.
@@ -58,38 +61,46 @@ pub struct Occurrence {
     pub origin: Origin,
 }
 
-/// Every schema that values of `root` can meet and be refused by, nearest first. What only decides (`not`, `if`,
-/// `contains`, `propertyNames`) and what is refused whole (read-only properties) is not entered.
+/// Every schema that values of `root` can meet and be refused by, nearest first; one that is met in values that are
+/// written in several ways is listed for each. What only decides (`not`, `if`, `contains`, `propertyNames`) and what is
+/// refused whole (read-only properties) is not entered.
 pub fn reach(
     model: &Model,
     root: SchemaId,
+    carrier: &Carrier<'_>,
     read_only: &mut dyn FnMut(SchemaId) -> bool,
 ) -> Vec<Reach> {
-    let mut from: HashMap<SchemaId, Option<Step>> = HashMap::from([(root, None)]);
-    let mut order = vec![root];
-    let mut open = VecDeque::from([root]);
-    while let Some(id) = open.pop_front() {
-        for (edge, child) in edges(&model.schemas[id]) {
+    type State = (SchemaId, Written);
+    let start = (root, carrier.whole());
+    let mut from: HashMap<State, Option<(State, Edge)>> = HashMap::from([(start, None)]);
+    let mut order = vec![start];
+    let mut open = VecDeque::from([start]);
+    while let Some(state) = open.pop_front() {
+        for (edge, child) in edges(&model.schemas[state.0]) {
             let entered = matches!(edge, Edge::Property(_) | Edge::Pattern(_) | Edge::Additional);
-            if from.contains_key(&child) || entered && read_only(child) {
+            let next = (child, carrier.inward(state.1, &edge));
+            if from.contains_key(&next) || entered && read_only(child) {
                 continue;
             }
-            from.insert(child, Some(Step { from: id, edge }));
-            order.push(child);
-            open.push_back(child);
+            from.insert(next, Some((state, edge)));
+            order.push(next);
+            open.push_back(next);
         }
     }
-    let way = |schema: SchemaId| {
+    let way = |state: State| {
         let mut way = Vec::new();
-        let mut at = schema;
-        while let Some(Some(step)) = from.get(&at) {
-            way.push(step.clone());
-            at = step.from;
+        let mut at = state;
+        while let Some(Some((before, edge))) = from.get(&at) {
+            way.push(Step { from: before.0, edge: edge.clone() });
+            at = *before;
         }
         way.reverse();
         way
     };
-    order.into_iter().map(|schema| Reach { schema, way: way(schema) }).collect()
+    order
+        .into_iter()
+        .map(|state| Reach { schema: state.0, way: way(state), written: state.1 })
+        .collect()
 }
 
 fn edges(schema: &Schema) -> Vec<(Edge, SchemaId)> {
@@ -127,19 +138,18 @@ fn edges(schema: &Schema) -> Vec<(Edge, SchemaId)> {
 }
 
 impl Reach {
-    /// The keywords of the schema that can refuse a value. Left out is what holds other schemas and refuses through
-    /// them, and what says nothing: `minLength: 0`.
+    /// The keywords of the schema that can refuse a value, and those that say nothing, as `minLength: 0`. Left out
+    /// is what holds other schemas and refuses through them.
     pub fn occurrences(
         &self,
         model: &Model,
         read_only: &mut dyn FnMut(SchemaId) -> bool,
-    ) -> Vec<Occurrence> {
+    ) -> (Vec<Occurrence>, Vec<Occurrence>) {
         let schema = &model.schemas[self.schema];
-        let mut all = Vec::new();
+        let (mut all, mut silent) = (Vec::new(), Vec::new());
         let mut add = |keyword: &'static str, origin: Origin, says: bool| {
-            if says {
-                all.push(Occurrence { keyword, origin });
-            }
+            let list = if says { &mut all } else { &mut silent };
+            list.push(Occurrence { keyword, origin });
         };
         macro_rules! written {
             ($($name:literal: $at:expr),* $(,)?) => {
@@ -235,6 +245,6 @@ impl Reach {
                 }
             }
         }
-        all
+        (all, silent)
     }
 }

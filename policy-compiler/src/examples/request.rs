@@ -1,19 +1,11 @@
 //! Requests of an operation from the values of its parameters and its body (OpenAPI 3.1.1, section 4.8.12).
 
-use super::to_json;
+use super::carrier::{BodyForm, is_json_type, is_styled, kind_of};
+use super::{to_json, xml};
 use crate::ir::{
-    Api, Encoding, MediaRange, Operation, Parameter, ParameterLocation, ParameterValue,
-    Part as Piece, SchemaId, SecurityKind, Style, Value,
+    Api, Encoding, MediaType, Model, Operation, ParameterLocation, ParameterValue, Part as Piece,
+    SecurityKind, Style, Value,
 };
-
-/// A part of a request that a schema judges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Part {
-    /// A parameter, by its index in the operation.
-    Parameter(usize),
-    /// The body, by the index of the media type.
-    Body(usize),
-}
 
 /// The values that a request is made of.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +14,11 @@ pub struct Parts {
     pub parameters: Vec<Option<Value>>,
     /// The index of the media type, and the value.
     pub body: Option<(usize, Value)>,
+    /// Writes by names in brackets what a form or the style `deepObject` lets be written in several ways: objects as
+    /// `a[b]=c`, arrays as `a[]=b`.
+    pub brackets: bool,
+    /// Leaves out what the security requirements ask for.
+    pub anonymous: bool,
 }
 
 /// A value that a style or a media type cannot carry: why, lower case, without a final period.
@@ -56,63 +53,17 @@ impl Request {
     }
 }
 
-/// How bodies of a media type are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyForm {
-    /// JSON text.
-    Json,
-    /// `application/x-www-form-urlencoded`
-    Form,
-    /// `multipart/form-data`
-    Multipart,
-    /// The text of a string.
-    Text,
-    /// A compact JWS around the JSON text.
-    Jose,
-    /// None that is known here.
-    Unknown,
-}
-
-/// How bodies of a media type are written.
-pub fn kind_of(range: &MediaRange) -> BodyForm {
-    match (range.kind.as_str(), range.subtype.as_str()) {
-        _ if range.is_json() => BodyForm::Json,
-        ("*", "*") | ("application", "*") => BodyForm::Json,
-        ("application", "x-www-form-urlencoded") => BodyForm::Form,
-        ("multipart", "form-data") => BodyForm::Multipart,
-        ("text", "xml") => BodyForm::Unknown,
-        // Encrypted: no schema judges what is within.
-        ("application", "jose+jwe") => BodyForm::Unknown,
-        ("application", subtype) if subtype.starts_with("jose") || subtype.ends_with("jwt") => {
-            BodyForm::Jose
-        }
-        ("application", "octet-stream" | "pdf" | "zip") | ("image" | "audio" | "video", _) => {
-            BodyForm::Text
-        }
-        ("text", _) => BodyForm::Text,
-        _ => BodyForm::Unknown,
-    }
-}
-
-/// The parts of an operation's requests that schemas judge, with the schemas.
-pub fn parts(operation: &Operation) -> Vec<(Part, SchemaId)> {
-    let parameter = |parameter: &Parameter| match &parameter.value {
-        ParameterValue::Schema(schema) => Some(*schema),
-        ParameterValue::Content(media) => media.schema.map(|at| at.value),
-        ParameterValue::Any => None,
-    };
-    let parameters = operation.parameters.iter().enumerate();
-    let parameters = parameters.filter_map(|(i, of)| Some((Part::Parameter(i), parameter(of)?)));
-    let bodies = operation.request_body.iter().flat_map(|body| &body.content).enumerate();
-    let bodies = bodies.filter_map(|(i, media)| Some((Part::Body(i), media.schema?.value)));
-    parameters.chain(bodies).collect()
-}
-
 /// The request that says these values.
 ///
 /// # Errors
 /// Where a value cannot be said in the place that the document gives it.
-pub fn assemble(api: &Api, operation: &Operation, parts: &Parts) -> Result<Request, Unsayable> {
+pub fn assemble(
+    model: &Model,
+    api: &Api,
+    operation: &Operation,
+    parts: &Parts,
+) -> Result<Request, Unsayable> {
+    let brackets = parts.brackets;
     let mut request = Request {
         method: operation.method.name().to_owned(),
         authority: api.hosts.first().cloned().unwrap_or_else(|| "api.example".to_owned()),
@@ -127,7 +78,7 @@ pub fn assemble(api: &Api, operation: &Operation, parts: &Parts) -> Result<Reque
             (parameter.name.as_str(), parameter.style.value, parameter.explode.value);
         let content = match &parameter.value {
             ParameterValue::Content(media) => Some(match kind_of(&media.range) {
-                BodyForm::Form => form(&media.encoding, value)?,
+                BodyForm::Form => form(&media.encoding, value, brackets)?,
                 BodyForm::Text => scalar(value)?,
                 _ => to_json(value),
             }),
@@ -153,7 +104,7 @@ pub fn assemble(api: &Api, operation: &Operation, parts: &Parts) -> Result<Reque
             },
             ParameterLocation::Query => match content {
                 Some(content) => query.push(format!("{}={}", encoded(name), encoded(&content))),
-                None => query.extend(in_query(name, style, explode, value)?),
+                None => query.extend(in_query(name, style, explode, value, brackets)?),
             },
             ParameterLocation::Header => {
                 let text = match content {
@@ -176,7 +127,9 @@ pub fn assemble(api: &Api, operation: &Operation, parts: &Parts) -> Result<Reque
             }
         }
     }
-    credentials(api, operation, &mut request, &mut query, &mut cookies);
+    if !parts.anonymous {
+        credentials(api, operation, &mut request, &mut query, &mut cookies);
+    }
     request.path = path_of(operation, &path);
     if !query.is_empty() {
         request.path.push('?');
@@ -188,7 +141,7 @@ pub fn assemble(api: &Api, operation: &Operation, parts: &Parts) -> Result<Reque
     if let Some((index, value)) = &parts.body {
         let content = operation.request_body.as_ref().map_or(&[][..], |body| &body.content);
         let media = content.get(*index).ok_or(Unsayable("there is no such media type"))?;
-        let (content_type, body) = body(&media.range, &media.encoding, value)?;
+        let (content_type, body) = body(model, media, value, brackets)?;
         request.headers.push(("content-type".to_owned(), content_type));
         request.body = Some(body);
     }
@@ -374,6 +327,7 @@ fn in_query(
     style: Style,
     explode: bool,
     value: &Value,
+    brackets: bool,
 ) -> Result<Vec<String>, Unsayable> {
     let say: Say<'_> = &encoded_text;
     let key = encoded(name);
@@ -389,7 +343,7 @@ fn in_query(
     match (style, value) {
         (Style::DeepObject, _) => {
             let mut pairs = Vec::new();
-            deep(&key, value, &mut pairs)?;
+            deep(&key, value, brackets, &mut pairs)?;
             some(pairs)
         }
         (_, Value::Array(items)) if explode => {
@@ -406,8 +360,13 @@ fn in_query(
     }
 }
 
-/// `name[key]=value`, arrays by index, as deep as they nest.
-fn deep(key: &str, value: &Value, pairs: &mut Vec<String>) -> Result<(), Unsayable> {
+/// `name[key]=value`, arrays by index or by empty brackets, as deep as they nest.
+fn deep(
+    key: &str,
+    value: &Value,
+    brackets: bool,
+    pairs: &mut Vec<String>,
+) -> Result<(), Unsayable> {
     match value {
         Value::Object(members) if members.is_empty() => {
             Err(Unsayable("an empty list or object cannot be written here"))
@@ -415,13 +374,16 @@ fn deep(key: &str, value: &Value, pairs: &mut Vec<String>) -> Result<(), Unsayab
         Value::Array(items) if items.is_empty() => {
             Err(Unsayable("an empty list or object cannot be written here"))
         }
-        Value::Object(members) => members
-            .iter()
-            .try_for_each(|(name, value)| deep(&format!("{key}[{}]", encoded(name)), value, pairs)),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .try_for_each(|(i, item)| deep(&format!("{key}[{i}]"), item, pairs)),
+        Value::Object(members) => members.iter().try_for_each(|(name, value)| {
+            if name.is_empty() || name.contains(['[', ']']) {
+                return Err(Unsayable("a name in brackets is not empty and holds none"));
+            }
+            deep(&format!("{key}[{}]", encoded(name)), value, brackets, pairs)
+        }),
+        Value::Array(items) => items.iter().enumerate().try_for_each(|(i, item)| {
+            let step = if brackets { String::new() } else { i.to_string() };
+            deep(&format!("{key}[{step}]"), item, brackets, pairs)
+        }),
         one => {
             pairs.push(format!("{key}={}", encoded_text(one)?));
             Ok(())
@@ -431,10 +393,12 @@ fn deep(key: &str, value: &Value, pairs: &mut Vec<String>) -> Result<(), Unsayab
 
 /// The media type and the bytes of a body.
 fn body(
-    range: &MediaRange,
-    encoding: &[Encoding],
+    model: &Model,
+    media: &MediaType,
     value: &Value,
+    brackets: bool,
 ) -> Result<(String, Vec<u8>), Unsayable> {
+    let range = &media.range;
     let mut name = format!("{}/{}", range.kind, range.subtype);
     for (parameter, value) in &range.parameters {
         name.push_str(&format!("; {parameter}={value}"));
@@ -444,15 +408,23 @@ fn body(
             let name = if range.subtype == "*" { "application/json".to_owned() } else { name };
             Ok((name, to_json(value).into_bytes()))
         }
-        BodyForm::Form => Ok((name, form(encoding, value)?.into_bytes())),
+        BodyForm::Records { separated } => {
+            let mark = if separated { "\u{1e}" } else { "" };
+            Ok((name, format!("{mark}{}\n", to_json(value)).into_bytes()))
+        }
+        BodyForm::Form => Ok((name, form(&media.encoding, value, brackets)?.into_bytes())),
         BodyForm::Multipart => {
             let boundary = "portcullis-boundary";
-            let body = multipart(encoding, value, boundary)?;
+            let body = multipart(&media.encoding, value, boundary)?;
             Ok((format!("{name}; boundary={boundary}"), body))
         }
         BodyForm::Jose => {
             let payload = data_encoding::BASE64URL_NOPAD.encode(to_json(value).as_bytes());
             Ok((name, format!("eyJhbGciOiJSUzI1NiJ9.{payload}.c2ln").into_bytes()))
+        }
+        BodyForm::Xml => {
+            let root = media.schema.map(|at| at.value);
+            Ok((name, xml::document(model, root, value)?.into_bytes()))
         }
         BodyForm::Text => {
             let name = if range.subtype == "*" { "text/plain".to_owned() } else { name };
@@ -462,20 +434,22 @@ fn body(
     }
 }
 
-fn form(encoding: &[Encoding], value: &Value) -> Result<String, Unsayable> {
+fn form(encoding: &[Encoding], value: &Value, brackets: bool) -> Result<String, Unsayable> {
     let Value::Object(members) = value else { return Err(Unsayable("a form is an object")) };
     let mut pairs = Vec::new();
     for (name, value) in members {
         let own = encoding.iter().find(|encoding| encoding.property == *name);
-        let styled = own.is_some_and(|own| {
-            own.style.is_some() || own.explode.is_some() || own.allow_reserved.is_some()
-        });
+        let styled = own.is_some_and(is_styled);
+        let json = own.is_some_and(is_json_type);
         let style = own.and_then(|own| own.style).map_or(Style::Form, |style| style.value);
         let explode = own.and_then(|own| own.explode).map_or(style == Style::Form, |at| at.value);
         let nested = |items: &[Value]| {
             items.iter().any(|item| matches!(item, Value::Array(_) | Value::Object(_)))
         };
         match value {
+            Value::Object(_) | Value::Array(_) if !styled && !json && brackets => {
+                deep(&encoded(name), value, brackets, &mut pairs)?;
+            }
             Value::Object(_) if !styled => {
                 pairs.push(format!("{}={}", encoded(name), encoded(&to_json(value))));
             }
@@ -486,7 +460,7 @@ fn form(encoding: &[Encoding], value: &Value) -> Result<String, Unsayable> {
                         .map(|item| format!("{}={}", encoded(name), encoded(&to_json(item)))),
                 );
             }
-            _ => pairs.extend(in_query(name, style, explode, value)?),
+            _ => pairs.extend(in_query(name, style, explode, value, brackets)?),
         }
     }
     if pairs.is_empty() {
@@ -502,12 +476,13 @@ fn multipart(encoding: &[Encoding], value: &Value, boundary: &str) -> Result<Vec
     let mut out = Vec::new();
     let mut part = |name: &str, value: &Value| -> Result<(), Unsayable> {
         let own = encoding.iter().find(|encoding| encoding.property == name);
+        let json = own.is_some_and(is_json_type);
         let own = own.and_then(|own| own.content_type.as_ref());
         let own = own.map(|at| at.value.split(',').next().unwrap_or_default().trim());
         let complex = matches!(value, Value::Array(_) | Value::Object(_));
         let default = if complex { "application/json" } else { "text/plain" };
         let content_type = own.filter(|own| !own.contains('*')).unwrap_or(default);
-        let text = if complex { to_json(value) } else { scalar(value)? };
+        let text = if complex || json { to_json(value) } else { scalar(value)? };
         if name.contains(['"', '\r', '\n']) || text.contains(boundary) {
             return Err(Unsayable("a name or text of a part cannot be written"));
         }

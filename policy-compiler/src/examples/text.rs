@@ -9,7 +9,7 @@ pub const NOT_BASE64: &str = "not base64!";
 pub const NOT_JSON: &str = "{not json";
 
 /// Longest text that is made.
-pub const MAX_TEXT: u64 = 200_000;
+pub const MAX_TEXT: u64 = 400_000;
 /// How many transitions one search follows.
 const WORK: usize = 20_000_000;
 
@@ -170,7 +170,14 @@ pub fn samples(format: &str) -> Option<(&'static [&'static str], &'static [&'sta
         ),
         "date-time" => (
             &["2026-01-15T10:30:00Z", "2025-12-31T23:59:59+01:00", "2024-02-29T00:00:00.5Z"],
-            &["2026-13-15T10:30:00Z", "2026-01-15", "not a date and time at all"],
+            &[
+                "2026-13-15T10:30:00Z",
+                "2026-02-30T10:30:00Z",
+                "2026-02-30T10:30:00.000Z",
+                "2026-02-30T10:30:00.000+01:00",
+                "2026-01-15",
+                "not a date and time at all",
+            ],
         ),
         "time" => (&["10:30:00Z", "23:59:59+01:00"], &["25:00:00Z", "not-a-time"]),
         "duration" => (&["P1D", "PT15M"], &["1 day", "P", "not-a-duration"]),
@@ -184,7 +191,14 @@ pub fn samples(format: &str) -> Option<(&'static [&'static str], &'static [&'sta
         ),
         "uri" | "iri" => (
             &["https://example.com/a", "https://example.org/b?c=d"],
-            &["not a uri", "/relative", "a b"],
+            &[
+                "not a uri",
+                "/relative",
+                "a b",
+                "https:/a b.jpg",
+                "https://exa mple.com/a/long/one",
+                "not a uri, however long it may be made",
+            ],
         ),
         "uri-reference" | "iri-reference" => {
             (&["/a/b", "https://example.com/a"], &["http://[", "a b c", "\\\\"])
@@ -199,16 +213,28 @@ pub fn samples(format: &str) -> Option<(&'static [&'static str], &'static [&'sta
         "json-pointer" => (&["/a/b", "/c"], &["a/b", "~"]),
         "relative-json-pointer" => (&["0/a", "1"], &["/a", "x"]),
         "regex" => (&["^a+$", "b"], &["(", "[a"]),
+        "decimal" => (&["12.50", "-3"], &["1,2", "twelve"]),
+        "decimal128" => (&["12.50", "1E+3"], &["1,2", "twelve"]),
+        "base64url" => (&["dGV4dA", "bW9yZQ"], &[NOT_BASE64, "dGV4dA+/"]),
+        "date-time-local" => {
+            (&["2026-01-15T10:30:00", "2025-12-31T23:59:59"], &["2026-01-15", "not-a-date-time"])
+        }
+        "time-local" => (&["10:30:00", "23:59:59"], &["25:00:00", "not-a-time"]),
+        "char" => (&["a", "b"], &["ab", "mutant"]),
+        "int64" => (&["5", "-7"], &["9223372036854775808", "five"]),
+        "uint64" => (&["5", "7"], &["18446744073709551616", "five"]),
         _ => return None,
     })
 }
 
 /// Whether a number has a format; `None` where the format says nothing of numbers.
 pub fn number_fits(format: &str, number: &Number) -> Option<bool> {
-    let (least, most) = number_range(format)?;
+    let whole = number_range(format);
+    let (least, most) = whole.or_else(|| fraction_range(format))?;
     let parse = |text: &str| Number::parse(text);
     let (least, most) = (parse(least)?, parse(most)?);
-    Some(number.is_integer() && number.compare(&least).is_ge() && number.compare(&most).is_le())
+    let within = number.compare(&least).is_ge() && number.compare(&most).is_le();
+    Some(within && (whole.is_none() || number.is_integer()))
 }
 
 /// The least and the greatest value of a format of integers.
@@ -222,8 +248,116 @@ pub fn number_range(format: &str) -> Option<(&'static str, &'static str)> {
         "uint16" => ("0", "65535"),
         "uint32" => ("0", "4294967295"),
         "uint64" => ("0", "18446744073709551615"),
+        "double-int" => ("-9007199254740991", "9007199254740991"),
+        "sf-integer" => ("-999999999999999", "999999999999999"),
         _ => return None,
     })
+}
+
+/// Values between which, and not much further, all numbers have a format of fractions.
+pub fn fraction_range(format: &str) -> Option<(&'static str, &'static str)> {
+    Some(match format {
+        "float" => ("-3.4028e38", "3.4028e38"),
+        "double" => ("-1.7976e308", "1.7976e308"),
+        _ => return None,
+    })
+}
+
+/// Numbers that a format of fractions does not hold.
+pub fn beyond_fractions(format: &str) -> &'static [&'static str] {
+    match format {
+        "float" => &["3.5e38", "-3.5e38"],
+        "double" => &["1.8e308", "-1.8e308"],
+        _ => &[],
+    }
+}
+
+/// The least and the greatest number of characters that texts of a format have.
+pub fn lengths(format: &str) -> Option<(u64, Option<u64>)> {
+    Some(match format {
+        "date" => (10, Some(10)),
+        // 2026-01-15T10:30:00Z
+        "date-time" => (20, None),
+        "time" => (9, None),
+        "uuid" => (36, Some(36)),
+        "ipv4" => (7, Some(15)),
+        "ipv6" => (2, Some(45)),
+        "duration" | "email" | "idn-email" => (3, None),
+        "uri" | "iri" => (2, None),
+        "hostname" | "idn-hostname" | "relative-json-pointer" => (1, None),
+        _ => return None,
+    })
+}
+
+/// The least and the greatest number of characters of texts that an automaton accepts; no greatest where there is
+/// none, and where none is accepted at all.
+pub fn table_lengths(table: &Table) -> (u64, Option<u64>) {
+    let states = table.verdicts.len();
+    let to = |state: usize, byte: u8| {
+        table.next[state * table.stride + usize::from(table.classes[usize::from(byte)])] as usize
+    };
+    let step = |from: &[usize], bytes: std::ops::RangeInclusive<u8>| {
+        let mut all: Vec<usize> =
+            from.iter().flat_map(|state| bytes.clone().map(|byte| to(*state, byte))).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    };
+    // The states one character further; some of its sequences of bytes may be no UTF-8, which gives more, not less.
+    let next: Vec<Vec<usize>> = (0..states)
+        .map(|state| {
+            let mut all = step(&[state], 0..=0x7F);
+            for (lead, more) in [(0xC2..=0xDF, 1), (0xE0..=0xEF, 2), (0xF0..=0xF4, 3)] {
+                let mut at = step(&[state], lead);
+                for _ in 0..more {
+                    at = step(&at, 0x80..=0xBF);
+                }
+                all.extend(at);
+            }
+            all.retain(|state| table.verdicts[*state] != Verdict::Dead);
+            all.sort_unstable();
+            all.dedup();
+            all
+        })
+        .collect();
+    let accepts = |state: usize| table.verdicts[state] >= Verdict::Accepts;
+    // Minimal automata have one dead state, so every other leads to one that accepts.
+    let (mut seen, mut layer, mut least) = (vec![false; states], vec![table.start as usize], None);
+    seen[table.start as usize] = true;
+    let mut length = 0;
+    while !layer.is_empty() {
+        if least.is_none() && layer.iter().any(|state| accepts(*state)) {
+            least = Some(length);
+        }
+        length += 1;
+        let mut further = Vec::new();
+        for state in &layer {
+            for to in &next[*state] {
+                if !std::mem::replace(&mut seen[*to], true) {
+                    further.push(*to);
+                }
+            }
+        }
+        layer = further;
+    }
+    let Some(least) = least else { return (0, None) };
+    // Layer by layer: after as many characters as there are states, a cycle has been gone through.
+    let mut current = vec![table.start as usize];
+    let mut most = 0;
+    for length in 0..=states as u64 {
+        if current.iter().any(|state| accepts(*state)) {
+            most = length;
+        }
+        let mut further: Vec<usize> =
+            current.iter().flat_map(|state| next[*state].iter().copied()).collect();
+        further.sort_unstable();
+        further.dedup();
+        if further.is_empty() {
+            return (least, Some(most));
+        }
+        current = further;
+    }
+    (least, None)
 }
 
 #[cfg(test)]

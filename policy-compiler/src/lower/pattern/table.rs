@@ -84,6 +84,14 @@ impl Table {
         self.verdicts[last as usize] >= Verdict::Accepts
     }
 
+    /// Whether another automaton accepts every text that this one does; `false` where that cannot be found out.
+    pub fn is_within(&self, other: &Table) -> bool {
+        let mut outside = other.clone();
+        outside.complement();
+        let both = self.and(&outside).map(|both| both.minimise());
+        both.is_ok_and(|table| table.verdicts[table.start as usize] == Verdict::Dead)
+    }
+
     /// Whether every text is accepted.
     pub fn accepts_all(&self) -> bool {
         self.verdicts[self.start as usize] == Verdict::AcceptsAlways
