@@ -263,7 +263,10 @@ fn faults_of_compositions() {
         }
         let first = at(r#"{"kind":"a","x":10}"#).unwrap_err();
         assert_eq!((first.keyword, first.pointer), (Keyword::Maximum, format!("{prefix}/x")));
-        assert_eq!(at(r#"{"x":10,"kind":"a"}"#).unwrap_err().keyword, Keyword::Maximum);
+        let late = at(r#"{"x":10,"kind":"a"}"#).unwrap_err();
+        assert_eq!((late.keyword, late.pointer), (Keyword::Maximum, format!("{prefix}/x")));
+        let offset = (open.len() + r#"{"x":"#.len()) as u64;
+        assert_eq!(late.offset, offset);
         for body in [
             r#"{"kind":"c","x":1}"#,
             r#"{"x":1,"kind":"c"}"#,

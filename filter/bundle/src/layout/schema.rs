@@ -409,7 +409,8 @@ codes! {
 record! {
     /// Schemas that apply to the same value.
     pub struct Composition {
-        /// The name of the property that chooses, for [`CompositionKind::Tagged`]; else empty.
+        /// The name of the property that chooses, for [`CompositionKind::Tagged`], or that the hints are about; else
+        /// empty.
         tag: Text,
         /// First in lists (indexes into schemas); in tags for `Tagged`; in type_switches for `TypeSwitch`; in
         /// contents for `Content`.
@@ -420,6 +421,13 @@ record! {
         kind: u8,
         /// A [`Keyword`] code: what to name when the composition refuses.
         keyword: u8,
+        /// First in tags, for `AnyOf` and `OneOf`: which branch a value of the string property `tag` speaks for, or
+        /// the any schema where several may be meant. It decides nothing but what is named where no branch accepts.
+        hints: U32,
+        /// How many hints.
+        hint_count: U16,
+        /// Zero.
+        reserved: [u8; 2],
     }
 }
 

@@ -206,16 +206,9 @@ fn composition(check: &Check<'_, '_>, composition: &Composition) -> Result<(), O
     check.that(Keyword::from_code(composition.keyword).is_some(), "keyword")?;
     let (first, count) = (composition.branches.get(), composition.branch_count.get());
     check.that(count <= MAX_BRANCHES, "too many branches")?;
+    tags(check, composition.hints.get(), composition.hint_count.get())?;
     match CompositionKind::from_code(composition.kind) {
-        Some(CompositionKind::Tagged) => {
-            let tags = check.run(first, count.into(), view.tags, "tags")?;
-            let texts: Result<Vec<_>, _> =
-                tags.iter().map(|tag| check.text(&tag.value, "tag")).collect();
-            check.that(
-                texts?.windows(2).all(|pair| pair.first() < pair.last()),
-                "tags do not ascend",
-            )
-        }
+        Some(CompositionKind::Tagged) => tags(check, first, count),
         Some(CompositionKind::TypeSwitch) => check.index(first, view.type_switches, "type switch"),
         Some(CompositionKind::Content) => check.index(first, view.contents, "content"),
         Some(kind) => {
@@ -230,6 +223,12 @@ fn composition(check: &Check<'_, '_>, composition: &Composition) -> Result<(), O
         }
         None => check.that(false, "kind"),
     }
+}
+
+fn tags(check: &Check<'_, '_>, first: u32, count: u16) -> Result<(), OpenError> {
+    let tags = check.run(first, count.into(), check.view.tags, "tags")?;
+    let texts: Result<Vec<_>, _> = tags.iter().map(|tag| check.text(&tag.value, "tag")).collect();
+    check.that(texts?.windows(2).all(|pair| pair.first() < pair.last()), "tags do not ascend")
 }
 
 fn traces(check: Check<'_, '_>) -> Result<(), OpenError> {

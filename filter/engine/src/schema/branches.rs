@@ -151,9 +151,12 @@ pub(super) fn compositions<'b>(
 }
 
 pub(super) fn tags<'b>(view: &View<'b>, of: &Composition) -> &'b [Tag] {
-    let first = of.branches.get() as usize;
-    let last = first.saturating_add(usize::from(of.branch_count.get()));
-    view.tags.get(first..last).unwrap_or_default()
+    let (first, count) = match kind(of) {
+        Some(CompositionKind::Tagged) => (of.branches.get(), of.branch_count.get()),
+        _ => (of.hints.get(), of.hint_count.get()),
+    };
+    let last = (first as usize).saturating_add(usize::from(count));
+    view.tags.get(first as usize..last).unwrap_or_default()
 }
 
 pub(super) fn type_switch(view: &View<'_>, of: &Composition, start: Start<'_>) -> Option<u32> {
@@ -167,6 +170,11 @@ pub(super) fn type_switch(view: &View<'_>, of: &Composition, start: Start<'_>) -
         Start::Scalar(Value::String(..)) => switch.string,
     };
     Some(schema.get())
+}
+
+/// Whether a property's value tells which branch is meant.
+pub(super) fn looks_for_tag(of: &Composition) -> bool {
+    kind(of) == Some(CompositionKind::Tagged) || of.hint_count.get() != 0
 }
 
 pub(super) fn kind(of: &Composition) -> Option<CompositionKind> {

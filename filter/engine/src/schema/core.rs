@@ -3,6 +3,7 @@
 use super::check::Value;
 use super::content::Nested;
 use super::digest;
+use super::failure::Failure;
 use super::fault::{Fault, FaultKind};
 use super::frame::{Container, DIGEST, Frame, PLAIN, THREADS, UNIQUE, pointer};
 use super::machine::Limits;
@@ -46,6 +47,8 @@ pub(super) struct Core {
     pub top: usize,
     /// Bytes of the body before the input of the moment.
     pub base: u64,
+    /// The place in it of the token that threads are judging.
+    pub at: usize,
     /// Hashes of undeclared names, those of the innermost frame last.
     pub names: Vec<u64>,
     /// Room to rebuild a table of names.
@@ -70,6 +73,10 @@ pub(super) enum Stop {
     Here(FaultKind),
     /// A keyword of this schema refuses.
     Refused(Keyword, u32),
+    /// A thread that must hold fails, at the token's value or below.
+    Failed(Failure),
+    /// It had failed before, at the frame's value or below.
+    HadFailed(Failure),
 }
 
 /// Names that are compared one by one before a table is built.
@@ -83,6 +90,7 @@ impl Core {
         self.want = schema;
         self.top = 0;
         self.base = 0;
+        self.at = 0;
         self.names.clear();
         self.wide.clear();
         self.threads.clear();
@@ -208,7 +216,7 @@ impl Core {
             if frame.flags & THREADS == 0 {
                 return Err(Stop::Refused(Keyword::UniqueItems, frame.schema));
             }
-            self.threads.not_unique(view, frame.threads)?;
+            self.not_unique(view, frame)?;
         }
         Ok(())
     }
@@ -250,6 +258,8 @@ impl Core {
             Stop::Here(kind) => return self.fault(view, outer, frame, kind, at, within),
             Stop::Unfinished => (Keyword::Schema, NONE),
             Stop::Refused(keyword, schema) => (keyword, schema),
+            Stop::Failed(failure) => return self.failed(view, outer, frame, failure, within),
+            Stop::HadFailed(failure) => return self.failed(view, outer, frame, failure, false),
         };
         let fault = self.fault(view, outer, frame, FaultKind::Invalid, at, within);
         // The never schema stands nowhere: what refuses is the keyword that names it.
@@ -263,6 +273,20 @@ impl Core {
             return Fault { keyword, schema: frame.schema, ..fault };
         }
         Fault { keyword, schema, ..fault }
+    }
+
+    fn failed(
+        &self,
+        view: &View<'_>,
+        outer: &[Frame],
+        frame: &Frame,
+        failure: Failure,
+        within: bool,
+    ) -> Fault {
+        let mut fault = self.fault(view, outer, frame, FaultKind::Invalid, 0, within);
+        self.threads.ways.push_to(view, failure, &mut fault.pointer);
+        let (keyword, schema) = (failure.keyword, failure.schema);
+        Fault { keyword, schema, offset: failure.offset.into(), ..fault }
     }
 }
 

@@ -9,9 +9,10 @@
 
 use super::branches::{Start, unevaluated};
 use super::core::{Core, Stop};
+use super::failure::Failure;
 use super::fault::FaultKind;
 use super::object;
-use super::threads::{Edge, Failure, Role, Thread, Threads};
+use super::threads::{Edge, Role, Thread, Threads};
 use portcullis_bundle::layout::{
     Condition, ConditionKind, EVALUATOR_ALL, Evaluator, Keyword, NONE, PROPERTY_IMPLIED,
     SCHEMA_ANY, SCHEMA_NEVER, Unevaluated, View,
@@ -141,7 +142,7 @@ impl Core {
             Member::Property(..) => (Keyword::UnevaluatedProperties, false),
         };
         let owner = self.threads.list.get(index).map_or(NONE, |thread| thread.schema);
-        let failure = (schema == SCHEMA_NEVER).then_some((keyword, owner));
+        let failure = (schema == SCHEMA_NEVER).then(|| self.failure(keyword, owner));
         let waiting = Waiting { thread: index as u32, mask, failure, open: false };
         let contains = evaluators.iter().any(|evaluator| evaluator.contains.get() != NONE);
         if failure.is_some() && !(is_item && contains) {
@@ -227,7 +228,7 @@ impl Core {
             left |= own && member.mask & counting == 0;
         }
         self.step(looked_at)?;
-        Ok(left.then_some((keyword, thread.schema)))
+        Ok(left.then(|| self.failure(keyword, thread.schema)))
     }
 
     /// Whether all conditions of an evaluator hold.

@@ -67,20 +67,35 @@ pub(super) struct Frame {
     pub digest: u64,
 }
 
+impl Frame {
+    /// The current member, as an index into properties or `NONE`, or the number of the current item, from 0.
+    pub fn place(&self) -> u32 {
+        match self.container {
+            Container::Array => self.count.saturating_sub(1),
+            _ => self.member,
+        }
+    }
+}
+
 /// The JSON pointer through frames from the root on, `top` last.
 pub(super) fn pointer(view: &View<'_>, frames: &[Frame], top: Option<&Frame>) -> String {
     let mut pointer = String::new();
     for frame in frames.iter().chain(top) {
-        match frame.container {
-            Container::Root => {}
-            Container::Array => {
-                pointer.push('/');
-                pointer.push_str(&frame.count.saturating_sub(1).to_string());
-            }
-            Container::Object => push_name(view, frame.member, &mut pointer),
-        }
+        push_step(view, frame.container, frame.place(), &mut pointer);
     }
     pointer
+}
+
+/// Goes a step further: to a member, as an index into properties or `NONE`, or to an item, from 0.
+pub(super) fn push_step(view: &View<'_>, container: Container, place: u32, pointer: &mut String) {
+    match container {
+        Container::Root => {}
+        Container::Array => {
+            pointer.push('/');
+            pointer.push_str(&place.to_string());
+        }
+        Container::Object => push_name(view, place, pointer),
+    }
 }
 
 fn push_name(view: &View<'_>, member: u32, pointer: &mut String) {

@@ -264,6 +264,7 @@ pub(super) fn run<S: ScalarSink>(
                 let Some(byte) = skip(input, &mut at) else { pause!() };
                 if byte == b'"' {
                     let start = at + 1;
+                    core.at = at;
                     match object::name(core, scratch, view, input, start, frame) {
                         Ok((after, schema)) => {
                             if S::ACTIVE && frame.member == NONE {
@@ -295,6 +296,7 @@ pub(super) fn run<S: ScalarSink>(
                     expect = Expect::Closed;
                 } else {
                     frame.count = 1;
+                    core.at = at;
                     match array::item(core, view, frame) {
                         Ok(schema) => want = schema,
                         Err(why) => stop!(why, at, true),
@@ -309,6 +311,7 @@ pub(super) fn run<S: ScalarSink>(
                 }
                 let rest = input.get(at..).unwrap_or_default();
                 let Some(parent) = outer.last() else { return Ok(at) };
+                core.at = at;
                 if let Err(why) = core.open_tagged(view, parent, frame, rest, last) {
                     stop!(why, at, false);
                 }
@@ -330,6 +333,7 @@ pub(super) fn run<S: ScalarSink>(
             }
             if expect == Expect::Value {
                 let Some(byte) = skip(input, &mut at) else { pause!() };
+                core.at = at;
                 if byte == b'"' {
                     let start = at + 1;
                     let end = string_end(input, start);
@@ -448,6 +452,7 @@ pub(super) fn run<S: ScalarSink>(
                         fault!(FaultKind::TooLarge(Part::Items), at, false);
                     }
                     frame.count += 1;
+                    core.at = at;
                     match array::item(core, view, frame) {
                         Ok(schema) => want = schema,
                         Err(why) => stop!(why, at, true),
@@ -475,6 +480,7 @@ pub(super) fn run<S: ScalarSink>(
             core.names.truncate(frame.names as usize);
             if frame.flags & (THREADS | DIGEST) != 0 {
                 let Some(parent) = outer.last_mut() else { return Ok(at) };
+                core.at = at.saturating_sub(1);
                 if let Err(why) = close_unusual(core, view, frame, parent) {
                     stop!(why, at - 1, false);
                 }

@@ -16,6 +16,7 @@ mod content;
 mod core;
 mod digest;
 mod evaluation;
+mod failure;
 mod fault;
 mod format;
 mod frame;
@@ -27,6 +28,7 @@ mod resolve;
 mod scan;
 mod sink;
 mod string;
+mod tags;
 mod threads;
 mod token;
 

@@ -1,5 +1,6 @@
 //! Objects: opening, names, closing.
 
+use super::branches::tags;
 use super::check::{Value, bytes, look_up, matches, same};
 use super::core::{Core, Stop, WANT_EDGES};
 use super::digest;
@@ -291,9 +292,7 @@ pub(super) fn add_undeclared(core: &mut Core, frame: &mut Frame, text: &[u8]) ->
 
 /// The schema of the branch that a tag's value chooses.
 pub(super) fn tagged(view: &View<'_>, composition: &Composition, value: &[u8]) -> Option<u32> {
-    let first = composition.branches.get() as usize;
-    let last = first.saturating_add(usize::from(composition.branch_count.get()));
-    let tags = view.tags.get(first..last).unwrap_or_default();
+    let tags = tags(view, composition);
     let found = tags.binary_search_by(|tag| bytes(view, tag.value).cmp(value)).ok()?;
     tags.get(found).map(|tag| tag.schema.get())
 }

@@ -4,9 +4,10 @@ use super::array;
 use super::branches::{Start, compositions, keyword, kind, type_switch};
 use super::check::{Value, list};
 use super::core::{Core, Stop};
+use super::failure::Failure;
 use super::frame::Frame;
 use super::object;
-use super::threads::{Failure, Thread};
+use super::threads::{Tag, Thread};
 use portcullis_bundle::layout::{CompositionKind, Keyword, NONE, Schema, View};
 
 impl Core {
@@ -26,7 +27,7 @@ impl Core {
                 continue;
             }
             let failure = match self.at_end(view, first, &thread, start, frame) {
-                Err(keyword) => Some((keyword, thread.schema)),
+                Err(keyword) => Some(self.failure(keyword, thread.schema)),
                 Ok(Some(failure)) => Some(failure),
                 Ok(None) => self.composed(view, first, index, schema, thread.schema, start)?,
             };
@@ -99,11 +100,11 @@ impl Core {
     ) -> Result<Option<Failure>, Stop> {
         for (place, composition) in compositions(view, schema) {
             self.step(1 + usize::from(composition.branch_count.get()))?;
-            let refused = Some((keyword(composition), schema_index));
+            let refused = Some(self.failure(keyword(composition), schema_index));
             if kind(composition) == Some(CompositionKind::Content) {
                 let Start::Scalar(Value::String(text, _)) = start else { continue };
                 match self.content(view, composition.branches.get(), text)? {
-                    Some(keyword) => return Ok(Some((keyword, schema_index))),
+                    Some(keyword) => return Ok(Some(self.failure(keyword, schema_index))),
                     None => continue,
                 }
             }
@@ -111,22 +112,18 @@ impl Core {
             let accepts = |schema: &u32| threads.outcome(first, *schema).is_none();
             let mut branches =
                 list(view, composition.branches.get(), composition.branch_count.get());
-            let failure = match kind(composition) {
+            let mut none = false;
+            let mut failure = match kind(composition) {
                 None | Some(CompositionKind::Content) => refused,
                 Some(CompositionKind::AllOf) => branches.find_map(|s| threads.outcome(first, s)),
                 Some(CompositionKind::AnyOf) => {
-                    if branches.any(|s| accepts(&s)) {
-                        None
-                    } else {
-                        refused
-                    }
+                    none = !branches.any(|s| accepts(&s));
+                    refused.filter(|_| none)
                 }
                 Some(CompositionKind::OneOf) => {
-                    if branches.filter(accepts).take(2).count() == 1 {
-                        None
-                    } else {
-                        refused
-                    }
+                    let count = branches.filter(accepts).take(2).count();
+                    none = count == 0;
+                    refused.filter(|_| count != 1)
                 }
                 Some(CompositionKind::Not) => {
                     if branches.any(|s| accepts(&s)) {
@@ -149,12 +146,19 @@ impl Core {
                 },
                 Some(CompositionKind::Tagged) => match start {
                     Start::Object => match threads.choice(index, place) {
-                        Some(schema) => threads.outcome(first, schema),
-                        None => refused,
+                        Some(Tag::Chose(schema)) => threads.outcome(first, schema),
+                        _ => {
+                            none = keyword(composition) != Keyword::Discriminator;
+                            refused
+                        }
                     },
                     _ => None,
                 },
             };
+            if none {
+                self.step(usize::from(composition.branch_count.get()))?;
+                failure = self.nearest(view, first, index, (place, composition)).or(failure);
+            }
             if failure.is_some() {
                 return Ok(failure);
             }

@@ -9,31 +9,26 @@
 
 use super::array;
 use super::branches::{
-    Branch, Start, branch, compositions, dependent, keyword, kind, only_tagged, own, passes_on,
-    tags,
+    Branch, Start, branch, compositions, dependent, looks_for_tag, only_tagged, own, passes_on,
 };
 use super::check::{self, Value, bytes};
 use super::core::{Core, Stop, WANT_EDGES};
 use super::evaluation::{Member, Waiting};
+use super::failure::{Failure, Ways};
 use super::fault::FaultKind;
 use super::frame::{Container, Frame, TAG, THREADS, UNIQUE};
 use super::object;
-use super::token::find_member;
 use portcullis_bundle::layout::{
-    ARRAY_UNIQUE, Composition, CompositionKind, Keyword, NONE, PROPERTY_IMPLIED, SCHEMA_ANY,
-    SCHEMA_NEVER, Schema, View,
+    ARRAY_UNIQUE, Keyword, NONE, PROPERTY_IMPLIED, SCHEMA_ANY, SCHEMA_NEVER, Schema, View,
 };
 use portcullis_bundle::name_hash;
 
 /// Threads and edges alive at once, at most; more are over budget.
 const MAX_LIVE: usize = 1 << 16;
-/// Bytes of a look ahead that cost a step.
-const LOOKED_AT: usize = 64;
+/// [`Thread::tag`]: every name is looked at.
+const MANY_TAGS: u32 = u32::MAX;
 /// Schemas that only pass on to another, followed without a thread.
 const MAX_PASSES: usize = 16;
-
-/// Which keyword of which schema refused.
-pub(super) type Failure = (Keyword, u32);
 
 /// One schema on its way through one value.
 #[derive(Clone, Copy, Debug)]
@@ -42,10 +37,10 @@ pub(super) struct Thread {
     pub failure: Option<Failure>,
     /// Its failure is the body's.
     pub must: bool,
-    /// It has compositions that a tag decides.
-    tagged: bool,
+    /// The hash of the name of a tag that it looks for: 0 for none, `MANY_TAGS` for several.
+    tag: u32,
     /// Who asked for it: roots and branches.
-    references: u32,
+    pub references: u32,
     /// Its object or array check, or `NONE`.
     pub part: u32,
     /// Items counted by `contains`.
@@ -78,12 +73,21 @@ pub(super) enum Role {
     Evaluated(u8),
 }
 
-/// What a tag chose.
+/// What the value of a tag told a composition of a thread.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Choice {
-    thread: u32,
-    composition: u32,
-    schema: u32,
+    pub thread: u32,
+    pub composition: u32,
+    pub tag: Tag,
+}
+
+/// What the value of a tag tells.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Tag {
+    /// This schema is meant.
+    Chose(u32),
+    /// None that it is known for; the tag, as [`Frame::place`] has it.
+    Unknown(u32),
 }
 
 /// A schema whose branches are being visited.
@@ -103,8 +107,12 @@ pub(super) struct Threads {
     pub choices: Vec<Choice>,
     /// Members of which it is not known yet whether anything evaluates them.
     pub waiting: Vec<Waiting>,
+    /// Where failures lie below the values that failed by them.
+    pub ways: Ways,
+    /// For each open frame with threads, how many steps of ways there were before.
+    marks: Vec<u32>,
     /// Threads and compositions that the value of the current member chooses for.
-    pending_tags: Vec<(u32, u32)>,
+    pub pending_tags: Vec<(u32, u32)>,
     visits: Vec<Visit>,
 }
 
@@ -114,6 +122,8 @@ impl Threads {
         self.edges.clear();
         self.choices.clear();
         self.waiting.clear();
+        self.ways.clear();
+        self.marks.clear();
         self.pending_tags.clear();
         self.visits.clear();
     }
@@ -131,26 +141,34 @@ impl Threads {
         Ok(())
     }
 
-    /// Notes that an array holds an item twice.
-    pub fn not_unique(&mut self, view: &View<'_>, first: u32) -> Result<(), Stop> {
-        for index in first as usize..self.list.len() {
-            let Some(thread) = self.list.get(index) else { continue };
-            let check = view.array_checks.get(thread.part as usize);
-            if check.is_some_and(|check| check.flags.get() & ARRAY_UNIQUE != 0) {
-                let schema = thread.schema;
-                self.fail(index, (Keyword::UniqueItems, schema))?;
-            }
+    /// Notes that a thread fails at its value or below.
+    pub fn fail(&mut self, index: usize, failure: Failure) -> Result<(), Stop> {
+        let Some(thread) = self.list.get_mut(index) else { return Ok(()) };
+        thread.failure.get_or_insert_with(|| failure.after(thread.seen.count_ones()));
+        if thread.must { Err(Stop::Failed(failure)) } else { Ok(()) }
+    }
+
+    /// Notes that a thread of a frame fails at the frame's current member or item, or below. `counted` is 1 where
+    /// that is among the declared properties seen.
+    pub fn fail_below(
+        &mut self,
+        frame: &Frame,
+        index: usize,
+        failure: Failure,
+        counted: u32,
+    ) -> Result<(), Stop> {
+        let Some(thread) = self.list.get_mut(index) else { return Ok(()) };
+        if thread.must {
+            return Err(Stop::Failed(failure));
+        }
+        if thread.failure.is_none() {
+            let right = thread.seen.count_ones().saturating_sub(counted);
+            thread.failure = Some(self.ways.above(frame, failure).after(right));
         }
         Ok(())
     }
 
-    pub fn fail(&mut self, index: usize, failure: Failure) -> Result<(), Stop> {
-        let Some(thread) = self.list.get_mut(index) else { return Ok(()) };
-        let first = *thread.failure.get_or_insert(failure);
-        if thread.must { Err(Stop::Refused(first.0, first.1)) } else { Ok(()) }
-    }
-
-    fn find(&mut self, start: usize, schema: u32) -> Option<&mut Thread> {
+    pub fn find(&mut self, start: usize, schema: u32) -> Option<&mut Thread> {
         self.list.get_mut(start..)?.iter_mut().find(|thread| thread.schema == schema)
     }
 
@@ -162,17 +180,16 @@ impl Threads {
         let threads = self.list.get(start..).unwrap_or_default();
         match threads.iter().find(|thread| thread.schema == schema) {
             Some(thread) => thread.failure,
-            // A schema that asks for itself on the same value: JSON Schema leaves it undefined.
-            None => Some((Keyword::Schema, schema)),
+            None => Some(Failure::circular(schema)),
         }
     }
 
-    /// What a tag chose for a composition of a thread.
-    pub fn choice(&self, thread: usize, composition: u32) -> Option<u32> {
+    /// What a tag told a composition of a thread.
+    pub fn choice(&self, thread: usize, composition: u32) -> Option<Tag> {
         let mut choices = self.choices.iter().rev();
         let found = choices
             .find(|choice| choice.thread as usize == thread && choice.composition == composition);
-        found.map(|choice| choice.schema)
+        found.map(|choice| choice.tag)
     }
 }
 
@@ -202,7 +219,7 @@ impl Core {
         let first = self.threads.list.len();
         self.enter(view, frame, want, start)?;
         self.resolve(view, first, start, frame)?;
-        self.settle(first, frame.edges as usize)?;
+        self.settle(first, frame)?;
         self.threads.list.truncate(first);
         self.threads.edges.truncate(frame.edges as usize);
         Ok(())
@@ -259,6 +276,7 @@ impl Core {
         if want == WANT_EDGES {
             self.choose(view, parent, None)?;
         }
+        self.threads.marks.push(self.threads.ways.len() as u32);
         self.begin_frame(parent, container, want, child);
         let start = if container == Container::Object { Start::Object } else { Start::Array };
         self.enter(view, parent, want, start)?;
@@ -272,37 +290,6 @@ impl Core {
             child.flags |= UNIQUE;
         }
         Ok(())
-    }
-
-    /// Decides by the tag of an object which schema applies; if the tag is not near, opens the object with
-    /// threads.
-    pub fn open_tagged(
-        &mut self,
-        view: &View<'_>,
-        parent: &Frame,
-        frame: &mut Frame,
-        input: &[u8],
-        last: bool,
-    ) -> Result<(), Stop> {
-        self.step(1)?;
-        let schema = view.schemas.get(frame.schema as usize);
-        if let Some(composition) = schema.and_then(|schema| only_tagged(view, schema)) {
-            let mut passed = 0;
-            let found = find_member(input, bytes(view, composition.tag), last, &mut passed)?;
-            self.step(passed / LOOKED_AT)?;
-            if let Some(found) = found {
-                match object::tagged(view, composition, found.value) {
-                    Some(branch) => return object::open(self, view, parent, branch, frame),
-                    None if found.first => {
-                        return Err(Stop::Refused(keyword(composition), frame.schema));
-                    }
-                    // What stands before it may be wrong, too, and is to be named first.
-                    None => {}
-                }
-            }
-        }
-        let want = frame.schema;
-        self.open_threads(view, parent, want, Container::Object, frame)
     }
 
     /// Says which schemas the threads of an object want of a member.
@@ -323,7 +310,7 @@ impl Core {
             if thread.failure.is_some() {
                 continue;
             }
-            if thread.tagged {
+            if thread.tag == hash.max(1) || thread.tag == MANY_TAGS {
                 self.note_tags(view, index, &thread, text);
             }
             let Some(check) = view.object_checks.get(thread.part as usize) else { continue };
@@ -343,21 +330,22 @@ impl Core {
             if check.names.get() != NONE
                 && let Some(failure) = self.refuses(view, frame, check.names.get(), text, ascii)?
             {
-                self.threads.fail(index, failure)?;
+                self.threads.fail_below(frame, index, failure, 0)?;
             }
             let mut wanted = member.is_some();
             if let Some(property) = member {
-                self.want(index, property.schema.get(), Keyword::Properties)?;
+                self.want(frame, index, property.schema.get(), Keyword::Properties)?;
             }
             for schema in object::pattern_schemas(view, check, text) {
                 self.step(1)?;
                 if let Some(schema) = schema {
                     wanted = true;
-                    self.want(index, schema, Keyword::PatternProperties)?;
+                    self.want(frame, index, schema, Keyword::PatternProperties)?;
                 }
             }
             if !wanted {
-                self.want(index, check.additional.get(), Keyword::AdditionalProperties)?;
+                let additional = check.additional.get();
+                self.want(frame, index, additional, Keyword::AdditionalProperties)?;
             }
             if let Some(of) = view.unevaluated.get(check.unevaluated.get() as usize) {
                 self.wait(view, index, of, Member::Property(text, hash))?;
@@ -374,7 +362,8 @@ impl Core {
             let Some(thread) = self.threads.list.get(index).copied() else { continue };
             let check = view.array_checks.get(thread.part as usize);
             let (Some(check), None) = (check, thread.failure) else { continue };
-            self.want(index, array::schema_of(view, check, frame.count), Keyword::Items)?;
+            let schema = array::schema_of(view, check, frame.count);
+            self.want(frame, index, schema, Keyword::Items)?;
             match check.contains.get() {
                 NONE | SCHEMA_NEVER => {}
                 SCHEMA_ANY => self.count_contained(index),
@@ -402,10 +391,29 @@ impl Core {
         let start = if object { Start::Object } else { Start::Array };
         self.resolve(view, frame.threads as usize, start, frame)?;
         self.threads.forget_waiting(frame.threads);
-        self.settle(frame.threads as usize, parent.edges as usize)?;
+        let before = self.threads.ways.len();
+        self.settle(frame.threads as usize, parent)?;
+        let mark = self.threads.marks.pop().unwrap_or(0);
+        if self.threads.ways.len() == before {
+            // What failed within has failed nothing further out.
+            self.threads.ways.truncate(mark as usize);
+        }
         self.threads.list.truncate(frame.threads as usize);
         self.threads.edges.truncate(parent.edges as usize);
         self.threads.choices.truncate(frame.choices as usize);
+        Ok(())
+    }
+
+    /// Notes that an array holds its current item twice.
+    pub fn not_unique(&mut self, view: &View<'_>, frame: &Frame) -> Result<(), Stop> {
+        for index in frame.threads as usize..self.threads.list.len() {
+            let Some(thread) = self.threads.list.get(index) else { continue };
+            let check = view.array_checks.get(thread.part as usize);
+            if check.is_some_and(|check| check.flags.get() & ARRAY_UNIQUE != 0) {
+                let failure = self.failure(Keyword::UniqueItems, thread.schema);
+                self.threads.fail_below(frame, index, failure, 0)?;
+            }
+        }
         Ok(())
     }
 
@@ -415,12 +423,19 @@ impl Core {
         }
     }
 
-    fn want(&mut self, index: usize, schema: u32, keyword: Keyword) -> Result<(), Stop> {
+    fn want(
+        &mut self,
+        frame: &Frame,
+        index: usize,
+        schema: u32,
+        keyword: Keyword,
+    ) -> Result<(), Stop> {
         match schema {
             SCHEMA_ANY => Ok(()),
             SCHEMA_NEVER => {
                 let of = self.threads.list.get(index).map_or(NONE, |thread| thread.schema);
-                self.threads.fail(index, (keyword, of))
+                let failure = self.failure(keyword, of);
+                self.threads.fail_below(frame, index, failure, 0)
             }
             _ => self.threads.want(index as u32, schema),
         }
@@ -445,58 +460,6 @@ impl Core {
             return schema;
         }
         WANT_EDGES
-    }
-
-    /// Notes the compositions of a thread that the member of this name decides.
-    fn note_tags(&mut self, view: &View<'_>, index: usize, thread: &Thread, name: &[u8]) {
-        let Some(schema) = view.schemas.get(thread.schema as usize) else { return };
-        for (place, composition) in compositions(view, schema) {
-            if kind(composition) == Some(CompositionKind::Tagged)
-                && bytes(view, composition.tag) == name
-            {
-                self.threads.pending_tags.push((index as u32, place));
-            }
-        }
-    }
-
-    /// Lets the value of a tag choose; `None` for a value that is no scalar.
-    fn choose(
-        &mut self,
-        view: &View<'_>,
-        frame: &Frame,
-        value: Option<&Value<'_>>,
-    ) -> Result<(), Stop> {
-        while let Some((thread, place)) = self.threads.pending_tags.pop() {
-            let Some(composition) = view.compositions.get(place as usize) else { continue };
-            let chosen = match value {
-                Some(Value::String(text, _)) => object::tagged(view, composition, text),
-                _ => None,
-            };
-            let index = thread as usize;
-            let (must, of) =
-                self.threads.list.get(index).map_or((false, NONE), |t| (t.must, t.schema));
-            let failure = (keyword(composition), of);
-            let Some(chosen) = chosen else {
-                self.threads.fail(index, failure)?;
-                continue;
-            };
-            self.threads.choices.push(Choice { thread, composition: place, schema: chosen });
-            let first = frame.threads as usize;
-            for tag in tags(view, composition) {
-                self.step(1)?;
-                let Some(thread) = self.threads.find(first, tag.schema.get()) else { continue };
-                if thread.schema != chosen && thread.references == 1 {
-                    // Nobody else asks: it need not be judged further.
-                    thread.failure.get_or_insert(failure);
-                } else if thread.schema == chosen && must {
-                    thread.must = true;
-                    if let Some((keyword, schema)) = thread.failure {
-                        return Err(Stop::Refused(keyword, schema));
-                    }
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Whether a schema refuses a text, by itself.
@@ -592,7 +555,7 @@ impl Core {
             thread.references = thread.references.saturating_add(1);
             thread.must |= must;
             return match thread.failure {
-                Some((keyword, schema)) if must => Err(Stop::Refused(keyword, schema)),
+                Some(failure) if must => Err(Stop::Failed(failure)),
                 _ => Ok(()),
             };
         }
@@ -604,7 +567,8 @@ impl Core {
             Err(keyword) if must => Err(Stop::Refused(keyword, index)),
             // It has failed already: its branches need not be judged on its behalf.
             Err(keyword) => {
-                self.push_thread(view, schema, index, must, Some((keyword, index)), start)
+                let failure = self.failure(keyword, index);
+                self.push_thread(view, schema, index, must, Some(failure), start)
             }
             Ok(()) if schema.composition_count.get() == 0 && !dependent(view, schema, start) => {
                 self.push_thread(view, schema, index, must, None, start)
@@ -637,10 +601,14 @@ impl Core {
             Start::Object => schema.object.get(),
         };
         let wide = self.wide.len() as u32;
-        let mut tagged = false;
+        let mut tag = 0;
         if matches!(start, Start::Object) && failure.is_none() {
-            let is_tagged = |(_, c): (u32, &Composition)| kind(c) == Some(CompositionKind::Tagged);
-            tagged = compositions(view, schema).any(is_tagged);
+            for (_, composition) in compositions(view, schema) {
+                if looks_for_tag(composition) {
+                    let name = name_hash(bytes(view, composition.tag));
+                    tag = if tag == 0 { name.max(1) } else { MANY_TAGS };
+                }
+            }
             let check = view.object_checks.get(part as usize);
             let more = check.map_or(0, |check| check.property_count.get().saturating_sub(64));
             self.step(more as usize / 64)?;
@@ -650,7 +618,7 @@ impl Core {
             schema: index,
             failure,
             must,
-            tagged,
+            tag,
             references: 1,
             part,
             contained: 0,
@@ -661,15 +629,17 @@ impl Core {
     }
 
     /// Tells the threads that wanted something of a value how it fared.
-    fn settle(&mut self, first: usize, edges: usize) -> Result<(), Stop> {
-        for index in edges..self.threads.edges.len() {
+    fn settle(&mut self, first: usize, parent: &Frame) -> Result<(), Stop> {
+        for index in parent.edges as usize..self.threads.edges.len() {
             self.step(1)?;
             let Some(edge) = self.threads.edges.get(index).copied() else { continue };
             let outcome = self.threads.outcome(first, edge.schema);
             let of = edge.thread as usize;
             match (edge.role, outcome) {
                 (Role::Counted, None) => self.count_contained(of),
-                (Role::Must, Some(failure)) => self.threads.fail(of, failure)?,
+                (Role::Must, Some(failure)) => {
+                    self.threads.fail_below(parent, of, failure, 1)?;
+                }
                 (Role::Rest, Some(failure)) => self.threads.rest_failed(of, failure),
                 (Role::Evaluated(bit), None) => self.threads.evaluated(of, bit),
                 _ => {}

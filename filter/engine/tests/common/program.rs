@@ -6,6 +6,7 @@ use portcullis_bundle::layout::*;
 use portcullis_bundle::{name_hash, property_key};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use zerocopy::FromZeros;
 
 /// Sections under construction, and what was compiled already.
 pub struct Program {
@@ -555,6 +556,7 @@ impl Program {
                     branch_count: (count as u16).into(),
                     kind: kind.code(),
                     keyword: keyword.code(),
+                    ..Composition::new_zeroed()
                 });
             };
         if let Some(reference) = map.get("$ref").and_then(Value::as_str) {

@@ -74,6 +74,7 @@ impl<'m> Lowering<'m> {
         }
         self.literals(&mut node, flat, types);
         for union in unions {
+            node.traces.extend(self.branch_type(union));
             node.traces.push((union.keyword(), union.origin));
             let composition = self.composition(goal, types, union);
             self.record_union(union, &composition.branches);
@@ -104,7 +105,7 @@ impl<'m> Lowering<'m> {
         if let Some(not) = applied.not {
             let branch = self.apart(goal, id, None, not.value);
             let branches = Branches::Plain(CompositionKind::Not, vec![self.node(branch)]);
-            node.compositions.push(Composition { keyword: Keyword::Not, branches });
+            node.compositions.push(Composition::new(Keyword::Not, branches));
             node.traces.push((Keyword::Not, not.origin));
         }
         let Some(condition) = applied.if_ else { return };
@@ -116,7 +117,7 @@ impl<'m> Lowering<'m> {
             .map(|goal| goal.map_or(ANY, |goal| self.node(goal)))
             .to_vec();
         let branches = Branches::Plain(CompositionKind::If, branches);
-        node.compositions.push(Composition { keyword: Keyword::If, branches });
+        node.compositions.push(Composition::new(Keyword::If, branches));
         let written = [
             (Keyword::If, Some(condition)),
             (Keyword::Then, applied.then),
@@ -198,7 +199,7 @@ impl<'m> Lowering<'m> {
             return;
         }
         let branches = Branches::Plain(CompositionKind::AllOf, vec![beside]);
-        node.compositions.push(Composition { keyword: Keyword::AllOf, branches });
+        node.compositions.push(Composition::new(Keyword::AllOf, branches));
     }
 
     fn arrays(&mut self, goal: &Goal, node: &mut Node, flat: &[SchemaId], schemas: &[&'m Schema]) {

@@ -81,7 +81,7 @@ impl<'m> Lowering<'m> {
             });
             let branches = Branches::Content(encoding, content);
             let keyword = Keyword::ContentMediaType;
-            node.compositions.push(Composition { keyword, branches });
+            node.compositions.push(Composition::new(keyword, branches));
         }
     }
 }

@@ -10,7 +10,7 @@ use portcullis_bundle::layout::{
     TYPE_STRING,
 };
 use std::cell::Cell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How deep compositions are looked into.
 const DEPTH: usize = 24;
@@ -218,7 +218,74 @@ impl<'m> Facts<'m> {
     }
 }
 
+/// How many schemas the search for a hint looks at.
+const HINT_STEPS: u32 = 200_000;
+/// Names that are tried as a hint, and values that one can have.
+const HINT_NAMES: usize = 16;
+const HINT_VALUES: usize = 512;
+
 impl Facts<'_> {
+    /// A property whose value speaks for one of several branches, with the branch of each value, `None` where
+    /// several allow it. The property that speaks for most branches is taken, `first` before all others.
+    pub fn hint(
+        &self,
+        branches: &[SchemaId],
+        first: Option<&str>,
+    ) -> Option<(String, BTreeMap<String, Option<usize>>)> {
+        self.steps.set(HINT_STEPS);
+        let mut names: Vec<String> = first.map(str::to_owned).into_iter().collect();
+        for branch in branches {
+            if names.len() >= HINT_NAMES {
+                break;
+            }
+            self.told_names(*branch, &mut names);
+        }
+        let mut best: Option<(usize, String, BTreeMap<String, Option<usize>>)> = None;
+        for name in names {
+            let tags = self.spoken_for(branches, &name);
+            let count = tags.values().flatten().collect::<BTreeSet<_>>().len();
+            let better = best.as_ref().is_none_or(|(known, ..)| count > *known);
+            if better && count > 1 && tags.len() <= HINT_VALUES {
+                let preferred = first == Some(&name);
+                best = Some((count, name, tags));
+                if preferred {
+                    break;
+                }
+            }
+        }
+        best.map(|(_, name, tags)| (name, tags))
+    }
+
+    /// Adds the names of properties that must hold strings told one by one.
+    fn told_names(&self, branch: SchemaId, names: &mut Vec<String>) {
+        let mut open = vec![(branch, DEPTH)];
+        while let Some((id, depth)) = open.pop() {
+            let schema = &self.schemas[id];
+            for property in schema.object.properties.iter().flat_map(|list| &list.value) {
+                if names.len() < HINT_NAMES
+                    && !names.contains(&property.name)
+                    && self.strings_at(property.schema, DEPTH).is_some()
+                {
+                    names.push(property.name.clone());
+                }
+            }
+            if !self.spent(depth) {
+                open.extend(referred(schema).into_iter().map(|id| (id, depth - 1)));
+            }
+        }
+    }
+
+    /// The values of a property that some of several branches allow it, each with the branch if it is only one.
+    fn spoken_for(&self, branches: &[SchemaId], name: &str) -> BTreeMap<String, Option<usize>> {
+        let mut tags: BTreeMap<String, Option<usize>> = BTreeMap::new();
+        for (at, branch) in branches.iter().enumerate() {
+            for value in self.tag_at(&[*branch], name, DEPTH).0.into_iter().flatten() {
+                tags.entry(value).and_modify(|of| *of = None).or_insert(Some(at));
+            }
+        }
+        tags
+    }
+
     /// Whether to stop looking; counts a step.
     fn spent(&self, depth: usize) -> bool {
         let left = self.steps.get();

@@ -27,7 +27,7 @@ impl Lowering<'_> {
         let algorithm = self.push(Node {
             types: TYPE_STRING,
             string: Some(StringPart { min_length: 1, ..StringPart::default() }),
-            compositions: vec![Composition { keyword: Keyword::Not, branches }],
+            compositions: vec![Composition::new(Keyword::Not, branches)],
             ..Node::default()
         });
         let property = PropertyPart {

@@ -84,7 +84,7 @@ impl Lowering<'_> {
             branches.push(self.constant(value));
         }
         let branches = Branches::Plain(CompositionKind::AnyOf, branches);
-        node.compositions.push(Composition { keyword: Keyword::Enum, branches });
+        node.compositions.push(Composition::new(Keyword::Enum, branches));
     }
 
     /// The node that accepts exactly one value. Values nest no deeper than documents do.

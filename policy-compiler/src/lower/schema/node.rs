@@ -167,6 +167,18 @@ pub struct Literals {
 pub struct Composition {
     pub keyword: Keyword,
     pub branches: Branches,
+    /// Which branch was meant where none accepts, by the value of a string property; `ANY` where several may be.
+    pub hint: Option<Tags>,
+}
+
+/// The name of a string property, and a node for each of some values, ascending by bytes.
+pub type Tags = (String, Vec<(String, NodeId)>);
+
+impl Composition {
+    /// Branches without a hint.
+    pub fn new(keyword: Keyword, branches: Branches) -> Self {
+        Composition { keyword, branches, hint: None }
+    }
 }
 
 /// How the nodes of a composition combine.
@@ -222,6 +234,8 @@ impl Node {
                 Branches::Content(_, node) => each(node),
                 Branches::Types(nodes) => nodes.iter_mut().for_each(&mut each),
             }
+            let hint = composition.hint.iter_mut().flat_map(|(_, tags)| tags);
+            hint.for_each(|(_, node)| each(node));
         }
     }
 }

@@ -49,6 +49,11 @@ impl Union<'_> {
         }
     }
 
+    /// What refuses an unknown tag.
+    fn tag_keyword(&self) -> Keyword {
+        self.discriminator.map_or(self.keyword(), |_| Keyword::Discriminator)
+    }
+
     fn branch(&self, index: u32) -> SchemaId {
         self.branches[index as usize]
     }
@@ -113,7 +118,7 @@ impl<'m> Lowering<'m> {
         goal: &Goal,
         flat: &[SchemaId],
         types: u8,
-        union: &Union<'_>,
+        union: &Union<'m>,
         branches: Branches,
         keyword: Keyword,
     ) -> Node {
@@ -123,11 +128,12 @@ impl<'m> Lowering<'m> {
                 node.traces.push((Keyword::Type, types.origin));
             }
         }
+        node.traces.extend(self.branch_type(union));
         node.traces.push((union.keyword(), union.origin));
         if let Some(discriminator) = union.discriminator {
             node.traces.push((Keyword::Discriminator, discriminator.origin));
         }
-        node.compositions.push(Composition { keyword, branches });
+        node.compositions.push(Composition::new(keyword, branches));
         self.with_null(goal, node)
     }
 
@@ -317,8 +323,7 @@ impl<'m> Lowering<'m> {
             .map(|properties| properties.value.len())
             .sum();
         let product = tags.len() * (1 + beside);
-        let keyword =
-            if union.discriminator.is_some() { Keyword::Discriminator } else { union.keyword() };
+        let keyword = union.tag_keyword();
         if product > MAX_PRODUCT || unions > 3 {
             return None;
         }
@@ -414,7 +419,7 @@ impl<'m> Lowering<'m> {
         };
         let rest = self.push(node);
         let branches = Branches::Types([super::node::ANY, rest, rest, rest, rest, rest]);
-        let switch = Composition { keyword: Keyword::Type, branches };
+        let switch = Composition::new(Keyword::Type, branches);
         Node { compositions: vec![switch], ..outer }
     }
 
@@ -423,7 +428,7 @@ impl<'m> Lowering<'m> {
         let keyword = union.keyword();
         if union.live.is_empty() {
             let branches = Branches::Plain(CompositionKind::AnyOf, vec![NEVER]);
-            return Composition { keyword, branches };
+            return Composition::new(keyword, branches);
         }
         // A discriminator chooses even where the rest could not go into the branches.
         if types == TYPE_OBJECT
@@ -433,16 +438,34 @@ impl<'m> Lowering<'m> {
                 .into_iter()
                 .map(|(value, index)| (value, self.branch_node(goal, union, index)))
                 .collect();
-            return Composition { keyword, branches: Branches::Tagged(name, tags) };
+            return Composition::new(union.tag_keyword(), Branches::Tagged(name, tags));
         }
         let nodes: Vec<_> =
             union.live.iter().map(|index| self.branch_node(goal, union, *index)).collect();
         let kind = if union.exclusive { CompositionKind::OneOf } else { CompositionKind::AnyOf };
-        Composition { keyword, branches: Branches::Plain(kind, nodes) }
+        let named: Vec<SchemaId> = union.live.iter().map(|index| union.branch(*index)).collect();
+        let by = union.discriminator.map(|discriminator| &*discriminator.value.property.value);
+        let hint = self.facts.hint(&named, by).filter(|_| types & TYPE_OBJECT != 0);
+        let hint = hint.map(|(name, tags)| {
+            let node = |branch: Option<usize>| branch.map_or(super::node::ANY, |at| nodes[at]);
+            (name, tags.into_iter().map(|(value, branch)| (value, node(branch))).collect())
+        });
+        Composition { keyword, branches: Branches::Plain(kind, nodes), hint }
     }
 
     fn union_types(&mut self, union: &Union<'m>) -> u8 {
         union.live.iter().fold(0, |types, index| types | self.facts.types(union.branch(*index)))
+    }
+
+    /// What refuses a value whose type suits no branch: the first branch does.
+    pub(super) fn branch_type(&mut self, union: &Union<'m>) -> Option<(Keyword, Origin)> {
+        let branch = union.branch(*union.live.first()?);
+        if self.union_types(union) == TYPE_ALL {
+            return None;
+        }
+        let flat = Goal::new(0, [branch]).flatten(&self.model.schemas);
+        let types = flat.iter().find_map(|id| self.model.schemas[*id].types);
+        types.map(|types| (Keyword::Type, types.origin))
     }
 
     /// The node of a branch by itself. A union whose owner applies to the same value again is

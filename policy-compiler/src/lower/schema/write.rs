@@ -428,12 +428,7 @@ fn compositions(tables: &mut Tables<'_>, compositions: &[Composition]) -> u32 {
             Branches::Plain(kind, nodes) => (*kind, tables.list(indexes(nodes)), nodes.len()),
             Branches::Tagged(name, tags) => {
                 tag = tables.text(name);
-                let first = tables.sections.tags.len() as u32;
-                for (value, node) in tags {
-                    let value = tables.text(value);
-                    tables.sections.tags.push(layout::Tag { value, schema: node.0.into() });
-                }
-                (CompositionKind::Tagged, first, tags.len())
+                (CompositionKind::Tagged, self::tags(tables, tags), tags.len())
             }
             Branches::Content(encoding, node) => {
                 let (schema, encoding) = (node.0.into(), encoding.code());
@@ -448,16 +443,33 @@ fn compositions(tables: &mut Tables<'_>, compositions: &[Composition]) -> u32 {
                 (CompositionKind::TypeSwitch, index, 0)
             }
         };
+        let (mut hints, mut hint_count) = (0, 0);
+        if let Some((name, tags)) = &composition.hint {
+            tag = tables.text(name);
+            (hints, hint_count) = (self::tags(tables, tags), tags.len() as u16);
+        }
         records.push(layout::Composition {
             tag,
             branches: first.into(),
             branch_count: (count as u16).into(),
             kind: kind.code(),
             keyword: composition.keyword.code(),
+            hints: hints.into(),
+            hint_count: hint_count.into(),
+            reserved: [0; 2],
         });
     }
     let first = tables.sections.compositions.len() as u32;
     tables.sections.compositions.extend(records);
+    first
+}
+
+fn tags(tables: &mut Tables<'_>, tags: &[(String, NodeId)]) -> u32 {
+    let first = tables.sections.tags.len() as u32;
+    for (value, node) in tags {
+        let value = tables.text(value);
+        tables.sections.tags.push(layout::Tag { value, schema: node.0.into() });
+    }
     first
 }
 
