@@ -53,7 +53,7 @@ pub fn lower(model: &Model) -> Lowered {
     texts.write(&mut tables);
     policy::write(&mut tables, model);
     let places = operation::write(&mut tables, model, &moved, &operations);
-    diagnostics.extend(rules::write(&mut tables, model, &places));
+    diagnostics.extend(rules::write(&mut tables, model, &patterns.tables, &places));
     Lowered { sections: tables.sections, recorder, diagnostics }
 }
 

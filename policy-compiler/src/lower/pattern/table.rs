@@ -92,6 +92,43 @@ impl Table {
         both.is_ok_and(|table| table.verdicts[table.start as usize] == Verdict::Dead)
     }
 
+    /// The bytes of the texts that it accepts, as bits: byte `b` is bit `b % 64` of word `b / 64`.
+    pub fn charset(&self) -> [u64; 4] {
+        let states = self.verdicts.len();
+        // States from which something is accepted, found backwards.
+        let mut alive: Vec<bool> = self.verdicts.iter().map(|it| *it >= Verdict::Accepts).collect();
+        loop {
+            let mut grown = false;
+            for state in (0..states).filter(|state| !alive[*state]).collect::<Vec<_>>() {
+                let row = &self.next[state * self.stride..(state + 1) * self.stride];
+                if row.iter().any(|next| alive[*next as usize]) {
+                    (alive[state], grown) = (true, true);
+                }
+            }
+            if !grown {
+                break;
+            }
+        }
+        let mut reached = vec![false; states];
+        let mut open = vec![self.start as usize];
+        reached[self.start as usize] = true;
+        let mut used = vec![false; self.stride];
+        while let Some(state) = open.pop() {
+            for class in 0..self.stride {
+                let next = self.next[state * self.stride + class] as usize;
+                used[class] |= alive[next];
+                if alive[next] && !std::mem::replace(&mut reached[next], true) {
+                    open.push(next);
+                }
+            }
+        }
+        let mut set = [0; 4];
+        for (byte, _) in self.classes.iter().enumerate().filter(|(_, it)| used[usize::from(**it)]) {
+            set[byte / 64] |= 1 << (byte % 64);
+        }
+        set
+    }
+
     /// Whether every text is accepted.
     pub fn accepts_all(&self) -> bool {
         self.verdicts[self.start as usize] == Verdict::AcceptsAlways

@@ -3,6 +3,7 @@
 //! In: rules of every front end in one form. Out: records. Rules above the policy's paranoia level are left out, and
 //! so are those that are off everywhere.
 
+mod contract;
 mod grams;
 mod kinds;
 mod literals;
@@ -18,6 +19,7 @@ use crate::diag::{Diagnostic, RULE_PATTERN, RULES_TOO_MANY, Span};
 use crate::ir::{
     AttackMode, Attacks, Exception, Matcher, Model, Operator, Rule, TargetName, Tuning,
 };
+use contract::Contract;
 use kinds::Kinds;
 use literals::{Bytes, Required, folded, required};
 use pipeline::Steps;
@@ -42,12 +44,15 @@ struct Lowered<'m> {
     argument: u32,
     argument_count: u32,
     required: Required,
+    /// The automaton of what it asks, where that is one.
+    asked: Option<Table>,
 }
 
 /// Writes the rules of a model. `operations` says of each operation of the bundle which of the model it is.
 pub fn write(
     tables: &mut Tables<'_>,
     model: &Model,
+    patterns: &[Table],
     operations: &[(usize, usize)],
 ) -> Vec<Diagnostic> {
     let Some(attacks) = &model.attacks else { return Vec::new() };
@@ -87,6 +92,7 @@ pub fn write(
     let (enabled, monitored) = (writer.enabled(&attacks.tuning), writer.monitored(&attacks.tuning));
     writer.operations(model, attacks, operations);
     writer.exceptions(model, attacks, operations);
+    writer.schemas(patterns);
     let words = writer.words;
     let bits = write_literals(tables, &matchers);
     tables.sections.byte_kinds = kinds.table();
@@ -158,7 +164,7 @@ struct Writer<'t, 'm> {
     tables: &'t mut Tables<'m>,
     steps: &'t mut Steps,
     /// Automata that are there already, by expression and whether case counts.
-    automata: &'t mut HashMap<(String, bool), u32>,
+    automata: &'t mut HashMap<(String, bool), (u32, Table)>,
 }
 
 impl Writer<'_, '_> {
@@ -169,14 +175,21 @@ impl Writer<'_, '_> {
         let step = self.steps.of(if folds { &pipeline } else { &of.transform });
         let sections = &mut self.tables.sections;
         let mut needed = Required::default();
+        let mut asked = None;
         let (code, argument, argument_count) = match &of.operator {
             Operator::Regex(pattern) => {
                 let hir = regex::parse(pattern)?;
                 needed = required(&hir);
-                (Code::Automaton, self.automaton(pattern, &hir, caseless)?, 0)
+                let (index, table) = self.automaton(pattern, &hir, caseless)?;
+                asked = Some(table);
+                (Code::Automaton, index, 0)
             }
             Operator::AnyOf(texts) => {
                 needed.literals = texts.iter().map(|text| text.clone().into_bytes()).collect();
+                let escaped: Vec<String> =
+                    texts.iter().map(|text| regex_syntax::escape(text)).collect();
+                let pattern = format!("(?i-u:{})", escaped.join("|"));
+                asked = regex::parse(&pattern).and_then(|hir| Table::search(&hir)).ok();
                 (Code::AnyOf, 0, 0)
             }
             Operator::LongerThan(count) => (Code::LongerThan, *count, 0),
@@ -240,7 +253,7 @@ impl Writer<'_, '_> {
         if of.negated {
             needed = Required::default();
         }
-        Ok(Lowered { of, rule, step, code, argument, argument_count, required: needed })
+        Ok(Lowered { of, rule, step, code, argument, argument_count, required: needed, asked })
     }
 
     fn automaton(
@@ -248,10 +261,10 @@ impl Writer<'_, '_> {
         pattern: &str,
         hir: &regex_syntax::hir::Hir,
         caseless: bool,
-    ) -> Result<u32, String> {
+    ) -> Result<(u32, Table), String> {
         let key = (pattern.to_owned(), caseless);
         if let Some(known) = self.automata.get(&key) {
-            return Ok(*known);
+            return Ok(known.clone());
         }
         let mut table = Table::search(hir)?;
         if caseless {
@@ -263,8 +276,8 @@ impl Writer<'_, '_> {
         }
         let index = self.tables.sections.automata.len() as u32;
         write_automaton(self.tables, &table);
-        self.automata.insert(key, index);
-        Ok(index)
+        self.automata.insert(key, (index, table.clone()));
+        Ok((index, table))
     }
 }
 
@@ -460,6 +473,20 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
                 reserved: 0.into(),
             };
             self.tables.sections.operation_rules.push(record);
+        }
+    }
+
+    /// For each schema the matchers that its values can meet.
+    fn schemas(&mut self, patterns: &[Table]) {
+        let asked = self.matchers.iter().map(|matcher| matcher.asked.clone()).collect();
+        let mut contract = Contract::new(self.matchers, asked);
+        for can in contract.by_schema(self.tables, patterns) {
+            let set = self.of_each(|index| can[index]);
+            self.tables.sections.schema_rules.push(set.into());
+        }
+        for can in contract.by_parameter(self.tables, patterns) {
+            let set = self.of_each(|index| can[index]);
+            self.tables.sections.parameter_rules.push(set.into());
         }
     }
 
