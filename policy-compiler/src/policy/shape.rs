@@ -57,93 +57,107 @@ const TEXTS: Shape = Shape::List(&Shape::Text, false);
 const SOME_TEXTS: Shape = Shape::List(&Shape::Text, true);
 const MAX_SIZE: u64 = 1 << 30;
 
-const MEDIA_TYPES: Field =
-    field("media_types", ACTION, "block", "a body of a media type that the operation lacks");
-const QUERY_PARAMETERS: Field =
-    field("query_parameters", ACTION, "block", "a query parameter that the operation lacks");
-const OPERATIONS: Field = field("operations", ACTION, "block", "a path that no template matches");
-const METHODS: Field = field("methods", ACTION, "block", "a method that the path's template lacks");
+/// What can be set for fewer levels comes first, so that a level's fields are a tail of the table.
+const fn from(table: &'static [Field], first: usize) -> Shape {
+    Shape::Object(table.split_at(first).1)
+}
 
-const BODY: Field = field("body", Shape::Size(MAX_SIZE), "1MiB", "size of a request body");
-const DEPTH: Field =
-    field("depth", Shape::Count(256), "32", "nesting of arrays and objects in a JSON body");
-const STRING: Field =
-    field("string", Shape::Size(MAX_SIZE), "256KiB", "size of one string in a JSON body");
-const PROPERTIES: Field =
-    field("properties", Shape::Count(1 << 20), "1024", "members of one object in a JSON body");
-const ITEMS: Field =
-    field("items", Shape::Count(1 << 30), "65536", "elements of one array in a JSON body");
+/// `undeclared`: two for policy and API, then those for operations too.
+const UNDECLARED: &[Field] = &[
+    field("operations", ACTION, "block", "a path that no template matches"),
+    field("methods", ACTION, "block", "a method that the path's template lacks"),
+    field("media_types", ACTION, "block", "a body of a media type that the operation lacks"),
+    field("query_parameters", ACTION, "block", "a query parameter that the operation lacks"),
+];
 
-const READ_ONLY: Field = field(
-    "read_only_in_requests",
-    Shape::Choice(&["block", "allow"]),
-    "block",
-    "a property marked `readOnly` that a client sends",
-);
-const FORMATS: Field = field(
-    "formats",
-    Shape::Choice(&["assert", "annotate"]),
-    "assert",
-    "whether a value must have its `format`",
-);
-const CONTENT: Field = field(
-    "content",
-    Shape::Choice(&["assert", "annotate"]),
-    "assert",
-    "whether a string must encode what `contentEncoding`, `contentMediaType` and `contentSchema` say",
-);
-const ONE_OF: Field = field(
-    "one_of",
-    Shape::Choice(&["strict", "lenient"]),
-    "strict",
-    "whether `oneOf` asks for exactly one branch, or takes several as `anyOf` does",
-);
-const ADDITIONAL_PROPERTIES: Field = field(
-    "additional_properties",
-    Shape::Choice(&["as_written", "open"]),
-    "as_written",
-    "whether `additionalProperties: false` refuses further properties, or lets them pass",
-);
-const UNKNOWN_FORMATS: Field = field(
-    "unknown_formats",
-    Shape::Choice(&["annotate", "error"]),
-    "annotate",
-    "a `format` that is not known: an annotation, or an error when compiling",
-);
-const TEXT_NUMBERS: Field = field(
-    "text_numbers",
-    Shape::Choice(&["json", "lenient"]),
-    "json",
-    "whether text of parameters and forms says a number or boolean in JSON's notation only, or also \
-     as `+5`, `007`, `.5`, `TRUE`, `on`, `1`",
-);
-const UNENFORCED_BODIES: Field = field(
-    "unenforced_bodies",
-    Shape::Choice(&["allow", "block"]),
-    "allow",
-    "a body whose media type is declared but cannot be judged",
-);
-const UNSUPPORTED_PATTERNS: Field = field(
-    "unsupported_patterns",
-    UNSUPPORTED,
-    "not_enforced",
-    "a `pattern` that cannot be compiled, or not within its budget",
-);
-const UNRESOLVED_REFS: Field =
-    field("unresolved_refs", UNSUPPORTED, "error", "a `$ref` in a schema that leads nowhere");
-const UNDEFINED_SCHEMES: Field = field(
-    "undefined_schemes",
-    Shape::Choice(&["error", "deny"]),
-    "error",
-    "a security requirement that names a scheme which no document defines; `deny` refuses every \
+/// `limits`: two for the policy alone, then those for every level.
+const LIMITS: &[Field] = &[
+    field("path", Shape::Size(1 << 20), "8KiB", "size of the path with its query"),
+    field(
+        "parameters",
+        Shape::Count(65_536),
+        "128",
+        "number of query parameters, of fields of a form, of parts of a multipart body",
+    ),
+    field("body", Shape::Size(MAX_SIZE), "1MiB", "size of a request body"),
+    field("depth", Shape::Count(256), "32", "nesting of arrays and objects in a JSON body"),
+    field("string", Shape::Size(MAX_SIZE), "256KiB", "size of one string in a JSON body"),
+    field("properties", Shape::Count(1 << 20), "1024", "members of one object in a JSON body"),
+    field("items", Shape::Count(1 << 30), "65536", "elements of one array in a JSON body"),
+];
+
+/// `strictness`: one for the policy alone, two for policy and API, then those for every level.
+const STRICTNESS: &[Field] = &[
+    field(
+        "ambiguous_paths",
+        ACTION,
+        "block",
+        "a path that another reader could read differently: `%2F`, `..`, `//`, `;`, double encoding",
+    ),
+    field("unresolved_refs", UNSUPPORTED, "error", "a `$ref` in a schema that leads nowhere"),
+    field(
+        "undefined_schemes",
+        Shape::Choice(&["error", "deny"]),
+        "error",
+        "a security requirement that names a scheme which no document defines; `deny` refuses every \
      request that would need it",
-);
-const AMBIGUOUS_PATHS: Field = field(
-    "ambiguous_paths",
-    ACTION,
-    "block",
-    "a path that another reader could read differently: `%2F`, `..`, `//`, `;`, double encoding",
-);
+    ),
+    field(
+        "read_only_in_requests",
+        Shape::Choice(&["block", "allow"]),
+        "block",
+        "a property marked `readOnly` that a client sends",
+    ),
+    field(
+        "formats",
+        Shape::Choice(&["assert", "annotate"]),
+        "assert",
+        "whether a value must have its `format`",
+    ),
+    field(
+        "content",
+        Shape::Choice(&["assert", "annotate"]),
+        "assert",
+        "whether a string must encode what `contentEncoding`, `contentMediaType` and `contentSchema` say",
+    ),
+    field(
+        "one_of",
+        Shape::Choice(&["strict", "lenient"]),
+        "strict",
+        "whether `oneOf` asks for exactly one branch, or takes several as `anyOf` does",
+    ),
+    field(
+        "additional_properties",
+        Shape::Choice(&["as_written", "open"]),
+        "as_written",
+        "whether `additionalProperties: false` refuses further properties, or lets them pass",
+    ),
+    field(
+        "unknown_formats",
+        Shape::Choice(&["annotate", "error"]),
+        "annotate",
+        "a `format` that is not known: an annotation, or an error when compiling",
+    ),
+    field(
+        "text_numbers",
+        Shape::Choice(&["json", "lenient"]),
+        "json",
+        "whether text of parameters and forms says a number or boolean in JSON's notation only, or also \
+     as `+5`, `007`, `.5`, `TRUE`, `on`, `1`",
+    ),
+    field(
+        "unenforced_bodies",
+        Shape::Choice(&["allow", "block"]),
+        "allow",
+        "a body whose media type is declared but cannot be judged",
+    ),
+    field(
+        "unsupported_patterns",
+        UNSUPPORTED,
+        "not_enforced",
+        "a `pattern` that cannot be compiled, or not within its budget",
+    ),
+];
 
 const ATTACK_MODE: Shape = Shape::Choice(&["enforce", "monitor", "off"]);
 const RULES: Field = field(
@@ -293,32 +307,12 @@ const OPERATION: &[Field] = &[
     ),
     field(
         "undeclared",
-        Shape::Object(&[MEDIA_TYPES, QUERY_PARAMETERS]),
+        from(UNDECLARED, 2),
         "the API's",
         "what happens to what the document does not declare",
     ),
-    field(
-        "limits",
-        Shape::Object(&[BODY, DEPTH, STRING, PROPERTIES, ITEMS]),
-        "the API's",
-        "upper bounds on requests",
-    ),
-    field(
-        "strictness",
-        Shape::Object(&[
-            READ_ONLY,
-            FORMATS,
-            CONTENT,
-            ONE_OF,
-            ADDITIONAL_PROPERTIES,
-            UNKNOWN_FORMATS,
-            TEXT_NUMBERS,
-            UNENFORCED_BODIES,
-            UNSUPPORTED_PATTERNS,
-        ]),
-        "the API's",
-        "how doubtful things are taken",
-    ),
+    field("limits", from(LIMITS, 2), "the API's", "upper bounds on requests"),
+    field("strictness", from(STRICTNESS, 3), "the API's", "how doubtful things are taken"),
 ];
 
 const API: &[Field] = &[
@@ -346,34 +340,12 @@ const API: &[Field] = &[
     ),
     field(
         "undeclared",
-        Shape::Object(&[OPERATIONS, METHODS, MEDIA_TYPES, QUERY_PARAMETERS]),
+        from(UNDECLARED, 0),
         "the policy's",
         "what happens to what the documents do not declare",
     ),
-    field(
-        "limits",
-        Shape::Object(&[BODY, DEPTH, STRING, PROPERTIES, ITEMS]),
-        "the policy's",
-        "upper bounds on requests",
-    ),
-    field(
-        "strictness",
-        Shape::Object(&[
-            READ_ONLY,
-            FORMATS,
-            CONTENT,
-            ONE_OF,
-            ADDITIONAL_PROPERTIES,
-            UNKNOWN_FORMATS,
-            TEXT_NUMBERS,
-            UNENFORCED_BODIES,
-            UNSUPPORTED_PATTERNS,
-            UNRESOLVED_REFS,
-            UNDEFINED_SCHEMES,
-        ]),
-        "the policy's",
-        "how doubtful things are taken",
-    ),
+    field("limits", from(LIMITS, 2), "the policy's", "upper bounds on requests"),
+    field("strictness", from(STRICTNESS, 1), "the policy's", "how doubtful things are taken"),
     field(
         "operations",
         Shape::List(&Shape::Object(OPERATION), false),
@@ -421,48 +393,12 @@ pub const POLICY: &[Field] = &[
     ),
     field(
         "undeclared",
-        Shape::Object(&[OPERATIONS, METHODS, MEDIA_TYPES, QUERY_PARAMETERS]),
+        from(UNDECLARED, 0),
         "",
         "what happens to what the documents do not declare",
     ),
-    field(
-        "limits",
-        Shape::Object(&[
-            BODY,
-            DEPTH,
-            field("path", Shape::Size(1 << 20), "8KiB", "size of the path with its query"),
-            field(
-                "parameters",
-                Shape::Count(65_536),
-                "128",
-                "number of query parameters, of fields of a form, of parts of a multipart body",
-            ),
-            STRING,
-            PROPERTIES,
-            ITEMS,
-        ]),
-        "",
-        "upper bounds on requests",
-    ),
-    field(
-        "strictness",
-        Shape::Object(&[
-            AMBIGUOUS_PATHS,
-            READ_ONLY,
-            FORMATS,
-            CONTENT,
-            ONE_OF,
-            ADDITIONAL_PROPERTIES,
-            UNKNOWN_FORMATS,
-            TEXT_NUMBERS,
-            UNENFORCED_BODIES,
-            UNSUPPORTED_PATTERNS,
-            UNRESOLVED_REFS,
-            UNDEFINED_SCHEMES,
-        ]),
-        "",
-        "how doubtful things are taken",
-    ),
+    field("limits", from(LIMITS, 0), "", "upper bounds on requests"),
+    field("strictness", from(STRICTNESS, 0), "", "how doubtful things are taken"),
     field(
         "preflight",
         Shape::Choice(&["allow", "judge"]),
