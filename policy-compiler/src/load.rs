@@ -2,8 +2,8 @@
 
 use crate::check;
 use crate::diag::{self, Diagnostic, Diagnostics, Files, Span, did_you_mean};
-use crate::ir::{Attacks, Model, Rule, RuleSelector, Unsupported};
-use crate::openapi::{self, ApiDocuments};
+use crate::ir::{Attacks, Direction, DocumentId, Model, Rule, RuleSelector, Unsupported};
+use crate::openapi::{self, ApiDocuments, Mappings};
 use crate::policy::{self, PolicyFile};
 use crate::report::{Construct, inventory};
 use crate::rules;
@@ -23,15 +23,27 @@ pub struct Loaded {
 }
 
 /// Reads documents without a policy: each is an API of its own, named after its file, under the
-/// default settings.
+/// default settings. A document that declares webhooks and no paths is an outbound API.
 pub fn load_documents(sources: &dyn Sources, paths: &[String]) -> Loaded {
+    load_as(sources, paths, None)
+}
+
+/// The same with every document an API of the given direction.
+pub fn load_as(sources: &dyn Sources, paths: &[String], direction: Option<Direction>) -> Loaded {
     let mut diagnostics = Diagnostics::default();
     let mut library = Library::new(sources);
     let mut apis: Vec<ApiDocuments> = Vec::new();
     for path in paths {
         let name = api_name(path, &apis);
-        let documents = library.load(path, &mut diagnostics).into_iter().collect();
-        apis.push(ApiDocuments { name, documents, unresolved_refs: Unsupported::Error });
+        let documents: Vec<_> = library.load(path, &mut diagnostics).into_iter().collect();
+        let direction = direction.unwrap_or_else(|| natural(&library, &documents));
+        apis.push(ApiDocuments {
+            name,
+            documents,
+            unresolved_refs: Unsupported::Error,
+            direction,
+            mappings: Mappings::default(),
+        });
     }
     let mut loaded = finish(library, &apis, diagnostics);
     loaded.model.policy.name =
@@ -77,6 +89,8 @@ pub fn load_policy(sources: &dyn Sources, path: &str) -> Loaded {
             name: api.name.clone(),
             documents,
             unresolved_refs: api.settings.strictness.unresolved_refs,
+            direction: api.direction,
+            mappings: policy::mappings(api, &mut diagnostics),
         });
     }
     let attacks = load_rules(path, &file, &mut library, &mut diagnostics);
@@ -135,9 +149,26 @@ fn no_such_rule(selector: &RuleSelector, rules: &[Rule]) -> Diagnostic {
 
 fn finish(library: Library<'_>, apis: &[ApiDocuments], mut diagnostics: Diagnostics) -> Loaded {
     let model = openapi::read(&library, apis, &mut diagnostics);
-    let roots: Vec<_> = apis.iter().flat_map(|api| api.documents.iter().copied()).collect();
+    let of = |api: &ApiDocuments| {
+        let direction = api.direction;
+        api.documents.iter().map(move |id| (*id, direction)).collect::<Vec<_>>()
+    };
+    let roots: Vec<_> = apis.iter().flat_map(of).collect();
     let inventory = inventory::take(&library, &roots);
     Loaded { model, inventory, diagnostics, files: library.into_files() }
+}
+
+/// Outbound, where documents declare webhooks and nothing else.
+fn natural(library: &Library<'_>, documents: &[DocumentId]) -> Direction {
+    let filled = |id: &DocumentId, field: &str| {
+        let members = library.tree(*id).root().get(field).and_then(|node| node.members());
+        members.is_some_and(|mut members| members.next().is_some())
+    };
+    let webhooks = documents.iter().any(|id| filled(id, "webhooks"));
+    match webhooks && !documents.iter().any(|id| filled(id, "paths")) {
+        true => Direction::Outbound,
+        false => Direction::Inbound,
+    }
 }
 
 /// The file's name without folders and extension, made unique.

@@ -159,6 +159,9 @@ fn operation(out: &mut String, op: &Operation) {
     let id = op.id.as_ref().map_or("-", |id| id.value.as_str());
     let _ =
         writeln!(out, "  {} {} id {id} bases {bases:?}", op.method.name(), segments(&op.template));
+    if let Some(sent) = &op.sent {
+        let _ = writeln!(out, "    sent by {} to {:?}", sent.value, op.hosts);
+    }
     if op.settings != Default::default() {
         let s = &op.settings;
         let _ =

@@ -7,7 +7,7 @@ use policy_compiler::examples::{
     Carrier, Evaluator, Example, Found, Generator, Judge, Judged, Part, Parts, Request, Subject,
     Written, assemble, compile, parts, probe, to_json, written,
 };
-use policy_compiler::ir::{Api, Model, Operation, ParameterLocation, SchemaId, Value};
+use policy_compiler::ir::{Api, Direction, Model, Operation, ParameterLocation, SchemaId, Value};
 use policy_compiler::report::{Report, Status};
 use policy_compiler::source::{FileSystem, Library, Sources};
 use policy_compiler::{Input, Release, load};
@@ -65,17 +65,40 @@ pub struct Outcome {
     pub skipped: Troubles,
 }
 
-/// A document's folder with a policy that takes what the document leaves open.
+/// A document's folder with a policy that takes what the document leaves open. What the API sends is an API of its
+/// own, on a host of its own.
 pub(crate) fn overlay(root: &Path) -> (Overlay, String) {
     let folder = root.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     let file = root.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let policy = format!(
-        "version: 1\nname: suite\nstrictness: {{ unresolved_refs: not_enforced }}\n\
-         limits: {{ body: 16MiB, depth: 64, path: 64KiB, parameters: 1000, properties: 20000, string: 1MiB, items: 200000 }}\n\
-         apis:\n  - name: api\n    documents: [{}]\n",
-        Json::String(file.clone())
-    );
-    (Overlay { files: FileSystem { base: folder }, policy }, file)
+    let files = FileSystem { base: folder };
+    let mut policy = "version: 1\nname: suite\nstrictness: { unresolved_refs: not_enforced }\n\
+         limits: { body: 16MiB, depth: 64, path: 64KiB, parameters: 1000, properties: 20000, string: 1MiB, items: 200000 }\n\
+         apis:\n"
+        .to_owned();
+    let name = Json::String(file.clone());
+    for direction in directions(&files, &file) {
+        let (api, more) = match direction {
+            Direction::Inbound => ("api", ""),
+            Direction::Outbound => ("sent", "    direction: outbound\n    hosts: [sent.example]\n"),
+        };
+        policy.push_str(&format!("  - name: {api}\n    documents: [{name}]\n{more}"));
+    }
+    (Overlay { files, policy }, file)
+}
+
+/// Which requests a document declares: those to the API, those that it sends, or both.
+fn directions(files: &FileSystem, file: &str) -> Vec<Direction> {
+    let has = |direction| {
+        let model = load::load_as(files, &[file.to_owned()], Some(direction)).model;
+        model.operations().next().is_some()
+    };
+    let mut all = vec![Direction::Inbound, Direction::Outbound];
+    if has(Direction::Outbound) {
+        all.retain(|direction| *direction == Direction::Outbound || has(Direction::Inbound));
+    } else {
+        all.truncate(1);
+    }
+    all
 }
 
 /// The dialect of a loaded document.

@@ -14,15 +14,15 @@ const MAX_GROUP: usize = 2_000;
 pub(super) fn check(model: &Model, diagnostics: &mut Diagnostics) {
     for api in &model.apis {
         // One operation stands for all of the same shape under the same base.
-        let mut shapes: BTreeMap<(usize, &str, String), &Operation> = BTreeMap::new();
+        let mut shapes: BTreeMap<(usize, &str, &[String], String), &Operation> = BTreeMap::new();
         for op in &api.operations {
             let base = op.base_paths.first().map_or("", |b| b.value.path.as_str());
-            let key = (op.template.segments.len(), base, op.template.shape());
+            let key = (op.template.segments.len(), base, op.hosts.as_slice(), op.template.shape());
             shapes.entry(key).or_insert(op);
         }
-        let mut groups: BTreeMap<(usize, &str), Vec<&Operation>> = BTreeMap::new();
-        for ((count, base, _), op) in shapes {
-            groups.entry((count, base)).or_default().push(op);
+        let mut groups: BTreeMap<(usize, &str, &[String]), Vec<&Operation>> = BTreeMap::new();
+        for ((count, base, hosts, _), op) in shapes {
+            groups.entry((count, base, hosts)).or_default().push(op);
         }
         for group in groups.values().filter(|group| group.len() <= MAX_GROUP) {
             for (i, a) in group.iter().enumerate() {

@@ -10,12 +10,12 @@ use crate::ir::{Method, Model, Origin};
 pub(super) fn check(model: &Model, diagnostics: &mut Diagnostics) {
     let mut seen: HashMap<(&str, Method, String), (usize, Origin)> = HashMap::new();
     for (index, api) in model.apis.iter().enumerate() {
-        // No host stands for all that are not listed elsewhere.
-        let hosts: Vec<&str> = match api.hosts.as_slice() {
-            [] => vec![""],
-            hosts => hosts.iter().map(String::as_str).collect(),
-        };
         for op in &api.operations {
+            // No host stands for all that are not listed elsewhere.
+            let hosts: Vec<&str> = match op.hosts(api) {
+                [] => vec![""],
+                hosts => hosts.iter().map(String::as_str).collect(),
+            };
             for base in &op.base_paths {
                 let path = format!("{}{}", base.value.shape(), op.template.shape());
                 for host in &hosts {

@@ -4,7 +4,7 @@ use super::Format;
 use super::files::{self, CliError};
 use super::request::{self, Request};
 use clap::Args;
-use portcullis_bundle::layout::View;
+use portcullis_bundle::layout::{OPERATION_SENT, View};
 use portcullis_bundle::{Bundle, Trust};
 use portcullis_engine::decision::{Decision, Verdict};
 use portcullis_engine::describe::{Description, Source};
@@ -40,9 +40,11 @@ pub fn run(options: &Explain) -> Result<ExitCode, CliError> {
     let decision = judge(&view, &request);
     let told = decision.describe(&view);
     let challenge = decision.challenge(&view);
+    let sent = decision.operation.and_then(|index| view.operations.get(index as usize));
+    let sent = sent.is_some_and(|operation| operation.flags.get() & OPERATION_SENT != 0);
     match options.format {
-        Format::Text => print_text(&told, &decision, challenge, &options.documents),
-        Format::Json => print_json(&told, &decision, challenge),
+        Format::Text => print_text(&told, &decision, sent, challenge, &options.documents),
+        Format::Json => print_json(&told, &decision, sent, challenge),
     }
     Ok(if decision.verdict == Verdict::Block { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -79,6 +81,7 @@ fn judge(view: &View<'_>, request: &Request) -> Decision {
 fn print_text(
     told: &Description<'_>,
     decision: &Decision,
+    sent: bool,
     challenge: Option<&str>,
     documents: &Path,
 ) {
@@ -89,7 +92,8 @@ fn print_text(
     match &told.operation {
         Some(of) => {
             let id = if of.operation_id.is_empty() { "" } else { of.operation_id };
-            println!("operation: {} {} ({}) {id}", of.method, of.template, of.api);
+            let sent = if sent { ", sent by it" } else { "" };
+            println!("operation: {} {} ({}{sent}) {id}", of.method, of.template, of.api);
         }
         None => println!("operation: none"),
     }
@@ -129,7 +133,7 @@ fn print_source(source: &Source<'_>, documents: &Path) {
     }
 }
 
-fn print_json(told: &Description<'_>, decision: &Decision, challenge: Option<&str>) {
+fn print_json(told: &Description<'_>, decision: &Decision, sent: bool, challenge: Option<&str>) {
     let findings: Vec<_> = told
         .findings
         .iter()
@@ -155,6 +159,7 @@ fn print_json(told: &Description<'_>, decision: &Decision, challenge: Option<&st
             "method": of.method,
             "template": of.template,
             "operation_id": of.operation_id,
+            "direction": if sent { "outbound" } else { "inbound" },
         })
     });
     println!(

@@ -2,9 +2,11 @@
 
 use super::files::{self, CliError};
 use crate::diag::{Severity, render_text};
+use crate::ir::{Direction, Model, Sent};
 use crate::load;
 use crate::source::FileSystem;
 use clap::Args;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -29,7 +31,15 @@ pub fn run(options: &Init) -> Result<ExitCode, CliError> {
         eprint!("{}", render_text(&loaded.diagnostics, &loaded.files, color));
         return Ok(ExitCode::FAILURE);
     }
-    let text = policy(options, &loaded.model);
+    let outbound = match loaded.model.apis.first().map(|api| api.direction) {
+        Some(Direction::Outbound) => loaded.model.clone(),
+        _ => {
+            let paths = [options.document.to_string_lossy().into_owned()];
+            let files = FileSystem { base: PathBuf::new() };
+            load::load_as(&files, &paths, Some(Direction::Outbound)).model
+        }
+    };
+    let text = policy(options, &loaded.model, &outbound);
     match &options.output {
         None => print!("{text}"),
         Some(to) if to.exists() => {
@@ -43,7 +53,8 @@ pub fn run(options: &Init) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn policy(options: &Init, model: &crate::ir::Model) -> String {
+/// The policy's text: of what the document's API receives, and of what it sends.
+fn policy(options: &Init, model: &Model, outbound: &Model) -> String {
     let name = &model.policy.name;
     let output = options.output.as_deref().and_then(std::path::Path::parent);
     let document = match output {
@@ -53,10 +64,57 @@ fn policy(options: &Init, model: &crate::ir::Model) -> String {
     let mut text = TEMPLATE
         .replace("@NAME@", &quoted(name))
         .replace("@DOCUMENT@", &quoted(&document.to_string_lossy()));
+    let sends = model.apis.first().is_some_and(|api| api.direction == Direction::Outbound);
+    if sends {
+        let mappings = mappings(outbound, "    ");
+        text = text.replace(SERVERS, &format!("{OUTBOUND}{mappings}"));
+    }
+    text.push_str(EXCEPTIONS);
     for (_, operation) in model.operations().take(3) {
         let (method, template) = (operation.method.name(), &operation.template.text);
         let _ = writeln!(text, "    #   - match: {}", quoted(&format!("{method} {template}")));
         text.push_str("    #     mode: enforce\n");
+    }
+    if !sends && outbound.operations().next().is_some() {
+        let (name, document) =
+            (quoted(&format!("{name}-sent")), quoted(&document.to_string_lossy()));
+        text.push_str(&SENT.replace("@NAME@", &name).replace("@DOCUMENT@", &document));
+        text.push_str(&mappings(outbound, "  #   "));
+    }
+    text
+}
+
+/// Where each webhook and callback is recognised by default, each line after `indent`.
+fn mappings(model: &Model, indent: &str) -> String {
+    let mut webhooks: Vec<String> = Vec::new();
+    let mut callbacks: Vec<String> = Vec::new();
+    let mut templates: HashMap<&str, HashSet<&str>> = HashMap::new();
+    for (_, operation) in model.operations() {
+        if let Some(Sent::Callback { name, .. }) = operation.sent.as_ref().map(|sent| &sent.value) {
+            templates.entry(name).or_default().insert(&operation.template.text);
+        }
+    }
+    for (_, operation) in model.operations() {
+        let (list, name) = match operation.sent.as_ref().map(|sent| &sent.value) {
+            Some(Sent::Webhook(name)) => (&mut webhooks, name),
+            // One name for several URLs does not tell them apart.
+            Some(Sent::Callback { name, expression }) if templates[name.as_str()].len() > 1 => {
+                (&mut callbacks, expression)
+            }
+            Some(Sent::Callback { name, .. }) => (&mut callbacks, name),
+            None => continue,
+        };
+        let path = quoted(&operation.template.text);
+        let line = format!("{indent}  {}: {{ path: {path} }}\n", quoted(name));
+        if !list.contains(&line) {
+            list.push(line);
+        }
+    }
+    let mut text = String::new();
+    for (field, lines) in [("webhooks", webhooks), ("callbacks", callbacks)] {
+        if !lines.is_empty() {
+            text.push_str(&format!("{indent}{field}:\n{}", lines.concat()));
+        }
     }
     text
 }
@@ -126,6 +184,29 @@ apis:
     # hosts: [api.example.com]
     # Instead of the documents' `servers`.
     # base_paths: [/v1]
+";
+
+const SERVERS: &str = "\
+    # Instead of the documents' `servers`.
+    # base_paths: [/v1]
+";
+
+const EXCEPTIONS: &str = "\
     # Exceptions, operation by operation: mode, undeclared, limits, strictness.
     # operations:
+";
+
+const OUTBOUND: &str = "\
+    # The document declares what the API sends: for a gateway of outgoing traffic.
+    direction: outbound
+    # Where that gateway sees each request: path, and `hosts` of its own where they differ.
+";
+
+const SENT: &str = "\
+  # The document also declares requests that the API sends. For a gateway of outgoing traffic, in a policy of its own
+  # or on hosts of its own; `path` says where that gateway sees each of them.
+  # - name: @NAME@
+  #   documents: [@DOCUMENT@]
+  #   direction: outbound
+  #   hosts: [receiver.example.com]
 ";

@@ -5,7 +5,8 @@ use super::coverage;
 use super::files::{self, CliError, show_size, show_time};
 use clap::Args;
 use portcullis_bundle::layout::{
-    BodyKind, Mode, OPERATION_BODY_REQUIRED, OPERATION_DEPRECATED, Operation, SectionId, View,
+    BodyKind, Mode, OPERATION_BODY_REQUIRED, OPERATION_DEPRECATED, OPERATION_SENT, Operation,
+    SectionId, View,
 };
 use portcullis_bundle::{Bundle, Trust};
 use serde_json::{Value, json};
@@ -113,6 +114,7 @@ fn operation(view: &View<'_>, of: &Operation) -> Value {
         "template": view.text(of.template),
         "operation_id": view.text(of.operation_id),
         "mode": mode_name(of.mode),
+        "direction": if of.flags.get() & OPERATION_SENT != 0 { "outbound" } else { "inbound" },
         "parameters": names,
         "bodies": bodies,
         "body_required": of.flags.get() & OPERATION_BODY_REQUIRED != 0,
@@ -168,10 +170,11 @@ fn print_text(told: &Value) {
                 format!("{}{note}", text(&body["media_type"]))
             })
             .collect();
+        let sent = if operation["direction"] == "outbound" { " (sent)" } else { "" };
         println!(
             "{:<7} {:<50} {:<8} {:>6}  {}",
             text(&operation["method"]),
-            text(&operation["template"]),
+            text(&operation["template"]) + sent,
             text(&operation["mode"]),
             operation["parameters"].as_array().map_or(0, Vec::len),
             bodies.join(", ")

@@ -71,6 +71,7 @@ codes! {
     PATH_NOT_REQUIRED = "PC0314" Warning "a path parameter is not marked as required";
     DUPLICATE_MEDIA_TYPE = "PC0315" Warning "two keys of `content` are the same media type";
     WIDE_VARIABLE = "PC0316" Warning "a path variable is meant to span several segments";
+    UNMAPPED = "PC0317" Warning "no path can be made from the name of a webhook or callback";
 
     NULLABLE_IN_3_1 = "PC0401" Warning "`nullable` means nothing in OpenAPI 3.1";
     NULLABLE_WITHOUT_TYPE = "PC0402" Warning "`nullable` without `type` means nothing";

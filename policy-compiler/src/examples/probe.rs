@@ -37,6 +37,8 @@ pub fn probe(model: &Model, ids: &[SchemaId]) -> Model {
                 template: Template { text: format!("/s{index}"), segments: vec![segment] },
                 path_origin: origin,
                 base_paths: vec![At::new(BasePath::default(), origin)],
+                hosts: Vec::new(),
+                sent: None,
                 id: None,
                 tags: Vec::new(),
                 deprecated: false,

@@ -66,7 +66,11 @@ pub fn assemble(
     let brackets = parts.brackets;
     let mut request = Request {
         method: operation.method.name().to_owned(),
-        authority: api.hosts.first().cloned().unwrap_or_else(|| "api.example".to_owned()),
+        authority: operation
+            .hosts(api)
+            .first()
+            .cloned()
+            .unwrap_or_else(|| "api.example".to_owned()),
         ..Request::default()
     };
     let mut query: Vec<String> = Vec::new();

@@ -2,11 +2,23 @@
 
 use super::{At, DocumentId, Origin, Part, SchemaId, Segment, Settings, Template, Version};
 
+/// Which way the requests of an API go, seen from whoever publishes its documents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Clients send them: `paths`.
+    #[default]
+    Inbound,
+    /// The API sends them: `webhooks` and `callbacks`.
+    Outbound,
+}
+
 /// A set of operations under one name, from one or more documents.
 #[derive(Clone, Debug, Default)]
 pub struct Api {
     /// Name given by the policy, or derived from the document's file name.
     pub name: String,
+    /// Which of the documents' requests are its operations.
+    pub direction: Direction,
     /// The OpenAPI documents it was read from.
     pub documents: Vec<DocumentId>,
     /// Hosts it is bound to, lower case, without port; empty: every host.
@@ -14,7 +26,7 @@ pub struct Api {
     /// The operations, in document order. Templates may be equal up to the names of variables as
     /// long as the methods differ.
     pub operations: Vec<Operation>,
-    /// Webhooks, which are requests that the API sends: recorded for the report only.
+    /// The webhooks of an inbound API, which are requests that the API sends: recorded for the report only.
     pub webhooks: Vec<Webhook>,
     /// Security schemes of the documents.
     pub security_schemes: Vec<SecurityScheme>,
@@ -53,6 +65,10 @@ pub struct Operation {
     pub path_origin: Origin,
     /// Paths that the template is appended to; never empty.
     pub base_paths: Vec<At<BasePath>>,
+    /// Hosts that it is bound to instead of the API's, as those; empty: the API's.
+    pub hosts: Vec<String>,
+    /// What it is of an outbound API, which stands where the webhook or callback does.
+    pub sent: Option<At<Sent>>,
     /// `operationId`
     pub id: Option<At<String>>,
     /// `tags`
@@ -67,10 +83,40 @@ pub struct Operation {
     pub responses: Vec<Response>,
     /// Alternatives of which one must be met; empty: no security is declared.
     pub security: Vec<SecurityRequirement>,
-    /// `callbacks`, recorded for the report only.
+    /// Names of `callbacks`; of an outbound API's operations recorded for the report only.
     pub callbacks: Vec<At<String>>,
     /// What the policy says of this operation, inherited values filled in.
     pub settings: Settings,
+}
+
+impl Operation {
+    /// The hosts that it is bound to, of an API that it belongs to; empty: every host.
+    pub fn hosts<'o>(&'o self, api: &'o Api) -> &'o [String] {
+        if self.hosts.is_empty() { &api.hosts } else { &self.hosts }
+    }
+}
+
+/// A request that the API sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// By a webhook of that name.
+    Webhook(String),
+    /// By a callback.
+    Callback {
+        /// Its name.
+        name: String,
+        /// The runtime expression that gives the URL.
+        expression: String,
+    },
+}
+
+impl std::fmt::Display for Sent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Sent::Webhook(name) => write!(f, "the webhook `{name}`"),
+            Sent::Callback { name, .. } => write!(f, "the callback `{name}`"),
+        }
+    }
 }
 
 /// Declares the methods once: variant and name on the wire.

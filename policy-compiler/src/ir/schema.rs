@@ -510,7 +510,8 @@ impl Usage {
     pub const PARAMETER: Usage = Usage(2);
     /// A response of an operation: its body or a header.
     pub const RESPONSE: Usage = Usage(4);
-    /// A callback, or a webhook: traffic that the gateway does not see as a request to the API.
+    /// A request of the other direction: a callback or webhook, or what an outbound API's documents have
+    /// under `paths`.
     pub const CALLBACK: Usage = Usage(8);
 
     /// Both uses.

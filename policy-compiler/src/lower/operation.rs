@@ -11,7 +11,7 @@ use crate::ir::{self, Action, Api, Model, UnenforcedBodies};
 use crate::report::construct;
 use portcullis_bundle::layout::{
     self, BodyLimits, MAX_SCHEMES, NONE, OPERATION_BODY_REQUIRED, OPERATION_DEPRECATED,
-    OPERATION_STREAMS,
+    OPERATION_SENT, OPERATION_STREAMS,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -79,7 +79,8 @@ pub fn record_rest(lowering: &mut Lowering<'_>) {
     let model = lowering.model();
     let recorder = lowering.recorder();
     for (_, operation) in model.operations() {
-        for base in &operation.base_paths {
+        let own = operation.sent.as_ref().map(|sent| sent.origin);
+        for base in operation.base_paths.iter().filter(|base| Some(base.origin) != own) {
             // The base path is what a server contributes; hosts bind where the policy lists them.
             recorder.enforced(base.origin, construct::SERVER);
         }
@@ -101,7 +102,7 @@ pub fn write(
     for (index, lowered) in operations.iter().enumerate() {
         for (number, base) in lowered.operation.base_paths.iter().enumerate() {
             placed.push((index, number));
-            let hosts = &lowered.of.hosts;
+            let hosts = lowered.operation.hosts(lowered.of);
             if hosts.is_empty() {
                 place(&mut shared, lowered, &base.value.segments(), placed.len() - 1);
             }
@@ -191,6 +192,7 @@ fn record(
     let flags = [
         (OPERATION_BODY_REQUIRED, body.is_some_and(|body| body.required.value)),
         (OPERATION_DEPRECATED, operation.deprecated),
+        (OPERATION_SENT, operation.sent.is_some()),
         (OPERATION_STREAMS, body.is_some_and(|body| body.content.iter().any(streams))),
     ];
     let flags = flags.iter().filter(|(_, set)| *set).fold(0, |flags, (bit, _)| flags | bit);

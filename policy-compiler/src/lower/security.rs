@@ -4,7 +4,8 @@ use super::policy::action;
 use super::schema::{Lowering, NodeId};
 use super::tables::Tables;
 use crate::ir::{
-    self, Action, Api, ParameterLocation, SecurityKind, SecurityRequirement, SecurityScheme,
+    self, Action, Api, Direction, ParameterLocation, SecurityKind, SecurityRequirement,
+    SecurityScheme,
 };
 use crate::report::construct;
 use portcullis_bundle::layout::{self, Location, MAX_SCHEMES, NONE, SchemeKind};
@@ -14,6 +15,8 @@ use zerocopy::{Immutable, IntoBytes};
 /// What stays with others, for the report.
 const NOTE: &str = "presence and form of the credential; whether it is valid is for `jwt_authn`, mutual TLS or the \
                     application to say";
+const MUTUAL_TLS_OUT: &str =
+    "the receiver asks for the certificate on a connection that the gateway makes";
 const SCOPES: &str = "scopes are not judged: `jwt_authn` or the application does";
 
 /// The security of an operation on its way to records.
@@ -48,12 +51,30 @@ pub fn lower<'m>(
     operation: &'m ir::Operation,
 ) -> Result<Option<Lowered<'m>>, usize> {
     let action = operation.settings.security;
+    // The connection whose certificate is known here is not the one to the receiver.
+    let outbound = api.direction == Direction::Outbound;
     let mut schemes: Vec<Scheme<'m>> = Vec::new();
     let mut requirements = Vec::new();
     for requirement in &operation.security {
         let mut bits = 0u64;
         for (name, _) in &requirement.schemes {
             let defined = api.security_scheme(requirement, name);
+            if let Some(scheme) =
+                defined.filter(|it| outbound && it.kind == SecurityKind::MutualTls)
+            {
+                let origin = scheme.origin;
+                lowering.recorder().not_enforced(
+                    origin,
+                    construct::SECURITY_SCHEME,
+                    MUTUAL_TLS_OUT,
+                );
+                let (at, security) = (requirement.origin, construct::SECURITY);
+                match requirement.schemes.len() {
+                    1 => lowering.recorder().not_enforced(at, security, MUTUAL_TLS_OUT),
+                    _ => lowering.recorder().approximated(at, security, MUTUAL_TLS_OUT),
+                }
+                continue;
+            }
             let same = |known: &Scheme<'_>| {
                 known.name == name
                     && known.defined.map(|it| it.origin) == defined.map(|it| it.origin)

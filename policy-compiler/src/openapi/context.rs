@@ -30,12 +30,26 @@ pub(super) struct Context<'a> {
     /// Parameters and responses that were read, since operations share them.
     pub parameters: HashMap<(DocumentId, NodeId, Version), Option<Parameter>>,
     pub responses: HashMap<(DocumentId, NodeId, Version), ResponseContent>,
-    /// Operations of callbacks and webhooks.
-    pub callback_operations: Vec<Operation>,
+    /// Operations of the other direction than their API's.
+    pub unjudged_operations: Vec<Operation>,
+    /// Callbacks of the operations that were read last.
+    pub found_callbacks: Vec<Callback<'a>>,
     callbacks: Vec<(Place<'a>, Version)>,
     queued_callbacks: HashSet<(DocumentId, NodeId)>,
     pointers: HashMap<(DocumentId, NodeId), PointerId>,
     resolved: HashMap<(ResourceId, &'a str), Result<Place<'a>, RefError>>,
+}
+
+/// A callback of an operation.
+pub(super) struct Callback<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Where it stands, which may be a reference.
+    pub place: Place<'a>,
+    /// Version of its document.
+    pub version: Version,
+    /// How the operation can be named: by `operationId`, and by method and path.
+    pub owner: [Option<String>; 2],
 }
 
 /// How many references in a row are followed.
@@ -54,7 +68,8 @@ impl<'a> Context<'a> {
             queue: Vec::new(),
             parameters: HashMap::new(),
             responses: HashMap::new(),
-            callback_operations: Vec::new(),
+            unjudged_operations: Vec::new(),
+            found_callbacks: Vec::new(),
             callbacks: Vec::new(),
             queued_callbacks: HashSet::new(),
             pointers: HashMap::new(),
@@ -67,6 +82,11 @@ impl<'a> Context<'a> {
         if self.queued_callbacks.insert(place.key()) {
             self.callbacks.push((place, version));
         }
+    }
+
+    /// Whether a path item is read for the first time, by this or from the queue.
+    pub fn first_reading(&mut self, place: Place<'a>) -> bool {
+        self.queued_callbacks.insert(place.key())
     }
 
     /// The next path item of the queue.

@@ -23,7 +23,10 @@ pub(super) fn merge(cx: &mut Context<'_>, operations: Vec<Operation>) -> Vec<Ope
     for operation in operations {
         let key = (operation.method, operation.template.shape());
         let candidates = by_shape.entry(key).or_default();
-        let overlap = |i: &&usize| share_base(&merged[**i], &operation);
+        let overlap = |i: &&usize| {
+            let known = &merged[**i];
+            share_base(known, &operation) && share_host(known, &operation)
+        };
         match candidates.iter().find(overlap).copied() {
             Some(first) => {
                 report(cx, &merged[first], &operation);
@@ -42,13 +45,22 @@ fn share_base(a: &Operation, b: &Operation) -> bool {
     a.base_paths.iter().any(|x| b.base_paths.iter().any(|y| x.value.shape() == y.value.shape()))
 }
 
+/// Operations of one API have hosts of their own all, or none.
+fn share_host(a: &Operation, b: &Operation) -> bool {
+    a.hosts == b.hosts || a.hosts.iter().any(|host| b.hosts.contains(host))
+}
+
 fn report(cx: &mut Context<'_>, first: &Operation, second: &Operation) {
     let span = |op: &Operation| {
         let path = cx.library.path(op.origin.document);
         Span::word(path, op.origin.line, op.origin.column)
     };
     let name = |op: &Operation| format!("{} {}", op.method.name(), op.template.text);
-    let title = if first.template.text == second.template.text {
+    let title = if let (Some(a), Some(b)) = (&first.sent, &second.sent)
+        && a.value != b.value
+    {
+        format!("{} and {} are both recognised at `{}`", a.value, b.value, name(first))
+    } else if first.template.text == second.template.text {
         format!("`{}` is declared twice", name(first))
     } else {
         format!("`{}` and `{}` match the same requests", name(first), name(second))
@@ -56,7 +68,7 @@ fn report(cx: &mut Context<'_>, first: &Operation, second: &Operation) {
     let mut diagnostic = Diagnostic::new(diag::DUPLICATE_OPERATION, title)
         .label(span(second), "again here")
         .label(span(first), "first here");
-    if first.origin.document == second.origin.document {
+    if first.origin.document == second.origin.document || first.sent.is_some() {
         diagnostic.severity = Severity::Warning;
         diagnostic = diagnostic.help("a request is allowed if it fits either of them");
     } else {
@@ -120,6 +132,11 @@ fn join(cx: &mut Context<'_>, first: &mut Operation, mut second: Operation) {
         first.security.clear();
     } else {
         first.security.extend(second.security);
+    }
+    for host in second.hosts {
+        if !first.hosts.contains(&host) {
+            first.hosts.push(host);
+        }
     }
     for base in second.base_paths {
         if !first.base_paths.iter().any(|b| b.value.path == base.value.path) {
@@ -186,6 +203,15 @@ fn either(cx: &mut Context<'_>, a: SchemaId, b: SchemaId) -> SchemaId {
         return a;
     }
     let origin = cx.model.schemas[a].origin;
+    // One alternative more of those that were joined before.
+    if let Some(known) = &mut cx.model.schemas[a].applied.any_of
+        && known.origin == origin
+    {
+        if !known.value.contains(&b) {
+            known.value.push(b);
+        }
+        return a;
+    }
     let mut schema = Schema { origin, ..Schema::default() };
     schema.applied.any_of = Some(At::new(vec![a, b], origin));
     let id = SchemaId(cx.model.schemas.len() as u32);

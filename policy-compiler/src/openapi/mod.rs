@@ -8,6 +8,7 @@ mod content;
 mod context;
 mod media;
 mod merge;
+mod outgoing;
 mod parameters;
 mod paths;
 mod schema;
@@ -21,12 +22,13 @@ use std::collections::HashMap;
 
 use crate::diag::{self, Diagnostic, Diagnostics, Span};
 use crate::ir::{
-    Api, At, BasePath, Dialect, Document, DocumentId, Model, Operation, ParameterValue, SchemaId,
-    Template, Unsupported, Usage, Version, Webhook,
+    Api, At, BasePath, Dialect, Direction, Document, DocumentId, Model, Operation, ParameterValue,
+    SchemaId, Template, Unsupported, Usage, Version, Webhook,
 };
 use crate::source::{Library, Place};
 
 use context::Context;
+pub use outgoing::{Mapping, Mappings};
 
 /// An API to read.
 #[derive(Clone, Debug)]
@@ -37,6 +39,10 @@ pub struct ApiDocuments {
     pub documents: Vec<DocumentId>,
     /// What a `$ref` in a schema is that leads nowhere.
     pub unresolved_refs: Unsupported,
+    /// Which of the documents' requests are its operations.
+    pub direction: Direction,
+    /// Where outgoing requests are recognised.
+    pub mappings: Mappings,
 }
 
 /// Reads APIs. The model lacks settings, hosts and everything else that the policy says.
@@ -83,13 +89,20 @@ fn documents(library: &Library<'_>) -> Vec<Document> {
 }
 
 fn read_api(cx: &mut Context<'_>, source: &ApiDocuments) -> Api {
-    let mut api =
-        Api { name: source.name.clone(), documents: source.documents.clone(), ..Api::default() };
+    let mut api = Api {
+        name: source.name.clone(),
+        documents: source.documents.clone(),
+        direction: source.direction,
+        ..Api::default()
+    };
     let mut operations = Vec::new();
+    let mut outgoing = outgoing::Outgoing::new(&source.mappings);
     for document in &source.documents {
         let node = cx.library.tree(*document).root();
-        read_document(cx, Place { document: *document, node }, &mut api, &mut operations);
+        let root = Place { document: *document, node };
+        read_document(cx, root, &mut api, &mut operations, &mut outgoing);
     }
+    outgoing.report_unused(cx, &api);
     // Schemas must be read before operations can be joined by them.
     schema::drain(cx);
     drain_callbacks(cx);
@@ -117,6 +130,7 @@ fn read_document<'a>(
     root: Place<'a>,
     api: &mut Api,
     operations: &mut Vec<Operation>,
+    outgoing: &mut outgoing::Outgoing<'_>,
 ) {
     let Some(version) = version(cx, root) else { return };
     let swagger = version == Version::V2_0;
@@ -144,13 +158,19 @@ fn read_document<'a>(
     };
     let security = security::requirements(cx, root).unwrap_or_default();
     let defaults = paths::Defaults { version, base_paths, security };
-    let found = paths::read(cx, root, &defaults);
+    let mut found = paths::read(cx, root, &defaults);
+    let callbacks = std::mem::take(&mut cx.found_callbacks);
+    match api.direction {
+        Direction::Inbound => {
+            callbacks.iter().for_each(|of| paths::callback(cx, of.place, of.version));
+        }
+        Direction::Outbound => {
+            cx.unjudged_operations.append(&mut found);
+            found = outgoing.read(cx, root, callbacks, version);
+        }
+    }
     if found.is_empty() {
-        let title = match root.get("webhooks") {
-            Some(_) => "the document declares only webhooks, which are no requests to the API",
-            None => "the document declares no operations",
-        };
-        cx.report(diag::NO_OPERATIONS, root.get("paths").unwrap_or(root), title);
+        no_operations(cx, root, api.direction);
     }
     if matches!(version, Version::V2_0 | Version::V3_0) && root.get("paths").is_none() {
         cx.missing(root, "a document of this OpenAPI version", "paths");
@@ -160,7 +180,9 @@ fn read_document<'a>(
         api.security_schemes.extend(swagger::security_schemes(cx, root));
         return swagger::definitions(cx, root);
     }
-    for (name, place) in cx.map(root, "webhooks") {
+    let webhooks =
+        if api.direction == Direction::Inbound { cx.map(root, "webhooks") } else { vec![] };
+    for (name, place) in webhooks {
         let origin = cx.origin(place);
         api.webhooks.push(Webhook { origin, name: name.to_owned() });
         cx.queue_callback(place, version);
@@ -168,6 +190,26 @@ fn read_document<'a>(
     if let Some(components) = root.get("components") {
         api.security_schemes.extend(security::schemes(cx, components));
         read_components(cx, components, version);
+    }
+}
+
+fn no_operations<'a>(cx: &mut Context<'a>, root: Place<'a>, direction: Direction) {
+    let at = root.get("paths").unwrap_or(root);
+    match (direction, root.get("webhooks")) {
+        (Direction::Inbound, Some(_)) => cx.report_with(
+            diag::NO_OPERATIONS,
+            at,
+            "the document declares only webhooks, which are no requests to the API",
+            "`direction: outbound` in the policy makes them operations of a gateway of outgoing traffic",
+        ),
+        (Direction::Inbound, None) => {
+            cx.report(diag::NO_OPERATIONS, at, "the document declares no operations");
+        }
+        (Direction::Outbound, _) => cx.report(
+            diag::NO_OPERATIONS,
+            at,
+            "the document declares no webhooks and no callbacks that an outbound API could hold",
+        ),
     }
 }
 
@@ -224,7 +266,10 @@ fn drain_callbacks(cx: &mut Context<'_>) {
     while let Some((place, version)) = cx.next_callback() {
         let defaults = paths::Defaults { version, base_paths: Vec::new(), security: Vec::new() };
         let mut operations = paths::path_item(cx, place, &Template::default(), &defaults);
-        cx.callback_operations.append(&mut operations);
+        cx.unjudged_operations.append(&mut operations);
+        for of in std::mem::take(&mut cx.found_callbacks) {
+            paths::callback(cx, of.place, of.version);
+        }
         schema::drain(cx);
     }
 }
@@ -304,7 +349,7 @@ fn mark_usage(cx: &mut Context<'_>) {
             collect(op, Usage::PARAMETER, Usage::REQUEST_BODY, Usage::RESPONSE, &mut roots);
         }
     }
-    for op in &cx.callback_operations {
+    for op in &cx.unjudged_operations {
         collect(op, Usage::CALLBACK, Usage::CALLBACK, Usage::CALLBACK, &mut roots);
     }
     for (id, usage) in roots {

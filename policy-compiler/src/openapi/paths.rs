@@ -7,7 +7,7 @@ use crate::ir::{
 };
 use crate::source::Place;
 
-use super::context::Context;
+use super::context::{Callback, Context};
 use super::{content, parameters, security, servers, suffix, swagger, template};
 
 /// The fields of an operation.
@@ -180,6 +180,8 @@ pub(super) fn path_item<'a>(
             template: template.clone(),
             path_origin,
             base_paths: servers::read(cx, target).unwrap_or_else(|| base_paths.clone()),
+            hosts: Vec::new(),
+            sent: None,
             id: cx.string(target, "operationId"),
             tags: tags(cx, target),
             deprecated: cx.boolean(target, "deprecated").is_some_and(|d| d.value),
@@ -187,7 +189,7 @@ pub(super) fn path_item<'a>(
             request_body,
             responses: content::responses(cx, target, version),
             security: security.unwrap_or_else(|| defaults.security.clone()),
-            callbacks: callbacks(cx, target, version),
+            callbacks: callbacks(cx, target, (method, template), version),
             settings: Settings::default(),
         });
     }
@@ -230,12 +232,19 @@ fn tags<'a>(cx: &mut Context<'a>, operation: Place<'a>) -> Vec<String> {
 
 /// Names of the callbacks. What they hold is read later, from a queue: a callback's operation can
 /// have callbacks again.
-fn callbacks<'a>(cx: &mut Context<'a>, operation: Place<'a>, version: Version) -> Vec<At<String>> {
+fn callbacks<'a>(
+    cx: &mut Context<'a>,
+    operation: Place<'a>,
+    (method, template): (Method, &Template),
+    version: Version,
+) -> Vec<At<String>> {
     let mut names = Vec::new();
     for (name, place) in cx.map(operation, "callbacks") {
         let at = cx.at(name.to_owned(), place);
         names.push(at);
-        callback(cx, place, version);
+        let id = operation.get("operationId").and_then(|id| id.node.as_str()).map(str::to_owned);
+        let owner = [id, Some(format!("{} {}", method.name(), template.text))];
+        cx.found_callbacks.push(Callback { name, place, version, owner });
     }
     names
 }

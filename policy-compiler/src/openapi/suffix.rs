@@ -42,6 +42,16 @@ pub(super) fn apply<'a>(
         format!("`?{query}` at the end of a path is read as query parameters that are required"),
         "no path holds a query: declare query parameters",
     );
+    require(cx, place, query, operations);
+}
+
+/// Requires the pairs of a query of operations: `{name}` as a value is any one.
+pub(super) fn require<'a>(
+    cx: &mut Context<'a>,
+    place: Place<'a>,
+    query: &str,
+    operations: &mut [Operation],
+) {
     let origin = cx.origin(place);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::read::{ApiPolicy, OperationPolicy, PolicyFile, Selector};
+use super::read::{ApiPolicy, MappingPolicy, OperationPolicy, PolicyFile, Selector};
 use crate::diag::{self, Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::ir::{Api, At, BasePath, Method, Model, Operation};
+use crate::openapi::{Mapping, Mappings};
 
 /// Applies a policy to a model whose APIs are in the policy's order.
 pub fn apply(file: &PolicyFile, model: &mut Model, diagnostics: &mut Diagnostics) {
@@ -12,7 +13,7 @@ pub fn apply(file: &PolicyFile, model: &mut Model, diagnostics: &mut Diagnostics
     check_exceptions(file, model, diagnostics);
     for (policy, api) in file.apis.iter().zip(&mut model.apis) {
         api.settings = policy.settings.clone();
-        api.hosts = hosts(policy, diagnostics);
+        api.hosts = hosts(&policy.hosts, diagnostics);
         let base_paths = base_paths(policy, api, diagnostics);
         for operation in &mut api.operations {
             operation.settings = policy.settings.clone();
@@ -46,6 +47,23 @@ fn check_exceptions(file: &PolicyFile, model: &Model, diagnostics: &mut Diagnost
             );
         }
     }
+}
+
+/// Where a policy says that an API's outgoing requests are recognised.
+pub fn mappings(policy: &ApiPolicy, diagnostics: &mut Diagnostics) -> Mappings {
+    let mut all = |list: &[MappingPolicy]| -> Vec<Mapping> {
+        let mapping = |of: &MappingPolicy| Mapping {
+            name: of.name.clone(),
+            span: of.span.clone(),
+            path: of.path.clone(),
+            hosts: hosts(&of.hosts, diagnostics),
+        };
+        list.iter().map(mapping).collect()
+    };
+    let (webhooks, callbacks) = (all(&policy.webhooks), all(&policy.callbacks));
+    // What is wrong with these is told when the policy is applied.
+    let hosts = hosts(&policy.hosts, &mut Diagnostics::default());
+    Mappings { hosts, webhooks, callbacks }
 }
 
 fn operations(policy: &ApiPolicy, api: &mut Api, diagnostics: &mut Diagnostics) {
@@ -122,9 +140,9 @@ pub(crate) fn is_match(op: &Operation, text: &str) -> bool {
             }))
 }
 
-fn hosts(policy: &ApiPolicy, diagnostics: &mut Diagnostics) -> Vec<String> {
+fn hosts(written: &[(String, Span)], diagnostics: &mut Diagnostics) -> Vec<String> {
     let mut hosts: Vec<String> = Vec::new();
-    for (host, span) in &policy.hosts {
+    for (host, span) in written {
         let lower = host.to_ascii_lowercase();
         let problem = if lower.contains("://") || lower.contains('/') {
             Some("write the name alone, without scheme and path")

@@ -11,17 +11,17 @@ mod shape;
 mod size;
 mod validate;
 
-pub use apply::apply;
 pub(crate) use apply::is_match;
+pub use apply::{apply, mappings};
 pub use attacks::AttackPolicy;
-pub use read::{ApiPolicy, OperationPolicy, PolicyFile, Selector};
+pub use read::{ApiPolicy, MappingPolicy, OperationPolicy, PolicyFile, Selector};
 pub use schema::{json_schema, markdown_table};
 pub use size::show as show_size;
 
 use std::collections::HashMap;
 
 use crate::diag::{self, Diagnostic, Diagnostics, Span};
-use crate::ir::Method;
+use crate::ir::{Direction, Method};
 use crate::source::{self, Node, Tree};
 
 /// Reads a policy file's text. `None` when its text cannot be parsed at all.
@@ -47,6 +47,18 @@ fn check(root: Node<'_>, path: &str, file: &PolicyFile, diagnostics: &mut Diagno
         }
     }
     attacks::check(root, path, diagnostics);
+    for api in file.apis.iter().filter(|api| api.direction == Direction::Inbound) {
+        let first = api.webhooks.iter().chain(&api.callbacks).next();
+        if let Some(mapping) = first {
+            let title =
+                "an inbound API sends nothing: webhooks and callbacks are no operations of it";
+            diagnostics.push(
+                Diagnostic::new(diag::POLICY_VALUE, title).at(mapping.span.clone()).help(
+                    "say `direction: outbound`, in an API of its own where the documents have both",
+                ),
+            );
+        }
+    }
     let probes = root.get("health_probes").and_then(Node::elements).into_iter().flatten();
     for probe in probes {
         if let Some(node) = probe.get("path")

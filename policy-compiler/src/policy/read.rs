@@ -5,8 +5,9 @@ use super::size;
 use crate::diag::Span;
 use crate::ir::{
     AcceptUnenforced, Action, AdditionalProperties, AnswerDetails, AnswerStyle, Answers, Contents,
-    Formats, HealthProbe, Limits, Method, Mode, OneOf, Policy, Preflight, Settings, Strictness,
-    TextNumbers, Undeclared, UndefinedSchemes, UnenforcedBodies, UnknownFormats, Unsupported,
+    Direction, Formats, HealthProbe, Limits, Method, Mode, OneOf, Policy, Preflight, Settings,
+    Strictness, TextNumbers, Undeclared, UndefinedSchemes, UnenforcedBodies, UnknownFormats,
+    Unsupported,
 };
 use crate::source::Node;
 
@@ -30,6 +31,12 @@ pub struct ApiPolicy {
     pub span: Span,
     /// Documents, relative to the policy file, each with its place.
     pub documents: Vec<(String, Span)>,
+    /// Which of the documents' requests are its operations.
+    pub direction: Direction,
+    /// Where its webhooks are recognised.
+    pub webhooks: Vec<MappingPolicy>,
+    /// Where its callbacks are recognised.
+    pub callbacks: Vec<MappingPolicy>,
     /// Hosts, as written.
     pub hosts: Vec<(String, Span)>,
     /// Base paths, as written.
@@ -38,6 +45,19 @@ pub struct ApiPolicy {
     pub settings: Settings,
     /// What is different for single operations.
     pub operations: Vec<OperationPolicy>,
+}
+
+/// Where a policy says that an outgoing request is recognised.
+#[derive(Clone, Debug)]
+pub struct MappingPolicy {
+    /// What it calls the webhook or callback.
+    pub name: String,
+    /// Where it says so.
+    pub span: Span,
+    /// A path template, as written.
+    pub path: Option<String>,
+    /// Hosts, as written.
+    pub hosts: Vec<(String, Span)>,
 }
 
 /// What a policy says of an operation.
@@ -116,16 +136,28 @@ fn accepted(node: Node<'_>) -> AcceptUnenforced {
 
 fn api(node: Node<'_>, path: &str, inherited: &Settings) -> ApiPolicy {
     let settings = settings(node, inherited);
-    let texts = |field| {
-        let texts =
-            list(node, field).filter_map(|n| Some((n.as_text()?.to_owned(), span(n, path))));
-        texts.collect::<Vec<_>>()
+    let texts = |field| texts(node, field, path);
+    let mappings = |field| {
+        let members = node.get(field).and_then(Node::members).into_iter().flatten();
+        let mappings = members.map(|(member, value)| MappingPolicy {
+            name: member.key.to_string(),
+            span: anchor(value, path),
+            path: text(value, "path"),
+            hosts: self::texts(value, "hosts", path),
+        });
+        mappings.collect::<Vec<_>>()
     };
     let operations = list(node, "operations").map(|n| operation(n, path, &settings)).collect();
     ApiPolicy {
         name: text(node, "name").unwrap_or_default(),
         span: span(node.get("name").unwrap_or(node), path),
         documents: texts("documents"),
+        direction: match word(Some(node), "direction") {
+            Some("outbound") => Direction::Outbound,
+            _ => Direction::Inbound,
+        },
+        webhooks: mappings("webhooks"),
+        callbacks: mappings("callbacks"),
         hosts: texts("hosts"),
         base_paths: texts("base_paths"),
         settings,
@@ -262,8 +294,18 @@ pub(super) fn text(node: Node<'_>, field: &str) -> Option<String> {
     node.get(field).and_then(Node::as_text).map(str::to_owned)
 }
 
+fn texts(node: Node<'_>, field: &str, path: &str) -> Vec<(String, Span)> {
+    list(node, field).filter_map(|n| Some((n.as_text()?.to_owned(), span(n, path)))).collect()
+}
+
 pub(super) fn list<'a>(node: Node<'a>, field: &str) -> impl Iterator<Item = Node<'a>> + use<'a> {
     node.get(field).and_then(Node::elements).into_iter().flatten()
+}
+
+/// Where the key of a member stands.
+fn anchor(node: Node<'_>, path: &str) -> Span {
+    let at = node.anchor();
+    Span::word(path, at.line, at.column)
 }
 
 pub(super) fn span(node: Node<'_>, path: &str) -> Span {

@@ -66,6 +66,7 @@ fn shape(of: Shape) -> Value {
             list
         }
         Shape::Object(fields) => object(fields),
+        Shape::Named(fields) => json!({"type": "object", "additionalProperties": object(fields)}),
     }
 }
 
@@ -97,6 +98,7 @@ fn words(shape: Shape) -> String {
             element => format!("list of {}", words(*element)),
         },
         Shape::Object(_) => "object".to_owned(),
+        Shape::Named(_) => "objects by name".to_owned(),
     }
 }
 

@@ -35,6 +35,8 @@ pub enum Shape {
     List(&'static Shape, bool),
     /// An object with some fields.
     Object(&'static [Field]),
+    /// An object whose keys are names, and whose values have some fields.
+    Named(&'static [Field]),
 }
 
 const fn field(
@@ -284,6 +286,11 @@ const ATTACKS: Field = field(
     "attack rules; `attacks: {}` takes `api-core` with every default",
 );
 
+const MAPPING: &[Field] = &[
+    field("path", Shape::Text, "by its name", "path template at which its requests are recognised"),
+    field("hosts", TEXTS, "the API's", "hosts that it is bound to, without port"),
+];
+
 const OPERATION: &[Field] = &[
     field("match", Shape::Text, "", "the operation by method and path, as `GET /accounts/{id}`"),
     field(
@@ -318,12 +325,31 @@ const OPERATION: &[Field] = &[
 const API: &[Field] = &[
     required("name", Shape::Text, "name of the API, unique in the policy"),
     required("documents", SOME_TEXTS, "OpenAPI documents, by paths relative to the policy"),
+    field(
+        "direction",
+        Shape::Choice(&["inbound", "outbound"]),
+        "inbound",
+        "whether the operations are the documents' `paths`, or the webhooks and callbacks that the API sends",
+    ),
     field("hosts", TEXTS, "every host", "hosts that the API is bound to, without port"),
     field(
         "base_paths",
         SOME_TEXTS,
         "those of `servers`",
         "paths that the documents' paths are appended to, instead of those of `servers`",
+    ),
+    field(
+        "webhooks",
+        Shape::Named(MAPPING),
+        "",
+        "where an outbound API's webhooks are recognised, by their names",
+    ),
+    field(
+        "callbacks",
+        Shape::Named(MAPPING),
+        "",
+        "where an outbound API's callbacks are recognised: by name, by expression, or by operation and name as in \
+         `createOrder onPaid` or `POST /orders onPaid`",
     ),
     field("mode", MODE, "the policy's", "whether findings block or are only reported"),
     field(
@@ -435,8 +461,9 @@ pub const POLICY: &[Field] = &[
                 required(
                     "construct",
                     Shape::Text,
-                    "a construct's name as in the report; `responses`, `callbacks` and `security` \
-                     stand for all that belongs to them, `*` for everything",
+                    "a construct's name as in the report; `responses`, `callbacks` (with webhooks), `incoming` \
+                     (what an outbound API receives) and `security` stand for all that belongs to them, `*` for \
+                     everything",
                 ),
                 field("pointer", Shape::Text, "anywhere", "only below this JSON pointer"),
                 required("reason", Shape::Text, "why it is acceptable"),
@@ -467,6 +494,7 @@ fn collect(prefix: &str, fields: &'static [Field], rows: &mut Vec<(String, &'sta
         rows.push((path.clone(), field));
         match field.shape {
             Shape::Object(fields) => collect(&format!("{path}."), fields, rows),
+            Shape::Named(fields) => collect(&format!("{path}.NAME."), fields, rows),
             Shape::List(Shape::Object(fields), _) => collect(&format!("{path}[]."), fields, rows),
             _ => {}
         }

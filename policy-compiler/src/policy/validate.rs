@@ -111,6 +111,15 @@ impl Validation<'_> {
                 }
             }
             Shape::Object(fields) => self.object(node, fields, what),
+            Shape::Named(fields) => {
+                let Some(members) = node.members() else {
+                    self.wrong_type(node, what, "an object");
+                    return;
+                };
+                for (member, value) in members {
+                    self.object(value, fields, &format!("`{}` in {what}", member.key));
+                }
+            }
         }
     }
 

@@ -48,7 +48,8 @@ pub struct DocumentCoverage {
     pub meaningless: usize,
     /// Keywords that only responses can meet.
     pub responses: usize,
-    /// Keywords that only callbacks and webhooks can meet.
+    /// Keywords that only requests of the other direction can meet: those of callbacks and webhooks, or of an
+    /// outbound API's paths.
     pub callbacks: usize,
     /// Keywords of components that nothing refers to.
     pub unreferenced: usize,

@@ -2,11 +2,11 @@
 //!
 //! The walk shares nothing with the reader of `openapi` but the trees and the resolution of
 //! references: what the reader forgets, this finds. It follows what a message can meet, so that
-//! each construct knows whether requests, responses or only callbacks reach it.
+//! each construct knows whether judged requests, responses or only requests of the other direction reach it.
 
 use std::collections::HashMap;
 
-use crate::ir::DocumentId;
+use crate::ir::{Direction, DocumentId};
 use crate::source::{Kind, Library, NodeId, Place};
 
 use super::{Construct, Reach, construct};
@@ -85,21 +85,22 @@ enum Part {
 }
 
 /// Lists every construct of the documents and of what they refer to, in a fixed order.
-pub fn take(library: &Library<'_>, roots: &[DocumentId]) -> Vec<Construct> {
+pub fn take(library: &Library<'_>, roots: &[(DocumentId, Direction)]) -> Vec<Construct> {
     let mut walk = Walk::new(library);
-    for root in roots {
-        let root = Place { document: *root, node: library.tree(*root).root() };
+    let place = |root: DocumentId| Place { document: root, node: library.tree(root).root() };
+    for (root, _) in roots {
+        let root = place(*root);
         let schemes = root.get("components").and_then(|c| c.get("securitySchemes"));
         for (name, scheme) in members(schemes).chain(members(root.get("securityDefinitions"))) {
             walk.schemes.entry(name).or_default().push(scheme);
         }
     }
-    for root in roots {
-        walk.document(Place { document: *root, node: library.tree(*root).root() });
+    for (root, direction) in roots {
+        walk.document(place(*root), *direction);
     }
     walk.run();
-    for root in roots {
-        let place = Place { document: *root, node: library.tree(*root).root() };
+    for (root, _) in roots {
+        let place = place(*root);
         if let Some(components) = place.get("components") {
             walk.components(components);
         }
@@ -156,22 +157,26 @@ impl<'a> Walk<'a> {
         constructs
     }
 
-    fn document(&mut self, root: Place<'a>) {
-        self.shared(root, Reach::REQUEST);
+    fn document(&mut self, root: Place<'a>, direction: Direction) {
+        let (received, sent) = match direction {
+            Direction::Inbound => (Reach::REQUEST, Reach::CALLBACK),
+            Direction::Outbound => (Reach::INCOMING, SENT),
+        };
+        self.shared(root, received);
         if root.get("swagger").is_some() {
-            self.media_types(root, Reach::REQUEST);
+            self.media_types(root, received);
             if let Some(base) = root.get("basePath").or_else(|| root.get("host")) {
-                self.add(base, construct::SERVER, Reach::REQUEST);
+                self.add(base, construct::SERVER, received);
             }
         }
         for (name, item) in members(root.get("paths")) {
             if !name.starts_with("x-") {
-                self.stack.push((item, Part::PathItem, Reach::REQUEST));
+                self.stack.push((item, Part::PathItem, received));
             }
         }
         for (_, item) in members(root.get("webhooks")) {
-            self.add(item, construct::WEBHOOK, Reach::CALLBACK);
-            self.stack.push((item, Part::PathItem, Reach::CALLBACK));
+            self.add(item, construct::WEBHOOK, sent);
+            self.stack.push((item, Part::PathItem, sent));
         }
     }
 
@@ -338,7 +343,7 @@ impl<'a> Walk<'a> {
         if let Some(body) = place.get("requestBody") {
             self.stack.push((body, Part::RequestBody, reach));
         }
-        let answers = if reach == Reach::REQUEST { Reach::RESPONSE } else { reach };
+        let answers = answers(reach);
         for (status, response) in members(place.get("responses")) {
             if !status.starts_with("x-") {
                 self.add(response, construct::RESPONSE, answers);
@@ -346,7 +351,7 @@ impl<'a> Walk<'a> {
             }
         }
         for (_, callback) in members(place.get("callbacks")) {
-            let reach = if reach.is_none() { reach } else { Reach::CALLBACK };
+            let reach = called_back(reach);
             self.add(callback, construct::CALLBACK, reach);
             self.stack.push((callback, Part::Callback, reach));
         }
@@ -354,8 +359,7 @@ impl<'a> Walk<'a> {
 
     /// The media types that Swagger 2.0 lists beside operations, or once for all.
     fn media_types(&mut self, place: Place<'a>, reach: Reach) {
-        let answers = if reach == Reach::REQUEST { Reach::RESPONSE } else { reach };
-        for (field, reach) in [("consumes", reach), ("produces", answers)] {
+        for (field, reach) in [("consumes", reach), ("produces", answers(reach))] {
             for media_type in elements(place.get(field)) {
                 self.add(media_type, construct::MEDIA_TYPE, reach);
             }
@@ -431,6 +435,7 @@ impl<'a> Walk<'a> {
     }
 
     fn add(&mut self, place: Place<'a>, name: &'static str, reach: Reach) {
+        let reach = if reach == SENT { Reach::REQUEST } else { reach };
         let key = (place.document, place.node.id(), name);
         let entry = self.found.entry(key).or_insert_with(|| {
             let at = place.node.anchor();
@@ -444,6 +449,25 @@ impl<'a> Walk<'a> {
             }
         });
         entry.reach.0 |= reach.0;
+    }
+}
+
+/// From a request that an outbound API sends. It counts as one of those that are judged; the walk tells
+/// them apart, since their callbacks come back.
+const SENT: Reach = Reach(16);
+
+/// From where the answers to what is reached are.
+fn answers(reach: Reach) -> Reach {
+    if reach == Reach::REQUEST || reach == SENT { Reach::RESPONSE } else { reach }
+}
+
+/// From where the callbacks of an operation are.
+fn called_back(reach: Reach) -> Reach {
+    match reach {
+        Reach::INCOMING => SENT,
+        SENT => Reach::INCOMING,
+        reach if reach.is_none() => reach,
+        _ => Reach::CALLBACK,
     }
 }
 

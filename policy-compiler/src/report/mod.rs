@@ -157,6 +157,8 @@ fn enclosing(lines: &BTreeMap<Key, Line>, key: &Key) -> Option<Cow<'static, str>
         construct::MEDIA_TYPE,
         construct::ENCODING,
         construct::REQUEST_BODY,
+        construct::WEBHOOK,
+        construct::CALLBACK,
         "itemSchema",
     ];
     let mut at = key.pointer.as_str();
@@ -249,8 +251,10 @@ impl Reach {
     pub const REQUEST: Reach = Reach(1);
     /// From a response of an operation.
     pub const RESPONSE: Reach = Reach(2);
-    /// From a callback or webhook.
+    /// From a callback or webhook of an inbound API.
     pub const CALLBACK: Reach = Reach(4);
+    /// From a request to the API, whose own requests are what passes here.
+    pub const INCOMING: Reach = Reach(8);
 
     /// Whether nothing refers to it.
     pub fn is_none(self) -> bool {
@@ -263,8 +267,10 @@ impl Reach {
             "not examined"
         } else if self.0 & Self::RESPONSE.0 != 0 {
             "responses are not checked yet"
-        } else {
+        } else if self.0 & Self::CALLBACK.0 != 0 {
             "callbacks and webhooks are requests that the API sends, which do not pass here"
+        } else {
+            "requests to the API do not pass here: the policy takes what it sends"
         }
     }
 }
@@ -445,6 +451,7 @@ fn covers(accepted: &AcceptUnenforced, line: &ReportLine) -> bool {
         "responses" => line.reason == Reach::RESPONSE.reason() || line.construct == "response",
         "security" => matches!(line.construct.as_str(), "security" | "securityScheme" | "scopes"),
         "callbacks" => line.reason == Reach::CALLBACK.reason(),
+        "incoming" => line.reason == Reach::INCOMING.reason(),
         name => name == line.construct,
     };
     construct && accepted.pointer.as_ref().is_none_or(|p| line.pointer.starts_with(p.as_str()))

@@ -101,6 +101,7 @@ record! {
         /// An [`super::Action`] code: declared bodies whose content no schema program judges.
         unenforced_bodies: u8,
         /// Bit 0: the body is required. Bit 1: deprecated. Bit 2: streams (gRPC, upgrades), judged by headers only.
+        /// Bit 3: the API sends it (webhooks, callbacks).
         flags: U16,
     }
 }
@@ -111,6 +112,8 @@ pub const OPERATION_BODY_REQUIRED: u16 = 1;
 pub const OPERATION_DEPRECATED: u16 = 2;
 /// [`Operation::flags`]: the operation streams and is judged by its headers only.
 pub const OPERATION_STREAMS: u16 = 4;
+/// [`Operation::flags`]: the API sends such requests, by a webhook or callback.
+pub const OPERATION_SENT: u16 = 8;
 
 codes! {
     /// Where a parameter is sent.
