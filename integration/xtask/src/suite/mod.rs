@@ -1,6 +1,7 @@
 //! `cargo xtask suite`: conformance suites, run whole against the compiler and the engine.
 
 mod json_schema;
+mod libinjection;
 mod openapi;
 
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ enum Suite {
     Openapi(openapi::Options),
     /// Mutated instances of real schemas against an independent validator (PORTCULLIS_DATA)
     Differential(openapi::Differential),
+    /// The injection detectors against the C library that they follow; ends with `agreed A/B`
+    Libinjection(libinjection::Options),
 }
 
 /// Runs a suite. Fails where a case fails that is no known exception.
@@ -31,6 +34,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Suite::JsonSchema(options) => json_schema::run(workspace, options),
         Suite::Openapi(options) => openapi::run(workspace, options),
         Suite::Differential(options) => openapi::differential(workspace, &data(workspace), options),
+        Suite::Libinjection(options) => libinjection::run(workspace, &data(workspace), options),
     }
 }
 
