@@ -114,9 +114,9 @@ impl Table {
         reached[self.start as usize] = true;
         let mut used = vec![false; self.stride];
         while let Some(state) = open.pop() {
-            for class in 0..self.stride {
+            for (class, used) in used.iter_mut().enumerate() {
                 let next = self.next[state * self.stride + class] as usize;
-                used[class] |= alive[next];
+                *used |= alive[next];
                 if alive[next] && !std::mem::replace(&mut reached[next], true) {
                     open.push(next);
                 }

@@ -248,7 +248,7 @@ fn format_table(check: &StringCheck) -> Option<Table> {
 fn charset_of(class: &CharClass) -> Bytes {
     let ascii =
         (0..0x80u8).filter(|byte| class.ascii[usize::from(byte >> 3)] >> (byte & 7) & 1 == 1);
-    let above = if class.range_count.get() > 0 { 0x80..=0xFF } else { 1..=0 };
+    let above = (0x80..=0xFFu8).filter(|_| class.range_count.get() > 0);
     let mut set = [0u64; 4];
     for byte in ascii.chain(above) {
         set[usize::from(byte >> 6)] |= 1 << (byte & 63);
