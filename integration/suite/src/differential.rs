@@ -1,7 +1,8 @@
-//! `suite differential`: the engine against `jsonschema` on mutated instances of real schemas.
+//! `suite differential`: the engine against `jsonschema` on mutated instances.
 //!
-//! Every schema that requests of the documents can meet judges bodies that began valid and were changed at random. Each
-//! difference between the verdicts is explained by a rule of [`explain`], or fails the run.
+//! Every schema that requests of the documents can meet judges bodies that began valid and were changed at random; where
+//! the official JSON Schema suite is at hand, so do its schemas, and random ones ([`crate::schemas`]). Each difference
+//! between the verdicts is explained by one of the [`Rule`]s, or fails the run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use serde_json::Value as Json;
 use crate::openapi::documents;
 use crate::oracle::{Oracle, Translation};
 use crate::run::{POLICY, dialect, overlay, translate, unenforced};
+use crate::schemas;
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -30,12 +32,49 @@ pub struct Options {
     /// The seed of the changes
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// The official JSON Schema suite, whose schemas get a tenth of the instances
+    #[arg(long)]
+    official: Option<PathBuf>,
+    /// How many of a hundred instances go to random schemas
+    #[arg(long, default_value_t = 20)]
+    random: u64,
+}
+
+/// Why verdicts may differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rule {
+    /// The engine refuses by a limit of the policy: size, depth, or steps.
+    Limit,
+    /// The engine reads `\\d`, `\\w` and `\\s` of a pattern as ECMA-262 does, in ASCII; `jsonschema` in Unicode.
+    UnicodeClass,
+    /// A number that no 64 bits hold: `jsonschema` compares floats, the engine decimals.
+    WideNumber,
+}
+
+impl Rule {
+    fn told(self) -> &'static str {
+        match self {
+            Rule::Limit => "limit: limits of the policy are no part of the schema",
+            Rule::UnicodeClass => {
+                "unicode-class: jsonschema takes classes of patterns by Unicode, ECMA-262 by ASCII"
+            }
+            Rule::WideNumber => {
+                "wide-number: jsonschema compares as floats numbers that do not fit 64 bits"
+            }
+        }
+    }
 }
 
 /// xorshift64*: the same seed gives the same instances everywhere.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
+    /// The numbers of one schema.
+    pub(crate) fn new(seed: u64, index: u64) -> Self {
+        let mixed = seed.wrapping_mul(0x9E37_79B9).wrapping_add(index);
+        Random(mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -43,21 +82,23 @@ impl Random {
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         (self.next() >> 33) as usize % n.max(1)
     }
 }
 
 #[derive(Default)]
-struct Totals {
-    instances: u64,
-    accepted: u64,
+pub(crate) struct Totals {
+    pub instances: u64,
+    pub accepted: u64,
     /// Schemas without an instance to begin with, or that the oracle does not take.
     unmade: u64,
-    schemas: u64,
-    explained: BTreeMap<&'static str, u64>,
-    unexplained: u64,
-    samples: Vec<String>,
+    pub schemas: u64,
+    /// Schemas by themselves that are not judged, by reason.
+    pub left: BTreeMap<&'static str, u64>,
+    pub explained: BTreeMap<Rule, u64>,
+    pub unexplained: u64,
+    pub samples: Vec<String>,
 }
 
 /// Runs it. Fails where a difference is not explained.
@@ -65,17 +106,37 @@ pub fn run(options: &Options) -> ExitCode {
     let documents = documents(&options.path);
     let mut totals = Totals::default();
     let started = std::time::Instant::now();
+    let random = options.instances * options.random.min(100) / 100;
+    let official = options.official.as_ref().map_or(0, |_| options.instances / 10);
+    let instances = options.instances.saturating_sub(random + official);
     for (at, (name, root)) in documents.iter().enumerate() {
         // What one document leaves over goes to the next ones.
         let left = (documents.len() - at) as u64;
-        let quota = options.instances.saturating_sub(totals.instances).div_ceil(left);
+        let quota = instances.saturating_sub(totals.instances).div_ceil(left);
         if let Err(why) = document(root, quota, options.seed, &mut totals) {
             println!("{name}: skipped: {why}");
         }
     }
+    let mut before = totals.instances;
+    let mut told = |what: &str, totals: &Totals| {
+        println!("{what}: {} instances", totals.instances - before);
+        before = totals.instances;
+    };
+    println!("schemas of documents: {} instances", totals.instances);
+    if let Some(folder) = &options.official {
+        schemas::official(folder, official, options.seed, &mut totals);
+        told("schemas of the official suite", &totals);
+    }
+    // What could not be judged before goes to the last ones.
+    let random = if random > 0 { options.instances.saturating_sub(totals.instances) } else { 0 };
+    schemas::random(random, options.seed, &mut totals);
+    told("random schemas", &totals);
+    for (why, count) in &totals.left {
+        println!("left out: {count} schemas, {why}");
+    }
     let seconds = started.elapsed().as_secs_f64();
     for (rule, count) in &totals.explained {
-        println!("explained: {count} × {rule}");
+        println!("explained: {count} × {}", rule.told());
     }
     totals.samples.iter().for_each(|sample| println!("unexplained: {sample}"));
     println!("schemas {}, of which without an instance {}", totals.schemas, totals.unmade);
@@ -133,7 +194,7 @@ fn document(root: &Path, quota: u64, seed: u64, totals: &mut Totals) -> Result<(
             totals.unmade += 1;
             continue;
         };
-        let mut random = Random(seed.wrapping_mul(0x9E37_79B9).wrapping_add(index as u64) | 1);
+        let mut random = Random::new(seed, index as u64);
         let path = format!("/s{index}");
         for round in 0..quota {
             let mut value = bases[random.below(bases.len())].clone();
@@ -174,23 +235,23 @@ fn document(root: &Path, quota: u64, seed: u64, totals: &mut Totals) -> Result<(
 }
 
 /// Why verdicts may differ; `None`: they may not.
-fn explain(judged: &Judged, theirs: bool, value: &Json) -> Option<&'static str> {
+fn explain(judged: &Judged, theirs: bool, value: &Json) -> Option<Rule> {
     let limit = |code| matches!(code, "body-too-large" | "body-too-deep" | "body-budget");
     if theirs && judged.findings.iter().any(|found| limit(found.code)) {
-        return Some("limits of the policy are no part of the schema");
+        return Some(Rule::Limit);
     }
     let pattern = judged.findings.iter().any(|found| found.keyword == Some("pattern"));
     if theirs && pattern && !value.to_string().is_ascii() {
-        return Some("jsonschema takes the classes of patterns by Unicode, ECMA-262 by ASCII");
+        return Some(Rule::UnicodeClass);
     }
     if has_wide_number(value) {
-        return Some("jsonschema compares as floats numbers that do not fit 64 bits");
+        return Some(Rule::WideNumber);
     }
     None
 }
 
 /// Whether a number is held as a float that does not hold every whole number of its size.
-fn has_wide_number(value: &Json) -> bool {
+pub(crate) fn has_wide_number(value: &Json) -> bool {
     match value {
         Json::Number(number) => number.is_f64() && number.as_f64().is_some_and(|f| f.abs() > 9e15),
         Json::Array(items) => items.iter().any(has_wide_number),
@@ -200,7 +261,7 @@ fn has_wide_number(value: &Json) -> bool {
 }
 
 /// Changes one place of a value.
-fn change(value: &mut Value, bases: &[Value], random: &mut Random) {
+pub(crate) fn change(value: &mut Value, bases: &[Value], random: &mut Random) {
     let mut pointers = vec![String::new()];
     list(value, "", &mut pointers);
     let pointer = pointers[random.below(pointers.len())].clone();

@@ -13,5 +13,6 @@ pub mod openapi;
 pub mod oracle;
 pub mod readings;
 pub mod run;
+mod schemas;
 pub mod troubles;
 mod unpaired;

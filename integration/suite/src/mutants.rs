@@ -352,7 +352,8 @@ impl Runner<'_> {
                 all.push(changed);
             }
         };
-        let lists = matches!(written, Written::Field | Written::Styled | Written::Deep);
+        let lists =
+            matches!(written, Written::Field | Written::Part | Written::Styled | Written::Deep);
         if let Some(container @ (Value::Array(_) | Value::Object(_))) = here
             && matches!(written, Written::Styled | Written::Text)
         {
@@ -360,6 +361,14 @@ impl Runner<'_> {
             [",", ".", " ", "|", "\t"].iter().for_each(|mark| {
                 instead(Value::String(joined(container, mark)));
             });
+        }
+        if let Some(Value::Array(items)) = here
+            && written == Written::Deep
+            && !brackets
+        {
+            // By its places a list looks like an object.
+            let members = items.iter().enumerate().map(|(i, item)| (i.to_string(), item.clone()));
+            instead(Value::Object(members.collect()));
         }
         match here {
             // Of one piece, a list and what is in it look alike.

@@ -526,6 +526,7 @@ pub(crate) fn is_text(carrier: &Carrier<'_>, value: &Value, at: &str, brackets: 
     match carrier.at(value, at) {
         Written::Json => brackets,
         Written::Form => false,
+        Written::Part => !brackets,
         Written::Field | Written::Styled | Written::Deep | Written::Text | Written::Element => true,
     }
 }

@@ -91,6 +91,8 @@ pub enum Written {
     /// As a field of one, in a way that the document leaves open: scalars as text, objects as JSON or by names in
     /// brackets.
     Field,
+    /// As a part of a multipart form: text, or JSON by its media type; a list is parts of one name.
+    Part,
     /// As the whole of a parameter or of a field, in the way of its style.
     Styled,
     /// As the whole of a parameter or of a field in the style `deepObject`, by names in brackets.
@@ -179,7 +181,9 @@ impl<'m> Carrier<'m> {
 
     fn item(&self, from: Written) -> Written {
         match from {
-            Written::Json | Written::Element | Written::Field | Written::Deep => from,
+            Written::Json | Written::Element | Written::Field | Written::Part | Written::Deep => {
+                from
+            }
             Written::Form | Written::Styled | Written::Text => Written::Text,
         }
     }
@@ -187,7 +191,7 @@ impl<'m> Carrier<'m> {
     fn member(&self, from: Written, name: Option<&str>) -> Written {
         match from {
             Written::Json | Written::Element | Written::Deep => from,
-            Written::Field => Written::Json,
+            Written::Field | Written::Part => Written::Json,
             Written::Styled | Written::Text => Written::Text,
             Written::Form => {
                 let (list, multipart) = match self {
@@ -202,6 +206,7 @@ impl<'m> Carrier<'m> {
                         Some(style) if style.value == Style::DeepObject => Written::Deep,
                         _ => Written::Styled,
                     },
+                    _ if multipart => Written::Part,
                     _ => Written::Field,
                 }
             }

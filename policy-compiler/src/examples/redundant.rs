@@ -270,7 +270,10 @@ impl<'m> Check<'_, 'm> {
         );
         match self.reach.written {
             Written::Text | Written::Styled if string => Some(Why::TextIsString),
-            Written::Field if string && !array && !object => Some(Why::TextIsString),
+            Written::Field | Written::Part if string && !array && !object => {
+                Some(Why::TextIsString)
+            }
+            Written::Part if array => Some(Why::StyleSaysType),
             // A name in brackets is a field of its own where the schema has no lists and objects.
             Written::Styled if array || object => Some(Why::StyleSaysType),
             Written::Form if object => Some(Why::FormIsObject),

@@ -14,8 +14,8 @@ pub struct Parts {
     pub parameters: Vec<Option<Value>>,
     /// The index of the media type, and the value.
     pub body: Option<(usize, Value)>,
-    /// Writes by names in brackets what a form or the style `deepObject` lets be written in several ways: objects as
-    /// `a[b]=c`, arrays as `a[]=b`.
+    /// Writes in the other way what can be written in two: in forms and in the style `deepObject` objects as `a[b]=c`
+    /// and arrays as `a[]=b`, in multipart forms all parts as JSON.
     pub brackets: bool,
     /// Leaves out what the security requirements ask for.
     pub anonymous: bool,
@@ -419,7 +419,7 @@ fn body(
         BodyForm::Form => Ok((name, form(&media.encoding, value, brackets)?.into_bytes())),
         BodyForm::Multipart => {
             let boundary = "portcullis-boundary";
-            let body = multipart(&media.encoding, value, boundary)?;
+            let body = multipart(&media.encoding, value, boundary, brackets)?;
             Ok((format!("{name}; boundary={boundary}"), body))
         }
         BodyForm::Jose => {
@@ -473,18 +473,23 @@ fn form(encoding: &[Encoding], value: &Value, brackets: bool) -> Result<String, 
     Ok(pairs.join("&"))
 }
 
-fn multipart(encoding: &[Encoding], value: &Value, boundary: &str) -> Result<Vec<u8>, Unsayable> {
+fn multipart(
+    encoding: &[Encoding],
+    value: &Value,
+    boundary: &str,
+    json: bool,
+) -> Result<Vec<u8>, Unsayable> {
     let Value::Object(members) = value else {
         return Err(Unsayable("a multipart body is an object"));
     };
     let mut out = Vec::new();
     let mut part = |name: &str, value: &Value| -> Result<(), Unsayable> {
         let own = encoding.iter().find(|encoding| encoding.property == name);
-        let json = own.is_some_and(is_json_type);
+        let json = json || own.is_some_and(is_json_type);
         let own = own.and_then(|own| own.content_type.as_ref());
         let own = own.map(|at| at.value.split(',').next().unwrap_or_default().trim());
         let complex = matches!(value, Value::Array(_) | Value::Object(_));
-        let default = if complex { "application/json" } else { "text/plain" };
+        let default = if complex || json { "application/json" } else { "text/plain" };
         let content_type = own.filter(|own| !own.contains('*')).unwrap_or(default);
         let text = if complex || json { to_json(value) } else { scalar(value)? };
         if name.contains(['"', '\r', '\n']) || text.contains(boundary) {

@@ -32,7 +32,7 @@ pub struct Differential {
     arguments: Vec<String>,
 }
 
-/// Runs the differential suite over the documents of the data folder.
+/// Runs the differential suite over the documents of the data folder, the official suite's schemas, and random ones.
 pub fn differential(
     workspace: &Workspace,
     data: &std::path::Path,
@@ -46,6 +46,10 @@ pub fn differential(
     tool(workspace)?;
     let mut command = std::process::Command::new(workspace.target.join("tools/suite"));
     command.current_dir(&workspace.root).arg("differential").arg(documents);
+    let official = data.join("json-schema-test-suite");
+    if official.is_dir() {
+        command.arg("--official").arg(official);
+    }
     process::run(command.args(&options.arguments))
 }
 
