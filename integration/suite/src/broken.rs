@@ -203,7 +203,14 @@ impl Runner<'_> {
             }
             _ => false,
         });
-        if undeclared && !takes {
+        // One that is closed refuses the name itself.
+        let scattered = operation.parameters.iter().any(|parameter| match &parameter.value {
+            ParameterValue::Schema(schema) if parameter.location == ParameterLocation::Query => {
+                parameter.explode.value && evaluator.may_be(*schema, Type::Object)
+            }
+            _ => false,
+        });
+        if undeclared && !takes && !scattered {
             let mut request = good.clone();
             request.path.push(if request.path.contains('?') { '&' } else { '?' });
             request.path.push_str("portcullis-undeclared=1");

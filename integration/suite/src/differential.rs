@@ -47,6 +47,9 @@ pub(crate) enum Rule {
     Limit,
     /// The engine reads `\\d`, `\\w` and `\\s` of a pattern as ECMA-262 does, in ASCII; `jsonschema` in Unicode.
     UnicodeClass,
+    /// The report says of a keyword, for some use of its schema, that it is not enforced, and the oracle goes without it
+    /// in all; the engine has refused by it here.
+    EnforcedHere,
     /// A number that no 64 bits hold: `jsonschema` compares floats, the engine decimals.
     WideNumber,
 }
@@ -57,6 +60,9 @@ impl Rule {
             Rule::Limit => "limit: limits of the policy are no part of the schema",
             Rule::UnicodeClass => {
                 "unicode-class: jsonschema takes classes of patterns by Unicode, ECMA-262 by ASCII"
+            }
+            Rule::EnforcedHere => {
+                "enforced-here: a keyword that the report says is not enforced in some other use"
             }
             Rule::WideNumber => {
                 "wide-number: jsonschema compares as floats numbers that do not fit 64 bits"
@@ -212,7 +218,7 @@ fn document(root: &Path, quota: u64, seed: u64, totals: &mut Totals) -> Result<(
                 totals.accepted += u64::from(theirs);
                 continue;
             }
-            if let Some(rule) = explain(&judged, theirs, &json) {
+            if let Some(rule) = explain(&judged, theirs, &json, &unenforced) {
                 *totals.explained.entry(rule).or_default() += 1;
                 continue;
             }
@@ -235,10 +241,23 @@ fn document(root: &Path, quota: u64, seed: u64, totals: &mut Totals) -> Result<(
 }
 
 /// Why verdicts may differ; `None`: they may not.
-fn explain(judged: &Judged, theirs: bool, value: &Json) -> Option<Rule> {
+fn explain(
+    judged: &Judged,
+    theirs: bool,
+    value: &Json,
+    unenforced: &crate::oracle::Unenforced,
+) -> Option<Rule> {
     let limit = |code| matches!(code, "body-too-large" | "body-too-deep" | "body-budget");
     if theirs && judged.findings.iter().any(|found| limit(found.code)) {
         return Some(Rule::Limit);
+    }
+    let part = judged.findings.iter().any(|found| {
+        found.source.as_ref().zip(found.keyword).is_some_and(|((path, _, pointer), keyword)| {
+            unenforced.contains(&(path.clone(), pointer.clone(), keyword.to_owned()))
+        })
+    });
+    if theirs && part {
+        return Some(Rule::EnforcedHere);
     }
     let pattern = judged.findings.iter().any(|found| found.keyword == Some("pattern"));
     if theirs && pattern && !value.to_string().is_ascii() {

@@ -1,6 +1,6 @@
 //! Mutants of one part of a request: for each keyword that can refuse there, a request that it must refuse.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use policy_compiler::examples::{
     Carrier, Found, Mutant, Occurrence, Part, Parts, Reach, Visit, Why, Written, assemble, mutants,
@@ -29,10 +29,12 @@ pub(crate) struct Stage<'s> {
 enum Fate {
     /// Refused by its keyword and pointer.
     Named,
+    /// A keyword that holds schemas, refused by a keyword within it.
+    Branch,
     /// Refused, with something else said: whether that is true of it as well, and what.
     Otherwise(bool, String),
-    /// Let pass.
-    Passed,
+    /// Let pass: what was there.
+    Passed(String),
     /// It cannot be sent, or is valid once it is sent.
     Void(&'static str),
 }
@@ -43,8 +45,9 @@ impl Fate {
             Fate::Void(_) => 0,
             Fate::Otherwise(true, _) => 1,
             Fate::Otherwise(false, _) => 2,
-            Fate::Passed => 3,
-            Fate::Named => 4,
+            Fate::Branch => 3,
+            Fate::Passed(_) => 4,
+            Fate::Named => 5,
         }
     }
 }
@@ -58,6 +61,18 @@ impl Runner<'_> {
         let generator = &mut self.generator;
         let mut read_only = |id: SchemaId| generator.evaluator.is_read_only(id);
         for reach in reach(model, schema, carrier, &mut read_only) {
+            // Of a form of Swagger 2.0 each parameter says by itself that it is required.
+            let required = model.schemas[reach.schema].object.required.iter();
+            for name in required.flat_map(|list| &list.value) {
+                let at = model.locate(name.origin);
+                let keyword = "required".to_owned();
+                for pointer in [at.pointer.clone(), format!("{}/required", at.pointer)] {
+                    let key = (at.path.to_owned(), pointer, keyword.clone());
+                    if self.enforced.contains(&key) {
+                        self.seen.insert(key);
+                    }
+                }
+            }
             let at = model.locate(model.schemas[reach.schema].origin);
             self.reached.insert((at.path.to_owned(), at.pointer));
             let (says, silent) = reach.occurrences(model, &mut read_only);
@@ -172,7 +187,7 @@ impl Runner<'_> {
         // What passes although it is invalid, or is refused for what is not so, is never left out.
         // Where the way of writing says the type, though, a mutant was not what it should be.
         let sound = match (&fate, why) {
-            (Some(Fate::Passed), Some(why)) => why.is_of_writing(),
+            (Some(Fate::Passed(_)), Some(why)) => why.is_of_writing(),
             (Some(Fate::Otherwise(told, _)), Some(why)) => *told || why.is_of_writing(),
             _ => true,
         };
@@ -182,15 +197,24 @@ impl Runner<'_> {
             self.outcome.left.add(reason, sample);
             return;
         }
+        if matches!(fate, Some(Fate::Branch)) {
+            let reason = Reason {
+                what: "pair",
+                code: "keyword-within",
+                meaning: "its mutants are refused by a keyword of the branch that was meant, or of `propertyNames`",
+            };
+            self.outcome.left.add(reason, sample);
+            return;
+        }
         self.outcome.mutants.1 += 1;
         let keyword = occurrence.keyword;
         let (kind, what) = match fate {
             Some(Fate::Otherwise(_, what)) => {
                 (format!("{keyword}: refused otherwise"), format!(" [{what}]"))
             }
-            Some(Fate::Passed) => (format!("{keyword}: passed"), String::new()),
+            Some(Fate::Passed(what)) => (format!("{keyword}: passed"), format!(" [{what}]")),
             Some(Fate::Void(why)) => (format!("{keyword}: no mutant, {why}"), String::new()),
-            Some(Fate::Named) | None => {
+            Some(Fate::Named | Fate::Branch) | None => {
                 let reached =
                     reaches.iter().any(|r| self.generator.along(stage.schema, &r.way).is_some());
                 let what =
@@ -269,7 +293,7 @@ impl Runner<'_> {
         let plain = self.fate_of(stage, mutant, occurrence, false);
         let bracketed = stage.carrier.whole() == Written::Form
             || matches!(stage.carrier.whole(), Written::Deep);
-        if !bracketed || matches!(plain, Fate::Named | Fate::Passed) {
+        if !bracketed || matches!(plain, Fate::Named | Fate::Passed(_)) {
             return plain;
         }
         let other = self.fate_of(stage, mutant, occurrence, true);
@@ -304,7 +328,9 @@ impl Runner<'_> {
         }
         let judged = self.judge.judge(&request);
         if judged.passed {
-            return Fate::Passed;
+            let there = policy_compiler::examples::at(&mutant.value, &mutant.at);
+            let text = there.map(to_json).unwrap_or_default();
+            return Fate::Passed(text.chars().take(60).collect());
         }
         // Other places that the same keyword refuses the same value by are as good.
         let here = |at: &str| at == mutant.at || at.starts_with(&format!("{}/", mutant.at));
@@ -325,6 +351,15 @@ impl Runner<'_> {
             .any(|found| told(found, true) && (!body || points(&found.name, &mutant.at)));
         if named {
             return Fate::Named;
+        }
+        let names = occurrence.keyword == "propertyNames";
+        let union = matches!(occurrence.keyword, "anyOf" | "oneOf");
+        let by_inner = judged
+            .findings
+            .iter()
+            .any(|found| (names || told(found, false)) && self.is_within(occurrence, found));
+        if (union || names) && by_inner {
+            return Fate::Branch;
         }
         let beside = judged.findings.iter().any(|found| told(found, false));
         Fate::Otherwise(beside, judged.findings.first().map(show).unwrap_or_default())
@@ -388,8 +423,19 @@ impl Runner<'_> {
                 instead(Value::Array(vec![Value::String(to_json(object))]));
             }
             Some(Value::Array(_) | Value::Object(_)) | None => {}
-            Some(one) if lists => instead(Value::Array(vec![one.clone()])),
-            Some(_) => {}
+            Some(one) => {
+                // By itself, whatever the others are taken for.
+                if is_text(&mutant.at) {
+                    let text = match one {
+                        Value::String(text) => text.clone(),
+                        other => to_json(other),
+                    };
+                    instead(Value::String(text));
+                }
+                if lists {
+                    instead(Value::Array(vec![one.clone()]));
+                }
+            }
         }
         if brackets && !self.takes_brackets(mutant) {
             // The name with its brackets is that of another field.
@@ -408,6 +454,29 @@ impl Runner<'_> {
             !trace.violations.is_empty()
                 && (occurrence.keyword != "type" || trace.violations.iter().any(broken))
         })
+    }
+
+    /// Whether a finding is by a keyword of a schema that a union's branches, or `propertyNames`, lead to.
+    fn is_within(&self, union: Occurrence, found: &Found) -> bool {
+        let model = self.model;
+        let lists = model.schemas.iter().flat_map(|(_, schema)| {
+            [&schema.applied.any_of, &schema.applied.one_of].into_iter().flatten()
+        });
+        let lists = lists.filter(|list| list.origin == union.origin);
+        let mut open: Vec<SchemaId> = lists.flat_map(|list| list.value.iter().copied()).collect();
+        let names = model.schemas.iter().filter_map(|(_, schema)| schema.object.property_names);
+        open.extend(names.filter(|at| at.origin == union.origin).map(|at| at.value));
+        let mut seen: HashSet<SchemaId> = open.iter().copied().collect();
+        let Some((path, _, pointer)) = &found.source else { return false };
+        let Some((schema, _)) = pointer.rsplit_once('/') else { return false };
+        while let Some(id) = open.pop() {
+            let at = model.locate(model.schemas[id].origin);
+            if at.path == path.as_str() && at.pointer == schema {
+                return true;
+            }
+            open.extend(model.schemas[id].children().into_iter().filter(|id| seen.insert(*id)));
+        }
+        false
     }
 
     /// Whether a list or an object may stand where a mutant was changed.

@@ -67,6 +67,19 @@ impl<'l> Translation<'l> {
         Some(number)
     }
 
+    /// Adds the object that a form is, of fields that are there by their numbers; gives its number.
+    pub fn form(&mut self, fields: &[(String, usize)], required: Vec<String>) -> usize {
+        let fields: Map<String, Value> = fields
+            .iter()
+            .map(|(name, number)| {
+                (name.clone(), json!({ "$ref": format!("{URI}#/$defs/{number}") }))
+            })
+            .collect();
+        self.definitions
+            .push(json!({ "type": "object", "properties": fields, "required": required }));
+        self.definitions.len() - 1
+    }
+
     /// The finished schemas.
     pub fn finish(self) -> Value {
         let definitions: Map<String, Value> =

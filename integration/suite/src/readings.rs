@@ -41,28 +41,26 @@ pub fn readings(value: &Value, is_text: IsText<'_>) -> Vec<Value> {
     all
 }
 
-/// Whether a form can be read so that it is valid: each field as a string, as what it looks like, or as a list of one,
-/// by what leaves the fewest errors.
+/// Whether text can be read so that it is valid: each place as a string, as what it looks like, or as a list of one, by
+/// what leaves the fewest errors.
 pub fn best_reading(validator: &Validator, value: &Value, is_text: IsText<'_>) -> bool {
-    let Value::Object(members) = value else { return false };
-    let mut best = members.clone();
-    let errors = |members: &serde_json::Map<String, Value>| {
-        validator.iter_errors(&Value::Object(members.clone())).take(200).count()
-    };
+    let errors = |value: &Value| validator.iter_errors(value).take(200).count();
+    let mut best = value.clone();
     let mut least = errors(&best);
-    for (name, member) in members {
+    let mut places = Vec::new();
+    scalars(value, "", is_text, &mut places);
+    for place in places.iter().take(60) {
         if least == 0 {
             break;
         }
-        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-        let read = |change: &dyn Fn(&Value) -> Value| leaves(member, &pointer, is_text, change);
-        let mut ways = vec![read(&as_string), read(&as_other)];
-        if !matches!(member, Value::Array(_) | Value::Object(_)) {
-            ways.extend(ways.clone().into_iter().map(|one| Value::Array(vec![one])));
-        }
+        let Some(leaf) = value.pointer(place) else { continue };
+        let mut ways = vec![as_string(leaf), as_other(leaf)];
+        ways.extend(ways.clone().into_iter().map(|one| Value::Array(vec![one])));
         for way in ways {
             let mut with = best.clone();
-            with.insert(name.clone(), way);
+            if let Some(there) = with.pointer_mut(place) {
+                *there = way;
+            }
             let left = errors(&with);
             if left < least {
                 (least, best) = (left, with);
@@ -70,6 +68,25 @@ pub fn best_reading(validator: &Validator, value: &Value, is_text: IsText<'_>) -
         }
     }
     least == 0
+}
+
+/// The pointers of all scalars of text.
+fn scalars(value: &Value, at: &str, is_text: IsText<'_>, all: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                scalars(item, &format!("{at}/{i}"), is_text, all);
+            }
+        }
+        Value::Object(members) => {
+            for (name, value) in members {
+                let token = name.replace('~', "~0").replace('/', "~1");
+                scalars(value, &format!("{at}/{token}"), is_text, all);
+            }
+        }
+        _ if is_text(at) => all.push(at.to_owned()),
+        _ => {}
+    }
 }
 
 fn leaves(value: &Value, at: &str, is_text: IsText<'_>, change: &dyn Fn(&Value) -> Value) -> Value {

@@ -245,6 +245,22 @@ pub(crate) fn translate(
     {
         return any.value.iter().flat_map(|id| translate(model, translation, *id)).collect();
     }
+    // A form of Swagger 2.0 stands nowhere: it has the place of the first of the parameters that are its fields.
+    let fields = schema.object.properties.iter().flat_map(|list| &list.value);
+    if fields
+        .clone()
+        .next()
+        .is_some_and(|first| place(first.schema) == (path.clone(), pointer.clone()))
+    {
+        let members = fields.filter_map(|field| {
+            let (path, pointer) = place(field.schema);
+            Some((field.name.clone(), translation.add(&path, &pointer)?))
+        });
+        let members: Vec<(String, usize)> = members.collect();
+        let required = schema.object.required.iter().flat_map(|list| &list.value);
+        let required = required.map(|name| name.value.clone()).collect();
+        return vec![translation.form(&members, required)];
+    }
     translation.add(&path, &pointer).into_iter().collect()
 }
 
@@ -297,8 +313,7 @@ impl Runner<'_> {
             if all.iter().any(|reading| validator.is_valid(reading)) {
                 return Ok(true);
             }
-            let form = carrier.whole() == Written::Form;
-            if form && best_reading(&validator, &json, &is_text) {
+            if !carrier.is_json() && best_reading(&validator, &json, &is_text) {
                 return Ok(true);
             }
         }

@@ -287,24 +287,18 @@ impl<'m> Evaluator<'m> {
         if let Some(bound) = of.maximum.as_ref().filter(|b| number.compare(&b.value).is_gt()) {
             refuse("maximum", bound.origin);
         }
-        // With 3.0's flag the bound itself was written as `minimum` or `maximum`, and so is named.
+        // With 3.0's flag beside a bound, the flag is named.
         let exclusive = of.exclusive_minimum.as_ref();
         if let Some(bound) = exclusive.filter(|b| number.compare(&b.value).is_le()) {
             match &of.exclusive_minimum_flag {
-                Some(flag) if number.compare(&bound.value).is_eq() => {
-                    refuse("exclusiveMinimum", flag.origin);
-                }
-                Some(_) => refuse("minimum", bound.origin),
+                Some(flag) => refuse("exclusiveMinimum", flag.origin),
                 None => refuse("exclusiveMinimum", bound.origin),
             }
         }
         let exclusive = of.exclusive_maximum.as_ref();
         if let Some(bound) = exclusive.filter(|b| number.compare(&b.value).is_ge()) {
             match &of.exclusive_maximum_flag {
-                Some(flag) if number.compare(&bound.value).is_eq() => {
-                    refuse("exclusiveMaximum", flag.origin);
-                }
-                Some(_) => refuse("maximum", bound.origin),
+                Some(flag) => refuse("exclusiveMaximum", flag.origin),
                 None => refuse("exclusiveMaximum", bound.origin),
             }
         }

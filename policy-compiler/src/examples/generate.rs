@@ -178,6 +178,20 @@ impl<'m> Generator<'m> {
                 return Some(value);
             }
         }
+        // What `if` decides is settled last: most values need no regard to it.
+        let open = flat.iter().copied().find(|id| {
+            let of = &*model.schemas[*id].applied;
+            of.if_.is_some() && !task.conditions.iter().any(|(known, _)| known == id)
+        });
+        for holds in [true, false] {
+            let Some(open) = open else { break };
+            task.conditions.push((open, holds));
+            let found = self.search(task, choices);
+            task.conditions.pop();
+            if found.is_some() {
+                return found;
+            }
+        }
         None
     }
 

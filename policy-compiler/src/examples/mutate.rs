@@ -425,7 +425,14 @@ fn objects(
                     Some(rest) => generator.all(&[rest], 0).unwrap_or(Value::Null),
                     None => string("text"),
                 };
-                more.push((format!("extra{salt}"), value));
+                let name = match of.property_names {
+                    Some(_) => generator.free_name(&[schema], salt),
+                    None => Some(format!("extra{salt}")),
+                };
+                if let Some(name) = name.filter(|name| !more.iter().any(|(known, _)| known == name))
+                {
+                    more.push((name, value));
+                }
             }
             all.push(more);
         }

@@ -24,7 +24,7 @@ pub enum Why {
     Listed,
     /// Another keyword on the same value refuses whatever it refuses.
     Stricter,
-    /// `required` asks only for what tells the branch of the union.
+    /// It is about what tells the branch of the union, and every value that does satisfies it.
     TagIsThere,
     /// Another branch of the `anyOf` accepts whatever it refuses.
     OtherBranch,
@@ -34,6 +34,10 @@ pub enum Why {
     BranchOfType,
     /// Whatever the branch of a `oneOf` accepts, another one accepts too.
     NeverAlone,
+    /// No value satisfies all that the schemas on the way ask for: a closed object that must have another property.
+    Unsatisfiable,
+    /// An empty list or object cannot be said where the value stands: it is absent.
+    EmptyIsAbsent,
     /// A variable of the path is not empty.
     PathNotEmpty,
     /// No value of the types that the value can have is judged by it.
@@ -57,6 +61,8 @@ impl Why {
             Why::EveryBranch => "every-branch",
             Why::BranchOfType => "branch-of-type",
             Why::NeverAlone => "never-alone",
+            Why::Unsatisfiable => "unsatisfiable",
+            Why::EmptyIsAbsent => "empty-is-absent",
             Why::PathNotEmpty => "path-not-empty",
             Why::OtherType => "other-type",
             Why::Nothing => "refuses-nothing",
@@ -84,7 +90,7 @@ impl Why {
             }
             Why::Listed => "an enum or const on the same value lists only values that satisfy it",
             Why::Stricter => "another keyword on the same value refuses whatever it refuses",
-            Why::TagIsThere => "without the discriminator's property its branch is not chosen",
+            Why::TagIsThere => "the discriminator's value, which chooses the branch, satisfies it",
             Why::OtherBranch => "another branch of the anyOf accepts whatever it refuses",
             Why::EveryBranch => {
                 "every branch of the union asks for a type alike, so the union is named"
@@ -93,6 +99,10 @@ impl Why {
                 "a branch is there for each type that the value can have, and is named"
             }
             Why::NeverAlone => "whatever its branch of the oneOf accepts, another one accepts too",
+            Why::Unsatisfiable => {
+                "its schemas contradict each other: a property must be there that a closed object has not"
+            }
+            Why::EmptyIsAbsent => "an empty list or object cannot be written there, and is absent",
             Why::PathNotEmpty => "a variable of the path is never empty",
             Why::OtherType => "it judges no value of the types that are admitted beside it",
             Why::Nothing => "it refuses nothing",
@@ -124,13 +134,19 @@ struct Place {
     schemas: Vec<SchemaId>,
     /// Unions whose branches led here, on the same value.
     unions: Vec<Step>,
+    /// Whether no value at some place of the way satisfies everything.
+    impossible: bool,
+    /// Where the value is what a discriminator reads: the values that choose the branch that led here.
+    tag: Option<Vec<Value>>,
 }
 
 impl Place {
     fn of(evaluator: &mut Evaluator<'_>, root: SchemaId, way: &[Step]) -> Self {
         let model = evaluator.model;
         let mut roots = vec![root];
-        let mut unions = Vec::new();
+        let mut unions: Vec<Step> = Vec::new();
+        let mut tag = None;
+        let mut impossible = false;
         for step in way {
             let from = &model.schemas[step.from];
             let branch = |list: &Option<crate::ir::At<Vec<SchemaId>>>, i: u32| {
@@ -153,6 +169,13 @@ impl Place {
                     roots.extend(list.filter(|d| d.name == *name).map(|d| d.schema));
                 }
                 inward => {
+                    impossible |= contradicts(evaluator, &roots, IMPOSSIBLE);
+                    tag = match inward {
+                        Edge::Property(name) => unions
+                            .iter()
+                            .find_map(|step| values_of(&model.schemas[step.from], step, name)),
+                        _ => None,
+                    };
                     let flat = closure(model, &roots, &mut |_| Vec::new());
                     roots = flat
                         .iter()
@@ -165,8 +188,62 @@ impl Place {
                 }
             }
         }
-        Place { schemas: closure(model, &roots, &mut |_| Vec::new()), unions }
+        impossible |= contradicts(evaluator, &roots, IMPOSSIBLE);
+        Place { schemas: closure(model, &roots, &mut |_| Vec::new()), unions, impossible, tag }
     }
+}
+
+/// How deep contradictions are looked for.
+const IMPOSSIBLE: u32 = 6;
+
+/// Whether no object satisfies schemas together: one of them closes the object to a property that another requires,
+/// or a property that is required is impossible itself.
+fn contradicts(evaluator: &mut Evaluator<'_>, roots: &[SchemaId], depth: u32) -> bool {
+    let model = evaluator.model;
+    let flat = closure(model, roots, &mut |_| Vec::new());
+    let objects_only = flat.iter().any(|id| {
+        model.schemas[*id].types.is_some_and(|types| types.value.iter().eq([Type::Object]))
+    });
+    if !objects_only || depth == 0 {
+        return false;
+    }
+    let closed: Vec<&Schema> = flat
+        .iter()
+        .map(|id| &model.schemas[*id])
+        .filter(|schema| {
+            let of = &*schema.object;
+            of.pattern_properties.is_none()
+                && of
+                    .additional_properties
+                    .is_some_and(|rest| model.schemas[rest.value].boolean == Some(false))
+        })
+        .collect();
+    let names: Vec<&str> = flat
+        .iter()
+        .filter_map(|id| model.schemas[*id].object.required.as_ref())
+        .flat_map(|list| list.value.iter().map(|name| name.value.as_str()))
+        .collect();
+    names.into_iter().any(|name| {
+        let edge = Edge::Property(name.to_owned());
+        let own: Vec<SchemaId> =
+            flat.iter().flat_map(|id| children(evaluator, &model.schemas[*id], &edge)).collect();
+        if own.iter().any(|id| evaluator.is_read_only(*id)) {
+            return false;
+        }
+        closed.iter().any(|schema| !properties(schema).any(|p| p.name == name))
+            || contradicts(evaluator, &own, depth - 1)
+    })
+}
+
+/// The values of a union's discriminator, if it is of that name, that choose the branch of a step.
+fn values_of(union: &Schema, step: &Step, name: &str) -> Option<Vec<Value>> {
+    let (discriminator, tags) = tags(union)?;
+    let (Edge::OneOf(own) | Edge::AnyOf(own)) = step.edge else { return None };
+    if discriminator.value.property.value != name {
+        return None;
+    }
+    let mine = tags.into_iter().filter(|(_, branch)| *branch == own);
+    Some(mine.map(|(value, _)| Value::String(value.to_owned())).collect())
 }
 
 /// The schemas of what an edge leads to, of those that certainly apply there.
@@ -248,6 +325,12 @@ impl<'m> Check<'_, 'm> {
         if self.is_listed() {
             return Some(Why::Listed);
         }
+        if self.place.impossible {
+            return Some(Why::Unsatisfiable);
+        }
+        if self.is_tag() {
+            return Some(Why::TagIsThere);
+        }
         if self.is_never_alone() {
             return Some(Why::NeverAlone);
         }
@@ -292,6 +375,32 @@ impl<'m> Check<'_, 'm> {
                 .as_ref()
                 .is_some_and(|xml| matches!(xml.value.node, XmlNode::Attribute | XmlNode::Text))
         })
+    }
+
+    /// Whether the value is a discriminator's, whose values for the branch all satisfy the keyword.
+    fn is_tag(&mut self) -> bool {
+        let values = self.place.tag.clone();
+        let (keyword, origin, id) =
+            (self.occurrence.keyword, self.occurrence.origin, self.reach.schema);
+        values.is_some_and(|values| {
+            values.iter().all(|value| {
+                let trace = self.evaluator.judge(id, value);
+                !trace.violations.iter().any(|v| v.keyword == keyword && v.origin == origin)
+            })
+        })
+    }
+
+    /// Whether a list of one item, at least, cannot be fallen short of.
+    fn empty_is_absent(&self) -> bool {
+        use crate::ir::XmlNode;
+        let wrapped = self.all().any(|schema| {
+            schema.xml.as_ref().is_some_and(|xml| xml.value.node == XmlNode::Element)
+        });
+        match self.reach.written {
+            Written::Styled | Written::Field | Written::Part | Written::Deep => true,
+            Written::Element => !wrapped,
+            Written::Json | Written::Form | Written::Text => false,
+        }
     }
 
     /// Formats that annotate, and `decimal` on numbers, which all have it.
@@ -426,6 +535,9 @@ impl<'m> Check<'_, 'm> {
                 .lengths()
                 .1
                 .is_some_and(|most| schema.string.max_length.is_some_and(|own| most <= own.value)),
+            // 3.0's flag beside it refuses the same and more, and is what is named.
+            "minimum" if schema.number.exclusive_minimum_flag.is_some() => true,
+            "maximum" if schema.number.exclusive_maximum_flag.is_some() => true,
             "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum" => self.bounded(),
             "format" => self.in_format(),
             "multipleOf" => {
@@ -439,6 +551,9 @@ impl<'m> Check<'_, 'm> {
             "required" => return self.required(),
             "minItems" => {
                 let own = schema.array.min_items?.value;
+                if own == 1 && self.empty_is_absent() {
+                    return Some(Why::EmptyIsAbsent);
+                }
                 self.others().filter_map(|o| o.array.min_items).any(|o| o.value >= own)
             }
             "maxItems" => {
@@ -453,6 +568,10 @@ impl<'m> Check<'_, 'm> {
             }
             "minProperties" => {
                 let own = schema.object.min_properties?.value;
+                let open = self.reach.written == Written::Field;
+                if own == 1 && !open && self.empty_is_absent() {
+                    return Some(Why::EmptyIsAbsent);
+                }
                 let names: HashSet<&str> = self
                     .all()
                     .filter_map(|o| o.object.required.as_ref())

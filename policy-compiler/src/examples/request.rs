@@ -385,7 +385,9 @@ fn deep(
             deep(&format!("{key}[{}]", encoded(name)), value, brackets, pairs)
         }),
         Value::Array(items) => items.iter().enumerate().try_for_each(|(i, item)| {
-            let step = if brackets { String::new() } else { i.to_string() };
+            // Nobody could say which list the name behind empty brackets belongs to.
+            let plain = !matches!(item, Value::Array(_) | Value::Object(_));
+            let step = if brackets && plain { String::new() } else { i.to_string() };
             deep(&format!("{key}[{step}]"), item, brackets, pairs)
         }),
         one => {

@@ -172,7 +172,8 @@ impl<'m> Writer<'m> {
     ) -> Result<(), Unsayable> {
         let named = own.and_then(|own| own.name.as_deref()).unwrap_or(member);
         let wrapped = own.is_some_and(|own| own.node == XmlNode::Element);
-        if wrapped || !self.admits(of, Type::Array) {
+        let list = matches!(value, Value::Array(_));
+        if wrapped || of.is_empty() && !list || !self.admits(of, Type::Array) {
             return self.element(named, own, of, value);
         }
         // The items stand among the other children, and the array's own name has no effect.

@@ -18,6 +18,9 @@ pub fn numbers(node: &mut Node, schemas: &[&Schema], formats: bool) {
         for (bound, exclusive) in lower {
             let Some(At { value, origin }) = bound else { continue };
             let keyword = if exclusive { Keyword::ExclusiveMinimum } else { Keyword::Minimum };
+            // In OpenAPI 3.0 it is a flag beside the bound that excludes it.
+            let flag = of.exclusive_minimum_flag.as_ref().filter(|_| exclusive);
+            let origin = flag.map_or(origin, |flag| &flag.origin);
             if tighten(&mut min, value, exclusive, Ordering::Greater) {
                 name(node, &[Keyword::Minimum, Keyword::ExclusiveMinimum], keyword, *origin);
             }
@@ -26,6 +29,8 @@ pub fn numbers(node: &mut Node, schemas: &[&Schema], formats: bool) {
         for (bound, exclusive) in upper {
             let Some(At { value, origin }) = bound else { continue };
             let keyword = if exclusive { Keyword::ExclusiveMaximum } else { Keyword::Maximum };
+            let flag = of.exclusive_maximum_flag.as_ref().filter(|_| exclusive);
+            let origin = flag.map_or(origin, |flag| &flag.origin);
             if tighten(&mut max, value, exclusive, Ordering::Less) {
                 name(node, &[Keyword::Maximum, Keyword::ExclusiveMaximum], keyword, *origin);
             }
