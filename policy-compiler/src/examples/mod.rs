@@ -15,6 +15,7 @@ mod reach;
 mod redundant;
 mod request;
 mod text;
+mod why;
 mod within;
 mod written;
 mod xml;
@@ -26,8 +27,9 @@ pub use judge::{Found, Judge, Judged, compile};
 pub use mutate::{Mutant, mutants};
 pub use probe::probe;
 pub use reach::{Edge, Occurrence, Reach, Step, reach};
-pub use redundant::{Why, redundant};
+pub use redundant::redundant;
 pub use request::{Parts, Request, Unsayable, assemble};
+pub use why::Why;
 pub use written::{Example, Skipped, Subject, written};
 
 use crate::ir::Value;
