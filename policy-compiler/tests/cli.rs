@@ -180,6 +180,62 @@ fn the_starter_policy_compiles() {
     assert!(done(&folder, "inspect a.bundle").contains("monitor"));
 }
 
+const SENT: &str = "
+webhooks:
+  itemSold:
+    post:
+      requestBody:
+        required: true
+        content:
+          application/json:
+            example: { name: toolong }
+            schema: { type: object, required: [name], properties: { name: { type: string, maxLength: 5 } } }
+      responses: { '200': { description: ok } }
+";
+
+/// A starter policy with the comments taken off what an API sends.
+fn uncommented(policy: &str) -> String {
+    let (before, sent) = policy.split_once("  # - name: ").unwrap();
+    let sent = sent.replace("\n  # ", "\n  ");
+    format!("{before}  - name: {sent}")
+}
+
+#[test]
+fn what_an_api_sends_is_compiled_and_seen() {
+    let folder = folder("sent");
+    // Of both directions: the outbound API is written as a comment, and is right once that is taken off.
+    std::fs::write(folder.join("api.yaml"), DOCUMENT.to_owned() + SENT).unwrap();
+    done(&folder, "init api.yaml -o policy.yaml");
+    done(&folder, "compile -p policy.yaml --unsigned -o a.bundle");
+    assert!(!done(&folder, "inspect a.bundle").contains("/itemSold"));
+    let policy = std::fs::read_to_string(folder.join("policy.yaml")).unwrap();
+    std::fs::write(folder.join("policy.yaml"), uncommented(&policy)).unwrap();
+    done(&folder, "compile -p policy.yaml --unsigned -o a.bundle");
+    let listed = done(&folder, "inspect a.bundle");
+    assert!(listed.contains("/itemSold (sent)") && listed.contains("/items "), "{listed}");
+    // Of webhooks alone.
+    let (head, _) = DOCUMENT.split_once("paths:").unwrap();
+    std::fs::write(folder.join("hooks.yaml"), head.to_owned() + SENT).unwrap();
+    let policy = done(&folder, "init hooks.yaml");
+    assert!(policy.contains("\n    direction: outbound\n"), "{policy}");
+    assert!(
+        policy.contains("\n    webhooks:\n      itemSold: { path: \"/itemSold\" }\n"),
+        "{policy}"
+    );
+    done(&folder, "compile hooks.yaml --unsigned -o h.bundle --report r.json");
+    let body = "POST /itemSold HTTP/1.1\nhost: h\ncontent-type: application/json\ncontent-length: 17\n\n\
+                {\"name\":\"toolong\"";
+    std::fs::write(folder.join("request.http"), body.to_owned() + "}").unwrap();
+    let explained = run(&folder, "explain h.bundle request.http");
+    let explained = String::from_utf8(explained.stdout).unwrap();
+    assert!(explained.contains("POST /itemSold (hooks, sent by it)"), "{explained}");
+    assert!(explained.contains("maxLength"), "{explained}");
+    assert!(refused(&folder, "check-examples hooks.yaml").contains("maxLength"));
+    let report = std::fs::read_to_string(folder.join("r.json")).unwrap();
+    let line = report.lines().find(|line| line.contains("\"construct\":\"webhook\"")).unwrap();
+    assert!(line.contains("\"status\":\"enforced\""), "{line}");
+}
+
 #[test]
 fn coverage_is_told_of_bundles_and_reports() {
     let folder = folder("coverage");
