@@ -5,6 +5,7 @@
 //! it is read both ways.
 
 mod fold;
+mod possible;
 mod shapes;
 #[cfg(test)]
 mod tables;
@@ -14,6 +15,8 @@ mod verdict;
 mod words;
 
 use core::fmt;
+
+pub use possible::possible;
 
 use crate::bytes::find;
 

@@ -33,6 +33,12 @@ impl Context {
         [Self::Text, Self::Unquoted, Self::SingleQuoted, Self::DoubleQuoted, Self::BackQuoted];
 }
 
+/// Whether a value may run a script: false where it has neither `<`, without which there is no tag, comment or
+/// document type, nor `=`, without which no attribute has a value.
+pub fn possible(value: &[u8]) -> bool {
+    value.iter().any(|byte| matches!(byte, b'<' | b'='))
+}
+
 /// Whether a value runs a script somewhere.
 pub fn is_xss(value: &[u8]) -> bool {
     context(value).is_some()

@@ -16,7 +16,7 @@ use crate::process::{self, say};
 use crate::workspace::Workspace;
 
 /// Fuzzing lives in the crate that it attacks, in a workspace of its own.
-const CRATES: [&str; 3] = ["filter/bundle", "filter/engine", "policy-compiler"];
+const CRATES: [&str; 4] = ["filter/bundle", "filter/engine", "filter/injection", "policy-compiler"];
 
 /// What cargo-fuzz passes where no sanitizer is asked for.
 const FLAGS: [&str; 9] = [

@@ -1,7 +1,7 @@
 //! `cargo xtask suite`: conformance suites, run whole against the compiler and the engine.
 
 mod json_schema;
-mod libinjection;
+pub mod libinjection;
 mod openapi;
 
 use std::path::PathBuf;

@@ -78,20 +78,26 @@ pub fn envoy(workspace: &Workspace, filter: Option<&str>) -> Result<Counts> {
 }
 
 pub fn suites(workspace: &Workspace) -> Result<Counts> {
+    let mut counts = injection(workspace)?;
     if !crate::suite::has_json_schema(workspace) {
-        return Ok(Counts::skip("conformance suites: no data (set PORTCULLIS_DATA)"));
+        counts.add(Counts::skip("conformance suites: no data (set PORTCULLIS_DATA)"));
+        return Ok(counts);
     }
-    let mut counts = Counts::default();
     for draft in ["2020-12", "4"] {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["suite", "json-schema", "--draft", draft]);
         counts.add(passes(&mut command)?);
     }
-    // A bounded part of the comparison; without the C library it says that it is skipped.
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["suite", "libinjection", "--inputs", "20000", "--optional"]);
-    counts.add(passes(&mut command)?);
     Ok(counts)
+}
+
+/// A bounded part of the comparison with the C library.
+fn injection(workspace: &Workspace) -> Result<Counts> {
+    if let Some(reason) = crate::suite::libinjection::missing(workspace) {
+        return Ok(Counts::skip(format!("libinjection: no C library to compare with: {reason}")));
+    }
+    let mut command = Command::new(std::env::current_exe()?);
+    passes(command.args(["suite", "libinjection", "--inputs", "20000"]))
 }
 
 pub fn deny(workspace: &Workspace) -> Result<Counts> {

@@ -30,22 +30,16 @@ pub struct Options {
     /// Where the generator starts
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where the C library cannot be installed, say so and end without failing
-    #[arg(long)]
-    optional: bool,
 }
 
-/// Compares; the last line is `agreed A/B`, or `skipped: REASON` where that was allowed.
+/// Why the C library cannot be had on this machine, if it cannot.
+pub fn missing(workspace: &Workspace) -> Option<String> {
+    oracle::install(workspace).err().map(|error| format!("{error:#}"))
+}
+
+/// Compares; the last line is `agreed A/B`.
 pub fn run(workspace: &Workspace, data: &Path, options: &Options) -> Result<()> {
-    let python = match oracle::install(workspace) {
-        Ok(python) => python,
-        Err(error) if options.optional => {
-            println!("skipped: libinjection: the C library cannot be installed: {error:#}");
-            return Ok(());
-        }
-        Err(error) => return Err(error),
-    };
-    let mut oracle = Oracle::start(&python)?;
+    let mut oracle = Oracle::start(&oracle::install(workspace)?)?;
     let seeds = regression_payloads(data);
     say(format!("{} payloads of the CRS regression tests to mutate", seeds.len()));
     let mut total = Tally::default();
@@ -122,10 +116,12 @@ fn ours(detector: Detector, value: &[u8]) -> Verdict {
     match detector {
         Detector::Sql => {
             let found = sql_detector::examine(value);
+            assert!(!found.injects || sql_detector::possible(value), "{}", value.escape_ascii());
             Verdict::Sql { injects: found.injects, fingerprint: found.fingerprint.to_string() }
         }
         Detector::Xss => {
             let found = xss_detector::context(value);
+            assert!(found.is_none() || xss_detector::possible(value), "{}", value.escape_ascii());
             Verdict::Xss(xss_detector::Context::ALL.iter().position(|c| Some(*c) == found))
         }
     }
