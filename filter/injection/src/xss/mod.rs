@@ -51,19 +51,20 @@ pub fn context(value: &[u8]) -> Option<Context> {
 
 fn runs_script(value: &[u8], context: Context) -> bool {
     let mut tokenizer = Tokenizer::new(value, context);
-    let mut attribute = Attribute::Harmless;
+    // A name matters only where a value follows: most of what prose has for names is never looked up.
+    let mut name: &[u8] = b"";
     while let Some(token) = tokenizer.next() {
-        let of = core::mem::replace(&mut attribute, Attribute::Harmless);
+        let of = core::mem::take(&mut name);
         let runs = match token.kind {
             Kind::Other => false,
             Kind::Doctype => true,
             Kind::Tag => is_tag(token.text),
             Kind::Comment => is_comment(token.text),
             Kind::AttributeName => {
-                attribute = attribute_of(token.text);
+                name = token.text;
                 false
             }
-            Kind::AttributeValue => match of {
+            Kind::AttributeValue => match attribute_of(of) {
                 Attribute::Harmless => false,
                 Attribute::Forbidden | Attribute::Style => true,
                 Attribute::Address => address::is_script(token.text),
