@@ -3,6 +3,7 @@
 mod json_schema;
 pub mod libinjection;
 mod openapi;
+mod transformations;
 
 use std::path::PathBuf;
 
@@ -26,6 +27,8 @@ enum Suite {
     Differential(openapi::Differential),
     /// The injection detectors against the C library that they follow; ends with `agreed A/B`
     Libinjection(libinjection::Options),
+    /// Transformations of values against ModSecurity's (from PyPI); ends with `agreed A/B`
+    Transformations(transformations::Options),
 }
 
 /// Runs a suite. Fails where a case fails that is no known exception.
@@ -33,6 +36,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     match &options.suite {
         Suite::JsonSchema(options) => json_schema::run(workspace, options),
         Suite::Openapi(options) => openapi::run(workspace, options),
+        Suite::Transformations(options) => transformations::run(workspace, options),
         Suite::Differential(options) => openapi::differential(workspace, &data(workspace), options),
         Suite::Libinjection(options) => libinjection::run(workspace, &data(workspace), options),
     }

@@ -6,9 +6,9 @@ pub(super) const TRIGGERS: ByteSet = ByteSet::of(b"\\");
 
 /// `\a`, `\x41`, `\101` and their like become bytes; a backslash before anything else goes.
 pub(super) fn escape_seq_decode(input: &[u8], out: &mut Vec<u8>) {
-    decode(input, out, |text| {
-        let (number, len) = octal(text, 3)?;
-        Some(((number & 0xFF) as u8, len))
+    decode(input, out, |text| match text {
+        [b'X', high, low, ..] => hex_byte(*high, *low).map(|byte| (byte, 3)),
+        _ => octal(text, 3).map(|(number, len)| ((number & 0xFF) as u8, len)),
     });
 }
 

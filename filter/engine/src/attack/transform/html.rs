@@ -1,12 +1,15 @@
 //! Character references of HTML.
 
-use super::{ByteSet, after, copy_plain, run};
+use super::{ByteSet, after, copy_plain};
 use crate::percent::hex;
 
 pub(super) const TRIGGERS: ByteSet = ByteSet::of(b"&");
 
 /// Numeric references and those of `quot`, `amp`, `lt`, `gt` and `nbsp` become one byte each, the lowest of the
 /// code point's; the semicolon may be missing, as browsers have it. Other names stay.
+///
+/// Where letters or digits follow on a name without a semicolon, ModSecurity drops them; browsers do not, and
+/// neither does this.
 pub(super) fn html_entity_decode(input: &[u8], out: &mut Vec<u8>) {
     out.reserve(input.len());
     let mut rest = input;
@@ -24,10 +27,7 @@ fn reference(text: &[u8]) -> Option<(u8, usize)> {
     let (byte, len) = match text {
         [_, b'#', b'x' | b'X', digits @ ..] => number(digits, 16, 3)?,
         [_, b'#', digits @ ..] => number(digits, 10, 2)?,
-        [_, name @ ..] => {
-            let len = run(name, |byte| byte.is_ascii_alphanumeric());
-            (named(name.get(..len)?)?, len + 1)
-        }
+        [_, name @ ..] => named(name)?,
         [] => return None,
     };
     let semicolon = text.get(len) == Some(&b';');
@@ -48,8 +48,11 @@ fn number(digits: &[u8], radix: u8, prefix: usize) -> Option<(u8, usize)> {
     (len > 0).then_some(((number & 0xFF) as u8, prefix + len))
 }
 
-fn named(name: &[u8]) -> Option<u8> {
+/// The byte that the name at the beginning stands for, and how long `&` and the name are.
+fn named(text: &[u8]) -> Option<(u8, usize)> {
     const NAMES: [(&[u8], u8); 5] =
         [(b"quot", b'"'), (b"amp", b'&'), (b"lt", b'<'), (b"gt", b'>'), (b"nbsp", 0xA0)];
-    NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, byte)| *byte)
+    let begins =
+        |name: &[u8]| text.get(..name.len()).is_some_and(|it| it.eq_ignore_ascii_case(name));
+    NAMES.iter().find(|(name, _)| begins(name)).map(|(name, byte)| (*byte, name.len() + 1))
 }

@@ -64,7 +64,7 @@ fn html_entity_decode() {
         Transformation::HtmlEntityDecode,
         &[
             (b"&lt;b&gt;&quot;&amp;&nbsp;", b"<b>\"&\xA0"),
-            (b"&LT&Gt;&ltb", b"<>&ltb"),
+            (b"&LT&Gt;&ltb&l", b"<><b&l"),
             (b"&#106;&#0000097&#x76;&#X61", b"java"),
             (b"&#x13c;&#316;", b"<<"),
             (b"&#x;&#;&#&;&", b"&#x;&#;&#&;&"),
@@ -114,7 +114,7 @@ fn escape_seq_decode() {
     check(
         Transformation::EscapeSeqDecode,
         &[
-            (b"\\x41\\101\\a\\b\\f\\n\\r\\t\\v\\?\\'\\\"\\\\", b"AA\x07\x08\x0C\n\r\t\x0B?'\"\\"),
+            (b"\\X41\\101\\a\\b\\f\\n\\r\\t\\v\\?\\'\\\"\\\\", b"AA\x07\x08\x0C\n\r\t\x0B?'\"\\"),
             (b"\\400\\777\\1234\\08", b"\0\xFFS4\x008"),
             (b"\\x4\\xzz\\u0041\\q\\8", b"x4xzzu0041q8"),
             (b"c\\at /e\\tc\\", b"c\x07t /e\tc\\"),
