@@ -169,10 +169,11 @@ impl Core {
         Ok(())
     }
 
-    /// Keeps of the members that have just ended those that can fail.
-    pub fn keep_waiting(&mut self) -> Result<(), Stop> {
-        let waiting = &self.threads.waiting;
-        let ended = waiting.iter().rev().take_while(|member| member.open).count();
+    /// Keeps of the members that have just ended those that can fail: members of threads from `threads` on. Those of
+    /// values further out, which are open too, have not ended.
+    pub fn keep_waiting(&mut self, threads: u32) -> Result<(), Stop> {
+        let waiting = self.threads.waiting.iter().rev();
+        let ended = waiting.take_while(|member| member.open && member.thread >= threads).count();
         if ended == 0 {
             return Ok(());
         }

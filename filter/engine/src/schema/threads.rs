@@ -645,6 +645,6 @@ impl Core {
                 _ => {}
             }
         }
-        self.keep_waiting()
+        self.keep_waiting(parent.threads)
     }
 }
