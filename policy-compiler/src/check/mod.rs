@@ -8,6 +8,7 @@ mod crossing_templates;
 mod empty_range;
 mod enum_types;
 mod forbidden_required;
+mod long_multiple;
 mod null_in_enum;
 mod overlapping_apis;
 mod undefined_schemes;
@@ -23,6 +24,7 @@ pub fn run(model: &Model, diagnostics: &mut Diagnostics) {
     for (_, schema) in requested(model) {
         empty_range::check(model, schema, diagnostics);
         enum_types::check(model, schema, diagnostics);
+        long_multiple::check(model, schema, diagnostics);
         null_in_enum::check(model, schema, diagnostics);
         forbidden_required::check(model, schema, diagnostics);
         closed_composition::check(model, schema, diagnostics);

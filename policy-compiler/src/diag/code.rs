@@ -105,6 +105,7 @@ codes! {
     CLOSED_COMPOSITION = "PC0609" Warning "`additionalProperties: false` in a branch refuses the other branches' properties";
     OVERLAPPING_APIS = "PC0610" Error "two APIs declare the same method, host and path";
     FORBIDDEN_REQUIRED = "PC0611" Warning "an object requires a property that it forbids";
+    LONG_MULTIPLE = "PC0612" Warning "a `multipleOf` has more digits than the engine divides by";
 
     PATTERN_UNSUPPORTED = "PC0701" Error "a pattern cannot be enforced";
     BUNDLE_TOO_LARGE = "PC0702" Error "the bundle is larger than any reader takes";

@@ -98,7 +98,15 @@ pub struct Decimal {
     pub exponent: i64,
 }
 
+/// Digits of a `multipleOf` that the engine divides by: what fits its 128 bits with one more.
+pub const MAX_MULTIPLE_DIGITS: usize = 37;
+
 impl Number {
+    /// Whether it has more digits than a `multipleOf` can have.
+    pub fn is_long(&self) -> bool {
+        self.decimal().digits.len() > MAX_MULTIPLE_DIGITS
+    }
+
     /// Takes the text of a JSON number; `None` when it is not one, or its exponent passes ±10⁹.
     pub fn parse(text: &str) -> Option<Self> {
         decimal(text).map(|_| Self(text.to_owned()))

@@ -61,7 +61,7 @@ pub fn numbers(node: &mut Node, schemas: &[&Schema], formats: bool) {
                 }
             }
         }
-        if let Some(multiple) = &of.multiple_of {
+        if let Some(multiple) = of.multiple_of.as_ref().filter(|at| !at.value.is_long()) {
             let decimal = canonical(multiple.value.decimal());
             if !decimal.digits.is_empty() && !part.multiples.contains(&decimal) {
                 part.multiples.push(decimal);

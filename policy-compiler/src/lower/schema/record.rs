@@ -144,6 +144,11 @@ impl Lowering<'_> {
             }
             "unevaluatedItems" => self.unevaluated_outcome(goal, id, Members::Items),
             "unevaluatedProperties" => self.unevaluated_outcome(goal, id, Members::Properties),
+            "multipleOf"
+                if schema.number.multiple_of.as_ref().is_some_and(|at| at.value.is_long()) =>
+            {
+                not_enforced("it has more digits than the engine divides by")
+            }
             "readOnly" if schema.read_only.is_some_and(|marked| marked.value) => {
                 match settings.read_only {
                     Action::Block => ENFORCED,
