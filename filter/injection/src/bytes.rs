@@ -11,6 +11,7 @@ pub fn first(bytes: &[u8], length: usize) -> &[u8] {
 }
 
 /// Where a byte is first.
+#[inline(never)]
 pub fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
     bytes.iter().position(|byte| *byte == wanted)
 }
@@ -31,6 +32,7 @@ pub fn span(bytes: &[u8], condition: impl Fn(u8) -> bool) -> usize {
 }
 
 /// Whether `bytes` begin with `upper`, whatever the case of their ASCII letters.
+#[inline(never)]
 pub fn begins_with(bytes: &[u8], upper: &[u8]) -> bool {
     bytes.get(..upper.len()).is_some_and(|head| head.eq_ignore_ascii_case(upper))
 }

@@ -15,6 +15,8 @@
 //! `sql::tokenizer`), whose search doubles its tag each time and so adds a logarithm. Where libinjection
 //! is quadratic (words cut at a `.` or a backtick, dollar quotes), the same answer is found without.
 //! The caller caps the length.
+//!
+//! Functions that would be copied into many callers are marked `inline(never)`: the wasm module's size counts.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

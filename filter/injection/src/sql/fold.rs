@@ -60,6 +60,7 @@ impl<'v> Folded<'v> {
 }
 
 /// Reads and folds a value.
+#[inline(never)]
 pub fn fold(value: &[u8], quote: Quote, dialect: Dialect) -> Folded<'_> {
     let mut window = Window {
         tokenizer: Tokenizer::new(value, quote, dialect),
@@ -212,6 +213,7 @@ impl<'v> Window<'v> {
     }
 
     /// Drops the last `count` tokens, and looks at all that are left from the start.
+    #[inline(never)]
     fn drop(&mut self, count: usize) -> Step {
         self.read = self.read.saturating_sub(count);
         self.left = 0;

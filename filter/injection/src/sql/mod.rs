@@ -124,6 +124,7 @@ pub fn examine(value: &[u8]) -> Examination {
 }
 
 /// Reads a value in one way; also, whether MySQL may read it differently.
+#[inline(never)]
 fn read(value: &[u8], quote: Quote, dialect: Dialect) -> (Examination, bool) {
     let mut folded = fold::fold(value, quote, dialect);
     folded.end_comment();

@@ -30,6 +30,7 @@ impl<'v> Tokenizer<'v> {
     }
 
     /// The next token, unless the value has ended.
+    #[inline(never)]
     pub fn next(&mut self) -> Option<Token<'v>> {
         let token = match self.quote.byte() {
             // A value between quotes begins inside a string.
@@ -84,6 +85,7 @@ impl<'v> Tokenizer<'v> {
     }
 
     /// The next `length` bytes as a token.
+    #[inline(never)]
     fn take(&mut self, kind: Kind, length: usize) -> Token<'v> {
         let token = Token::new(kind, first(self.rest(), length));
         self.at += length;
@@ -169,6 +171,7 @@ impl<'v> Tokenizer<'v> {
     }
 
     /// A string whose text begins `offset` bytes on: 0 where the quote is before the value.
+    #[inline(never)]
     fn string(&mut self, quote: u8, offset: usize) -> Token<'v> {
         let body = after(self.rest(), offset);
         let end = end_of_string(body, quote);
@@ -177,6 +180,7 @@ impl<'v> Tokenizer<'v> {
     }
 
     /// A string token: text from `offset` to `end` bytes on, then `closing` bytes of closing quote.
+    #[inline(never)]
     fn quoted(
         &mut self,
         offset: usize,
@@ -251,6 +255,7 @@ impl<'v> Tokenizer<'v> {
     }
 
     /// A word. One like `SELECT.1` or ``SELECT`a` `` ends where a known word does.
+    #[inline(never)]
     fn word(&mut self) -> Token<'v> {
         // A known word is short: only one that cannot be known is read to its end.
         let rest = self.rest();

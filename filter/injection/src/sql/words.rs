@@ -13,6 +13,7 @@ static TABLE: &[u8] = include_bytes!("../../tables/words.bin");
 const LENGTHS: usize = 29;
 
 /// What a word means, whatever the case of its letters.
+#[inline(never)]
 pub fn lookup(word: &[u8]) -> Option<Kind> {
     find(&upper(word)?, word.len()).map(|(_, kind)| kind)
 }
@@ -39,6 +40,7 @@ fn upper(word: &[u8]) -> Option<[u8; LONGEST]> {
     Some(upper)
 }
 
+#[inline(never)]
 fn find(upper: &[u8; LONGEST], length: usize) -> Option<(&'static [u8], Kind)> {
     if !(1..=LENGTHS).contains(&length) {
         return None;

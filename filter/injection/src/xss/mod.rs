@@ -49,6 +49,7 @@ pub fn context(value: &[u8]) -> Option<Context> {
     Context::ALL.into_iter().find(|context| runs_script(value, *context))
 }
 
+#[inline(never)]
 fn runs_script(value: &[u8], context: Context) -> bool {
     let mut tokenizer = Tokenizer::new(value, context);
     // A name matters only where a value follows: most of what prose has for names is never looked up.
@@ -85,6 +86,7 @@ fn is_tag(name: &[u8]) -> bool {
             || begins_with(name, b"XSL"))
 }
 
+#[inline(never)]
 fn attribute_of(name: &[u8]) -> Attribute {
     if name.len() < 2 {
         return Attribute::Harmless;
@@ -101,6 +103,7 @@ fn attribute_of(name: &[u8]) -> Attribute {
 }
 
 /// Whether a name is this one; NUL in it is ignored.
+#[inline(never)]
 fn is_name(name: &[u8], upper: &[u8]) -> bool {
     let letters = name.iter().filter(|byte| **byte != 0).map(u8::to_ascii_uppercase);
     letters.eq(upper.iter().copied())

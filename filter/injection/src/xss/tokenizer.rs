@@ -124,6 +124,7 @@ impl<'m> Tokenizer<'m> {
     }
 
     /// The next `length` bytes as a token, `skip` bytes passed over behind it.
+    #[inline(never)]
     fn emit(&mut self, kind: Kind, length: usize, skip: usize, next: State) -> Step<'m> {
         let text = first(self.rest(), length);
         self.at += length + skip;
@@ -137,6 +138,7 @@ impl<'m> Tokenizer<'m> {
     }
 
     /// What comes before a place in the rest as a token, or all where there is no such place.
+    #[inline(never)]
     fn emit_until(&mut self, kind: Kind, end: Option<usize>, skip: usize, next: State) -> Step<'m> {
         match end {
             Some(end) => self.emit(kind, end, skip, next),
