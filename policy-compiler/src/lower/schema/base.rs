@@ -3,6 +3,7 @@
 
 use super::facts::declared_types;
 use super::goal::{Goal, closure};
+use super::keywords::members;
 use super::node::{
     ANY, ArrayPart, Branches, Composition, DependentPart, Node, NodeId, ObjectPart, PropertyPart,
     StringPart, UnevaluatedPart,
@@ -14,8 +15,8 @@ use super::{Lowering, record::string_format};
 use crate::ir::{Action, Dialect, Formats, Origin, Property, Schema, SchemaId, Type};
 use crate::lower::pattern::Pattern;
 use portcullis_bundle::layout::{
-    CompositionKind, Keyword, SCHEMA_INTEGER_LEXICAL, SCHEMA_SENSITIVE, TYPE_ARRAY, TYPE_FRACTION,
-    TYPE_INTEGER, TYPE_OBJECT, TYPE_STRING,
+    CompositionKind, Keyword, SCHEMA_INTEGER_LEXICAL, SCHEMA_SENSITIVE, TYPE_ALL, TYPE_ARRAY,
+    TYPE_FRACTION, TYPE_INTEGER, TYPE_OBJECT, TYPE_STRING,
 };
 use std::collections::HashMap;
 
@@ -73,6 +74,9 @@ impl<'m> Lowering<'m> {
             self.objects(goal, &mut node, flat);
         }
         self.literals(&mut node, flat, types);
+        // No member of a value gets to these: the value's type is refused wherever the schemas apply.
+        let stated = schemas.iter().fold(TYPE_ALL, |types, of| types & declared_types(of));
+        self.refused.extend(schemas.iter().flat_map(|schema| members(schema, !stated)));
         for union in unions {
             node.traces.extend(self.branch_type(union));
             node.traces.push((union.keyword(), union.origin));
@@ -490,6 +494,7 @@ impl<'m> Lowering<'m> {
         let closing = all.roots.iter().find(|id| schemas[**id].boolean == Some(false));
         let closing = closing.filter(|_| all.roots.len() > 1)?;
         let origin = schemas[*closing].origin;
+        self.refused.extend(&all.roots);
         let traces = vec![(Keyword::AdditionalProperties, origin)];
         Some(self.push(Node { origin: Some(origin), traces, ..Node::default() }))
     }

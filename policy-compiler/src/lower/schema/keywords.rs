@@ -1,6 +1,7 @@
 //! The keywords that a schema was written with.
 
 use crate::ir::{Origin, Schema, SchemaId};
+use portcullis_bundle::layout::{TYPE_ARRAY, TYPE_OBJECT};
 
 /// Every keyword of a schema that constrains or annotates values, and where it stands.
 pub fn keywords(schema: &Schema) -> Vec<(&'static str, Origin)> {
@@ -80,6 +81,23 @@ pub fn keywords(schema: &Schema) -> Vec<(&'static str, Origin)> {
             "allOf": of.all_of, "anyOf": of.any_of, "oneOf": of.one_of, "not": of.not,
             "if": of.if_, "then": of.then, "else": of.else_, "discriminator": of.discriminator,
         }
+    }
+    found
+}
+
+/// The schemas that a schema has for the members of arrays and objects, where `types` has these types.
+pub fn members(schema: &Schema, types: u8) -> Vec<SchemaId> {
+    let mut found = Vec::new();
+    if types & TYPE_ARRAY != 0 {
+        let of = &schema.array;
+        found.extend(of.items.iter().chain(&of.contains).map(|at| at.value));
+        found.extend(of.prefix_items.iter().flat_map(|list| &list.value));
+    }
+    if types & TYPE_OBJECT != 0 {
+        let of = &schema.object;
+        let lists = [&of.properties, &of.pattern_properties].into_iter().flatten();
+        found.extend(lists.flat_map(|list| &list.value).map(|property| property.schema));
+        found.extend(of.additional_properties.map(|at| at.value));
     }
     found
 }

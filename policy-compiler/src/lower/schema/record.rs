@@ -338,4 +338,33 @@ mod tests {
         // Every code but the one for no format.
         assert_eq!(codes.len(), Format::ALL.len() - 1);
     }
+
+    struct Two(&'static str);
+
+    impl crate::source::Sources for Two {
+        fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+            let policy = "{version: 1, name: t, apis: [{name: a, documents: [d.yaml]}]}";
+            Ok(if path == "policy.yaml" { policy } else { self.0 }.as_bytes().to_vec())
+        }
+    }
+
+    #[test]
+    fn what_no_value_gets_to_is_accounted_for() {
+        let document = "{openapi: 3.0.3, info: {title: t, version: '1'}, paths: {/a: {post: {requestBody: {content: \
+            {application/json: {schema: {allOf: [{type: object, additionalProperties: false, properties: {a: {type: string}}}, \
+            {type: object, properties: {b: {type: integer, minimum: 1}}}, \
+            {properties: {a: {items: {type: integer, maximum: 3}}}}]}}}}, responses: {'204': {description: d}}}}}}";
+        let input = crate::Input::Policy("policy.yaml".to_owned());
+        let compiled = crate::compile(&Two(document), &input, &crate::Release::default());
+        let report = compiled.report.unwrap();
+        let left: Vec<_> = report
+            .constructs
+            .iter()
+            .filter(|line| line.pointer.contains("/schema/") && line.status != Status::Enforced)
+            .map(|line| (&line.pointer, &line.reason))
+            .collect();
+        assert_eq!(left, []);
+        let below = |end: &str| report.constructs.iter().any(|line| line.pointer.ends_with(end));
+        assert!(below("/properties/b/minimum"));
+    }
 }
