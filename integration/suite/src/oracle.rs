@@ -631,11 +631,13 @@ fn is_base64(text: &str) -> bool {
         && body.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
 }
 
-/// OpenAPI's format registry: a fixed-point decimal number of any precision.
+/// OpenAPI's format registry: a fixed-point decimal number of any precision; an exact numeric literal of SQL with an
+/// optional sign, which may lack the digits before or behind its point.
 fn is_decimal(text: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    digits(whole.strip_prefix('-').unwrap_or(whole)) && digits(fraction)
+    let text = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty())
 }
 
 fn is_whole(text: &str) -> bool {
