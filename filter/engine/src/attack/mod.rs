@@ -9,7 +9,6 @@
 pub(crate) mod grams;
 mod head;
 mod hits;
-pub mod lazy;
 mod operator;
 mod sets;
 pub mod steps;

@@ -100,8 +100,6 @@ mod tests {
         }
     }
 
-    /// Whatever folds to a letter or digit is, to Unicode's own tables, a form of it, or one of the letters of
-    /// other scripts that are listed here.
     #[test]
     fn look_alikes_fold() {
         for (text, expected) in [
@@ -123,15 +121,9 @@ mod tests {
             ("¹²³⁴ ₀₉ ⁽₎", "1234 09 ()"),
             ("ℯ ℴ ℬ ⅰ Ⅿ", "e o B i M"),
             ("ＪＮＤＩ：ldap", "JNDI:ldap"),
-            ("日本語 привет мир ελληνικά", "日本語 пpивeт миp ελλnvikά"),
+            ("日本語 привет мир ελληνικά", "日本語 пpивeт миp ελληvικά"),
         ] {
-            let ours = folded(text);
-            if text.starts_with('日') {
-                // Letters without a look-alike stay.
-                assert!(ours.starts_with("日本語 п"), "{ours}");
-                continue;
-            }
-            assert_eq!(ours, expected, "{text}");
+            assert_eq!(folded(text), expected, "{text}");
         }
     }
 
