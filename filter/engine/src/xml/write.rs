@@ -213,7 +213,12 @@ impl<S: ScalarSink> Writer<'_, S> {
         if let Some(next) = self.tree.element(child).copied() {
             let here = child;
             child = next.next;
-            let first = loose.as_ref().map_or(self.buffers.loose.len(), |range| range.start);
+            // What children of children have left behind is written by now.
+            let (first, end) = match &loose {
+                Some(range) => (range.start, range.end),
+                None => (self.buffers.loose.len(), self.buffers.loose.len()),
+            };
+            self.buffers.loose.truncate(end);
             if next.written == self.pass {
                 self.buffers.frames.push(put_back(attribute, child, loose, filled));
                 return Ok(());
