@@ -63,7 +63,78 @@ pub fn bundle() -> Bundle {
         builder.sections.media_types[at].value = value.into();
     }
     builder.sections.media_types[1].part_count = count.into();
+    xml(&mut builder);
     builder.build()
+}
+
+/// `POST /x`: `application/xml` with a schema and names of its own, `text/xml` that only has to be well-formed.
+fn xml(builder: &mut Builder) {
+    let (number, text) = (builder.integer(1, 9), builder.string(0, 4));
+    let list = builder.array(number, 3);
+    let inner = builder.object(&[("n", number, true), ("list", list, false)], number);
+    let properties = [
+        ("id", number, false),
+        ("n", number, true),
+        ("list", list, false),
+        ("wrapped", list, false),
+        ("o", inner, false),
+        ("t", text, false),
+    ];
+    let object = builder.object(&properties, number);
+    let media_types =
+        [("application/xml", object, BodyKind::Xml), ("text/xml", SCHEMA_ANY, BodyKind::Xml)];
+    let first = builder.sections.media_types.len();
+    builder.operation("POST", "/x", &[], &media_types, |_| {});
+    let numbers = element(builder, TYPE_INTEGER, &[], NONE);
+    let texts = element(builder, TYPE_STRING, &[], NONE);
+    let wrapped = element(builder, TYPE_ARRAY, &[("item", "", numbers, 0, 0)], NONE);
+    let fields = [("list", "list", numbers, 0, XML_FIELD_ITEM), ("n", "n", numbers, 0, 0)];
+    let inner = element(builder, TYPE_OBJECT, &fields, numbers);
+    let fields = [
+        ("l", "list", numbers, 0, XML_FIELD_ITEM),
+        ("n", "n", numbers, 0, 0),
+        ("o", "o", inner, 0, 0),
+        ("w", "wrapped", wrapped, 0, 0),
+        ("id", "id", numbers, 1, 0),
+        ("", "t", texts, 2, 0),
+    ];
+    let root = element(builder, TYPE_OBJECT, &fields, numbers);
+    let open = element(builder, TYPE_ALL, &[], NONE);
+    builder.sections.media_types[first].xml = root.into();
+    builder.sections.media_types[first + 1].xml = open.into();
+}
+
+/// How an element is read; fields are name, property, element, kind and flags.
+fn element(
+    builder: &mut Builder,
+    types: u8,
+    fields: &[(&str, &str, u32, u8, u8)],
+    additional: u32,
+) -> u32 {
+    let first = builder.sections.xml_fields.len() as u32;
+    for (name, property, element, kind, flags) in fields {
+        let field = XmlField {
+            name: builder.text(name),
+            namespace: builder.text(""),
+            property: builder.text(property),
+            element: (*element).into(),
+            kind: *kind,
+            flags: *flags,
+            reserved: [0; 2],
+        };
+        builder.sections.xml_fields.push(field);
+    }
+    let (name, namespace) = (builder.text(""), builder.text(""));
+    builder.sections.xml_elements.push(XmlElement {
+        name,
+        namespace,
+        fields: first.into(),
+        field_count: (fields.len() as u32).into(),
+        additional: additional.into(),
+        types,
+        reserved: [0; 3],
+    });
+    builder.sections.xml_elements.len() as u32 - 1
 }
 
 fn parts(builder: &mut Builder) {

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use portcullis_integration::cases;
+use portcullis_integration::{cases, hostile};
 
 use crate::build;
 use crate::workspace::Workspace;
@@ -17,7 +17,7 @@ const SIGNATURE: usize = 64;
 
 /// Writes the seeds of a target, if the suite has any for it, and returns their directory.
 pub fn write(workspace: &Workspace, target: &str) -> Result<Option<PathBuf>> {
-    if !["open", "bundle", "request", "schema"].contains(&target) {
+    if !["open", "bundle", "request", "schema", "xml", "document", "lowering"].contains(&target) {
         return Ok(None);
     }
     let dir = workspace.target.join("fuzz/seeds").join(target);
@@ -25,6 +25,12 @@ pub fn write(workspace: &Workspace, target: &str) -> Result<Option<PathBuf>> {
         std::fs::remove_dir_all(&dir)?;
     }
     std::fs::create_dir_all(&dir)?;
+    match target {
+        "xml" => return xml(&dir).map(|()| Some(dir)),
+        "document" => return documents(&dir).map(|()| Some(dir)),
+        "lowering" => return choices(&dir).map(|()| Some(dir)),
+        _ => {}
+    }
     let compiler = build::compiler(workspace, "dev")?;
     let compiled = workspace.target.join("fuzz/compiled");
     for suite in cases::all()? {
@@ -38,6 +44,61 @@ pub fn write(workspace: &Workspace, target: &str) -> Result<Option<PathBuf>> {
         }
     }
     Ok(Some(dir))
+}
+
+/// Documents of every construct that XML has, by the names of the target's schema.
+fn xml(dir: &Path) -> Result<()> {
+    let texts = [
+        "<r id='1'><n>2</n><l>3</l><l> 4 </l><w><item>5</item></w><o><n>6</n><x>7</x></o><y>8</y></r>",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- c --><p:r xmlns:p=\"urn:x\" p:id=\"1\">ab</p:r>\n",
+        "<r>&lt;&#65;&#x42;<![CDATA[]]<&]]></r>",
+        "<!DOCTYPE r [<!ENTITY x 'y'>]><r>&x;</r>",
+        "<r xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xsi:nil='true' xml:lang='en'/>",
+    ];
+    for (number, text) in texts.iter().enumerate() {
+        std::fs::write(dir.join(number.to_string()), text)?;
+    }
+    Ok(())
+}
+
+/// The documents of the case suite, and hostile ones at a small size, behind the byte that chooses how they are read.
+fn documents(dir: &Path) -> Result<()> {
+    for suite in cases::all()? {
+        let beside = suite.policy.parent().context("a policy without a folder")?;
+        for entry in std::fs::read_dir(beside)? {
+            let path = entry?.path();
+            if path.is_file() && path != suite.policy {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let content = [b"\x02", std::fs::read(&path)?.as_slice()].concat();
+                std::fs::write(dir.join(format!("{}-{name}", suite.name)), content)?;
+            }
+        }
+    }
+    for (number, input) in hostile::inputs(20_000).iter().enumerate() {
+        if let [(name, content)] = input.files.as_slice() {
+            let choice = u8::from(name.ends_with(".json"));
+            std::fs::write(
+                dir.join(format!("hostile-{number}")),
+                [&[choice], &content[..]].concat(),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Choices at random; the same each time.
+fn choices(dir: &Path) -> Result<()> {
+    let mut state = 7_u64;
+    let mut byte = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    for number in 0..400 {
+        let bytes: Vec<u8> = (0..64 + number).map(|_| byte()).collect();
+        std::fs::write(dir.join(number.to_string()), bytes)?;
+    }
+    Ok(())
 }
 
 /// A bundle as `framed` takes it: the number of sections, their table, and the sections.

@@ -10,29 +10,33 @@ mod support;
 
 static BUNDLE: LazyLock<Bundle> = LazyLock::new(support::bodies::bundle);
 
-/// Judges a body of a media type.
-pub fn judge(media_type: &[u8], body: &[u8]) {
+/// Judges a body of a media type, sent to a path.
+pub fn judge(path: &[u8], media_type: &[u8], body: &[u8]) -> Decision {
     let mut exchange = Exchange::new();
-    let whole = decide(&mut exchange, media_type, [body].into_iter());
-    let bytes = decide(&mut exchange, media_type, body.chunks(1));
+    let mut decide =
+        |chunks: &mut dyn Iterator<Item = &[u8]>| decide(&mut exchange, path, media_type, chunks);
+    let whole = decide(&mut [body].into_iter());
+    let bytes = decide(&mut body.chunks(1));
     let (first, second) = body.split_at(body.len() / 2);
-    let half = decide(&mut exchange, media_type, [first, second].into_iter());
+    let half = decide(&mut [first, second].into_iter());
     assert_eq!(whole, bytes);
     assert_eq!(whole, half);
     whole.describe(&BUNDLE.view());
+    whole
 }
 
-fn decide<'b>(
+fn decide(
     exchange: &mut Exchange,
+    path: &[u8],
     media_type: &[u8],
-    chunks: impl Iterator<Item = &'b [u8]>,
+    chunks: &mut dyn Iterator<Item = &[u8]>,
 ) -> Decision {
     let view = BUNDLE.view();
     exchange.reset();
     let headers = [(&b"content-type"[..], media_type)];
     let head = RequestHead {
         method: b"POST",
-        path: b"/b",
+        path,
         authority: b"",
         headers: &headers,
         end_of_stream: false,
