@@ -28,7 +28,7 @@ macro_rules! files {
     };
 }
 
-files![];
+files!["command.yaml", "sqli.yaml", "xss.yaml"];
 
 #[cfg(test)]
 mod tests {
