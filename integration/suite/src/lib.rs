@@ -11,6 +11,7 @@ pub mod left;
 mod mutants;
 pub mod openapi;
 pub mod oracle;
+pub mod packs;
 pub mod readings;
 pub mod run;
 mod schemas;

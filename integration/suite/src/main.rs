@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use portcullis_suite::{differential, openapi};
+use portcullis_suite::{differential, openapi, packs};
 
 #[derive(Parser)]
 #[command(
@@ -21,11 +21,14 @@ enum Suite {
     Openapi(openapi::Options),
     /// Mutated instances of the documents' schemas, judged by the engine and by jsonschema
     Differential(differential::Options),
+    /// The rules of `api-core`: their own tests, attacks, look-alikes and benign requests
+    Packs(packs::Options),
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().suite {
         Suite::Openapi(options) => openapi::run(&options),
         Suite::Differential(options) => differential::run(&options),
+        Suite::Packs(options) => packs::run(&options),
     }
 }

@@ -126,7 +126,7 @@ codes! {
     RULE_PATTERN = "PC0809" Error "a rule's regular expression cannot be compiled";
     RULE_NO_MATCH = "PC0810" Error "the policy names a rule or tag that no pack has";
     RULES_TOO_MANY = "PC0811" Error "there are more rules than a bundle holds";
-    EXCEPTION_EXPIRED = "PC0812" Warning "an exception from attack rules has expired";
+    RULE_UNENFORCED = "PC0812" Warning "a rule looks at answers, which are not judged";
 }
 
 #[cfg(test)]

@@ -28,7 +28,19 @@ macro_rules! files {
     };
 }
 
-files!["command.yaml", "sqli.yaml", "xss.yaml"];
+files![
+    "code.yaml",
+    "command.yaml",
+    "files.yaml",
+    "nosql.yaml",
+    "objects.yaml",
+    "protocol.yaml",
+    "shell.yaml",
+    "sqli.yaml",
+    "ssrf.yaml",
+    "tokens.yaml",
+    "xss.yaml",
+];
 
 #[cfg(test)]
 mod tests {

@@ -68,6 +68,55 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_pages_pack_is_a_pack() {
+        let page = include_str!("../../RULES.md");
+        let examples: Vec<&str> = page
+            .split("```yaml\n")
+            .skip(1)
+            .filter_map(|it| Some(it.split_once("```")?.0))
+            .collect();
+        let [pack, policy] = examples[..] else { panic!("{} examples", examples.len()) };
+        let mut diagnostics = Diagnostics::default();
+        let rules = pack::read("rules.yaml", pack, &mut |_, _| None, &mut diagnostics);
+        assert!(diagnostics.sorted().is_empty(), "{:?}", diagnostics.sorted());
+        assert_eq!(rules.len(), 1);
+        crate::policy::parse("policy.yaml", policy, &mut diagnostics).unwrap();
+        assert!(diagnostics.sorted().is_empty(), "{:?}", diagnostics.sorted());
+    }
+
+    #[test]
+    fn every_transformation_is_documented() {
+        let page = include_str!("../../RULES.md");
+        for step in Transformation::ALL {
+            let name = transformation_name(*step);
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        let text = "pack: p\nrules:\n- {id: A, title: t, match: {regex: a}}\n- {id: b, match: {sql: true}}\n\
+                    - {id: c, title: t, match: {like: a}}\n- {id: d, title: t, targets: [bodies], match: {sql: true}}\n\
+                    - {id: e, title: t, transform: [urlDecode], match: {sql: true}}\n\
+                    - {id: f, title: t, mach: {sql: true}}\n- {id: g, title: t, match: {sql: true, xss: true}}\n";
+        let mut diagnostics = Diagnostics::default();
+        pack::read("p.yaml", text, &mut |_, _| None, &mut diagnostics);
+        let found: Vec<(&str, u32)> =
+            diagnostics.sorted().iter().map(|d| (d.code.id, d.labels[0].span.line)).collect();
+        let wanted = [
+            ("PC0804", 3),
+            ("PC0803", 4),
+            ("PC0807", 5),
+            ("PC0805", 6),
+            ("PC0806", 7),
+            ("PC0803", 8),
+            ("PC0802", 8),
+            ("PC0804", 9),
+        ];
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
     fn names_of_transformations() {
         for name in ["lowercase", "url_decode_uni", "utf8_to_unicode", "sha1", "normalize_path_win"]
         {

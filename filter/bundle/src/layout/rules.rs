@@ -63,38 +63,36 @@ codes! {
     pub enum Operator {
         /// An automaton matches somewhere: `argument` is an index into automata, whose accepting states absorb.
         Automaton = 0,
-        /// A large automaton matches somewhere: `argument` is an index into nfas.
-        Nfa = 1,
         /// One of its literals occurs.
-        AnyOf = 2,
+        AnyOf = 1,
         /// The value has more bytes than `argument`.
-        LongerThan = 3,
+        LongerThan = 2,
         /// The value is a whole number over `argument`.
-        NumberOver = 4,
+        NumberOver = 3,
         /// The value is a whole number under `argument`.
-        NumberUnder = 5,
+        NumberUnder = 4,
         /// The value is the whole number `argument`.
-        NumberIs = 6,
+        NumberIs = 5,
         /// The value is an address in one of the networks from `argument` on.
-        Ip = 7,
+        Ip = 6,
         /// A byte is in none of the ranges: `argument` is an index into byte_sets.
-        BytesOutside = 8,
+        BytesOutside = 7,
         /// The value is not UTF-8.
-        InvalidUtf8 = 9,
+        InvalidUtf8 = 8,
         /// A `%` is not followed by two hexadecimal digits.
-        InvalidPercent = 10,
+        InvalidPercent = 9,
         /// Injected SQL, by the method of libinjection.
-        Sql = 11,
+        Sql = 10,
         /// Injected HTML or script, by the method of libinjection.
-        Xss = 12,
+        Xss = 11,
         /// A JSON Web Token with a header that is an attack: `argument` is an index into token_checks.
-        Jwt = 13,
+        Jwt = 12,
         /// A GraphQL document beyond its bounds: `argument` is an index into graphql_checks.
-        GraphQl = 14,
+        GraphQl = 13,
         /// More values than `argument` of the target that the selector names.
-        CountOver = 15,
+        CountOver = 14,
         /// A name comes twice that is not declared as a list, among those of the target that the selector names.
-        Repeated = 16,
+        Repeated = 15,
     }
 }
 
@@ -162,6 +160,8 @@ record! {
 
 /// [`Rule::flags`]: all matchers must hold for the same value.
 pub const RULE_SAME_VALUE: u8 = 1;
+/// [`Rule::flags`]: one of its matchers is enough: they are the alternatives of one expression.
+pub const RULE_ANY: u8 = 4;
 /// [`Rule::flags`]: it looks at answers.
 pub const RULE_OUTBOUND: u8 = 2;
 

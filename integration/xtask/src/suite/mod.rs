@@ -3,6 +3,7 @@
 mod json_schema;
 pub mod libinjection;
 mod openapi;
+mod packs;
 mod transformations;
 
 use std::path::PathBuf;
@@ -25,6 +26,8 @@ enum Suite {
     Openapi(openapi::Options),
     /// Mutated instances of real schemas against an independent validator (PORTCULLIS_DATA)
     Differential(openapi::Differential),
+    /// The rules of `api-core` against attacks, look-alikes and benign requests
+    Packs(packs::Options),
     /// The injection detectors against the C library that they follow; ends with `agreed A/B`
     Libinjection(libinjection::Options),
     /// Transformations of values against ModSecurity's (from PyPI); ends with `agreed A/B`
@@ -38,6 +41,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Suite::Openapi(options) => openapi::run(workspace, options),
         Suite::Transformations(options) => transformations::run(workspace, options),
         Suite::Differential(options) => openapi::differential(workspace, &data(workspace), options),
+        Suite::Packs(options) => packs::run(workspace, options),
         Suite::Libinjection(options) => libinjection::run(workspace, &data(workspace), options),
     }
 }

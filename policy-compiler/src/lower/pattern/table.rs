@@ -19,6 +19,9 @@ const MAX_STATES: usize = 60_000;
 /// seconds for each pattern at eight times this.
 const MAX_BYTES: usize = 1 << 20;
 
+/// The same for the expressions of rules, of which there are few.
+const MAX_SEARCH: usize = 4 << 20;
+
 /// What a state says at the end of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
@@ -70,7 +73,7 @@ impl Table {
     /// # Errors
     /// Why it cannot be built, lower case, without a final period.
     pub fn search(expression: &Hir) -> Result<Table, String> {
-        let table = Table::determinise(&trimmed(expression))?.minimise();
+        let table = Table::determinise_within(&trimmed(expression), MAX_SEARCH)?.minimise();
         if table.next.len() > MAX_TABLE { Err(too_large()) } else { Ok(table) }
     }
 
@@ -135,18 +138,22 @@ impl Table {
     }
 
     fn determinise(hir: &Hir) -> Result<Table, String> {
+        Table::determinise_within(hir, MAX_BYTES)
+    }
+
+    fn determinise_within(hir: &Hir, bytes: usize) -> Result<Table, String> {
         let config = thompson::Config::new()
             .which_captures(WhichCaptures::None)
             .utf8(false)
-            .nfa_size_limit(Some(MAX_BYTES));
+            .nfa_size_limit(Some(bytes));
         let nfa = thompson::Compiler::new().configure(config).build_from_hir(hir);
         let nfa = nfa.map_err(|_| too_large())?;
         let config = dense::Config::new()
             .accelerate(false)
             .match_kind(MatchKind::All)
             .start_kind(StartKind::Unanchored)
-            .dfa_size_limit(Some(MAX_BYTES))
-            .determinize_size_limit(Some(MAX_BYTES));
+            .dfa_size_limit(Some(bytes))
+            .determinize_size_limit(Some(bytes));
         let dfa = dense::Builder::new().configure(config).build_from_nfa(&nfa);
         let dfa = dfa.map_err(|_| too_large())?;
         let start = dfa.start_state(&start::Config::new().anchored(Anchored::No));

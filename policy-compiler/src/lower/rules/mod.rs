@@ -15,7 +15,7 @@ use super::pattern::Table;
 use super::policy::{action, mode};
 use super::schema::write_automaton;
 use super::tables::Tables;
-use crate::diag::{Diagnostic, RULE_PATTERN, RULES_TOO_MANY, Span};
+use crate::diag::{Diagnostic, RULE_PATTERN, RULE_UNENFORCED, RULES_TOO_MANY, Span};
 use crate::ir::{
     AttackMode, Attacks, Exception, Matcher, Model, Operator, Rule, TargetName, Tuning,
 };
@@ -24,10 +24,11 @@ use kinds::Kinds;
 use literals::{Bytes, Required, folded, required};
 use pipeline::Steps;
 use portcullis_bundle::layout::{
-    self, FIXED_SETS, MATCHER_LITERALS, MATCHER_NEGATED, NONE, Operator as Code, RULE_OUTBOUND,
-    RULE_SAME_VALUE, TARGETS, Target, Transformation, UNPROPOSED,
+    self, FIXED_SETS, MATCHER_LITERALS, MATCHER_NEGATED, NONE, Operator as Code, RULE_ANY,
+    RULE_OUTBOUND, RULE_SAME_VALUE, TARGETS, Target, Transformation, UNPROPOSED,
 };
 use portcullis_engine::attack::transform::Transform;
+use regex_syntax::hir::{Hir, HirKind};
 use std::collections::{BTreeMap, HashMap};
 use zerocopy::FromZeros;
 use zerocopy::little_endian::U64;
@@ -56,18 +57,19 @@ pub fn write(
     operations: &[(usize, usize)],
 ) -> Vec<Diagnostic> {
     let Some(attacks) = &model.attacks else { return Vec::new() };
-    let rules: Vec<&Rule> =
-        attacks.rules.iter().filter(|rule| counts(attacks, model, rule)).collect();
+    let wanted = attacks.rules.iter().filter(|rule| counts(attacks, model, rule));
+    let (outbound, rules): (Vec<&Rule>, Vec<&Rule>) = wanted.partition(|rule| looks_outbound(rule));
+    let left_out: Vec<Diagnostic> = outbound.into_iter().map(unenforced).collect();
     let mut diagnostics = Vec::new();
     let mut steps = Steps::default();
     let mut matchers: Vec<Lowered<'_>> = Vec::new();
-    let mut automata = HashMap::new();
+    let mut automata = Automata::new();
     for (index, rule) in rules.iter().enumerate() {
         let first = matchers.len() as u32;
         for of in &rule.conditions {
             let mut writer = Writer { tables, steps: &mut steps, automata: &mut automata };
-            match writer.lower(of, index as u32) {
-                Ok(lowered) => matchers.push(lowered),
+            match writer.lower_whole(of, index as u32, rule.conditions.len() == 1) {
+                Ok(lowered) => matchers.extend(lowered),
                 Err(reason) => diagnostics.push(unsupported(rule, of, &reason)),
             }
         }
@@ -114,6 +116,7 @@ pub fn write(
         enabled: enabled.into(),
         monitored: monitored.into(),
     });
+    diagnostics.extend(left_out);
     diagnostics
 }
 
@@ -137,9 +140,13 @@ fn unsupported(rule: &Rule, of: &Matcher, reason: &str) -> Diagnostic {
 }
 
 fn rule_record(tables: &mut Tables<'_>, rule: &Rule, (first, count): (u32, u32)) -> layout::Rule {
-    let outbound =
-        rule.conditions.iter().flat_map(|it| &it.targets).any(|it| is_outbound(it.target));
-    let flags = [(RULE_SAME_VALUE, rule.same_value), (RULE_OUTBOUND, outbound)];
+    // More matchers than conditions are the alternatives of one.
+    let any = count as usize > rule.conditions.len();
+    let flags = [
+        (RULE_SAME_VALUE, rule.same_value),
+        (RULE_OUTBOUND, looks_outbound(rule)),
+        (RULE_ANY, any),
+    ];
     layout::Rule {
         id: tables.text(&rule.id),
         title: tables.text(&rule.title),
@@ -155,20 +162,100 @@ fn rule_record(tables: &mut Tables<'_>, rule: &Rule, (first, count): (u32, u32))
     }
 }
 
+/// What is said of a rule that looks at answers.
+fn unenforced(rule: &Rule) -> Diagnostic {
+    let title = format!("`{}` looks at answers, which are not judged", rule.id);
+    Diagnostic::new(RULE_UNENFORCED, title)
+        .at(Span::word(&rule.file, rule.line, 1))
+        .help("the rule is left out of the bundle")
+}
+
+fn looks_outbound(rule: &Rule) -> bool {
+    rule.conditions.iter().flat_map(|it| &it.targets).any(|it| is_outbound(it.target))
+}
+
 fn is_outbound(target: Target) -> bool {
     matches!(target, Target::ResponseStatus | Target::ResponseHeader | Target::ResponseBody)
 }
+
+/// Parts that one expression is cut into, at most, beyond those that are done.
+const MAX_PARTS: usize = 16;
+
+/// Two expressions one of which matches where the whole does: half the alternatives each of its largest choice.
+fn halved(whole: &Hir) -> Option<(Hir, Hir)> {
+    match whole.kind() {
+        HirKind::Alternation(parts) => {
+            let (one, other) = parts.split_at(parts.len() / 2);
+            Some((Hir::alternation(one.to_vec()), Hir::alternation(other.to_vec())))
+        }
+        HirKind::Capture(capture) => halved(&capture.sub),
+        HirKind::Concat(parts) => {
+            let size = |part: &Hir| match part.kind() {
+                HirKind::Alternation(parts) => parts.len(),
+                HirKind::Capture(capture) => match capture.sub.kind() {
+                    HirKind::Alternation(parts) => parts.len(),
+                    _ => 0,
+                },
+                _ => 0,
+            };
+            let (at, part) = parts.iter().enumerate().max_by_key(|(_, part)| size(part))?;
+            let with = |part: Hir| {
+                let mut parts = parts.clone();
+                parts[at] = part;
+                Hir::concat(parts)
+            };
+            halved(part).map(|(one, other)| (with(one), with(other)))
+        }
+        _ => None,
+    }
+}
+
+/// Index and table of automata, by expression and whether capital letters are read as small ones.
+type Automata = Vec<((Hir, bool), (u32, Table))>;
 
 /// Lowers matchers, and writes what they are given.
 struct Writer<'t, 'm> {
     tables: &'t mut Tables<'m>,
     steps: &'t mut Steps,
     /// Automata that are there already, by expression and whether case counts.
-    automata: &'t mut HashMap<(String, bool), (u32, Table)>,
+    automata: &'t mut Automata,
 }
 
 impl Writer<'_, '_> {
-    fn lower<'m>(&mut self, of: &'m Matcher, rule: u32) -> Result<Lowered<'m>, String> {
+    /// Lowers a condition. Where its automaton would be too large, and `alone` lets it, the alternatives of the
+    /// expression become matchers of their own, one of which is enough.
+    fn lower_whole<'m>(
+        &mut self,
+        of: &'m Matcher,
+        rule: u32,
+        alone: bool,
+    ) -> Result<Vec<Lowered<'m>>, String> {
+        let mut open = vec![None];
+        let mut done = Vec::new();
+        while let Some(part) = open.pop() {
+            match self.lower(of, part.as_ref(), rule) {
+                Ok(lowered) => done.push(lowered),
+                Err(reason) => {
+                    let Operator::Regex(pattern) = &of.operator else { return Err(reason) };
+                    let whole = match part {
+                        Some(part) => part,
+                        None => regex::parse(pattern)?,
+                    };
+                    let halves = halved(&whole).filter(|_| alone && !of.negated);
+                    let (one, other) = halves.filter(|_| open.len() < MAX_PARTS).ok_or(reason)?;
+                    open.extend([Some(other), Some(one)]);
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    fn lower<'m>(
+        &mut self,
+        of: &'m Matcher,
+        part: Option<&Hir>,
+        rule: u32,
+    ) -> Result<Lowered<'m>, String> {
         let (pipeline, caseless) = pipeline::split(&of.transform);
         // What does not come as an automaton or a literal must see the letters as they become.
         let folds = matches!(of.operator, Operator::Regex(_) | Operator::AnyOf(_));
@@ -178,9 +265,12 @@ impl Writer<'_, '_> {
         let mut asked = None;
         let (code, argument, argument_count) = match &of.operator {
             Operator::Regex(pattern) => {
-                let hir = regex::parse(pattern)?;
+                let hir = match part {
+                    Some(part) => part.clone(),
+                    None => regex::parse(pattern)?,
+                };
                 needed = required(&hir);
-                let (index, table) = self.automaton(pattern, &hir, caseless)?;
+                let (index, table) = self.automaton(&hir, caseless)?;
                 asked = Some(table);
                 (Code::Automaton, index, 0)
             }
@@ -256,14 +346,9 @@ impl Writer<'_, '_> {
         Ok(Lowered { of, rule, step, code, argument, argument_count, required: needed, asked })
     }
 
-    fn automaton(
-        &mut self,
-        pattern: &str,
-        hir: &regex_syntax::hir::Hir,
-        caseless: bool,
-    ) -> Result<(u32, Table), String> {
-        let key = (pattern.to_owned(), caseless);
-        if let Some(known) = self.automata.get(&key) {
+    fn automaton(&mut self, hir: &Hir, caseless: bool) -> Result<(u32, Table), String> {
+        let key = (hir.clone(), caseless);
+        if let Some((_, known)) = self.automata.iter().find(|(other, _)| *other == key) {
             return Ok(known.clone());
         }
         let mut table = Table::search(hir)?;
@@ -276,7 +361,7 @@ impl Writer<'_, '_> {
         }
         let index = self.tables.sections.automata.len() as u32;
         write_automaton(self.tables, &table);
-        self.automata.insert(key, (index, table.clone()));
+        self.automata.push((key, (index, table.clone())));
         Ok((index, table))
     }
 }

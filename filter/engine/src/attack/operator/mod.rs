@@ -45,7 +45,6 @@ impl Operators {
             Operator::LongerThan | Operator::AnyOf => 0,
             Operator::Sql => 8,
             Operator::Xss | Operator::Jwt => 4,
-            Operator::Nfa => 0,
             _ => 1,
         };
         steps.spend((text.len() as u64).saturating_mul(reads))?;
@@ -53,7 +52,6 @@ impl Operators {
             Operator::Automaton => {
                 view.automata.get(index).is_some_and(|it| matches(view, it, text))
             }
-            Operator::Nfa => false,
             Operator::AnyOf => proposed,
             Operator::LongerThan => text.len() > index,
             Operator::NumberOver => number::read(text).is_some_and(|it| it > i64::from(argument)),
@@ -65,8 +63,14 @@ impl Operators {
             }
             Operator::InvalidUtf8 => core::str::from_utf8(text).is_err(),
             Operator::InvalidPercent => has_broken_escape(text),
-            Operator::Sql => portcullis_injection::sql::is_injection(text).is_some(),
-            Operator::Xss => portcullis_injection::xss::is_xss(text),
+            Operator::Sql => {
+                use portcullis_injection::sql;
+                sql::possible(text) && sql::is_injection(text).is_some()
+            }
+            Operator::Xss => {
+                use portcullis_injection::xss;
+                xss::possible(text) && xss::is_xss(text)
+            }
             Operator::Jwt => view.token_checks.get(index).is_some_and(|check| {
                 token::is_attack(view, check, text, &mut self.validator, &mut self.buffer)
             }),
