@@ -27,8 +27,7 @@ use grams::Grams;
 use hits::{Fired, Hits, Score, Weighing};
 use operator::Operators;
 use portcullis_bundle::layout::{
-    Action, Attacks, MATCHER_LITERALS, Matcher, Mode, NONE, SCHEMA_ANY, TARGETS, Target,
-    UNPROPOSED, View,
+    Action, Attacks, Matcher, Mode, NONE, SCHEMA_ANY, TARGETS, Target, UNPROPOSED, View,
 };
 use steps::{Exhausted, Steps};
 use texts::Texts;
@@ -92,6 +91,8 @@ pub(crate) struct Scanner {
     hits: Hits,
     steps: Steps,
     exhausted: bool,
+    /// Whether every matcher is tried on every text, whatever the literals propose.
+    pub(crate) exhaustive: bool,
     decoded: Vec<u8>,
     /// The first bytes of the body, for the matchers that read it as sent.
     raw: Vec<u8>,
@@ -172,22 +173,24 @@ impl Scanner {
         applicable: &[u64],
         value: &[u8],
     ) -> Result<(), Exhausted> {
-        let Scanner { texts, operators, hits, steps, .. } = self;
+        let Scanner { texts, operators, hits, steps, exhaustive, .. } = self;
         texts.make(scan.view, &scan.grams, value, applicable, steps)?;
         let unproposed = scan.set(UNPROPOSED);
         for (index, (text, kinds, proposed)) in texts.each().enumerate() {
             let words = applicable.iter().zip(unproposed).zip(proposed).enumerate();
             for (word, ((applicable, unproposed), proposed)) in words {
-                let candidates = applicable & (unproposed.get() | proposed);
+                let tried = if *exhaustive { u64::MAX } else { unproposed.get() | proposed };
+                let candidates = applicable & tried;
                 for at in sets::members(candidates, word) {
                     let Some(matcher) = scan.view.matchers.get(at as usize) else { continue };
-                    if kinds & matcher.needs.get() != matcher.needs.get()
+                    let lacks = kinds & matcher.needs.get() != matcher.needs.get();
+                    if (lacks && !*exhaustive)
                         || !texts.is_of(matcher.step.get(), index)
                         || !is_meant(scan.view, matcher, subject)
                     {
                         continue;
                     }
-                    let literal = matcher.flags & MATCHER_LITERALS != 0;
+                    let literal = proposed >> (at % 64) & 1 == 1;
                     if operators.holds(scan.view, matcher, (text, literal), steps)? {
                         hits.take(&scan.weighing(), at, subject);
                     }

@@ -97,6 +97,12 @@ impl Exchange {
         Exchange::default()
     }
 
+    /// Whether attack rules are tried one by one on every value, whatever is known beforehand about where they
+    /// cannot match: to check that this knowledge loses nothing.
+    pub fn try_every_rule(&mut self, every: bool) {
+        self.scanner.exhaustive = every;
+    }
+
     /// Forgets the request and keeps the buffers, unless a request has made them large.
     pub fn reset(&mut self) {
         self.state = State::Fresh;

@@ -69,7 +69,22 @@ impl Gateway {
     }
 
     /// Judges a message.
+    ///
+    /// # Panics
+    /// Where trying every rule in turn comes to another verdict.
     pub fn judge(&self, message: &Message) -> Judged {
+        let proposed = self.judge_by(message, false);
+        let tried = self.judge_by(message, true);
+        assert!(
+            proposed.decision == tried.decision,
+            "{message:?}: {:?} {:?}",
+            proposed.rules,
+            tried.rules
+        );
+        proposed
+    }
+
+    fn judge_by(&self, message: &Message, every: bool) -> Judged {
         let view = self.bundle.view();
         let pseudo = [(":method", &message.method), (":path", &message.path)];
         let pseudo = pseudo.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
@@ -85,6 +100,7 @@ impl Gateway {
         };
         let mut exchange = self.exchange.borrow_mut();
         exchange.reset();
+        exchange.try_every_rule(every);
         let mut progress = exchange.on_headers(&view, &head, Conditions::default());
         if matches!(progress, Progress::Body { .. }) {
             progress = exchange.on_body(&view, &message.body);
