@@ -408,7 +408,7 @@ fn long_tokens_in_single_bytes_stay_linear() {
 }
 
 #[test]
-fn a_sink_gets_every_scalar() {
+fn a_sink_gets_every_scalar_and_every_undeclared_name() {
     #[derive(Default)]
     struct Taken(Vec<(ScalarKind, String, String, String, u64)>);
     impl ScalarSink for Taken {
@@ -431,6 +431,8 @@ fn a_sink_gets_every_scalar() {
         (ScalarKind::String, "x\\n", "x\n", "/a/0", 6),
         (ScalarKind::Number, "-1.5e3", "-1.5e3", "/a/1", 12),
         (ScalarKind::Null, "null", "null", "/a/2", 19),
+        (ScalarKind::Name, "b", "b", "/*", 25),
+        (ScalarKind::Name, "c", "c", "/*/*", 30),
         (ScalarKind::Boolean, "true", "true", "/*/*", 34),
     ];
     let taken: Vec<_> = taken
