@@ -218,7 +218,7 @@ const ATTACKS: Field = field(
                     "outbound",
                     Shape::Count(10_000),
                     "4",
-                    "score from which an answer is refused",
+                    "no effect yet: answers are not judged",
                 ),
             ]),
             "",
@@ -242,7 +242,7 @@ const ATTACKS: Field = field(
             "response_body",
             Shape::Size(MAX_SIZE),
             "128KiB",
-            "bytes of an answer's body that are read",
+            "no effect yet: answers are not judged",
         ),
         RULES,
         field(
