@@ -7,61 +7,10 @@
 // standard output: for each corpus the minima in nanoseconds, and where the verdicts differ.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { argv, cpuUsage, hrtime, stdout } from 'node:process';
+import { argv, stdout } from 'node:process';
+import { Side, repeatsFor, sample } from './side.mjs';
 
 const [directory, baselinePath, enginePath, rounds] = argv.slice(2);
-const ENTRY = 12; // address, length, verdict: three words
-const BATCH_NS = 4_000_000; // short corpora are repeated until a sample lasts this long
-
-class Side {
-  constructor(path) {
-    const module = new WebAssembly.Module(readFileSync(path));
-    const imports = WebAssembly.Module.imports(module);
-    if (imports.length > 0) throw new Error(`${path} imports ${imports.map((i) => `${i.module}.${i.name}`)}`);
-    this.exports = new WebAssembly.Instance(module, {}).exports;
-  }
-
-  write(bytes) {
-    const address = this.exports.reserve(bytes.length) >>> 0;
-    new Uint8Array(this.exports.memory.buffer).set(bytes, address);
-    return address;
-  }
-
-  open(bytes) {
-    const started = hrtime.bigint();
-    const handle = this.exports.open(this.write(bytes), bytes.length) >>> 0;
-    if (handle === 0xffffffff) throw new Error('the module refuses its schema');
-    return { handle, openNs: Number(hrtime.bigint() - started) };
-  }
-
-  // Lays out the bodies and the table that `judge` takes.
-  table(bytes, index) {
-    let address = this.write(bytes);
-    const table = new Uint32Array(index.length * 3);
-    index.forEach(([length], at) => {
-      table.set([address, length, 0], at * 3);
-      address += length;
-    });
-    return { address: this.write(new Uint8Array(table.buffer)), count: index.length };
-  }
-
-  judge(handle, { address, count }) {
-    return this.exports.judge(handle, address, count);
-  }
-
-  verdicts({ address, count }) {
-    const words = new Uint32Array(this.exports.memory.buffer, address, count * 3);
-    return Array.from({ length: count }, (_, at) => words[at * 3 + 2] === 1);
-  }
-}
-
-// CPU time, not wall time: what else runs on the machine must not count.
-function sample(side, handle, table, repeats) {
-  const started = cpuUsage();
-  for (let i = 0; i < repeats; i++) side.judge(handle, table);
-  const { user, system } = cpuUsage(started);
-  return ((user + system) * 1000) / repeats;
-}
 
 // The valid bodies alone: a refused body may end early, which must not flatter the throughput.
 function onlyValid(bytes, index) {
@@ -100,8 +49,7 @@ for (let round = 0; round < Number(rounds); round++) {
     for (const which of ['all', 'valid']) {
       for (const name of order) {
         const run = runs[name];
-        const repeats = Math.max(1, Math.min(1000, Math.ceil(BATCH_NS / run.best[which])));
-        const ns = sample(run.side, run.handle, run[which], repeats);
+        const ns = sample(run.side, run.handle, run[which], repeatsFor(run.best[which]));
         run.best[which] = Math.min(run.best[which], ns);
       }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use policy_compiler::source::FileSystem;
+use policy_compiler::source::{FileSystem, Sources};
 use policy_compiler::{CompileOutput, Input, Release, compile, diag};
 use portcullis_bundle::{Bundle, Trust};
 
@@ -18,7 +18,16 @@ pub fn of(path: &Path) -> Result<Vec<u8>, Error> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let sources = FileSystem { base: folder.to_path_buf() };
-    let output = compile(&sources, &Input::Documents(vec![name]), &Release::default());
+    compiled(&sources, &Input::Documents(vec![name]))
+}
+
+/// The bundle of a policy, unsigned.
+pub fn of_policy(sources: &dyn Sources, policy: &str) -> Result<Vec<u8>, Error> {
+    compiled(sources, &Input::Policy(policy.to_owned()))
+}
+
+fn compiled(sources: &dyn Sources, input: &Input) -> Result<Vec<u8>, Error> {
+    let output = compile(sources, input, &Release::default());
     let CompileOutput { bundle, diagnostics, files, .. } = output;
     bundle.ok_or_else(|| Error::Bundle(diag::render_text(&diagnostics, &files, false)))
 }

@@ -1,6 +1,7 @@
 //! Benchmarks: ratios side by side in one run. `cargo xtask bench` builds what they need and runs
 //! the binary `bench`; README.md says what is measured, and how.
 
+pub mod attack;
 pub mod bundle;
 pub mod document;
 pub mod documents;
@@ -8,6 +9,7 @@ pub mod envoy;
 pub mod payloads;
 pub mod report;
 pub mod schema;
+pub mod traffic;
 
 /// Why a benchmark gave no result.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use portcullis_benches::{documents, envoy, schema};
+use portcullis_benches::{attack, documents, envoy, schema};
 
 #[derive(Parser)]
 #[command(name = "bench", about = "Measures Portcullis")]
@@ -16,6 +16,8 @@ struct Arguments {
 enum Bench {
     /// One-pass validation against serde_json and jsonschema, in wasm under Node
     Schema(schema::Options),
+    /// What the rules of api-core cost on benign requests, under Node and in a real Envoy
+    Attack(attack::Options),
     /// CPU per request in a real Envoy: no filter, an empty one, Portcullis
     Envoy(envoy::Options),
     /// Compile time, size, load time and memory for real documents (PORTCULLIS_DATA)
@@ -25,6 +27,7 @@ enum Bench {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().bench {
         Bench::Schema(options) => schema::run(&options),
+        Bench::Attack(options) => attack::run(&options),
         Bench::Envoy(options) => envoy::run(&options),
         Bench::Documents(options) => documents::run(&options),
     };

@@ -16,10 +16,13 @@ fn main() {
     };
     let mut engine = Engine::open(&read("bundle")).expect("a sound bundle");
     let bodies = read("bodies");
-    let index: serde_json::Value = serde_json::from_slice(&read("index.json")).expect("an index");
+    let input = std::fs::read(format!("{directory}/input.json")).expect("run `bench schema` first");
+    let input: serde_json::Value = serde_json::from_slice(&input).expect("a list of corpora");
+    let mut corpora = input.as_array().expect("a list").iter();
+    let own = corpora.find(|it| it["name"] == corpus.as_str()).expect("a corpus of the last run");
     let mut at = 0;
     let mut valid = Vec::new();
-    for entry in index.as_array().expect("a list") {
+    for entry in own["index"].as_array().expect("a list") {
         let length = entry[0].as_u64().expect("a length") as usize;
         if entry[1] == true {
             valid.push(&bodies[at..at + length]);

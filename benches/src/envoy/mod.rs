@@ -1,9 +1,9 @@
 //! `bench envoy`: CPU per request of a real Envoy's worker without a filter, with an empty one and
 //! with Portcullis, on the same requests, in interleaved rounds.
 
-mod load;
-mod requests;
-mod upstream;
+pub(crate) mod load;
+pub(crate) mod requests;
+pub(crate) mod upstream;
 pub mod worker;
 
 use std::path::PathBuf;

@@ -11,6 +11,11 @@ const VARIANTS: usize = 64;
 pub struct Requests(Vec<Vec<u8>>);
 
 impl Requests {
+    /// Requests as they are sent.
+    pub fn of(requests: Vec<Vec<u8>>) -> Self {
+        Self(requests)
+    }
+
     /// GETs with a path parameter, four query parameters and a required header.
     pub fn gets() -> Self {
         let get = |index: usize| {

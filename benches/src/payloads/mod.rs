@@ -2,9 +2,9 @@
 
 mod bodies;
 mod faults;
-mod json;
-mod random;
-mod values;
+pub(crate) mod json;
+pub(crate) mod random;
+pub(crate) mod values;
 
 use bodies::{instrument, payment, transaction_list};
 use json::{Json, Shape};

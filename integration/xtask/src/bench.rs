@@ -19,6 +19,8 @@ pub struct Options {
 enum Bench {
     /// One-pass validation against serde_json and jsonschema, in wasm under Node
     Schema(Passed),
+    /// What the rules of api-core cost on benign requests, under Node and in a real Envoy
+    Attack(Passed),
     /// CPU per request in a real Envoy: no filter, an empty one, Portcullis
     Envoy(Passed),
     /// Compile time, size, load time and memory for real documents (PORTCULLIS_DATA)
@@ -44,16 +46,8 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             let envoy = envoy::obtain(workspace)?.binary;
             ("envoy", passed, vec![("--empty", empty), ("--filter", filter), ("--envoy", envoy)])
         }
-        Bench::Documents(passed) => {
-            let filter = build::filter(workspace)?;
-            let envoy = envoy::obtain(workspace)?.binary;
-            let [engine] = modules(workspace, ["engine"])?;
-            (
-                "documents",
-                passed,
-                vec![("--engine", engine), ("--filter", filter), ("--envoy", envoy)],
-            )
-        }
+        Bench::Attack(passed) => ("attack", passed, engine_and_envoy(workspace)?),
+        Bench::Documents(passed) => ("documents", passed, engine_and_envoy(workspace)?),
     };
     say("building the benchmarks (profile tools)");
     let package = ["--profile", "tools", "--package", "portcullis-benches", "--bin", "bench"];
@@ -64,6 +58,13 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         command.arg(option).arg(path);
     }
     process::run(command.args(&passed.arguments))
+}
+
+fn engine_and_envoy(workspace: &Workspace) -> Result<Vec<(&'static str, PathBuf)>> {
+    let filter = build::filter(workspace)?;
+    let envoy = envoy::obtain(workspace)?.binary;
+    let [engine] = modules(workspace, ["engine"])?;
+    Ok(vec![("--engine", engine), ("--filter", filter), ("--envoy", envoy)])
 }
 
 /// Builds the crates `portcullis-bench-NAME` for wasm as the filter is built, in a target directory
