@@ -6,9 +6,13 @@ use portcullis_bundle::layout::Target;
 /// A request.
 #[derive(Clone, Debug)]
 pub struct Message {
+    /// `GET`, `POST` and so on.
     pub method: String,
+    /// Path and query as sent.
     pub path: String,
+    /// Names in lower case, and values, in order; no pseudo-headers.
     pub headers: Vec<(String, String)>,
+    /// As sent; empty where there is none.
     pub body: Vec<u8>,
 }
 
@@ -40,6 +44,14 @@ impl Place {
 }
 
 const BOUNDARY: &str = "portcullis-suite";
+
+impl std::fmt::Display for Message {
+    /// As one reads it, in one line.
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "{} {} {:?} ", self.method, self.path, String::from_utf8_lossy(&self.body))?;
+        self.headers.iter().try_for_each(|(name, value)| write!(to, "{name}: {value} | "))
+    }
+}
 
 impl Message {
     fn new(method: &str, path: String) -> Message {
@@ -82,6 +94,23 @@ impl Message {
             }
             Place::Multipart => Message::multipart("note", None, value.as_bytes()),
         }
+    }
+
+    /// A multipart request: fields, and perhaps a file with its field's name, its own name and its content.
+    pub fn parts(fields: &[(String, String)], file: Option<(&str, &str, &[u8])>) -> Message {
+        let mut body = Vec::new();
+        let mut part = |head: String, content: &[u8]| {
+            let lead = format!("--{BOUNDARY}\r\ncontent-disposition: form-data; {head}\r\n\r\n");
+            body.extend([lead.as_bytes(), content, b"\r\n"].concat());
+        };
+        for (name, value) in fields {
+            part(format!("name=\"{name}\""), value.as_bytes());
+        }
+        if let Some((name, file, content)) = file {
+            part(format!("name=\"{name}\"; filename=\"{file}\""), content);
+        }
+        body.extend(format!("--{BOUNDARY}--\r\n").bytes());
+        Message::sending("/items", &format!("multipart/form-data; boundary={BOUNDARY}"), body)
     }
 
     fn multipart(name: &str, file: Option<&str>, content: &[u8]) -> Message {

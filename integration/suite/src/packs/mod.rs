@@ -10,8 +10,10 @@ mod message;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+pub use benign::{bank_requests, requests};
 use gateway::Gateway;
-use message::{Message, Place};
+pub use message::Message;
+use message::Place;
 use policy_compiler::ir::{Rule, Sample};
 
 /// What to run.
@@ -100,15 +102,16 @@ pub fn run(options: &Options) -> ExitCode {
     }
     let mut requests = Tally::default();
     let mut generator = benign::Generator::new(1);
-    for _ in 0..options.requests {
-        let message = generator.request();
+    println!("{} shapes of benign requests", generator.shapes());
+    for shape in 0..options.requests {
+        let message = generator.request(shape);
         let verdict = at(options.paranoia).judge(&message);
-        requests.count(!verdict.alarms(), || format!("{message:?} {:?}", verdict.rules));
+        requests.count(!verdict.alarms(), || format!("{:?} {message}", verdict.rules));
     }
     caught.show("attacks missed", options.show);
     alike.show("look-alikes of rules that alarm", options.show);
     hard.show("hard look-alikes that alarm", options.show);
-    requests.show("benign requests refused", options.show.min(5));
+    requests.show("benign requests refused", options.show);
     println!(
         "attacks caught {}/{}, hard look-alikes alarming {}/{}, benign requests refused {}/{}",
         caught.good,
