@@ -16,6 +16,7 @@ pub mod openapi;
 pub mod policy;
 pub mod report;
 pub mod rules;
+pub mod seclang;
 pub mod source;
 
 pub use compile::{CompileOutput, Input, Release, compile};

@@ -127,6 +127,10 @@ codes! {
     RULE_NO_MATCH = "PC0810" Error "the policy names a rule or tag that no pack has";
     RULES_TOO_MANY = "PC0811" Error "there are more rules than a bundle holds";
     RULE_UNENFORCED = "PC0812" Warning "a rule looks at answers, which are not judged";
+    SECLANG_SYNTAX = "PC0820" Error "a directive of SecLang is malformed";
+    SECLANG_UNKNOWN = "PC0821" Error "a directive of SecLang is unknown";
+    SECLANG_REFUSED = "PC0822" Error "a directive of SecLang is refused";
+    SECLANG_LIMIT = "PC0823" Error "rules in SecLang go beyond a bound";
 }
 
 #[cfg(test)]

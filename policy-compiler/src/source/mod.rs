@@ -30,6 +30,11 @@ pub const MAX_FILES: usize = 10_000;
 pub trait Sources {
     /// The bytes of the file at a path that uses `/`; the error says why not.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// The names of the files in a folder, at most [`MAX_FILES`], in any order; the error says why not.
+    fn list(&self, _folder: &str) -> Result<Vec<String>, String> {
+        Err("folders cannot be listed".to_owned())
+    }
 }
 
 /// Files of this machine, relative to a folder.
@@ -51,6 +56,21 @@ impl Sources for FileSystem {
         }
         std::fs::read(&path).map_err(|e| e.to_string())
     }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, String> {
+        let entries = std::fs::read_dir(self.base.join(folder)).map_err(|e| e.to_string())?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|e| e.to_string())?;
+            if names.len() >= MAX_FILES {
+                return Err(format!("more than {MAX_FILES} files"));
+            }
+            if let Ok(name) = entry.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
 }
 
 /// Files in memory, for tests.
@@ -67,6 +87,15 @@ impl Memory {
 impl Sources for Memory {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         self.0.get(path).cloned().ok_or_else(|| "no such file".to_owned())
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, String> {
+        let within = |path: &String| {
+            let name = path.strip_prefix(folder)?.strip_prefix('/')?;
+            (!name.contains('/')).then(|| name.to_owned())
+        };
+        let names: Vec<String> = self.0.keys().filter_map(within).collect();
+        if names.is_empty() { Err("no such folder".to_owned()) } else { Ok(names) }
     }
 }
 
@@ -261,6 +290,14 @@ impl<'s> Library<'s> {
                 None
             }
         }
+    }
+
+    /// The names of the files in a folder.
+    ///
+    /// # Errors
+    /// With the reason, where it cannot be listed.
+    pub fn list(&self, folder: &str) -> Result<Vec<String>, String> {
+        self.sources.list(folder)
     }
 
     /// Loads an OpenAPI document and every file that it and those name in a `$ref`.

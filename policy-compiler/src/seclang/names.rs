@@ -1,0 +1,352 @@
+//! The words of SecLang, and what becomes of each: the table of CRS.md.
+
+/// What becomes of a word of the language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// It does what ModSecurity's manual says.
+    Full,
+    /// It is read, and has no effect here: why.
+    NoEffect(&'static str),
+    /// What uses it is refused: why.
+    Refused(&'static str),
+}
+
+use Support::{Full, NoEffect, Refused};
+
+macro_rules! words {
+    (
+        $(#[$about:meta])* $name:ident { $( $case:ident = $text:literal $support:expr ),* $(,)? }
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[allow(missing_docs, reason = "the names say it; CRS.md is the table")]
+        pub enum $name { $( $case ),* }
+
+        impl $name {
+            /// Every word of the kind.
+            pub const ALL: &'static [$name] = &[ $( $name::$case ),* ];
+
+            /// The word, as ModSecurity's manual writes it.
+            pub fn name(self) -> &'static str {
+                match self { $( $name::$case => $text ),* }
+            }
+
+            /// What becomes of it.
+            pub fn support(self) -> Support {
+                match self { $( $name::$case => $support ),* }
+            }
+
+            /// The word that a text means; case does not count.
+            pub fn read(text: &str) -> Option<$name> {
+                Self::ALL.iter().copied().find(|it| it.name().eq_ignore_ascii_case(text))
+            }
+        }
+    };
+}
+
+const NOT_KEPT: &str = "nothing is kept from one request to the next";
+const OTHER_PLACE: &str = "it is of a server that the filter does not run in";
+const POLICY: &str = "the policy says this";
+const LOGS: &str = "findings and their logs are the filter's own";
+const NOT_YET: &str = "not yet";
+const CHANGES: &str = "what is allowed is forwarded as it came";
+const RUNS: &str = "rules run nothing outside the filter";
+
+words! {
+    /// Variables.
+    Collection {
+        Args = "ARGS" Full,
+        ArgsCombinedSize = "ARGS_COMBINED_SIZE" Full,
+        ArgsGet = "ARGS_GET" Full,
+        ArgsGetNames = "ARGS_GET_NAMES" Full,
+        ArgsNames = "ARGS_NAMES" Full,
+        ArgsPost = "ARGS_POST" Full,
+        ArgsPostNames = "ARGS_POST_NAMES" Full,
+        AuthType = "AUTH_TYPE" Refused(OTHER_PLACE),
+        Duration = "DURATION" Refused("a verdict does not depend on the clock"),
+        Env = "ENV" Refused(OTHER_PLACE),
+        Files = "FILES" Full,
+        FilesCombinedSize = "FILES_COMBINED_SIZE" Full,
+        FilesNames = "FILES_NAMES" Full,
+        FilesSizes = "FILES_SIZES" Refused(NOT_YET),
+        FilesTmpContent = "FILES_TMP_CONTENT" Refused("no file is written"),
+        FilesTmpNames = "FILES_TMPNAMES" Refused("no file is written"),
+        FullRequest = "FULL_REQUEST" Refused("the request is judged as it streams by"),
+        FullRequestLength = "FULL_REQUEST_LENGTH" Refused(NOT_YET),
+        Geo = "GEO" Refused("no map of addresses is held"),
+        Global = "GLOBAL" Refused(NOT_KEPT),
+        HighestSeverity = "HIGHEST_SEVERITY" Refused(NOT_YET),
+        InboundDataError = "INBOUND_DATA_ERROR" Refused("the policy's limits refuse what is too large"),
+        Ip = "IP" Refused(NOT_KEPT),
+        MatchedVar = "MATCHED_VAR" Full,
+        MatchedVarName = "MATCHED_VAR_NAME" Full,
+        MatchedVars = "MATCHED_VARS" Full,
+        MatchedVarsNames = "MATCHED_VARS_NAMES" Refused(NOT_YET),
+        MultipartBoundaryQuoted = "MULTIPART_BOUNDARY_QUOTED" Refused(NOT_YET),
+        MultipartBoundaryWhitespace = "MULTIPART_BOUNDARY_WHITESPACE" Refused(NOT_YET),
+        MultipartCrlfLfLines = "MULTIPART_CRLF_LF_LINES" Refused(NOT_YET),
+        MultipartDataAfter = "MULTIPART_DATA_AFTER" Refused(NOT_YET),
+        MultipartDataBefore = "MULTIPART_DATA_BEFORE" Refused(NOT_YET),
+        MultipartFileLimitExceeded = "MULTIPART_FILE_LIMIT_EXCEEDED" Refused(NOT_YET),
+        MultipartFilename = "MULTIPART_FILENAME" Refused(NOT_YET),
+        MultipartHeaderFolding = "MULTIPART_HEADER_FOLDING" Refused(NOT_YET),
+        MultipartInvalidHeaderFolding = "MULTIPART_INVALID_HEADER_FOLDING" Refused(NOT_YET),
+        MultipartInvalidPart = "MULTIPART_INVALID_PART" Refused(NOT_YET),
+        MultipartInvalidQuoting = "MULTIPART_INVALID_QUOTING" Refused(NOT_YET),
+        MultipartLfLine = "MULTIPART_LF_LINE" Refused(NOT_YET),
+        MultipartMissingSemicolon = "MULTIPART_MISSING_SEMICOLON" Refused(NOT_YET),
+        MultipartName = "MULTIPART_NAME" Refused(NOT_YET),
+        MultipartPartHeaders = "MULTIPART_PART_HEADERS" Full,
+        MultipartStrictError = "MULTIPART_STRICT_ERROR" Refused(NOT_YET),
+        MultipartUnmatchedBoundary = "MULTIPART_UNMATCHED_BOUNDARY" Refused(NOT_YET),
+        OutboundDataError = "OUTBOUND_DATA_ERROR" Refused("the policy's limits refuse what is too large"),
+        PathInfo = "PATH_INFO" Refused(OTHER_PLACE),
+        QueryString = "QUERY_STRING" Full,
+        RemoteAddr = "REMOTE_ADDR" Refused(NOT_YET),
+        RemoteHost = "REMOTE_HOST" Refused("no names are resolved"),
+        RemotePort = "REMOTE_PORT" Refused(NOT_YET),
+        RemoteUser = "REMOTE_USER" Refused(OTHER_PLACE),
+        ReqbodyError = "REQBODY_ERROR" Refused(NOT_YET),
+        ReqbodyErrorMsg = "REQBODY_ERROR_MSG" Refused(NOT_YET),
+        ReqbodyProcessor = "REQBODY_PROCESSOR" Full,
+        ReqbodyProcessorError = "REQBODY_PROCESSOR_ERROR" Refused(NOT_YET),
+        ReqbodyProcessorErrorMsg = "REQBODY_PROCESSOR_ERROR_MSG" Refused(NOT_YET),
+        RequestBasename = "REQUEST_BASENAME" Full,
+        RequestBody = "REQUEST_BODY" Full,
+        RequestBodyLength = "REQUEST_BODY_LENGTH" Full,
+        RequestCookies = "REQUEST_COOKIES" Full,
+        RequestCookiesNames = "REQUEST_COOKIES_NAMES" Full,
+        RequestFilename = "REQUEST_FILENAME" Full,
+        RequestHeaders = "REQUEST_HEADERS" Full,
+        RequestHeadersNames = "REQUEST_HEADERS_NAMES" Full,
+        RequestLine = "REQUEST_LINE" Full,
+        RequestMethod = "REQUEST_METHOD" Full,
+        RequestProtocol = "REQUEST_PROTOCOL" Full,
+        RequestUri = "REQUEST_URI" Full,
+        RequestUriRaw = "REQUEST_URI_RAW" Full,
+        Resource = "RESOURCE" Refused(NOT_KEPT),
+        ResponseArgs = "RESPONSE_ARGS" Refused(NOT_YET),
+        ResponseBody = "RESPONSE_BODY" Full,
+        ResponseContentLength = "RESPONSE_CONTENT_LENGTH" Refused(NOT_YET),
+        ResponseContentType = "RESPONSE_CONTENT_TYPE" Refused(NOT_YET),
+        ResponseHeaders = "RESPONSE_HEADERS" Full,
+        ResponseHeadersNames = "RESPONSE_HEADERS_NAMES" Refused(NOT_YET),
+        ResponseProtocol = "RESPONSE_PROTOCOL" Refused(NOT_YET),
+        ResponseStatus = "RESPONSE_STATUS" Full,
+        ResponseXml = "RESPONSE_XML" Refused(NOT_YET),
+        Rule = "RULE" Refused("a rule's own text is not in the bundle"),
+        ScriptBasename = "SCRIPT_BASENAME" Refused(OTHER_PLACE),
+        ScriptFilename = "SCRIPT_FILENAME" Refused(OTHER_PLACE),
+        ScriptGid = "SCRIPT_GID" Refused(OTHER_PLACE),
+        ScriptGroupname = "SCRIPT_GROUPNAME" Refused(OTHER_PLACE),
+        ScriptMode = "SCRIPT_MODE" Refused(OTHER_PLACE),
+        ScriptUid = "SCRIPT_UID" Refused(OTHER_PLACE),
+        ScriptUsername = "SCRIPT_USERNAME" Refused(OTHER_PLACE),
+        ServerAddr = "SERVER_ADDR" Refused(NOT_YET),
+        ServerName = "SERVER_NAME" Full,
+        ServerPort = "SERVER_PORT" Refused(NOT_YET),
+        Session = "SESSION" Refused(NOT_KEPT),
+        SessionId = "SESSIONID" Refused(NOT_KEPT),
+        StatusLine = "STATUS_LINE" Refused(NOT_YET),
+        Time = "TIME" Refused("a verdict does not depend on the clock"),
+        TimeDay = "TIME_DAY" Refused("a verdict does not depend on the clock"),
+        TimeEpoch = "TIME_EPOCH" Refused("a verdict does not depend on the clock"),
+        TimeHour = "TIME_HOUR" Refused("a verdict does not depend on the clock"),
+        TimeMin = "TIME_MIN" Refused("a verdict does not depend on the clock"),
+        TimeMon = "TIME_MON" Refused("a verdict does not depend on the clock"),
+        TimeSec = "TIME_SEC" Refused("a verdict does not depend on the clock"),
+        TimeWday = "TIME_WDAY" Refused("a verdict does not depend on the clock"),
+        TimeYear = "TIME_YEAR" Refused("a verdict does not depend on the clock"),
+        Tx = "TX" Full,
+        UniqueId = "UNIQUE_ID" Refused("a verdict does not depend on chance"),
+        UrlencodedError = "URLENCODED_ERROR" Refused(NOT_YET),
+        User = "USER" Refused(NOT_KEPT),
+        UserId = "USERID" Refused(NOT_KEPT),
+        WebAppId = "WEBAPPID" Refused(OTHER_PLACE),
+        WebserverErrorLog = "WEBSERVER_ERROR_LOG" Refused(OTHER_PLACE),
+        Xml = "XML" Full,
+    }
+}
+
+words! {
+    /// Operators.
+    OperatorName {
+        BeginsWith = "beginsWith" Full,
+        Contains = "contains" Full,
+        ContainsWord = "containsWord" Full,
+        DetectSqli = "detectSQLi" Full,
+        DetectXss = "detectXSS" Full,
+        EndsWith = "endsWith" Full,
+        Eq = "eq" Full,
+        FuzzyHash = "fuzzyHash" Refused(RUNS),
+        Ge = "ge" Full,
+        GeoLookup = "geoLookup" Refused("no map of addresses is held"),
+        GsbLookup = "gsbLookup" Refused(RUNS),
+        Gt = "gt" Full,
+        InspectFile = "inspectFile" Refused(RUNS),
+        IpMatch = "ipMatch" Full,
+        IpMatchF = "ipMatchF" Full,
+        IpMatchFromFile = "ipMatchFromFile" Full,
+        Le = "le" Full,
+        Lt = "lt" Full,
+        NoMatch = "noMatch" Full,
+        Pm = "pm" Full,
+        PmF = "pmf" Full,
+        PmFromFile = "pmFromFile" Full,
+        Rbl = "rbl" Refused("no names are resolved"),
+        Rsub = "rsub" Refused(CHANGES),
+        Rx = "rx" Full,
+        RxGlobal = "rxGlobal" Full,
+        StrEq = "streq" Full,
+        StrMatch = "strmatch" Full,
+        UnconditionalMatch = "unconditionalMatch" Full,
+        ValidateByteRange = "validateByteRange" Full,
+        ValidateDtd = "validateDTD" Refused("a contract's schema holds XML to its form"),
+        ValidateHash = "validateHash" Refused(CHANGES),
+        ValidateSchema = "validateSchema" Refused("a contract's schema holds XML to its form"),
+        ValidateUrlEncoding = "validateUrlEncoding" Full,
+        ValidateUtf8Encoding = "validateUtf8Encoding" Full,
+        VerifyCc = "verifyCC" Refused(NOT_YET),
+        VerifyCpf = "verifyCPF" Refused(NOT_YET),
+        VerifySsn = "verifySSN" Refused(NOT_YET),
+        VerifySvnr = "verifySVNR" Refused(NOT_YET),
+        Within = "within" Full,
+    }
+}
+
+words! {
+    /// Actions.
+    ActionName {
+        Accuracy = "accuracy" NoEffect(LOGS),
+        Allow = "allow" Refused(NOT_YET),
+        Append = "append" Refused(CHANGES),
+        AuditLog = "auditlog" NoEffect(LOGS),
+        Block = "block" Full,
+        Capture = "capture" Full,
+        Chain = "chain" Full,
+        Ctl = "ctl" Full,
+        Deny = "deny" Full,
+        DeprecateVar = "deprecatevar" Refused(NOT_KEPT),
+        Drop = "drop" Full,
+        Exec = "exec" Refused(RUNS),
+        ExpireVar = "expirevar" NoEffect(NOT_KEPT),
+        Id = "id" Full,
+        InitCol = "initcol" NoEffect(NOT_KEPT),
+        Log = "log" Full,
+        LogData = "logdata" NoEffect("values are never logged"),
+        Maturity = "maturity" NoEffect(LOGS),
+        Msg = "msg" Full,
+        MultiMatch = "multiMatch" Full,
+        NoAuditLog = "noauditlog" NoEffect(LOGS),
+        NoLog = "nolog" Full,
+        Pass = "pass" Full,
+        Pause = "pause" Refused("the filter makes nobody wait"),
+        Phase = "phase" Full,
+        Prepend = "prepend" Refused(CHANGES),
+        Proxy = "proxy" Refused(CHANGES),
+        Redirect = "redirect" Refused("answers are the policy's"),
+        Rev = "rev" NoEffect(LOGS),
+        SanitiseArg = "sanitiseArg" NoEffect("values are never logged"),
+        SanitiseMatched = "sanitiseMatched" NoEffect("values are never logged"),
+        SanitiseMatchedBytes = "sanitiseMatchedBytes" NoEffect("values are never logged"),
+        SanitiseRequestHeader = "sanitiseRequestHeader" NoEffect("values are never logged"),
+        SanitiseResponseHeader = "sanitiseResponseHeader" NoEffect("values are never logged"),
+        SetEnv = "setenv" NoEffect(OTHER_PLACE),
+        SetRsc = "setrsc" Refused(NOT_KEPT),
+        SetSid = "setsid" Refused(NOT_KEPT),
+        SetUid = "setuid" Refused(NOT_KEPT),
+        SetVar = "setvar" Full,
+        Severity = "severity" Full,
+        Skip = "skip" Refused(NOT_YET),
+        SkipAfter = "skipAfter" Full,
+        Status = "status" NoEffect("answers are the policy's"),
+        T = "t" Full,
+        Tag = "tag" Full,
+        Ver = "ver" NoEffect(LOGS),
+        XmlNs = "xmlns" Refused("XML is read without prefixes"),
+    }
+}
+
+words! {
+    /// Directives.
+    Directive {
+        Include = "Include" Full,
+        IncludeOptional = "IncludeOptional" Full,
+        SecAction = "SecAction" Full,
+        SecArgumentSeparator = "SecArgumentSeparator" Refused("fields of forms are parted by `&`"),
+        SecArgumentsLimit = "SecArgumentsLimit" NoEffect(POLICY),
+        SecAuditEngine = "SecAuditEngine" NoEffect(LOGS),
+        SecAuditLog = "SecAuditLog" NoEffect(LOGS),
+        SecAuditLog2 = "SecAuditLog2" NoEffect(LOGS),
+        SecAuditLogDirMode = "SecAuditLogDirMode" NoEffect(LOGS),
+        SecAuditLogFileMode = "SecAuditLogFileMode" NoEffect(LOGS),
+        SecAuditLogFormat = "SecAuditLogFormat" NoEffect(LOGS),
+        SecAuditLogParts = "SecAuditLogParts" NoEffect(LOGS),
+        SecAuditLogRelevantStatus = "SecAuditLogRelevantStatus" NoEffect(LOGS),
+        SecAuditLogStorageDir = "SecAuditLogStorageDir" NoEffect(LOGS),
+        SecAuditLogType = "SecAuditLogType" NoEffect(LOGS),
+        SecCacheTransformations = "SecCacheTransformations" NoEffect("transformations are shared anyway"),
+        SecChrootDir = "SecChrootDir" NoEffect(OTHER_PLACE),
+        SecCollectionTimeout = "SecCollectionTimeout" NoEffect(NOT_KEPT),
+        SecComponentSignature = "SecComponentSignature" NoEffect(LOGS),
+        SecConnEngine = "SecConnEngine" Refused(OTHER_PLACE),
+        SecConnReadStateLimit = "SecConnReadStateLimit" Refused(OTHER_PLACE),
+        SecConnWriteStateLimit = "SecConnWriteStateLimit" Refused(OTHER_PLACE),
+        SecContentInjection = "SecContentInjection" Refused(CHANGES),
+        SecCookieFormat = "SecCookieFormat" Refused("cookies are read as RFC 6265 says"),
+        SecCookieV0Separator = "SecCookieV0Separator" Refused("cookies are read as RFC 6265 says"),
+        SecDataDir = "SecDataDir" NoEffect(NOT_KEPT),
+        SecDebugLog = "SecDebugLog" NoEffect(LOGS),
+        SecDebugLogLevel = "SecDebugLogLevel" NoEffect(LOGS),
+        SecDefaultAction = "SecDefaultAction" Full,
+        SecDisableBackendCompression = "SecDisableBackendCompression" Refused(CHANGES),
+        SecGeoLookupDb = "SecGeoLookupDb" Refused("no map of addresses is held"),
+        SecGsbLookupDb = "SecGsbLookupDb" Refused(RUNS),
+        SecGuardianLog = "SecGuardianLog" NoEffect(LOGS),
+        SecHashEngine = "SecHashEngine" Refused(CHANGES),
+        SecHttpBlKey = "SecHttpBlKey" NoEffect("no names are resolved"),
+        SecInterceptOnError = "SecInterceptOnError" NoEffect(POLICY),
+        SecMarker = "SecMarker" Full,
+        SecPcreMatchLimit = "SecPcreMatchLimit" NoEffect("matching takes time linear in the value"),
+        SecPcreMatchLimitRecursion = "SecPcreMatchLimitRecursion" NoEffect("matching takes time linear in the value"),
+        SecRemoteRules = "SecRemoteRules" Refused("nothing is fetched from a network"),
+        SecRemoteRulesFailAction = "SecRemoteRulesFailAction" Refused("nothing is fetched from a network"),
+        SecRequestBodyAccess = "SecRequestBodyAccess" NoEffect(POLICY),
+        SecRequestBodyInMemoryLimit = "SecRequestBodyInMemoryLimit" NoEffect(POLICY),
+        SecRequestBodyJsonDepthLimit = "SecRequestBodyJsonDepthLimit" NoEffect(POLICY),
+        SecRequestBodyLimit = "SecRequestBodyLimit" NoEffect(POLICY),
+        SecRequestBodyLimitAction = "SecRequestBodyLimitAction" NoEffect(POLICY),
+        SecRequestBodyNoFilesLimit = "SecRequestBodyNoFilesLimit" NoEffect(POLICY),
+        SecResponseBodyAccess = "SecResponseBodyAccess" NoEffect(POLICY),
+        SecResponseBodyLimit = "SecResponseBodyLimit" NoEffect(POLICY),
+        SecResponseBodyLimitAction = "SecResponseBodyLimitAction" NoEffect(POLICY),
+        SecResponseBodyMimeType = "SecResponseBodyMimeType" NoEffect(POLICY),
+        SecResponseBodyMimeTypesClear = "SecResponseBodyMimeTypesClear" NoEffect(POLICY),
+        SecRule = "SecRule" Full,
+        SecRuleEngine = "SecRuleEngine" NoEffect(POLICY),
+        SecRuleInheritance = "SecRuleInheritance" Refused(OTHER_PLACE),
+        SecRulePerfTime = "SecRulePerfTime" NoEffect(LOGS),
+        SecRuleRemoveById = "SecRuleRemoveById" Full,
+        SecRuleRemoveByMsg = "SecRuleRemoveByMsg" Full,
+        SecRuleRemoveByTag = "SecRuleRemoveByTag" Full,
+        SecRuleScript = "SecRuleScript" Refused(RUNS),
+        SecRuleUpdateActionById = "SecRuleUpdateActionById" Full,
+        SecRuleUpdateTargetById = "SecRuleUpdateTargetById" Full,
+        SecRuleUpdateTargetByMsg = "SecRuleUpdateTargetByMsg" Full,
+        SecRuleUpdateTargetByTag = "SecRuleUpdateTargetByTag" Full,
+        SecSensorId = "SecSensorId" NoEffect(LOGS),
+        SecServerSignature = "SecServerSignature" NoEffect(OTHER_PLACE),
+        SecStatusEngine = "SecStatusEngine" NoEffect("nothing is sent anywhere"),
+        SecStreamInBodyInspection = "SecStreamInBodyInspection" NoEffect("bodies stream by anyway"),
+        SecStreamOutBodyInspection = "SecStreamOutBodyInspection" NoEffect("bodies stream by anyway"),
+        SecTmpDir = "SecTmpDir" NoEffect("no file is written"),
+        SecTmpSaveUploadedFiles = "SecTmpSaveUploadedFiles" NoEffect("no file is written"),
+        SecUnicodeMapFile = "SecUnicodeMapFile" NoEffect("full-width forms are mapped to ASCII; other maps are not read"),
+        SecUploadDir = "SecUploadDir" NoEffect("no file is written"),
+        SecUploadFileLimit = "SecUploadFileLimit" NoEffect(POLICY),
+        SecUploadFileMode = "SecUploadFileMode" NoEffect("no file is written"),
+        SecUploadKeepFiles = "SecUploadKeepFiles" NoEffect("no file is written"),
+        SecWebAppId = "SecWebAppId" NoEffect(LOGS),
+        SecXmlExternalEntity = "SecXmlExternalEntity" NoEffect("entities are never resolved"),
+    }
+}

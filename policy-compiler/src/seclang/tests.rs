@@ -1,0 +1,223 @@
+use super::*;
+use crate::diag::Diagnostics;
+use crate::source::{Library, Memory};
+
+fn read(text: &str) -> Vec<Statement> {
+    let mut diagnostics = Diagnostics::default();
+    let statements = parse("a.conf", text, &mut diagnostics);
+    assert!(diagnostics.sorted().is_empty(), "{:?}", diagnostics.sorted());
+    statements
+}
+
+fn rule(text: &str) -> Rule {
+    match read(text).remove(0).body {
+        Body::Rule(rule) => rule,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn wrong(text: &str) -> Vec<(String, u32, u32)> {
+    let mut diagnostics = Diagnostics::default();
+    parse("a.conf", text, &mut diagnostics);
+    let place = |it: &crate::diag::Diagnostic| {
+        let span = &it.labels[0].span;
+        (it.code.id.to_owned(), span.line, span.column)
+    };
+    diagnostics.sorted().iter().map(|it| place(it)).collect()
+}
+
+#[test]
+fn variables_with_selectors() {
+    let rule = rule(
+        r#"SecRule "ARGS|!ARGS:pass|&REQUEST_HEADERS:Host|!ARGS:/^a|b\/c$/|XML:/*|XML://@*|args_names|TX:'x y'" "@rx a" "id:1,phase:2""#,
+    );
+    let read: Vec<_> =
+        rule.variables.iter().map(|it| (it.sense, it.collection, it.selector.clone())).collect();
+    use Collection as C;
+    use Selector as S;
+    use Sense::{Count, Values, Without};
+    let wanted = [
+        (Values, C::Args, S::All),
+        (Without, C::Args, S::Name("pass".into())),
+        (Count, C::RequestHeaders, S::Name("Host".into())),
+        (Without, C::Args, S::Regex("^a|b/c$".into())),
+        (Values, C::Xml, S::XPath("/*".into())),
+        (Values, C::Xml, S::XPath("//@*".into())),
+        (Values, C::ArgsNames, S::All),
+        (Values, C::Tx, S::Name("x y".into())),
+    ];
+    assert_eq!(read, wanted);
+}
+
+#[test]
+fn operators_negated_and_implied() {
+    let operator =
+        |text: &str| rule(&format!("SecRule ARGS \"{text}\" \"id:1\"")).operator.unwrap();
+    let plain = operator("^a b$");
+    assert_eq!((plain.name, plain.negated), (OperatorName::Rx, false));
+    assert_eq!(plain.argument.plain(), Some("^a b$"));
+    let negated = operator("!@within %{tx.allowed_methods} x");
+    assert!(negated.negated && negated.name == OperatorName::Within);
+    let wanted = [
+        Piece::Macro { collection: Collection::Tx, key: Some("allowed_methods".into()) },
+        Piece::Text(" x".into()),
+    ];
+    assert_eq!(negated.argument.0, wanted);
+    assert!(operator("!a").negated);
+    assert_eq!(operator("@detectSQLi").argument.plain(), Some(""));
+    // Not a macro, but what an expression looks for.
+    assert_eq!(operator("@rx a%{[0-9]}").argument.plain(), Some("a%{[0-9]}"));
+}
+
+#[test]
+fn actions_with_values() {
+    let rule = rule(concat!(
+        "SecRule ARGS \"@rx a\" \\\n \"id:942100,\\\n phase:request,\\\n block,capture,chain,\\\n t:none,t:urlDecodeUni,\\\n",
+        " msg:'It\\'s, %{MATCHED_VAR_NAME}',\\\n severity:'CRITICAL',\\\n setvar:'tx.a_%{tx.0}=+%{tx.b}',\\\n",
+        " setvar:!tx.c,setvar:tx.d,skipAfter:END,ctl:'ruleRemoveTargetById=1-5;ARGS:/x,y/'\"\n"
+    ));
+    let kinds: Vec<_> = rule.actions.iter().map(|it| it.kind.clone()).collect();
+    let tx = |key: &str| Piece::Macro { collection: Collection::Tx, key: Some(key.into()) };
+    let text = |text: &str| Piece::Text(text.into());
+    assert!(kinds.contains(&ActionKind::Id(942_100)) && kinds.contains(&ActionKind::Phase(2)));
+    assert!(
+        kinds.contains(&ActionKind::Severity(2)) && kinds.contains(&ActionKind::Transform(None))
+    );
+    let named = Piece::Macro { collection: Collection::MatchedVarName, key: None };
+    assert!(kinds.contains(&ActionKind::Message(Template(vec![text("It's, "), named]))));
+    let sets: Vec<_> = kinds
+        .iter()
+        .filter_map(|kind| match kind {
+            ActionKind::SetVar(set) => Some(set.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sets[0].name, Template(vec![text("a_"), tx("0")]));
+    assert_eq!(sets[0].change, Change::Add(Template(vec![tx("b")])));
+    assert_eq!(sets[1].change, Change::Remove);
+    assert_eq!(sets[2].change, Change::Set(Template(vec![text("1")])));
+    let at =
+        rule.actions.iter().find(|it| it.kind == ActionKind::SkipAfter("END".into())).unwrap().at;
+    assert_eq!((at.line, at.column), (9, 27));
+}
+
+#[test]
+fn directives_of_every_kind() {
+    let read = read(concat!(
+        "SecRuleEngine On\nSecMarker \"END\"\nSecRuleRemoveById 1 \"5-9\" 12\nSecRuleRemoveByTag attack-.*\n",
+        "SecRuleUpdateTargetById 942100 \"!ARGS:x\"\nSecRuleUpdateTargetByTag x ARGS:a ARGS:b\n",
+        "SecRuleUpdateActionById 12:1 \"t:none,pass\"\nSecDefaultAction \"phase:1,pass\"\n",
+    ));
+    assert_eq!(read.len(), 7);
+    assert_eq!(read[1].body, Body::Remove(Which::Ids(vec![(1, 1), (5, 9), (12, 12)])));
+    assert!(
+        matches!(&read[5].body, Body::UpdateActions { id: 12, link: 1, actions } if actions.len() == 2)
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    let one = |text: &str| {
+        let mut found = wrong(text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        found.remove(0)
+    };
+    let told = |code: &str, line, column| (code.to_owned(), line, column);
+    assert_eq!(one("\nSecRuel ARGS \"a\"\n"), told("PC0821", 2, 1));
+    assert_eq!(one("SecRule ARGZ \"@rx a\" \"id:1\""), told("PC0820", 1, 9));
+    assert_eq!(one("SecRule ARGS \"@rxx a\" \"id:1\""), told("PC0820", 1, 15));
+    assert_eq!(one("SecRule ARGS \"@rx a\" \"id:1,\\\n  blok\""), told("PC0820", 2, 3));
+    assert_eq!(one("SecRule ARGS \"@rx a\" \"id:1,t:rot13\""), told("PC0820", 1, 28));
+    assert_eq!(one("SecRemoteRules a b"), told("PC0822", 1, 1));
+    for text in [
+        "SecRule ARGS",
+        "SecRule ARGS: \"a\"",
+        "SecRule \"ARGS:/a\" \"a\"",
+        "SecRule ARGS;X \"a\"",
+        "SecAction \"id:x\"",
+        "SecAction \"phase:6\"",
+        "SecAction \"msg:'a\"",
+        "SecAction \"msg\"",
+        "SecAction \"setvar:ip.x=1\"",
+        "SecAction \"setvar:'tx.a=%{x'\"",
+        "SecAction \"setvar:'tx.a=%{nothing.x}'\"",
+        "SecAction \"ctl:ruleRemoveById=a\"",
+        "SecAction \"ctl:ruleEngine=Maybe\"",
+        "SecAction \"ctl:ruleRemoveTargetById=1\"",
+        "SecAction \"severity:HIGH\"",
+        "SecRuleRemoveById 5-1",
+        "SecDefaultAction \"pass\"",
+        "SecMarker",
+    ] {
+        assert_eq!(one(text).0, "PC0820", "{text}");
+    }
+}
+
+#[test]
+fn refused_words_are_told_of_their_rule() {
+    let rule = rule("SecRule GEO:COUNTRY_CODE \"@rbl x\" \"id:1,exec:/bin/x\"");
+    let titles: Vec<&str> = rule.refused.iter().map(|it| it.title.as_str()).collect();
+    assert_eq!(titles.len(), 3, "{titles:?}");
+    assert!(titles[0].starts_with("the variable `GEO` is refused: "));
+}
+
+fn from_files<'a>(
+    files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    path: &str,
+) -> (usize, Vec<String>) {
+    let memory = Memory::new(files);
+    let mut library = Library::new(&memory);
+    let mut diagnostics = Diagnostics::default();
+    let statements = super::files(&[path.to_owned()], &mut library, &mut diagnostics);
+    let codes = diagnostics.sorted().iter().map(|it| it.code.id.to_owned()).collect();
+    (statements.len(), codes)
+}
+
+#[test]
+fn files_include_others() {
+    let files = [
+        (
+            "c/main.conf",
+            "Include rules/*.conf\nIncludeOptional none/*.conf\nIncludeOptional ../x/*.conf\n",
+        ),
+        ("c/rules/b.conf", "SecMarker B\n"),
+        ("c/rules/a.conf", "SecMarker A\nInclude b.conf\n"),
+        ("c/rules/a.conf.example", "SecMarker X\n"),
+    ];
+    assert_eq!(from_files(files, "c/main.conf"), (3, vec![]));
+    let missing = [("main.conf", "Include none/*.conf\nInclude none.conf\n")];
+    assert_eq!(from_files(missing, "main.conf").1.len(), 2);
+}
+
+#[test]
+fn endless_includes_end() {
+    let circle = [("a.conf", "Include b.conf\n"), ("b.conf", "SecMarker B\nInclude a.conf\n")];
+    assert_eq!(from_files(circle, "a.conf"), (1, vec!["PC0823".to_owned()]));
+    let deep: Vec<(String, String)> =
+        (0..40).map(|at| (format!("{at}.conf"), format!("Include {}.conf\n", at + 1))).collect();
+    let deep = deep.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+    assert_eq!(from_files(deep, "0.conf").1, ["PC0823"]);
+    // Each file includes all that come after it: without a bound 2^30 files are read.
+    let wide: Vec<(String, String)> = (10..40)
+        .map(|at| {
+            let text: String = (at + 1..40).map(|next| format!("Include {next}.conf\n")).collect();
+            (format!("{at}.conf"), text)
+        })
+        .collect();
+    let wide = wide.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+    assert!(from_files(wide, "10.conf").1.contains(&"PC0823".to_owned()));
+}
+
+#[test]
+fn many_rules_and_long_lines_are_read() {
+    let many: String = (1..=10_000)
+        .map(|id| format!("SecRule ARGS|REQUEST_COOKIES \"@rx a{id}\" \"id:{id},phase:2,block\"\n"))
+        .collect();
+    assert_eq!(read(&many).len(), 10_000);
+    let markers = "SecMarker A\n".repeat(MAX_STATEMENTS + 1);
+    assert_eq!(wrong(&markers).len(), 1);
+    let variables = "ARGS|".repeat(5_000) + "ARGS";
+    assert_eq!(wrong(&format!("SecRule {variables} \"a\"")).len(), 1);
+    let giant = format!("SecRule ARGS \"{}\" \"id:1\"\n", "(".repeat(1 << 20));
+    assert_eq!(wrong(&giant).len(), 1);
+}
