@@ -95,6 +95,10 @@ findings! {
     AttackDetected = "attack-detected", 403;
     /// Matching attack rules took more steps than their budget.
     AttackBudget = "attack-budget", 403;
+    /// The answer holds what it must not: rules fired whose scores reach the threshold.
+    ResponseLeak = "response-leak", 502;
+    /// Matching rules on the answer took more steps than their budget.
+    ResponseBudget = "response-budget", 502;
     /// The client waits for an interim answer before it sends a body that must be held (RFC 9110, 10.1.1).
     ExpectationUnsupported = "expectation-unsupported", 417;
     /// The filter has no bundle that passed verification.
@@ -109,11 +113,26 @@ findings! {
     BodyUnenforced = "body-unenforced", 0;
     /// A rule fired, and the message's score stays under the threshold.
     AttackSuspected = "attack-suspected", 0;
+    /// The body of an answer that rules did not see, or not all of it.
+    ResponseUnjudged = "response-unjudged", 0;
+    /// A rule fired on the answer, and its score stays under the threshold.
+    ResponseSuspected = "response-suspected", 0;
     /// Refusal was suspended by break-glass.
     BreakGlass = "break-glass", 0;
 }
 
 impl FindingCode {
+    /// Whether the finding is on an answer, not on a request.
+    pub const fn is_outbound(self) -> bool {
+        matches!(
+            self,
+            Self::ResponseLeak
+                | Self::ResponseBudget
+                | Self::ResponseUnjudged
+                | Self::ResponseSuspected
+        )
+    }
+
     /// Whether the note says that a message passes unjudged, or judged in part.
     pub const fn passes(self) -> bool {
         matches!(self, Self::StreamUnchecked | Self::ProbeBypass | Self::Preflight)

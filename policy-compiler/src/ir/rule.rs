@@ -24,12 +24,27 @@ pub struct Attacks {
     pub unreadable_bodies: Action,
     /// Bytes of a body that are read as sent.
     pub raw_body: u32,
-    /// Bytes of an answer's body that are read.
-    pub response_body: u32,
+    /// How bodies of answers are read.
+    pub response_body: ResponseBodies,
     /// Rules with a mode of their own, the last that names a rule wins.
     pub tuning: Vec<Tuning>,
     /// Hits that do not count.
     pub exceptions: Vec<Exception>,
+}
+
+/// How bodies of answers are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponseBodies {
+    /// Bytes that are read.
+    pub limit: u32,
+    /// Media types that are read: `application/json`, `text/*`, `application/*+json`.
+    pub media_types: Vec<String>,
+    /// What larger bodies mean.
+    pub larger: Action,
+    /// What bodies in a content coding mean.
+    pub coded: Action,
+    /// The upstream is asked for answers without a content coding.
+    pub identity: bool,
 }
 
 /// What rules do.
@@ -177,6 +192,20 @@ pub struct TargetName {
     pub name: Option<String>,
 }
 
+impl TargetName {
+    /// Whether the values are of answers, not of requests.
+    pub fn is_outbound(&self) -> bool {
+        matches!(
+            self.target,
+            Target::ResponseStatus
+                | Target::ResponseHeader
+                | Target::ResponseHeaderName
+                | Target::ResponseBody
+                | Target::ResponseValue
+        )
+    }
+}
+
 /// What is asked of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operator {
@@ -204,6 +233,11 @@ pub enum Operator {
     Sql,
     /// It is injected HTML or script.
     Xss,
+    /// It holds the number of a payment card.
+    CardNumber {
+        /// Only where its digits stand in groups.
+        grouped: bool,
+    },
     /// It holds a JSON Web Token with such a header; `TOKEN_*` flags and the length.
     Jwt {
         /// `TOKEN_*` bits.

@@ -3,7 +3,9 @@
 use super::read::{action, list, span, text, word};
 use super::size;
 use crate::diag::{self, Diagnostic, Diagnostics, Span};
-use crate::ir::{Action, AttackMode, AttackSettings, Attacks, Exception, RuleSelector, Tuning};
+use crate::ir::{
+    Action, AttackMode, AttackSettings, Attacks, Exception, ResponseBodies, RuleSelector, Tuning,
+};
 use crate::rules;
 use crate::source::Node;
 use std::time::UNIX_EPOCH;
@@ -27,10 +29,6 @@ pub(super) fn read(node: Node<'_>, path: &str) -> AttackPolicy {
     if packs.is_empty() {
         packs.push((rules::API_CORE.to_owned(), span(node, path)));
     }
-    let bytes = |field: &str, default: u32| {
-        let size = text(node, field).and_then(|text| size::parse(&text).ok());
-        size.and_then(|size| u32::try_from(size).ok()).unwrap_or(default)
-    };
     let threshold = |field: &str, default: u16| {
         let number = node.get("threshold").and_then(|it| it.get(field)).and_then(Node::as_number);
         number.and_then(|it| u16::try_from(it.as_u64()?).ok()).unwrap_or(default)
@@ -46,15 +44,55 @@ pub(super) fn read(node: Node<'_>, path: &str) -> AttackPolicy {
         paranoia: paranoia.and_then(|it| u8::try_from(it).ok()).unwrap_or(1),
         inbound: threshold("inbound", 5),
         outbound: threshold("outbound", 4),
-        budget: bytes("budget", 16 << 20),
+        budget: bytes(Some(node), "budget", 16 << 20),
         budget_end: action(Some(node), "budget_end", Action::Block),
         unreadable_bodies: action(Some(node), "unreadable_bodies", Action::Block),
-        raw_body: bytes("raw_body", 128 << 10),
-        response_body: bytes("response_body", 128 << 10),
+        raw_body: bytes(Some(node), "raw_body", 128 << 10),
+        response_body: response_bodies(node.get("response_body")),
         tuning: own.tuning,
         exceptions,
     };
     AttackPolicy { packs, attacks, places }
+}
+
+/// Media types of bodies of answers that are read where the policy names none: texts, JSON and XML that end.
+pub(super) const RESPONSE_TYPES: [&str; 5] =
+    ["text/*", "application/json", "application/*+json", "application/xml", "application/*+xml"];
+
+fn response_bodies(node: Option<Node<'_>>) -> ResponseBodies {
+    let named = node.into_iter().flat_map(|node| list(node, "media_types"));
+    let mut media_types: Vec<String> =
+        named.filter_map(|it| Some(it.as_text()?.to_ascii_lowercase())).collect();
+    if media_types.is_empty() {
+        media_types = RESPONSE_TYPES.map(str::to_owned).to_vec();
+    }
+    ResponseBodies {
+        limit: bytes(node, "limit", 128 << 10),
+        media_types,
+        larger: action(node, "larger", Action::Allow),
+        coded: action(node, "coded", Action::Allow),
+        identity: node.and_then(|it| it.get("identity")).and_then(Node::as_bool).unwrap_or(false),
+    }
+}
+
+fn bytes(node: Option<Node<'_>>, field: &str, default: u32) -> u32 {
+    let size = node.and_then(|it| text(it, field)).and_then(|text| size::parse(&text).ok());
+    size.and_then(|size| u32::try_from(size).ok()).unwrap_or(default)
+}
+
+/// Whether a text is a media type, or a range of them: `text/*`, `application/*+json`.
+fn is_media_range(text: &str) -> bool {
+    let is_token = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|it| it.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&it))
+    };
+    let Some((kind, name)) = text.split_once('/') else { return false };
+    let rest = name.strip_prefix('*');
+    is_token(kind)
+        && match rest {
+            Some(suffix) => suffix.is_empty() || (suffix.starts_with('+') && is_token(suffix)),
+            None => is_token(name),
+        }
 }
 
 /// Reads `attacks` of a policy, an API or an operation: what is inherited, and what is said anew.
@@ -122,6 +160,14 @@ pub(super) fn check(root: Node<'_>, path: &str, diagnostics: &mut Diagnostics) {
         if root.get("attacks").is_none() {
             let title = "attack rules are set for a part of a policy that has none".to_owned();
             wrong(attacks, title, "write `attacks: {}` at the top to take the rules of `api-core`");
+        }
+        let bodies = attacks.get("response_body").into_iter();
+        for range in bodies.flat_map(|bodies| list(bodies, "media_types")) {
+            let text = range.as_text().unwrap_or_default();
+            if !is_media_range(text) {
+                let title = format!("`{text}` is no media type");
+                wrong(range, title, "write `application/json`, `text/*` or `application/*+json`");
+            }
         }
         for entry in list(attacks, "rules").chain(list(attacks, "exceptions")) {
             if selector(entry).is_none() {

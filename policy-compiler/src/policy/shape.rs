@@ -189,6 +189,33 @@ const OWN_ATTACKS: Shape = Shape::Object(&[
     ),
     RULES,
 ]);
+const RESPONSE_BODY: Shape = Shape::Object(&[
+    field(
+        "limit",
+        Shape::Size(MAX_SIZE),
+        "128KiB",
+        "bytes of a body that rules see, and that are held back until they have",
+    ),
+    field(
+        "media_types",
+        SOME_TEXTS,
+        "`[text/*, application/json, application/*+json, application/xml, application/*+xml]`",
+        "bodies that are read; what streams (`text/event-stream`, gRPC, upgrades) never is",
+    ),
+    field(
+        "larger",
+        ACTION,
+        "allow",
+        "a body larger than the limit, of which only the beginning is read",
+    ),
+    field("coded", ACTION, "allow", "a body in a content coding such as gzip, which is not read"),
+    field(
+        "identity",
+        Shape::Bool,
+        "false",
+        "whether requests go to the upstream with `accept-encoding: identity` where rules look at the body of the answer and may refuse it",
+    ),
+]);
 const ATTACKS: Field = field(
     "attacks",
     Shape::Object(&[
@@ -218,7 +245,7 @@ const ATTACKS: Field = field(
                     "outbound",
                     Shape::Count(10_000),
                     "4",
-                    "no effect yet: answers are not judged",
+                    "score from which an answer is refused",
                 ),
             ]),
             "",
@@ -238,12 +265,7 @@ const ATTACKS: Field = field(
             "a body that no document declares and that is not what its media type says",
         ),
         field("raw_body", Shape::Size(MAX_SIZE), "128KiB", "bytes of a body that are read as sent"),
-        field(
-            "response_body",
-            Shape::Size(MAX_SIZE),
-            "128KiB",
-            "no effect yet: answers are not judged",
-        ),
+        field("response_body", RESPONSE_BODY, "", "how bodies of answers are read"),
         RULES,
         field(
             "exceptions",

@@ -75,9 +75,12 @@ mod tests {
             .skip(1)
             .filter_map(|it| Some(it.split_once("```")?.0))
             .collect();
-        let [pack, policy] = examples[..] else { panic!("{} examples", examples.len()) };
+        let [pack, answers, policy] = examples[..] else { panic!("{} examples", examples.len()) };
         let mut diagnostics = Diagnostics::default();
         let rules = pack::read("rules.yaml", pack, &mut |_, _| None, &mut diagnostics);
+        assert!(diagnostics.sorted().is_empty(), "{:?}", diagnostics.sorted());
+        assert_eq!(rules.len(), 1);
+        let rules = pack::read("answers.yaml", answers, &mut |_, _| None, &mut diagnostics);
         assert!(diagnostics.sorted().is_empty(), "{:?}", diagnostics.sorted());
         assert_eq!(rules.len(), 1);
         crate::policy::parse("policy.yaml", policy, &mut diagnostics).unwrap();

@@ -12,7 +12,7 @@ use portcullis_bundle::layout::{
 use std::net::IpAddr;
 
 /// The operators by name.
-pub const OPERATORS: [&str; 17] = [
+pub const OPERATORS: [&str; 18] = [
     "regex",
     "any_of",
     "words",
@@ -26,6 +26,7 @@ pub const OPERATORS: [&str; 17] = [
     "invalid",
     "sql",
     "xss",
+    "card_number",
     "jwt",
     "graphql",
     "count_over",
@@ -67,6 +68,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, node: Node<'_>) -> Option<Operat
         "invalid" => invalid(reader, value),
         "sql" => reader.flag(node, name)?.then_some(Operator::Sql),
         "xss" => reader.flag(node, name)?.then_some(Operator::Xss),
+        "card_number" => card_number(reader, value),
         "jwt" => token(reader, value),
         "graphql" => graphql(reader, value),
         "count_over" => {
@@ -212,6 +214,18 @@ fn invalid(reader: &mut Reader<'_, '_>, node: Node<'_>) -> Option<Operator> {
         Some("percent") => Some(Operator::InvalidPercent),
         _ => {
             let title = "`invalid` is `utf8` or `percent`".to_owned();
+            reader.wrong(diag::RULE_VALUE, node, title, None);
+            None
+        }
+    }
+}
+
+fn card_number(reader: &mut Reader<'_, '_>, node: Node<'_>) -> Option<Operator> {
+    match (node.as_text(), node.as_bool()) {
+        (Some("grouped"), _) => Some(Operator::CardNumber { grouped: true }),
+        (_, Some(true)) => Some(Operator::CardNumber { grouped: false }),
+        _ => {
+            let title = "`card_number` is `true` or `grouped`".to_owned();
             reader.wrong(diag::RULE_VALUE, node, title, None);
             None
         }

@@ -141,6 +141,12 @@ impl Reader<'_, '_> {
 
     fn condition(&mut self, node: Node<'_>) -> Option<Matcher> {
         let targets = self.targets(node, "targets", &["values"])?;
+        if targets.iter().any(|it| it.is_outbound()) && !targets.iter().all(|it| it.is_outbound()) {
+            let title = "a condition looks at requests or at answers, not at both".to_owned();
+            let help = "write two rules, or two conditions under `all`".to_owned();
+            self.wrong(diag::RULE_TARGET, node, title, Some(help));
+            return None;
+        }
         let except = self.targets(node, "except", &[])?;
         let transform = self.transformations(node)?;
         let negated = self.flag(node, "not")?;

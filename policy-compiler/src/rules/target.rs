@@ -4,7 +4,7 @@ use crate::ir::TargetName;
 use portcullis_bundle::layout::Target;
 
 /// The targets by name.
-const TARGETS: [(&str, Target); 17] = [
+const TARGETS: [(&str, Target); 19] = [
     ("path", Target::Path),
     ("query", Target::Query),
     ("query.names", Target::QueryName),
@@ -21,7 +21,9 @@ const TARGETS: [(&str, Target); 17] = [
     ("request", Target::Request),
     ("response.status", Target::ResponseStatus),
     ("response.headers", Target::ResponseHeader),
+    ("response.headers.names", Target::ResponseHeaderName),
     ("response.body", Target::ResponseBody),
+    ("response.values", Target::ResponseValue),
 ];
 
 /// The groups by name.
@@ -53,15 +55,16 @@ pub fn parse(text: &str) -> Option<Vec<TargetName>> {
     if let Some((_, target)) = TARGETS.iter().find(|(name, _)| *name == text) {
         return Some(vec![whole(*target)]);
     }
-    let (place, name) = match text.strip_prefix("response.headers.") {
-        Some(name) => ("response.headers", name),
-        None => text.split_once('.')?,
-    };
+    let of_answer = ["response.headers", "response.values"].into_iter();
+    let of_answer = of_answer
+        .filter_map(|place| Some((place, text.strip_prefix(place)?.strip_prefix('.')?)))
+        .next();
+    let (place, name) = of_answer.or_else(|| text.split_once('.'))?;
     let (_, target) = TARGETS.iter().find(|(known, _)| *known == place)?;
     let named = match target {
         Target::Header | Target::ResponseHeader => name.to_ascii_lowercase(),
         Target::Query | Target::Cookie => name.to_owned(),
-        Target::Body if name.starts_with('/') => name.to_owned(),
+        Target::Body | Target::ResponseValue if name.starts_with('/') => name.to_owned(),
         _ => return None,
     };
     (!name.is_empty()).then(|| vec![TargetName { target: *target, name: Some(named) }])
@@ -82,6 +85,7 @@ mod tests {
             "cookies.SID",
             "body./a/*/b",
             "response.headers.server",
+            "response.values./card/number",
         ] {
             assert_eq!(name(&parse(text).unwrap()[0]), text);
         }

@@ -46,11 +46,15 @@ codes! {
         ResponseHeader = 15,
         /// The body of the answer, up to a limit.
         ResponseBody = 16,
+        /// The name of a header field of the answer.
+        ResponseHeaderName = 17,
+        /// A string or number of the answer's JSON body; another body as a whole.
+        ResponseValue = 18,
     }
 }
 
 /// How many targets there are; the first sets of matcher_sets are theirs, in this order.
-pub const TARGETS: u32 = 17;
+pub const TARGETS: u32 = 19;
 
 /// The set after those of the targets: the matchers that no literal proposes.
 pub const UNPROPOSED: u32 = TARGETS;
@@ -93,6 +97,8 @@ codes! {
         CountOver = 14,
         /// A name comes twice that is not declared as a list, among those of the target that the selector names.
         Repeated = 15,
+        /// It holds the number of a payment card: `argument` is 1 where only grouped digits count.
+        CardNumber = 16,
     }
 }
 
@@ -109,6 +115,17 @@ record! {
         raw_body: U32,
         /// Bytes of an answer's body that rules see.
         response_body: U32,
+        /// Media types of bodies of answers that rules see, a space between them; `*` at the end or before a `+` stands
+        /// for any name.
+        response_types: Text,
+        /// An [`super::Action`] code: bodies of answers with more bytes.
+        response_larger: u8,
+        /// An [`super::Action`] code: bodies of answers in a content coding.
+        response_coded: u8,
+        /// 1 where the upstream is asked for answers without a content coding.
+        response_identity: u8,
+        /// 1 where a rule looks at a request and its answer.
+        response_joins: u8,
         /// A [`super::Mode`] code.
         mode: u8,
         /// An [`super::Action`] code: what the end of the budget means.

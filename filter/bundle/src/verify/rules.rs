@@ -53,6 +53,12 @@ fn settings(check: Check<'_, '_>) -> Result<(), OpenError> {
     check.that(Action::from_code(attacks.budget_end).is_some(), "budget_end")?;
     let unreadable = Action::from_code(attacks.unreadable_bodies);
     check.that(unreadable.is_some(), "unreadable_bodies")?;
+    check.text(&attacks.response_types, "response_types")?;
+    for (code, what) in
+        [(attacks.response_larger, "response_larger"), (attacks.response_coded, "response_coded")]
+    {
+        check.that(Action::from_code(code).is_some(), what)?;
+    }
     let words = usize::from(attacks.set_words);
     check.that(words > 0 && view.matchers.len() <= words * 64, "set_words")?;
     let sets = view.matcher_sets.len();

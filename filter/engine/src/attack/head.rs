@@ -237,27 +237,38 @@ fn decode(raw: &[u8], plus: Plus, out: &mut Vec<u8>) {
 }
 
 /// The name of a header field where it is well-known; `*` where it is the client's own.
-fn known(name: &[u8]) -> &'static str {
-    const KNOWN: [&str; 20] = [
+pub(super) fn known(name: &[u8]) -> &'static str {
+    const KNOWN: [&str; 31] = [
         "accept",
         "accept-encoding",
         "accept-language",
         "authorization",
+        "cache-control",
+        "content-disposition",
         "content-encoding",
         "content-length",
         "content-type",
+        "etag",
         "forwarded",
         "host",
         "if-none-match",
+        "location",
         "origin",
         "range",
         "referer",
+        "server",
+        "set-cookie",
         "te",
         "transfer-encoding",
         "upgrade",
         "user-agent",
+        "via",
+        "www-authenticate",
         "x-api-version",
+        "x-aspnet-version",
+        "x-debug-token",
         "x-forwarded-for",
+        "x-powered-by",
         "x-request-id",
     ];
     KNOWN.into_iter().find(|known| known.as_bytes() == name).unwrap_or("*")

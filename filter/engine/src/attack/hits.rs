@@ -64,6 +64,10 @@ impl Weighing<'_, '_> {
     }
 
     fn is_monitored(&self, matcher: u32) -> bool {
+        sets::holds(self.monitored(), matcher)
+    }
+
+    fn monitored(&self) -> &[zerocopy::little_endian::U64] {
         let rules: Option<&OperationRules> = match self.operation {
             NONE => None,
             operation => self.view.operation_rules.get(operation as usize),
@@ -72,7 +76,7 @@ impl Weighing<'_, '_> {
             Some(rules) => rules.monitored.get(),
             None => self.view.attacks.first().map_or(0, |attacks| attacks.monitored.get()),
         };
-        sets::holds(sets::set(self.view, self.words, index.into()), matcher)
+        sets::set(self.view, self.words, index.into())
     }
 }
 
@@ -87,6 +91,22 @@ impl Hits {
         self.fired.clear();
         self.inbound = Score::default();
         self.outbound = Score::default();
+    }
+
+    /// Which matchers have hit a value of the message.
+    pub(super) fn of_message(&self) -> &[u64] {
+        &self.message
+    }
+
+    /// Counts the hits of an earlier message too.
+    pub(super) fn carry(&mut self, hits: &[u64]) {
+        self.message.iter_mut().zip(hits).for_each(|(own, hits)| *own |= hits);
+    }
+
+    /// Whether one of some matchers may refuse.
+    pub(super) fn may_refuse(weighing: &Weighing<'_, '_>, matchers: &[u64]) -> bool {
+        let monitored = weighing.monitored().iter();
+        matchers.iter().zip(monitored).any(|(own, monitored)| own & !monitored.get() != 0)
     }
 
     /// Takes a hit of a matcher on the present value, unless an exception spares it.

@@ -10,6 +10,7 @@ pub(crate) mod grams;
 mod head;
 mod hits;
 mod operator;
+mod response;
 mod sets;
 pub mod steps;
 mod subject;
@@ -18,6 +19,7 @@ mod texts;
 pub mod transform;
 
 pub(crate) use head::Head;
+pub(crate) use response::Names;
 pub(crate) use subject::{Name, Subject};
 pub(crate) use tap::Tap;
 
@@ -27,7 +29,8 @@ use grams::Grams;
 use hits::{Fired, Hits, Score, Weighing};
 use operator::Operators;
 use portcullis_bundle::layout::{
-    Action, Attacks, Matcher, Mode, NONE, SCHEMA_ANY, TARGETS, Target, UNPROPOSED, View,
+    Action, Attacks, Matcher, Mode, NONE, OperationRules, SCHEMA_ANY, TARGETS, Target, UNPROPOSED,
+    View,
 };
 use steps::{Exhausted, Steps};
 use texts::Texts;
@@ -38,10 +41,18 @@ const KEPT: usize = 4 << 10;
 /// Findings of one message that name rules, at most.
 const MAX_NAMED: usize = 6;
 
+/// Which message of an exchange is scanned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Side {
+    #[default]
+    Request,
+    Response,
+}
+
 /// What one message is scanned by.
 #[derive(Clone, Copy)]
 pub(crate) struct Scan<'a, 'b> {
-    view: &'a View<'b>,
+    pub(crate) view: &'a View<'b>,
     attacks: &'b Attacks,
     grams: Grams<'b>,
     words: usize,
@@ -74,6 +85,30 @@ impl<'a, 'b> Scan<'a, 'b> {
         sets::set(self.view, self.words, index as usize)
     }
 
+    /// Whether an enabled matcher looks at a target.
+    pub(crate) fn meets(&self, target: Target) -> bool {
+        let own = self.set(target.code().into()).iter().zip(self.enabled());
+        own.into_iter().any(|(own, enabled)| own.get() & enabled.get() != 0)
+    }
+
+    /// The matchers that are not off for the operation.
+    fn enabled(&self) -> &'b [zerocopy::little_endian::U64] {
+        self.set(match self.rules() {
+            Some(rules) => rules.enabled.get().into(),
+            None => self.attacks.enabled.get().into(),
+        })
+    }
+
+    /// Whether rules refuse at all.
+    pub(crate) fn is_enforced(&self) -> bool {
+        let mode = self.rules().map_or(self.attacks.mode, |rules| rules.mode);
+        Mode::from_code(mode) != Some(Mode::Monitor)
+    }
+
+    fn rules(&self) -> Option<&'b OperationRules> {
+        self.view.operation_rules.get(self.operation as usize)
+    }
+
     fn weighing(&self) -> Weighing<'a, 'b> {
         Weighing { view: self.view, words: self.words, operation: self.operation, now: self.now }
     }
@@ -91,6 +126,7 @@ pub(crate) struct Scanner {
     hits: Hits,
     steps: Steps,
     exhausted: bool,
+    side: Side,
     /// Whether every matcher is tried on every text, whatever the literals propose.
     pub(crate) exhaustive: bool,
     decoded: Vec<u8>,
@@ -100,16 +136,13 @@ pub(crate) struct Scanner {
 
 impl Scanner {
     /// Begins a message.
-    pub(crate) fn begin(&mut self, scan: &Scan<'_, '_>) {
+    pub(crate) fn begin(&mut self, scan: &Scan<'_, '_>, side: Side) {
+        self.side = side;
         self.raw.clear();
         self.steps = Steps::new(scan.attacks.budget.get().into());
         self.exhausted = false;
         self.hits.begin(scan.words, scan.view.rules.len());
-        let enabled = match scan.view.operation_rules.get(scan.operation as usize) {
-            Some(rules) => rules.enabled.get(),
-            None => scan.attacks.enabled.get(),
-        };
-        let enabled = scan.set(enabled.into());
+        let enabled = scan.enabled();
         self.active.clear();
         for target in 0..TARGETS {
             let own = scan.set(target).iter().zip(enabled);
@@ -222,34 +255,40 @@ impl Scanner {
         self.raw = raw;
     }
 
-    /// Whether what was hit so far refuses the request, whatever follows.
+    /// Whether what was hit so far refuses the message, whatever follows.
     pub(crate) fn refuses(&self, scan: &Scan<'_, '_>) -> bool {
-        self.exhausted || self.hits.inbound.enforced >= scan.attacks.threshold_inbound.get().into()
+        let (score, threshold) = self.weighed(scan);
+        self.exhausted || score.enforced >= threshold
+    }
+
+    /// The message's score, and that from which it is refused.
+    fn weighed(&self, scan: &Scan<'_, '_>) -> (Score, u32) {
+        match self.side {
+            Side::Request => (self.hits.inbound, scan.attacks.threshold_inbound.get().into()),
+            Side::Response => (self.hits.outbound, scan.attacks.threshold_outbound.get().into()),
+        }
     }
 
     /// Turns what was hit into findings.
     pub(crate) fn report(&mut self, scan: &Scan<'_, '_>, findings: &mut Findings) {
+        let (exhausted, refused, suspected) = match self.side {
+            Side::Request => (
+                FindingCode::AttackBudget,
+                FindingCode::AttackDetected,
+                FindingCode::AttackSuspected,
+            ),
+            Side::Response => (
+                FindingCode::ResponseBudget,
+                FindingCode::ResponseLeak,
+                FindingCode::ResponseSuspected,
+            ),
+        };
         if self.exhausted {
             let action = Action::from_code(scan.attacks.budget_end).unwrap_or(Action::Block);
-            findings.act(action, Finding::new(FindingCode::AttackBudget, Position::Message));
+            findings.act(action, Finding::new(exhausted, Position::Message));
         }
-        let threshold = u32::from(scan.attacks.threshold_inbound.get());
-        self.report_score(scan, self.hits.inbound, threshold, findings);
-        self.hits.fired.clear();
-    }
-
-    fn report_score(
-        &mut self,
-        scan: &Scan<'_, '_>,
-        score: Score,
-        threshold: u32,
-        findings: &mut Findings,
-    ) {
-        let mode = match scan.view.operation_rules.get(scan.operation as usize) {
-            Some(rules) => rules.mode,
-            None => scan.attacks.mode,
-        };
-        let enforced = Mode::from_code(mode) != Some(Mode::Monitor) && score.enforced >= threshold;
+        let (score, threshold) = self.weighed(scan);
+        let enforced = scan.is_enforced() && score.enforced >= threshold;
         let action = if enforced { Action::Block } else { Action::Monitor };
         // Those that may refuse come first, so that one of them decides.
         let points = |fired: &Fired| {
@@ -263,12 +302,13 @@ impl Scanner {
                 ..Finding::new(code, position.clone())
             };
             if score.all < threshold {
-                findings.note_finding(finding(FindingCode::AttackSuspected));
+                findings.note_finding(finding(suspected));
             } else {
                 let action = if monitored { Action::Monitor } else { action };
-                findings.act(action, finding(FindingCode::AttackDetected));
+                findings.act(action, finding(refused));
             }
         }
+        self.hits.fired.clear();
     }
 
     /// Forgets what a large message has left behind.

@@ -2,7 +2,7 @@
 
 use super::operator::token::Header;
 use super::subject::{Name, Subject};
-use super::{Scan, Scanner};
+use super::{Names, Scan, Scanner};
 use crate::schema::{Field, Place, Scalar, ScalarKind, ScalarSink};
 use portcullis_bundle::layout::{SCHEMA_ANY, Target};
 
@@ -13,6 +13,8 @@ pub(crate) enum Tap<'a, 'v, 'b> {
     Shut,
     /// The scanner for attacks.
     Scan(&'a mut Scanner, Scan<'v, 'b>),
+    /// The scanner, of the body of an answer.
+    Answer(&'a mut Scanner, Scan<'v, 'b>, &'a mut Names),
     /// The header of a JSON Web Token.
     Token(&'a mut Header),
 }
@@ -23,6 +25,7 @@ impl ScalarSink for Tap<'_, '_, '_> {
         match self {
             Tap::Shut => {}
             Tap::Scan(scanner, scan) => take(scanner, scan, scalar, place),
+            Tap::Answer(scanner, scan, names) => names.scalar(scanner, scan, scalar, place),
             Tap::Token(header) => header.scalar(scalar),
         }
     }

@@ -118,6 +118,7 @@ impl Findings {
 /// that nothing judges: their media type is then as good as undeclared.
 const fn refusal_status(code: FindingCode) -> u16 {
     match code.status() {
+        0 if code.is_outbound() => FindingCode::ResponseLeak.status(),
         0 => FindingCode::MediaTypeUndeclared.status(),
         status => status,
     }

@@ -24,6 +24,7 @@ impl Exchange {
         };
         let suspended = conditions.force_monitor && policy.break_glass == 1;
         self.findings.begin(mode(policy.mode), suspended);
+        self.request.mode = mode(policy.mode);
         if head.path.is_empty() {
             return self.judge_pathless(view, policy, head);
         }
@@ -45,6 +46,7 @@ impl Exchange {
         let matrix =
             operation.is_some_and(|(_, operation)| self.takes_semicolons(view, operation, path));
         self.judge_path(policy, path, query, operation_mode, matrix);
+        self.request.mode = operation_mode;
 
         let preflight = method == b"OPTIONS"
             && fields.has_origin

@@ -1,4 +1,4 @@
-//! One request's way through the engine: headers, body chunks, end.
+//! One request's way through the engine: headers, body chunks, end; then, where rules look at it, its answer's.
 //!
 //! In: a bundle's view and the parts of a message as they arrive. Out: a [`Decision`], once. What
 //! was judged may be forgotten: nothing is rewound, and the decision does not depend on how the
@@ -8,9 +8,11 @@ mod body;
 mod fields;
 mod findings;
 mod head;
+mod response;
 mod scan;
 
 pub(crate) use findings::Findings;
+pub use response::{Awaited, ResponseHead};
 
 use crate::attack::Scanner;
 use crate::body::Bodies;
@@ -21,6 +23,7 @@ use crate::route::Router;
 use crate::schema::Validator;
 use body::Watch;
 use portcullis_bundle::layout::View;
+use response::Reading;
 
 /// The head of a request. Bytes are as received; header names are lower case.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +79,8 @@ pub struct Exchange {
     scanner: Scanner,
     /// How the message is scanned for attacks, if it is.
     scanning: Option<scan::Scanning>,
+    /// What of the request its answer is judged by.
+    request: response::Judged,
     scratch: Vec<u8>,
 }
 
@@ -87,6 +92,8 @@ enum State {
     Fresh,
     /// The body is awaited.
     Body(Watch),
+    /// The body of the answer is awaited.
+    Answer(Reading),
     /// The decision is made.
     Decided(Decision),
 }
@@ -124,6 +131,7 @@ impl Exchange {
     ) -> Progress {
         self.state = State::Fresh;
         self.scanning = None;
+        self.request = response::Judged::of(head);
         let outcome = self.judge_head(bundle, head, conditions);
         self.proceed(outcome)
     }
@@ -151,11 +159,59 @@ impl Exchange {
         }
     }
 
+    /// What of the request its answer is judged by; to be asked after the decision on the request. `None` where
+    /// nothing looks at the answer.
+    pub fn awaits(&self, bundle: &View<'_>, decision: &Decision) -> Option<Awaited> {
+        self.awaited(bundle, decision)
+    }
+
+    /// Judges the head of an answer. Any exchange will do: what matters of the request is `awaited`. The bundle must
+    /// be the one that judged the request.
+    pub fn on_response_headers(
+        &mut self,
+        bundle: &View<'_>,
+        awaited: &Awaited,
+        head: &ResponseHead<'_>,
+        conditions: Conditions,
+    ) -> Progress {
+        self.state = State::Fresh;
+        self.scanning = None;
+        let outcome = self.judge_answer_head(bundle, awaited, head, conditions);
+        self.proceed(outcome)
+    }
+
+    /// Judges the next bytes of an answer's body, in order and without overlap.
+    pub fn on_response_body(&mut self, bundle: &View<'_>, chunk: &[u8]) -> Progress {
+        match core::mem::take(&mut self.state) {
+            State::Answer(reading) => {
+                let outcome = self.judge_answer_chunk(bundle, reading, chunk);
+                self.proceed(outcome)
+            }
+            other => self.settled(other),
+        }
+    }
+
+    /// Judges the end of an answer, trailers or not.
+    pub fn on_response_end(&mut self, bundle: &View<'_>) -> Progress {
+        match core::mem::take(&mut self.state) {
+            State::Answer(reading) => {
+                let outcome = self.judge_answer_end(bundle, reading);
+                self.proceed(outcome)
+            }
+            other => self.settled(other),
+        }
+    }
+
     fn proceed(&mut self, outcome: Outcome) -> Progress {
         match outcome {
             Outcome::Await(watch) => {
                 let hold = watch.hold;
                 self.state = State::Body(watch);
+                Progress::Body { hold }
+            }
+            Outcome::Answer(reading) => {
+                let hold = reading.hold;
+                self.state = State::Answer(reading);
                 Progress::Body { hold }
             }
             Outcome::Decided(decision) => {
@@ -170,7 +226,7 @@ impl Exchange {
     fn settled(&mut self, state: State) -> Progress {
         let decision = match state {
             State::Decided(decision) => decision,
-            State::Fresh | State::Body(_) => policy_missing(),
+            State::Fresh | State::Body(_) | State::Answer(_) => policy_missing(),
         };
         self.proceed(Outcome::Decided(decision))
     }
@@ -180,6 +236,7 @@ impl Exchange {
 #[derive(Debug)]
 enum Outcome {
     Await(Watch),
+    Answer(Reading),
     Decided(Decision),
 }
 

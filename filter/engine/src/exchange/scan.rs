@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::head::action;
 use super::{Conditions, Exchange, Outcome, RequestHead};
-use crate::attack::{Head, Scan, Tap};
+use crate::attack::{Head, Scan, Side, Tap};
 use crate::body::{Bodies, Judges, Wrong};
 use crate::finding::{Finding, Position};
 use crate::media::ContentType;
@@ -12,9 +12,9 @@ use portcullis_bundle::layout::{BodyKind, Operation, Policy, View};
 /// How a message is scanned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scanning {
-    operation: Option<u32>,
-    validated: bool,
-    now: i64,
+    pub operation: Option<u32>,
+    pub validated: bool,
+    pub now: i64,
 }
 
 /// The head of a request, and the operation that was found.
@@ -43,7 +43,8 @@ impl Exchange {
             return;
         }
         self.scanning = Some(Scanning { operation, validated, now });
-        self.scanner.begin(&scan);
+        self.scanner.begin(&scan, Side::Request);
+        self.request.scanned = true;
         let head = Head {
             request: parts.head,
             path: parts.path,
@@ -149,7 +150,7 @@ pub(super) fn kind_by_type(sent: Option<ContentType<'_>>) -> BodyKind {
     }
 }
 
-fn scan<'v, 'b>(view: &'v View<'b>, scanning: Option<Scanning>) -> Option<Scan<'v, 'b>> {
+pub(super) fn scan<'v, 'b>(view: &'v View<'b>, scanning: Option<Scanning>) -> Option<Scan<'v, 'b>> {
     let Scanning { operation, validated, now } = scanning?;
     Scan::of(view, operation, validated, now)
 }

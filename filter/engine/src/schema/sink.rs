@@ -46,6 +46,11 @@ impl Place<'_> {
     pub fn pointer(&self) -> String {
         pointer(self.view, self.frames, Some(self.top))
     }
+
+    /// Steps of the pointer.
+    pub(crate) fn depth(&self) -> usize {
+        self.frames.len()
+    }
 }
 
 /// A field of a form or a text, as it was sent and decoded: what it says by its schema is not known yet.

@@ -15,7 +15,7 @@ use super::pattern::Table;
 use super::policy::{action, mode};
 use super::schema::write_automaton;
 use super::tables::Tables;
-use crate::diag::{Diagnostic, RULE_PATTERN, RULE_UNENFORCED, RULES_TOO_MANY, Span};
+use crate::diag::{Diagnostic, RULE_PATTERN, RULES_TOO_MANY, Span};
 use crate::ir::{
     AttackMode, Attacks, Exception, Matcher, Model, Operator, Rule, TargetName, Tuning,
 };
@@ -25,7 +25,7 @@ use literals::{Bytes, Required, folded, required};
 use pipeline::Steps;
 use portcullis_bundle::layout::{
     self, FIXED_SETS, MATCHER_LITERALS, MATCHER_NEGATED, NONE, Operator as Code, RULE_ANY,
-    RULE_OUTBOUND, RULE_SAME_VALUE, TARGETS, Target, Transformation, UNPROPOSED,
+    RULE_OUTBOUND, RULE_SAME_VALUE, TARGETS, Transformation, UNPROPOSED,
 };
 use portcullis_engine::attack::transform::Transform;
 use regex_syntax::hir::{Hir, HirKind};
@@ -57,9 +57,8 @@ pub fn write(
     operations: &[(usize, usize)],
 ) -> Vec<Diagnostic> {
     let Some(attacks) = &model.attacks else { return Vec::new() };
-    let wanted = attacks.rules.iter().filter(|rule| counts(attacks, model, rule));
-    let (outbound, rules): (Vec<&Rule>, Vec<&Rule>) = wanted.partition(|rule| looks_outbound(rule));
-    let left_out: Vec<Diagnostic> = outbound.into_iter().map(unenforced).collect();
+    let rules: Vec<&Rule> =
+        attacks.rules.iter().filter(|rule| counts(attacks, model, rule)).collect();
     let mut diagnostics = Vec::new();
     let mut steps = Steps::default();
     let mut matchers: Vec<Lowered<'_>> = Vec::new();
@@ -96,16 +95,23 @@ pub fn write(
     writer.exceptions(model, attacks, operations);
     writer.schemas(patterns);
     let words = writer.words;
+    let joins = rules.iter().any(|rule| looks_outbound(rule) && looks_inbound(rule));
     let bits = write_literals(tables, &matchers);
     tables.sections.byte_kinds = kinds.table();
     let media_type = tables.sections.media_types.len() as u32;
     tables.sections.media_types.push(any_media_type());
+    let response_types = tables.text(&attacks.response_body.media_types.join(" "));
     tables.sections.attacks.push(layout::Attacks {
         threshold_inbound: attacks.inbound.into(),
         threshold_outbound: attacks.outbound.into(),
         budget: attacks.budget.into(),
         raw_body: attacks.raw_body.into(),
-        response_body: attacks.response_body.into(),
+        response_body: attacks.response_body.limit.into(),
+        response_types,
+        response_larger: action(attacks.response_body.larger).code(),
+        response_coded: action(attacks.response_body.coded).code(),
+        response_identity: attacks.response_body.identity.into(),
+        response_joins: joins.into(),
         mode: mode(attacks.mode.into()).code(),
         budget_end: action(attacks.budget_end).code(),
         unreadable_bodies: action(attacks.unreadable_bodies).code(),
@@ -116,7 +122,6 @@ pub fn write(
         enabled: enabled.into(),
         monitored: monitored.into(),
     });
-    diagnostics.extend(left_out);
     diagnostics
 }
 
@@ -162,20 +167,12 @@ fn rule_record(tables: &mut Tables<'_>, rule: &Rule, (first, count): (u32, u32))
     }
 }
 
-/// What is said of a rule that looks at answers.
-fn unenforced(rule: &Rule) -> Diagnostic {
-    let title = format!("`{}` looks at answers, which are not judged", rule.id);
-    Diagnostic::new(RULE_UNENFORCED, title)
-        .at(Span::word(&rule.file, rule.line, 1))
-        .help("the rule is left out of the bundle")
+fn looks_inbound(rule: &Rule) -> bool {
+    rule.conditions.iter().flat_map(|it| &it.targets).any(|it| !it.is_outbound())
 }
 
 fn looks_outbound(rule: &Rule) -> bool {
-    rule.conditions.iter().flat_map(|it| &it.targets).any(|it| is_outbound(it.target))
-}
-
-fn is_outbound(target: Target) -> bool {
-    matches!(target, Target::ResponseStatus | Target::ResponseHeader | Target::ResponseBody)
+    rule.conditions.iter().flat_map(|it| &it.targets).any(TargetName::is_outbound)
 }
 
 /// Parts that one expression is cut into, at most, beyond those that are done.
@@ -310,6 +307,10 @@ impl Writer<'_, '_> {
             }
             Operator::Sql => (Code::Sql, 0, 0),
             Operator::Xss => (Code::Xss, 0, 0),
+            Operator::CardNumber { grouped } => {
+                needed.bytes.push(folded(b'0'..=b'9'));
+                (Code::CardNumber, u32::from(*grouped), 0)
+            }
             Operator::Jwt { flags, longer_than } => {
                 needed.bytes.push(folded(*b"."));
                 sections.token_checks.push(layout::TokenCheck {

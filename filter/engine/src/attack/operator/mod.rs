@@ -1,6 +1,7 @@
 //! The operators: what a matcher asks of a text.
 
 mod address;
+mod card;
 mod graphql;
 mod number;
 pub(super) mod token;
@@ -74,6 +75,7 @@ impl Operators {
             Operator::Jwt => view.token_checks.get(index).is_some_and(|check| {
                 token::is_attack(view, check, text, &mut self.validator, &mut self.buffer)
             }),
+            Operator::CardNumber => card::holds_number(text, argument == 1),
             Operator::GraphQl => {
                 view.graphql_checks.get(index).is_some_and(|check| graphql::is_attack(check, text))
             }
