@@ -1,6 +1,62 @@
-//! Collections of values: a value a line, by file.
+//! Collections of values: a value a line, by file. Remarks begin with `%%`; some of them say how the lines below are sent:
+//!
+//! - `%% places: path query json` – in each of these places ([`Place`]); without it, in [`Place::VALUES`];
+//! - `%% as: json`, `form`, `query`, `xml`, `text`, `multipart NAME` or `header NAME` – the line is all of the body, of
+//!   the query, or of the field.
+//!
+//! Every second value is held out: rules are written against the others only.
 
 use std::path::Path;
+
+use super::message::{Message, Place};
+
+/// How a value is sent.
+#[derive(Clone, Debug)]
+pub enum Way {
+    Places(Vec<Place>),
+    /// As a body of this media type.
+    Body(String),
+    Query,
+    Header(String),
+}
+
+/// A value, and how it is sent.
+#[derive(Clone, Debug)]
+pub struct Item {
+    pub value: String,
+    pub way: Way,
+    /// Rules are not written against it.
+    pub held: bool,
+}
+
+/// The values of a file.
+pub struct Collection {
+    pub name: String,
+    pub items: Vec<Item>,
+}
+
+impl Item {
+    /// The messages that carry the value, each with its place: the last column of the table is for all others.
+    pub fn messages(&self) -> Vec<(Option<Place>, Message)> {
+        let value = &self.value;
+        match &self.way {
+            Way::Places(places) => {
+                let taking = places.iter().filter(|place| place.takes(value));
+                taking.map(|place| (Some(*place), Message::with(*place, value))).collect()
+            }
+            Way::Body(media) => {
+                vec![(None, Message::sending("/items", media, value.clone().into_bytes()))]
+            }
+            Way::Query => vec![(None, Message::getting(format!("/items?{value}")))],
+            Way::Header(name) => {
+                let mut message = Message::getting("/items".to_owned());
+                message.headers.retain(|(known, _)| known != name);
+                message.headers.push((name.clone(), value.clone()));
+                vec![(None, message)]
+            }
+        }
+    }
+}
 
 /// A line as a value: `json:` begins one with escapes.
 fn value(line: &str) -> String {
@@ -8,17 +64,54 @@ fn value(line: &str) -> String {
     escaped.unwrap_or_else(|| line.to_owned())
 }
 
-/// The values of every file of a folder, by the file's name; none where the folder is not there.
-pub fn read(folder: &Path) -> Vec<(String, Vec<String>)> {
+/// What a remark says of the lines below.
+///
+/// # Panics
+/// Where it names a place or a way that there is not.
+fn way(remark: &str) -> Option<Way> {
+    if let Some(places) = remark.strip_prefix("places:") {
+        let place = |word| Place::named(word).unwrap_or_else(|| panic!("no place {word}"));
+        return Some(Way::Places(places.split_whitespace().map(place).collect()));
+    }
+    let how = remark.strip_prefix("as:")?.trim();
+    let body = |media: &str| Some(Way::Body(media.to_owned()));
+    match how.split_once(' ').unwrap_or((how, "")) {
+        ("json", _) => body("application/json"),
+        ("form", _) => body("application/x-www-form-urlencoded"),
+        ("xml", _) => body("application/xml"),
+        ("text", _) => body("text/plain"),
+        ("body", media) => body(media),
+        ("query", _) => Some(Way::Query),
+        ("header", name) => Some(Way::Header(name.to_owned())),
+        _ => panic!("no way {how}"),
+    }
+}
+
+fn items(text: &str) -> Vec<Item> {
+    let mut ways = Way::Places(Place::VALUES.to_vec());
+    let mut items = Vec::new();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        match line.strip_prefix("%%") {
+            Some(remark) => ways = way(remark.trim()).unwrap_or(ways),
+            None => {
+                let held = items.len() % 2 == 1;
+                items.push(Item { value: value(line), way: ways.clone(), held });
+            }
+        }
+    }
+    items
+}
+
+/// The collections of a folder, by the files' names; none where the folder is not there.
+pub fn read(folder: &Path) -> Vec<Collection> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.retain(|path| path.extension().is_some_and(|it| it == "txt"));
     paths.sort();
     let file = |path: &std::path::PathBuf| {
         let text = std::fs::read_to_string(path).ok()?;
-        let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with("%%"));
         let name = path.file_stem()?.to_string_lossy().into_owned();
-        Some((name, lines.map(value).collect()))
+        Some(Collection { name, items: items(&text) })
     };
     paths.iter().filter_map(file).collect()
 }

@@ -12,21 +12,25 @@ use std::cell::RefCell;
 /// An API that declares next to nothing.
 const DOCUMENT: &str = "openapi: 3.1.0\ninfo: { title: none, version: '1' }\npaths: {}\n";
 
-fn policy(paranoia: u8) -> String {
-    format!(
+/// The files of packs that are judged in place of `api-core`, by name and text; none means `api-core`.
+pub type Packs = [(String, String)];
+
+fn sources(paranoia: u8, packs: &Packs) -> Memory {
+    let names: Vec<&str> = packs.iter().map(|(name, _)| name.as_str()).collect();
+    let policy = format!(
         "version: 1\nname: packs\nundeclared: {{ operations: allow }}\nstrictness: {{ ambiguous_paths: allow }}\n\
-         limits: {{ path: 1MiB }}\nattacks: {{ paranoia: {paranoia} }}\napis: [{{ name: none, documents: [none.yaml] }}]\n"
+         limits: {{ path: 1MiB }}\nattacks: {{ paranoia: {paranoia}, packs: [{}] }}\napis: [{{ name: none, documents: [none.yaml] }}]\n",
+        if names.is_empty() { "api-core".to_owned() } else { names.join(", ") }
+    );
+    let files = packs.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    Memory::new(
+        [("policy.yaml", policy.as_str()), ("none.yaml", DOCUMENT)].into_iter().chain(files),
     )
 }
 
-fn sources(paranoia: u8) -> Memory {
-    let policy = policy(paranoia);
-    Memory::new([("policy.yaml", policy.as_str()), ("none.yaml", DOCUMENT)])
-}
-
-/// The rules of the pack, of every level.
-pub fn rules() -> Vec<Rule> {
-    let loaded = load::load_policy(&sources(4), "policy.yaml");
+/// The rules of the packs, of every level.
+pub fn rules(packs: &Packs) -> Vec<Rule> {
+    let loaded = load::load_policy(&sources(4, packs), "policy.yaml");
     loaded.model.attacks.map(|attacks| attacks.rules).unwrap_or_default()
 }
 
@@ -56,9 +60,9 @@ impl Gateway {
     ///
     /// # Panics
     /// Where the pack does not compile: the diagnostics are printed.
-    pub fn at(paranoia: u8) -> Gateway {
+    pub fn at(paranoia: u8, packs: &Packs) -> Gateway {
         let input = Input::Policy("policy.yaml".to_owned());
-        let output = compile(&sources(paranoia), &input, &Release::default());
+        let output = compile(&sources(paranoia, packs), &input, &Release::default());
         let Some(bytes) = output.bundle else {
             eprint!("{}", diag::render_text(&output.diagnostics, &output.files, false));
             panic!("the pack does not compile");

@@ -22,20 +22,68 @@ pub enum Place {
     Path,
     Query,
     Header,
+    Cookie,
     Json,
     Form,
     Multipart,
+    /// The name of a JSON property.
+    Key,
+    /// The name of a parameter of the query.
+    Name,
+    /// The name of an uploaded file.
+    File,
 }
 
 impl Place {
-    pub const ALL: [Place; 6] =
-        [Place::Path, Place::Query, Place::Header, Place::Json, Place::Form, Place::Multipart];
+    pub const ALL: [Place; 10] = [
+        Place::Path,
+        Place::Query,
+        Place::Header,
+        Place::Cookie,
+        Place::Json,
+        Place::Form,
+        Place::Multipart,
+        Place::Key,
+        Place::Name,
+        Place::File,
+    ];
+
+    /// Where values of every kind stand.
+    pub const VALUES: [Place; 7] = [
+        Place::Path,
+        Place::Query,
+        Place::Header,
+        Place::Cookie,
+        Place::Json,
+        Place::Form,
+        Place::Multipart,
+    ];
+
+    /// As collections and the table call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Place::Path => "path",
+            Place::Query => "query",
+            Place::Header => "header",
+            Place::Cookie => "cookie",
+            Place::Json => "json",
+            Place::Form => "form",
+            Place::Multipart => "multipart",
+            Place::Key => "key",
+            Place::Name => "name",
+            Place::File => "file",
+        }
+    }
+
+    /// The place of a name.
+    pub fn named(name: &str) -> Option<Place> {
+        Place::ALL.into_iter().find(|place| place.name() == name)
+    }
 
     /// Whether a value can stand there.
     pub fn takes(self, value: &str) -> bool {
         match self {
             Place::Header => value.bytes().all(|byte| byte >= b' ' && byte != 0x7F),
-            // The boundary, and what a path or a part cannot hold.
             Place::Multipart => !value.contains("--portcullis"),
             Place::Path => !value.is_empty(),
             _ => true,
@@ -93,6 +141,22 @@ impl Message {
                 Message::sending("/items", "application/x-www-form-urlencoded", body)
             }
             Place::Multipart => Message::multipart("note", None, value.as_bytes()),
+            Place::Cookie => {
+                let mut message = Message::getting("/items".to_owned());
+                message.headers.push(("cookie".to_owned(), format!("note={}", encode(value))));
+                message
+            }
+            Place::Key => {
+                let object = serde_json::Map::from_iter([(value.to_owned(), 1.into())]);
+                let body = serde_json::Value::Object(object).to_string();
+                Message::sending("/items", "application/json", body.into_bytes())
+            }
+            Place::Name => Message::getting(format!("/items?{}=1", encode(value))),
+            Place::File => {
+                // As browsers write it.
+                let value = value.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
+                Message::multipart("file", Some(&value), b"content")
+            }
         }
     }
 

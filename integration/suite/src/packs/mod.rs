@@ -6,6 +6,8 @@ mod benign;
 mod corpus;
 mod gateway;
 mod message;
+mod mutants;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,7 +21,7 @@ use policy_compiler::ir::{Rule, Sample};
 /// What to run.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Collections: `attacks/*.txt` and `benign/*.txt`, a value a line; `%%` and `#` begin remarks
+    /// Collections: `attacks/*.txt` and `benign/*.txt`, a value a line; `%%` begins a remark
     #[arg(long)]
     corpus: PathBuf,
     /// Benign requests to generate
@@ -28,6 +30,15 @@ pub struct Options {
     /// The level at which look-alikes and benign requests are judged
     #[arg(long, default_value_t = 1)]
     paranoia: u8,
+    /// Rules that are judged in place of `api-core`
+    #[arg(long)]
+    pack: Vec<PathBuf>,
+    /// Attacks and look-alikes of these collections only
+    #[arg(long)]
+    only: Vec<String>,
+    /// Show misses of the half that is held out, too
+    #[arg(long)]
+    held: bool,
     /// Differences to show of each kind
     #[arg(long, default_value_t = 40)]
     show: usize,
@@ -58,70 +69,168 @@ impl Tally {
     }
 }
 
+/// Everything that is judged.
+struct Suite<'s> {
+    options: &'s Options,
+    /// By level, from 1.
+    gateways: Vec<Gateway>,
+    rules: Vec<Rule>,
+}
+
 /// Runs the suite; the last line is `attacks caught A/B, hard look-alikes alarming F/N, benign requests refused G/M`.
 pub fn run(options: &Options) -> ExitCode {
-    let gateways: Vec<Gateway> = (1..=4).map(Gateway::at).collect();
-    let at = |paranoia: u8| &gateways[usize::from(paranoia.clamp(1, 4)) - 1];
-    let rules = gateway::rules();
-    let (mut caught, mut alike) = (Tally::default(), Tally::default());
-    for rule in &rules {
-        own_tests(rule, at(rule.paranoia), &mut caught, &mut alike);
+    let file = |path: &PathBuf| {
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        Some((name, std::fs::read_to_string(path).ok()?))
+    };
+    let packs: Option<Vec<_>> = options.pack.iter().map(file).collect();
+    let Some(packs) = packs else {
+        eprintln!("a pack cannot be read");
+        return ExitCode::FAILURE;
+    };
+    let gateways = (1..=4).map(|paranoia| Gateway::at(paranoia, &packs)).collect();
+    Suite { options, gateways, rules: gateway::rules(&packs) }.run()
+}
+
+impl Suite<'_> {
+    fn at(&self, paranoia: u8) -> &Gateway {
+        &self.gateways[usize::from(paranoia.clamp(1, 4)) - 1]
     }
-    println!(
-        "{} rules; own tests: {} of {} attacks fire their rule, {} of {} look-alikes pass",
-        rules.len(),
-        caught.good,
-        caught.all,
-        alike.good,
-        alike.all
-    );
-    let own = caught.good == caught.all && alike.good == alike.all;
-    let mut classes = Vec::new();
-    for (name, values) in corpus::read(&options.corpus.join("attacks")) {
-        let before = (caught.good, caught.all);
-        for value in &values {
-            for place in Place::ALL.into_iter().filter(|place| place.takes(value)) {
-                let verdict = at(options.paranoia).judge(&Message::with(place, value));
-                caught.count(verdict.alarms(), || format!("{name} in {place:?}: {value:?}"));
+
+    fn alarms(&self, message: &Message) -> gateway::Judged {
+        self.at(self.options.paranoia).judge(message)
+    }
+
+    /// The collections of a folder that are asked for.
+    fn collections(&self, folder: &str) -> Vec<corpus::Collection> {
+        let mut all = corpus::read(&self.options.corpus.join(folder));
+        let only = &self.options.only;
+        all.retain(|it| only.is_empty() || only.contains(&it.name));
+        all
+    }
+
+    fn run(&self) -> ExitCode {
+        let options = self.options;
+        let (mut caught, mut alike) = (Tally::default(), Tally::default());
+        for rule in &self.rules {
+            own_tests(rule, self.at(rule.paranoia), &mut caught, &mut alike);
+        }
+        let own = caught.good == caught.all && alike.good == alike.all;
+        println!(
+            "{} rules; own tests: {} of {} attacks fire their rule, {} of {} look-alikes pass",
+            self.rules.len(),
+            caught.good,
+            caught.all,
+            alike.good,
+            alike.all
+        );
+        self.mutants();
+        self.attacks(&mut caught);
+        let hard = self.look_alikes();
+        let requests = self.requests();
+        caught.show("attacks missed", options.show);
+        alike.show("look-alikes of rules that alarm", options.show);
+        hard.show("hard look-alikes that alarm", options.show);
+        requests.show("benign requests refused", options.show);
+        println!(
+            "attacks caught {}/{}, hard look-alikes alarming {}/{}, benign requests refused {}/{}",
+            caught.good,
+            caught.all,
+            hard.all - hard.good,
+            hard.all,
+            requests.all - requests.good,
+            requests.all
+        );
+        if own { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    /// Variants of the rules' own attacks: what the judge makes sure of is that both ways of matching agree.
+    fn mutants(&self) {
+        let (mut judged, mut alarming) = (0, 0);
+        for rule in &self.rules {
+            let Some(target) = rule.conditions.first().and_then(|it| it.targets.first()) else {
+                continue;
+            };
+            for value in rule.tests.attacks.iter().filter_map(|it| it.value.as_ref()) {
+                for variant in mutants::of(value) {
+                    judged += 1;
+                    let judgement = self.at(rule.paranoia).judge(&Message::at(target, &variant));
+                    alarming += usize::from(judgement.alarms());
+                }
             }
         }
-        classes.push((name, caught.good - before.0, caught.all - before.1));
+        println!("{judged} variants of the rules' attacks, judged both ways; {alarming} alarm");
     }
-    classes.iter().for_each(|(name, good, all)| println!("  attacks {name}: {good} of {all}"));
-    let mut hard = Tally::default();
-    for (name, values) in corpus::read(&options.corpus.join("benign")) {
-        for value in &values {
-            let places = Place::ALL.into_iter().filter(|place| place.takes(value));
-            let alarms: Vec<_> = places
-                .map(|place| at(options.paranoia).judge(&Message::with(place, value)))
-                .filter(gateway::Judged::alarms)
-                .collect();
-            let names = || alarms.iter().flat_map(|it| it.rules.clone()).collect::<Vec<_>>();
-            hard.count(alarms.is_empty(), || format!("{name}: {value:?} {:?}", names()));
+
+    fn attacks(&self, caught: &mut Tally) {
+        let mut rows = Vec::new();
+        for collection in self.collections("attacks") {
+            let mut row = table::Row::new(&collection.name);
+            for item in &collection.items {
+                let mut missed = Vec::new();
+                for (place, message) in item.messages() {
+                    let alarms = self.alarms(&message).alarms();
+                    row.add(item.held, place, alarms);
+                    caught.all += 1;
+                    caught.good += usize::from(alarms);
+                    if !alarms {
+                        missed.push(place.map_or("whole", Place::name));
+                    }
+                }
+                if !missed.is_empty() && (!item.held || self.options.held) {
+                    let places = missed.join(" ");
+                    caught.bad.push(format!("{} [{places}] {:?}", collection.name, item.value));
+                }
+            }
+            rows.push(row);
         }
+        table::print(&rows);
     }
-    let mut requests = Tally::default();
-    let mut generator = benign::Generator::new(1);
-    println!("{} shapes of benign requests", generator.shapes());
-    for shape in 0..options.requests {
-        let message = generator.request(shape);
-        let verdict = at(options.paranoia).judge(&message);
-        requests.count(!verdict.alarms(), || format!("{:?} {message}", verdict.rules));
+
+    fn look_alikes(&self) -> Tally {
+        let mut hard = Tally::default();
+        for collection in self.collections("benign") {
+            let (mut halves, name) = ([table::Count::default(); 2], &collection.name);
+            for item in &collection.items {
+                let mut rules = Vec::new();
+                let mut alarms = false;
+                for (_, message) in item.messages() {
+                    let judged = self.alarms(&message);
+                    alarms |= judged.alarms();
+                    judged.alarms().then(|| rules.extend(judged.rules));
+                }
+                rules.sort();
+                rules.dedup();
+                halves[usize::from(item.held)].add(!alarms);
+                hard.all += 1;
+                hard.good += usize::from(!alarms);
+                if alarms && (!item.held || self.options.held) {
+                    hard.bad.push(format!("{name}: {:?} {rules:?}", item.value));
+                }
+            }
+            let [tuned, held] = halves;
+            println!(
+                "look-alikes {name}: alarming {} of {}, held out {} of {}",
+                tuned.all - tuned.good,
+                tuned.all,
+                held.all - held.good,
+                held.all
+            );
+        }
+        hard
     }
-    caught.show("attacks missed", options.show);
-    alike.show("look-alikes of rules that alarm", options.show);
-    hard.show("hard look-alikes that alarm", options.show);
-    requests.show("benign requests refused", options.show);
-    println!(
-        "attacks caught {}/{}, hard look-alikes alarming {}/{}, benign requests refused {}/{}",
-        caught.good,
-        caught.all,
-        hard.all - hard.good,
-        hard.all,
-        requests.all - requests.good,
-        requests.all
-    );
-    if own { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+
+    fn requests(&self) -> Tally {
+        let mut requests = Tally::default();
+        let mut generator = benign::Generator::new(1);
+        println!("{} shapes of benign requests", generator.shapes());
+        for shape in 0..self.options.requests {
+            let message = generator.request(shape);
+            let verdict = self.alarms(&message);
+            requests.count(!verdict.alarms(), || format!("{:?} {message}", verdict.rules));
+        }
+        requests
+    }
 }
 
 /// A rule's own tests, at its own level.
