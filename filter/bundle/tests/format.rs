@@ -143,12 +143,14 @@ fn tables() -> String {
     record::<ByteKinds>(out);
     record::<Literal>(out);
     record::<OperationRules>(out);
+    record::<Narrowing>(out);
     record::<Exception>(out);
     record::<Network>(out);
     record::<ByteSet>(out);
     record::<TokenCheck>(out);
     record::<GraphQlCheck>(out);
     out.push_str("## Codes\n\n");
+    codes::<NarrowingKind>(out);
     codes::<Mode>(out);
     codes::<Action>(out);
     codes::<AnswerStyle>(out);

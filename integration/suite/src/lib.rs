@@ -15,5 +15,6 @@ pub mod packs;
 pub mod readings;
 pub mod run;
 mod schemas;
+pub mod skipped;
 pub mod troubles;
 mod unpaired;

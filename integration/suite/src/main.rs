@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use portcullis_suite::{differential, openapi, packs};
+use portcullis_suite::{differential, openapi, packs, skipped};
 
 #[derive(Parser)]
 #[command(
@@ -23,6 +23,8 @@ enum Suite {
     Differential(differential::Options),
     /// The rules of `api-core`: their own tests, attacks, look-alikes and benign requests
     Packs(packs::Options),
+    /// That no attack rule is skipped at a value of a document that it would have matched
+    Skipped(skipped::Options),
 }
 
 fn main() -> ExitCode {
@@ -30,5 +32,6 @@ fn main() -> ExitCode {
         Suite::Openapi(options) => openapi::run(&options),
         Suite::Differential(options) => differential::run(&options),
         Suite::Packs(options) => packs::run(&options),
+        Suite::Skipped(options) => skipped::run(&options),
     }
 }

@@ -285,6 +285,44 @@ record! {
     }
 }
 
+codes! {
+    /// What narrows the rules that a value can meet, and what the index of a [`Narrowing`] means.
+    pub enum NarrowingKind {
+        /// It is a number in JSON's notation; 0.
+        Number = 1,
+        /// It is a number in a notation of forms; 0.
+        TextNumber = 2,
+        /// It says true, false or null in a text; 0.
+        Word = 3,
+        /// It has a format: a [`super::Format`] code.
+        Format = 4,
+        /// It matches a pattern: index into automata.
+        Pattern = 5,
+        /// It is of the characters of a class: index into char_classes.
+        Class = 6,
+        /// It is one of some texts: index into literal_sets.
+        Literals = 7,
+        /// It has no more code points than this.
+        Length = 8,
+        /// It is a list whose items have a schema: index into schemas.
+        Items = 9,
+    }
+}
+
+record! {
+    /// The matchers that what narrows a value leaves.
+    pub struct Narrowing {
+        /// By kind.
+        index: U32,
+        /// The matchers that it leaves: a set.
+        matchers: U16,
+        /// A [`NarrowingKind`] code.
+        kind: u8,
+        /// Zero; reserved.
+        reserved: u8,
+    }
+}
+
 record! {
     /// Hits that do not count.
     pub struct Exception {

@@ -244,4 +244,9 @@ sections! {
     TokenChecks = 80, token_checks: TokenCheck, 1;
     /// The bounds of GraphQL documents.
     GraphQlChecks = 81, graphql_checks: GraphQlCheck, 1;
+    /// What narrows the rules of values, each once, ascending by kind and index. For tools: the sets that count
+    /// are those of schema_rules and parameter_rules.
+    Narrowings = 90, narrowings: Narrowing, 1;
+    /// The matchers that can match the text of a form's field: a set, by record of text_fields; empty where all can.
+    FieldRules = 91, field_rules: zerocopy::little_endian::U16, 1;
 }

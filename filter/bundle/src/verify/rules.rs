@@ -3,7 +3,8 @@
 use super::Check;
 use crate::error::OpenError;
 use crate::layout::{
-    Action, FIXED_SETS, Literal, Matcher, Mode, Operator, Rule, Selector, Step, Target,
+    Action, FIXED_SETS, Literal, Matcher, Mode, NarrowingKind, Operator, Rule, Selector, Step,
+    Target,
 };
 
 /// Bytes of both halves of the gram filter.
@@ -30,6 +31,11 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     check.each("schema_rules", view.schema_rules, |check, set| check.set(set.get(), "set"))?;
     check
         .each("parameter_rules", view.parameter_rules, |check, set| check.set(set.get(), "set"))?;
+    check.each("field_rules", view.field_rules, |check, set| check.set(set.get(), "set"))?;
+    check.each("narrowings", view.narrowings, |check, narrowing| {
+        check.set(narrowing.matchers.get(), "matchers")?;
+        check.that(NarrowingKind::from_code(narrowing.kind).is_some(), "kind")
+    })?;
     check.each("exceptions", view.exceptions, |check, exception| {
         check.set(exception.matchers.get(), "matchers")?;
         check.maybe(exception.operation.get(), view.operations, "operation")?;
@@ -71,7 +77,8 @@ fn settings(check: Check<'_, '_>) -> Result<(), OpenError> {
     let parallel = |len: usize, to: usize| len == 0 || len == to;
     check.that(parallel(view.operation_rules.len(), view.operations.len()), "operation_rules")?;
     check.that(parallel(view.schema_rules.len(), view.schemas.len()), "schema_rules")?;
-    check.that(parallel(view.parameter_rules.len(), view.parameters.len()), "parameter_rules")
+    check.that(parallel(view.parameter_rules.len(), view.parameters.len()), "parameter_rules")?;
+    check.that(parallel(view.field_rules.len(), view.text_fields.len()), "field_rules")
 }
 
 fn rule(check: &Check<'_, '_>, rule: &Rule) -> Result<(), OpenError> {

@@ -36,6 +36,8 @@ pub(super) struct Hits {
     value: Vec<u32>,
     /// Rules that have fired, as bits.
     has_fired: Vec<u64>,
+    /// How often a matcher has hit a value of the message.
+    pub count: u64,
     pub fired: Vec<Fired>,
     pub inbound: Score,
     pub outbound: Score,
@@ -88,6 +90,7 @@ impl Hits {
         self.has_fired.clear();
         self.has_fired.resize(rules.div_ceil(64), 0);
         self.value.clear();
+        self.count = 0;
         self.fired.clear();
         self.inbound = Score::default();
         self.outbound = Score::default();
@@ -120,6 +123,7 @@ impl Hits {
         if exceptions.into_iter().any(|it| weighing.spares(it, matcher, subject)) {
             return;
         }
+        self.count = self.count.saturating_add(1);
         self.value.push(matcher);
     }
 

@@ -127,7 +127,7 @@ pub(crate) struct Scanner {
     steps: Steps,
     exhausted: bool,
     side: Side,
-    /// Whether every matcher is tried on every text, whatever the literals propose.
+    /// Whether every matcher is tried on every text, whatever literals propose and contracts say.
     pub(crate) exhaustive: bool,
     decoded: Vec<u8>,
     /// The first bytes of the body, for the matchers that read it as sent.
@@ -173,6 +173,19 @@ impl Scanner {
         self.narrowed(scan, subject, narrowed.map(|set| set.get()), value);
     }
 
+    /// Scans the text of a form's field; its index into text_fields where a schema has judged it.
+    pub(crate) fn field(
+        &mut self,
+        scan: &Scan<'_, '_>,
+        subject: Subject<'_>,
+        field: Option<usize>,
+        text: &[u8],
+    ) {
+        let narrowed =
+            field.filter(|_| scan.validated).and_then(|at| scan.view.field_rules.get(at));
+        self.narrowed(scan, subject, narrowed.map(|set| set.get()), text);
+    }
+
     /// Scans a value to which only the matchers of a set can apply.
     pub(crate) fn narrowed(
         &mut self,
@@ -187,7 +200,7 @@ impl Scanner {
         let mut applicable = core::mem::take(&mut self.applicable);
         applicable.clear();
         applicable.extend_from_slice(self.active(scan, subject.target));
-        if let Some(set) = narrowed {
+        if let Some(set) = narrowed.filter(|_| !self.exhaustive) {
             let set = scan.set(set.into());
             applicable.iter_mut().zip(set).for_each(|(word, set)| *word &= set.get());
         }
@@ -253,6 +266,11 @@ impl Scanner {
             }
         }
         self.raw = raw;
+    }
+
+    /// How often a condition of a rule has hit a value of the message.
+    pub(crate) fn hit_count(&self) -> u64 {
+        self.hits.count
     }
 
     /// Whether what was hit so far refuses the message, whatever follows.

@@ -38,7 +38,7 @@ impl ScalarSink for Tap<'_, '_, '_> {
             position: None,
             offset: 0,
         };
-        scanner.value(scan, subject, SCHEMA_ANY, field.text);
+        scanner.field(scan, subject, field.declared, field.text);
         if let Some(name) = field.undeclared_name {
             scanner.value(scan, Subject { target: Target::BodyName, ..subject }, SCHEMA_ANY, name);
         }

@@ -13,7 +13,7 @@ use crate::access::slice;
 use crate::exchange::KEPT;
 use crate::finding::FindingCode;
 use crate::media::ContentType;
-use crate::params::{Form, FormFault, Parameters, Unreadable, cut_pairs, declares};
+use crate::params::{Form, FormFault, Parameters, Unreadable, cut_pairs, declared_field, declares};
 use crate::percent::{self, Plus};
 use crate::schema::{Fault, FaultKind, Field, Limits, Malformation, Part, ScalarSink, Validator};
 use crate::xml::{Program, Xml};
@@ -215,7 +215,7 @@ impl Bodies {
                 if body.len() > task.limits.string as usize {
                     return Err(Wrong::too_large(Part::String, 0));
                 }
-                give_field(task, b"", body, false, sink);
+                give_field(task, b"", body, Role::Value, sink);
                 judges.parameters.judge_plain(task.form(), body, validator)?;
             }
             BodyKind::Xml => {
@@ -248,8 +248,19 @@ fn give_form<S: ScalarSink>(task: &Task<'_, '_>, body: &[u8], buffer: &mut Vec<u
         let end = buffer.len();
         percent::decode_leniently(value, Plus::Space, buffer);
         let (name, text) = buffer.split_at_checked(end).unwrap_or_default();
-        give_field(task, name, text, false, sink);
+        give_field(task, name, text, Role::Value, sink);
     }
+}
+
+/// What a text is to the field of a form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// Its value, which its schema judges as text.
+    Value,
+    /// JSON that says its value.
+    Json,
+    /// The name of its file.
+    FileName,
 }
 
 /// Hands a field to the sink. The text of a whole body has no name.
@@ -257,20 +268,22 @@ fn give_field<S: ScalarSink>(
     task: &Task<'_, '_>,
     name: &[u8],
     text: &[u8],
-    is_file_name: bool,
+    role: Role,
     sink: &mut S,
 ) {
     if !S::ACTIVE {
         return;
     }
-    let declared = declares(task.view, task.media.value.get(), name);
+    let declared = declared_field(task.view, task.media.value.get(), name);
     let pointer = match core::str::from_utf8(name) {
         Ok("") => String::new(),
-        Ok(name) if declared => pointer_to(name),
+        Ok(name) if declared.is_some() => pointer_to(name),
         _ => "/*".to_owned(),
     };
-    let undeclared_name = (!declared && !name.is_empty()).then_some(name);
-    sink.field(&Field { pointer: &pointer, undeclared_name, text, is_file_name });
+    let undeclared_name = (declared.is_none() && !name.is_empty()).then_some(name);
+    let declared = declared.filter(|_| role == Role::Value);
+    let is_file_name = role == Role::FileName;
+    sink.field(&Field { pointer: &pointer, declared, undeclared_name, text, is_file_name });
 }
 
 /// The pointer to a property of the body.

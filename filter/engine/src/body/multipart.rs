@@ -4,7 +4,7 @@
 //! after the last, CRLF alone ends lines, no folded header fields, no boundary after a lone LF or
 //! CR. The content of files is measured and not kept.
 
-use super::{Judged, Judges, Task, Wrong, give_field, utf8};
+use super::{Judged, Judges, Role, Task, Wrong, give_field, utf8};
 use crate::finding::FindingCode;
 use crate::media::{self, ContentType};
 use crate::params::{Encoding, property_types};
@@ -456,7 +456,8 @@ impl Parts {
         } else {
             let text = self.text.get(mark..).unwrap_or_default();
             utf8(text, part.offset).map_err(|wrong| wrong.of(task, name))?;
-            give_field(task, name, text, false, sink);
+            let role = if part.kept == Kept::Json { Role::Json } else { Role::Value };
+            give_field(task, name, text, role, sink);
             if part.kept == Kept::Json {
                 // What it says is judged with the whole form; here its strings are read.
                 let (validator, limits) = (&mut *judges.validator, task.limits);
@@ -464,7 +465,7 @@ impl Parts {
             }
         }
         if part.has_file_name {
-            give_field(task, name, &part.file_name, true, sink);
+            give_field(task, name, &part.file_name, Role::FileName, sink);
         }
         let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let value = Span { start: place(mark), end: place(self.text.len()) };

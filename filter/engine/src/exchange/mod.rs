@@ -104,10 +104,15 @@ impl Exchange {
         Exchange::default()
     }
 
-    /// Whether attack rules are tried one by one on every value, whatever is known beforehand about where they
-    /// cannot match: to check that this knowledge loses nothing.
+    /// Whether attack rules are tried one by one on every value, whatever literals and contracts say beforehand about
+    /// where they cannot match: to check that this knowledge loses nothing.
     pub fn try_every_rule(&mut self, every: bool) {
         self.scanner.exhaustive = every;
+    }
+
+    /// How often conditions of attack rules have hit values of the request so far, whatever that led to.
+    pub fn attack_hits(&self) -> u64 {
+        self.scanner.hit_count()
     }
 
     /// Forgets the request and keeps the buffers, unless a request has made them large.

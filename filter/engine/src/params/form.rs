@@ -5,7 +5,7 @@
 //! judges: what the schema says across fields holds as it does in JSON.
 
 use super::query::{Pair, pairs};
-use super::value::{Encoding, Unreadable, decoded, field, property_value, text_value};
+use super::value::{Encoding, Unreadable, decoded, field, field_index, property_value, text_value};
 use super::{Call, Fail, Parameters, QUERY};
 use crate::route::Span;
 use crate::schema::{Fault, Limits, NoSink, Validator};
@@ -158,6 +158,11 @@ fn form_fault(fail: Fail) -> FormFault {
 /// Whether the record of a value names a property.
 pub(crate) fn declares(view: &View<'_>, value: u32, name: &[u8]) -> bool {
     field(view, text_value(view, value), name).is_some()
+}
+
+/// The index into text_fields of a property that the record of a value names.
+pub(crate) fn declared_field(view: &View<'_>, value: u32, name: &[u8]) -> Option<usize> {
+    field_index(view, text_value(view, value), name)
 }
 
 /// The types of a property of a value; of an array, those of its items.

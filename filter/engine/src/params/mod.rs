@@ -19,7 +19,7 @@ use crate::route::Span;
 use crate::schema::{Fault, FaultKind, Limits, NoSink, Validator};
 use crate::security::is_query_key;
 pub(crate) use cookie::all as cookies;
-pub(crate) use form::{Form, FormFault, declares, property_types};
+pub(crate) use form::{Form, FormFault, declared_field, declares, property_types};
 use portcullis_bundle::layout::{
     Action, Location, NONE, Operation, PARAMETER_EMPTY_ALLOWED, PARAMETER_EXPLODE,
     PARAMETER_OPEN_OBJECT, PARAMETER_REQUIRED, PARAMETER_UNENFORCED, Parameter, SecurityScheme,

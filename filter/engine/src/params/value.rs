@@ -322,9 +322,15 @@ impl Writer<'_> {
 
 /// The field of an object with a name.
 pub(super) fn field<'b>(view: &View<'b>, value: &TextValue, name: &[u8]) -> Option<&'b TextField> {
-    let fields = slice(view.text_fields, value.fields.get(), value.field_count.get());
+    view.text_fields.get(field_index(view, value, name)?)
+}
+
+/// Its index into text_fields.
+pub(super) fn field_index(view: &View<'_>, value: &TextValue, name: &[u8]) -> Option<usize> {
+    let first = value.fields.get();
+    let fields = slice(view.text_fields, first, value.field_count.get());
     let found = fields.binary_search_by(|field| view.bytes(field.name).cmp(name)).ok()?;
-    fields.get(found)
+    found.checked_add(usize::try_from(first).ok()?)
 }
 
 /// What a property of an object says: its own record, or that of further ones.

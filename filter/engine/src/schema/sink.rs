@@ -58,6 +58,8 @@ impl Place<'_> {
 pub struct Field<'a> {
     /// JSON pointer to it; `*` for names that no schema declares.
     pub pointer: &'a str,
+    /// Where a schema declares it and judges its text: index into text_fields.
+    pub declared: Option<usize>,
     /// Its name, if no schema declares it.
     pub undeclared_name: Option<&'a [u8]>,
     /// What it says.

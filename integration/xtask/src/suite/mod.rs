@@ -4,6 +4,7 @@ mod json_schema;
 pub mod libinjection;
 mod openapi;
 mod packs;
+mod skipped;
 mod transformations;
 
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ enum Suite {
     Differential(openapi::Differential),
     /// The rules of `api-core` against attacks, look-alikes and benign requests
     Packs(packs::Options),
+    /// That no attack rule is skipped at a value of a document that it would have matched
+    Skipped(skipped::Options),
     /// The injection detectors against the C library that they follow; ends with `agreed A/B`
     Libinjection(libinjection::Options),
     /// Transformations of values against ModSecurity's (from PyPI); ends with `agreed A/B`
@@ -42,6 +45,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Suite::Transformations(options) => transformations::run(workspace, options),
         Suite::Differential(options) => openapi::differential(workspace, &data(workspace), options),
         Suite::Packs(options) => packs::run(workspace, options),
+        Suite::Skipped(options) => skipped::run(workspace, &data(workspace), options),
         Suite::Libinjection(options) => libinjection::run(workspace, &data(workspace), options),
     }
 }

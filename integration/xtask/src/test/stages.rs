@@ -81,6 +81,8 @@ pub fn suites(workspace: &Workspace) -> Result<Counts> {
     let mut counts = injection(workspace)?;
     let mut packs = Command::new(std::env::current_exe()?);
     counts.add(passes(packs.args(["suite", "packs", "--requests", "1000"]))?);
+    let mut skipped = Command::new(std::env::current_exe()?);
+    counts.add(passes(skipped.args(["suite", "skipped", "--built-in", "--requests", "150"]))?);
     if !crate::suite::has_json_schema(workspace) {
         counts.add(Counts::skip("conformance suites: no data (set PORTCULLIS_DATA)"));
         return Ok(counts);

@@ -7,6 +7,7 @@ mod contract;
 mod grams;
 mod kinds;
 mod literals;
+pub(crate) mod narrow;
 mod pipeline;
 pub(crate) mod regex;
 
@@ -570,6 +571,19 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
         for can in contract.by_parameter(self.tables, patterns) {
             let set = self.of_each(|index| can[index]);
             self.tables.sections.parameter_rules.push(set.into());
+        }
+        for can in contract.by_field(self.tables, patterns) {
+            let set = self.of_each(|index| can[index]);
+            self.tables.sections.field_rules.push(set.into());
+        }
+        for (narrow, left) in contract.statements() {
+            let set = self.of_each(|index| left[index]);
+            self.tables.sections.narrowings.push(layout::Narrowing {
+                index: narrow.index.into(),
+                matchers: set.into(),
+                kind: narrow.kind.code(),
+                reserved: 0,
+            });
         }
     }
 
