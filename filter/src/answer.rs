@@ -37,7 +37,7 @@ struct Detail<'a> {
     keyword: Option<&'a str>,
 }
 
-/// Answers a refused request.
+/// Answers a refused request, or in place of a refused answer.
 pub fn answer(host: &impl Host, view: &View<'_>, decision: &Decision, asked: Asked<'_>) {
     let code = decision.code().unwrap_or(FindingCode::PolicyMissing);
     let policy = view.policy.first();
@@ -111,6 +111,7 @@ fn title(code: FindingCode) -> &'static str {
         FindingCode::BodyTooLarge | FindingCode::BodyBudget => "Body too large",
         FindingCode::ExpectationUnsupported => "Expectation not supported",
         FindingCode::PolicyMissing => "No policy",
+        code if code.is_outbound() => "Answer withheld",
         _ => "Refused",
     }
 }

@@ -64,6 +64,18 @@ impl HttpContext for HttpCover {
         self.0.on_request_trailers()
     }
 
+    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        self.0.on_response_headers(end_of_stream)
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.0.on_response_body(size, end_of_stream)
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        self.0.on_response_trailers()
+    }
+
     fn on_log(&mut self) {
         self.0.on_log();
     }

@@ -35,6 +35,9 @@ struct FindingLine<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     status: u16,
     code: &'a str,
+    /// Of a finding on an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<&'a str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     policy: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -205,6 +208,7 @@ fn finding_line<'a>(
         },
         status: decision.status,
         code: finding.code.name(),
+        direction: finding.code.is_outbound().then_some("outbound"),
         policy: view.policy.first().map_or("", |policy| view.text(policy.name)),
         epoch: generation.map(|generation| generation.epoch),
         operation: decision.operation.and_then(|at| operation_part(view, at)),

@@ -72,9 +72,15 @@ pub trait Host: Clone + fmt::Debug + 'static {
     fn request_headers(&self) -> Option<Vec<u8>>;
     /// Removes every request header field of a name.
     fn remove_request_header(&self, name: &[u8]);
+    /// Replaces every request header field of a name by one.
+    fn set_request_header(&self, name: &str, value: &str);
+    /// The answer's header fields, serialised as [`crate::headers`] reads them.
+    fn response_headers(&self) -> Option<Vec<u8>>;
+    /// Bytes of the answer's body that the host shows now.
+    fn response_body(&self, start: usize, len: usize) -> Vec<u8>;
     /// Bytes of the request body that the host shows now.
     fn request_body(&self, start: usize, len: usize) -> Vec<u8>;
-    /// Answers the request.
+    /// Answers the request, in place of the upstream's answer where that is being held.
     fn answer(&self, answer: &Answer<'_>);
     /// A value shared between the VMs of one `vm_id`, and its version.
     fn shared(&self, key: &str) -> Option<(Vec<u8>, Cas)>;

@@ -24,6 +24,9 @@ impl Outcome {
     const ALL: [Outcome; 5] =
         [Outcome::Allow, Outcome::Block, Outcome::Monitor, Outcome::Pass, Outcome::Undecided];
 
+    /// What can become of an answer.
+    const OF_ANSWERS: [Outcome; 3] = [Outcome::Allow, Outcome::Block, Outcome::Monitor];
+
     const fn name(self) -> &'static str {
         match self {
             Outcome::Allow => "allow",
@@ -72,6 +75,7 @@ impl Event {
 pub struct Metrics<H> {
     host: H,
     outcomes: Vec<Option<Metric>>,
+    answers: Vec<Option<Metric>>,
     findings: Vec<Option<Metric>>,
     refusals: Vec<Option<Metric>>,
     events: Vec<Option<Metric>>,
@@ -85,6 +89,10 @@ impl<H: Host> Metrics<H> {
             outcomes: Outcome::ALL
                 .iter()
                 .map(|outcome| counter(&["portcullis.verdict.", outcome.name()].concat()))
+                .collect(),
+            answers: Outcome::OF_ANSWERS
+                .iter()
+                .map(|outcome| counter(&["portcullis.answer.", outcome.name()].concat()))
                 .collect(),
             findings: FindingCode::ALL
                 .iter()
@@ -104,6 +112,11 @@ impl<H: Host> Metrics<H> {
     /// Counts a request.
     pub fn count(&self, outcome: Outcome) {
         self.increment(&self.outcomes, outcome as u8, 1);
+    }
+
+    /// Counts an answer that rules have judged.
+    pub fn count_answer(&self, outcome: Outcome) {
+        self.increment(&self.answers, outcome as u8, 1);
     }
 
     /// Counts a finding.

@@ -45,6 +45,14 @@ pub struct Seen {
     pub certificate: Option<bool>,
     /// Serialised request headers; `None` fails the call.
     pub headers: Option<Vec<u8>>,
+    /// Serialised header fields of the answer; `None` fails the call.
+    pub response_headers: Option<Vec<u8>>,
+    /// The body of the answer that the host shows now.
+    pub response_body: Vec<u8>,
+    /// Header fields set on the request.
+    pub set: Vec<(String, String)>,
+    /// How often anything about an answer was asked.
+    pub asked_of_answers: u32,
     /// The body that the host shows now.
     pub body: Vec<u8>,
     /// Log lines.
@@ -152,6 +160,21 @@ impl Host for FakeHost {
 
     fn remove_request_header(&self, name: &[u8]) {
         self.seen.borrow_mut().removed.push(String::from_utf8_lossy(name).into_owned());
+    }
+
+    fn set_request_header(&self, name: &str, value: &str) {
+        self.seen.borrow_mut().set.push((name.to_owned(), value.to_owned()));
+    }
+
+    fn response_headers(&self) -> Option<Vec<u8>> {
+        self.seen.borrow_mut().asked_of_answers += 1;
+        self.seen.borrow().response_headers.clone()
+    }
+
+    fn response_body(&self, start: usize, len: usize) -> Vec<u8> {
+        self.seen.borrow_mut().asked_of_answers += 1;
+        let seen = self.seen.borrow();
+        seen.response_body.iter().skip(start).take(len).copied().collect()
     }
 
     fn request_body(&self, start: usize, len: usize) -> Vec<u8> {

@@ -25,6 +25,13 @@ unsafe extern "C" {
         size: *mut usize,
     ) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
     fn proxy_get_property(
         path: *const u8,
@@ -92,6 +99,11 @@ fn buffer(buffer: BufferType, start: usize, len: usize) -> Vec<u8> {
         .unwrap_or_default()
 }
 
+fn header_fields(map: MapType) -> Option<Vec<u8>> {
+    // SAFETY: `bytes` passes two places that live through the call.
+    bytes(|data, size| unsafe { proxy_get_header_map_pairs(map as u32, data, size) })
+}
+
 impl Host for Envoy {
     fn log(&self, level: Level, line: &str) {
         // SAFETY: the host reads `line` during the call.
@@ -130,9 +142,22 @@ impl Host for Envoy {
     }
 
     fn request_headers(&self) -> Option<Vec<u8>> {
+        header_fields(MapType::HttpRequestHeaders)
+    }
+
+    fn response_headers(&self) -> Option<Vec<u8>> {
+        header_fields(MapType::HttpResponseHeaders)
+    }
+
+    fn response_body(&self, start: usize, len: usize) -> Vec<u8> {
+        buffer(BufferType::HttpResponseBody, start, len)
+    }
+
+    fn set_request_header(&self, name: &str, value: &str) {
         let map = MapType::HttpRequestHeaders as u32;
-        // SAFETY: `bytes` passes two places that live through the call.
-        bytes(|data, size| unsafe { proxy_get_header_map_pairs(map, data, size) })
+        let (key, key_size) = (name.as_ptr(), name.len());
+        // SAFETY: the host reads both texts during the call.
+        unsafe { proxy_replace_header_map_value(map, key, key_size, value.as_ptr(), value.len()) };
     }
 
     fn remove_request_header(&self, name: &[u8]) {

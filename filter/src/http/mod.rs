@@ -1,7 +1,9 @@
-//! One request: from Envoy's callbacks to the engine, and from its decision to Envoy.
+//! One request and its answer: from Envoy's callbacks to the engine, and from its decision to Envoy.
 //!
 //! Headers are held only where the engine still may refuse by the body; then each body callback shows the
 //! whole body so far, and only what is new is judged. The message ends by `end_of_stream` or by trailers.
+
+mod response;
 
 use crate::answer::{Asked, answer};
 use crate::events::log_findings;
@@ -16,6 +18,7 @@ use portcullis_engine::decision::{Decision, Verdict};
 use portcullis_engine::exchange::{Conditions, Exchange, Progress, RequestHead};
 use portcullis_engine::finding::{Finding, FindingCode, Position};
 use proxy_wasm::types::Action;
+use response::Response;
 use std::rc::Rc;
 
 /// Filter state that the guard asks for: set when a request is released.
@@ -58,6 +61,8 @@ pub struct Http<H: Host> {
     request_id: Option<[u8; UUID]>,
     grpc: bool,
     forced: bool,
+    /// The answer, where rules look at it.
+    response: Option<Response>,
 }
 
 impl<H: Host> Http<H> {
@@ -73,6 +78,7 @@ impl<H: Host> Http<H> {
             request_id: None,
             grpc: false,
             forced: false,
+            response: None,
         }
     }
 
@@ -170,6 +176,7 @@ impl<H: Host> Http<H> {
             self.vm.metrics().count(Outcome::Undecided);
         }
         self.forget();
+        self.forget_response();
     }
 
     /// Whether the client presented a certificate: Envoy's `connection.mtls`, a boolean of one byte.
@@ -190,6 +197,7 @@ impl<H: Host> Http<H> {
 
     fn stream(&mut self) -> Action {
         self.stage = Stage::Streaming;
+        self.await_response(None);
         self.vm.host.set_filter_state(PASS, b"ok");
         Action::Continue
     }
@@ -215,6 +223,7 @@ impl<H: Host> Http<H> {
             // Headers are gone: an answer now would tear the stream, which no mode asks for.
             decision.verdict = Verdict::Monitor;
         }
+        self.await_response(Some(&decision));
         let generation = self.generation.take();
         let bundle = generation.as_ref().and_then(|generation| generation.bundle.try_borrow().ok());
         let bundle = bundle.as_ref().and_then(|bundle| bundle.as_ref());

@@ -468,3 +468,17 @@ fn the_worker_shows_its_epoch_from_its_first_request_on() {
     proxy.root.on_tick();
     assert_eq!(proxy.metric("generations.worker.0"), 1);
 }
+
+#[test]
+fn answers_that_no_rule_looks_at_cost_nothing() {
+    let proxy = Proxy::of(Mode::Enforce);
+    proxy.head("GET", "/ping", &[]);
+    let mut http = proxy.root.http();
+    assert_eq!(http.on_request_headers(true), Action::Continue);
+    assert_eq!(http.on_response_headers(false), Action::Continue);
+    for end_of_stream in [false, true] {
+        assert_eq!(http.on_response_body(4096, end_of_stream), Action::Continue);
+    }
+    assert_eq!(http.on_response_trailers(), Action::Continue);
+    assert_eq!(proxy.host.seen.borrow().asked_of_answers, 0);
+}

@@ -32,6 +32,7 @@ files![
     "code.yaml",
     "command.yaml",
     "files.yaml",
+    "leaks.yaml",
     "nosql.yaml",
     "objects.yaml",
     "protocol.yaml",

@@ -355,6 +355,11 @@ impl Exchange {
 }
 
 impl Watch {
+    /// Index of the operation, where there is one.
+    pub(super) fn operation(&self) -> Option<u32> {
+        self.operation
+    }
+
     /// Whether the body is scanned as one text.
     fn is_text(&self) -> bool {
         self.kind == Kind::Scanned(BodyKind::Opaque)

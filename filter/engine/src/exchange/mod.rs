@@ -164,10 +164,14 @@ impl Exchange {
         }
     }
 
-    /// What of the request its answer is judged by; to be asked after the decision on the request. `None` where
-    /// nothing looks at the answer.
-    pub fn awaits(&self, bundle: &View<'_>, decision: &Decision) -> Option<Awaited> {
-        self.awaited(bundle, decision)
+    /// What of the request its answer is judged by; to be asked after the decision on the request, or while its body
+    /// streams by. `None` where nothing looks at the answer.
+    pub fn awaits(&self, bundle: &View<'_>, decision: Option<&Decision>) -> Option<Awaited> {
+        match (decision, &self.state) {
+            (Some(decision), _) => self.awaited(bundle, decision),
+            (None, State::Body(watch)) => self.awaited(bundle, &Decision::allow(watch.operation())),
+            (None, _) => None,
+        }
     }
 
     /// Judges the head of an answer. Any exchange will do: what matters of the request is `awaited`. The bundle must

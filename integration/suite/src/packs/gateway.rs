@@ -112,7 +112,13 @@ impl Gateway {
         if matches!(progress, Progress::Body { .. }) {
             progress = exchange.on_end(&view);
         }
-        let Progress::Decided(decision) = progress else { panic!("no decision") };
+        let Progress::Decided(mut decision) = progress else { panic!("no decision") };
+        if let (Some(answer), true) = (&message.answer, decision.verdict != Verdict::Block)
+            && let Some(of_answer) = answer.judge(&mut exchange, &view, &decision)
+        {
+            decision.verdict = of_answer.verdict;
+            decision.findings.extend(of_answer.findings);
+        }
         let names =
             decision.findings.iter().filter_map(|finding| view.rules.get(finding.rule? as usize));
         let rules = names.map(|rule| view.text(rule.id).to_owned()).collect();

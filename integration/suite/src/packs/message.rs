@@ -1,5 +1,6 @@
 //! Requests that carry a value in one place or another.
 
+use super::answer::Answer;
 use policy_compiler::ir::{Sample, TargetName};
 use portcullis_bundle::layout::Target;
 
@@ -14,6 +15,8 @@ pub struct Message {
     pub headers: Vec<(String, String)>,
     /// As sent; empty where there is none.
     pub body: Vec<u8>,
+    /// What comes back, where rules on that are tried.
+    pub answer: Option<Answer>,
 }
 
 /// Where a value stands.
@@ -105,7 +108,7 @@ impl Message {
     fn new(method: &str, path: String) -> Message {
         let headers = [("user-agent", "Mozilla/5.0 (X11; Linux x86_64)"), ("accept", "*/*")];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        Message { method: method.to_owned(), path, headers, body: Vec::new() }
+        Message { method: method.to_owned(), path, headers, body: Vec::new(), answer: None }
     }
 
     /// A request with a body.
@@ -190,6 +193,9 @@ impl Message {
     /// A value where a target says.
     pub fn at(target: &TargetName, value: &str) -> Message {
         let name = target.name.as_deref().unwrap_or("note");
+        if let Some(answer) = Answer::at(target, value) {
+            return Message { answer: Some(answer), ..Message::getting("/items".to_owned()) };
+        }
         match target.target {
             // Paths cannot hold everything; a query value meets the same rules.
             Target::Path | Target::Query => {
@@ -256,6 +262,7 @@ impl Message {
             }
             None => Message::getting(path),
         };
+        message.answer = Answer::of(sample);
         if let Some(method) = part("method") {
             method.clone_into(&mut message.method);
         }

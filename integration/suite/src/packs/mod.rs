@@ -2,6 +2,7 @@
 //! generated benign requests, by the engine in process. Each message is also judged by trying every rule in turn,
 //! which must come to the same decision.
 
+mod answer;
 mod benign;
 mod corpus;
 mod gateway;
