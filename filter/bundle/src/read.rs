@@ -50,7 +50,8 @@ impl Bundle {
 
     /// The records, read in place. Cheap: make one where it is needed.
     pub fn view(&self) -> View<'_> {
-        View::from_runs(&self.bytes, &self.sections)
+        let identity = self.header.content_hash.first_chunk().copied().unwrap_or_default();
+        View::from_runs(&self.bytes, &self.sections, u64::from_le_bytes(identity))
     }
 
     /// The header.

@@ -73,6 +73,7 @@ fn tables() -> String {
         include_str!("../src/layout/xml.rs"),
         include_str!("../src/layout/rules.rs"),
         include_str!("../src/layout/attack.rs"),
+        include_str!("../src/layout/nfa.rs"),
     ] {
         constants(source, &mut out);
     }
@@ -149,6 +150,8 @@ fn tables() -> String {
     record::<ByteSet>(out);
     record::<TokenCheck>(out);
     record::<GraphQlCheck>(out);
+    record::<Nfa>(out);
+    record::<NfaState>(out);
     out.push_str("## Codes\n\n");
     codes::<NarrowingKind>(out);
     codes::<Mode>(out);
@@ -168,6 +171,8 @@ fn tables() -> String {
     codes::<Target>(out);
     codes::<Operator>(out);
     codes::<Transformation>(out);
+    codes::<NfaOp>(out);
+    codes::<NfaLook>(out);
     out.trim_end().to_owned() + "\n"
 }
 

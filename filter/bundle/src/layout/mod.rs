@@ -7,6 +7,7 @@
 
 mod attack;
 mod header;
+mod nfa;
 mod policy;
 mod record;
 mod route;
@@ -18,6 +19,7 @@ mod xml;
 
 pub use attack::*;
 pub use header::*;
+pub use nfa::*;
 pub use policy::*;
 pub use record::{CodeLayout, Field, RecordLayout};
 pub use route::*;

@@ -99,6 +99,8 @@ codes! {
         Repeated = 15,
         /// It holds the number of a payment card: `argument` is 1 where only grouped digits count.
         CardNumber = 16,
+        /// A nondeterministic automaton accepts: `argument` is an index into nfas.
+        Nfa = 17,
     }
 }
 
@@ -177,8 +179,6 @@ record! {
 
 /// [`Rule::flags`]: all matchers must hold for the same value.
 pub const RULE_SAME_VALUE: u8 = 1;
-/// [`Rule::flags`]: one of its matchers is enough: they are the alternatives of one expression.
-pub const RULE_ANY: u8 = 4;
 /// [`Rule::flags`]: it looks at answers.
 pub const RULE_OUTBOUND: u8 = 2;
 
@@ -278,7 +278,7 @@ record! {
         monitored: U16,
         /// A [`super::Mode`] code.
         mode: u8,
-        /// 1 where no rule looks at the operation.
+        /// 1 where no rule looks at the operation, else 0.
         off: u8,
         /// Zero; reserved.
         reserved: U16,

@@ -40,14 +40,21 @@ macro_rules! sections {
 
         /// A verified bundle's sections, read in place.
         #[derive(Clone, Copy, Debug, Default)]
-        pub struct View<'b> { $( $(#[$meta])* pub $field: &'b [$ty] ),+ }
+        pub struct View<'b> {
+            $( $(#[$meta])* pub $field: &'b [$ty], )+
+            /// Equal for views of equal sections: by it what was derived from a bundle is told from that of another.
+            pub identity: u64,
+        }
 
         impl<'b> View<'b> {
             /// Fills a view with the runs of records that make the sections, by section id.
             #[inline]
-            pub(crate) fn from_runs(bytes: &'b [u8], runs: &[Run; SECTION_SLOTS]) -> View<'b> {
-                View { $( $field: runs.get(SectionId::$variant as usize)
-                    .map_or(&[], |run| run.records(bytes)) ),+ }
+            pub(crate) fn from_runs(bytes: &'b [u8], runs: &[Run; SECTION_SLOTS], identity: u64) -> View<'b> {
+                View {
+                    $( $field: runs.get(SectionId::$variant as usize)
+                        .map_or(&[], |run| run.records(bytes)), )+
+                    identity,
+                }
             }
         }
 
@@ -60,7 +67,18 @@ macro_rules! sections {
         impl Sections {
             /// The records as a reader sees them.
             pub fn view(&self) -> View<'_> {
-                View { $( $field: &self.$field ),+ }
+                let automata = [
+                    zerocopy::IntoBytes::as_bytes(self.nfas.as_slice()),
+                    zerocopy::IntoBytes::as_bytes(self.nfa_states.as_slice()),
+                    zerocopy::IntoBytes::as_bytes(self.byte_classes.as_slice()),
+                    zerocopy::IntoBytes::as_bytes(self.byte_sets.as_slice()),
+                ];
+                // FNV-1a over what anything is derived from.
+                let bytes = automata.into_iter().flatten();
+                let identity = bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+                    (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3)
+                });
+                View { $( $field: &self.$field, )+ identity }
             }
 
             /// The bytes of each section, ids ascending.
@@ -204,6 +222,10 @@ sections! {
     Conditions = 57, conditions: Condition, 1;
     /// JSON within strings.
     Contents = 58, contents: StringContent, 1;
+    /// Automata of rules whose tables would be too large.
+    Nfas = 60, nfas: Nfa, 1;
+    /// The states of those automata, those of one together.
+    NfaStates = 61, nfa_states: NfaState, 1;
     /// What holds for attack rules: none or one record.
     AttackSettings = 62, attacks: Attacks, 1;
     /// The attack rules.

@@ -26,7 +26,8 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     check.each("operation_rules", view.operation_rules, |check, rules| {
         check.set(rules.enabled.get(), "enabled")?;
         check.set(rules.monitored.get(), "monitored")?;
-        check.that(Mode::from_code(rules.mode).is_some(), "mode")
+        check.that(Mode::from_code(rules.mode).is_some(), "mode")?;
+        check.that(rules.off <= 1, "off")
     })?;
     check.each("schema_rules", view.schema_rules, |check, set| check.set(set.get(), "set"))?;
     check
@@ -41,6 +42,7 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
         check.maybe(exception.operation.get(), view.operations, "operation")?;
         check.text(&exception.owner, "owner")?;
         check.text(&exception.reason, "reason")?;
+        check.that(exception.selects <= 1, "selects")?;
         selector(check, &exception.selector)
     })?;
     check.each("networks", view.networks, |check, network| {
@@ -103,6 +105,7 @@ fn matcher(check: &Check<'_, '_>, matcher: &Matcher) -> Result<(), OpenError> {
     let (argument, count) = (matcher.argument.get(), matcher.argument_count.get());
     match Operator::from_code(matcher.operator) {
         Some(Operator::Automaton) => check.index(argument, view.automata, "automaton"),
+        Some(Operator::Nfa) => check.index(argument, view.nfas, "nfa"),
         Some(Operator::Ip) => check.run(argument, count, view.networks, "networks").map(|_| ()),
         Some(Operator::BytesOutside) => check.index(argument, view.byte_sets, "bytes"),
         Some(Operator::Jwt) => check.index(argument, view.token_checks, "check"),

@@ -4,7 +4,7 @@ use super::sets;
 use super::subject::Subject;
 use crate::finding::Position;
 use portcullis_bundle::layout::{
-    Exception, Matcher, NONE, OperationRules, RULE_ANY, RULE_OUTBOUND, RULE_SAME_VALUE, Rule, View,
+    Exception, Matcher, NONE, OperationRules, RULE_OUTBOUND, RULE_SAME_VALUE, Rule, View,
 };
 
 /// Rules that are remembered of one message, at most; all score.
@@ -150,9 +150,6 @@ impl Hits {
     fn holds(&self, rule: &Rule, value: &[u32]) -> bool {
         let first = rule.matchers.get();
         let mut own = first..first.saturating_add(rule.matcher_count.get().into());
-        if rule.flags & RULE_ANY != 0 {
-            return true;
-        }
         if rule.flags & RULE_SAME_VALUE != 0 {
             return own.all(|matcher| value.contains(&matcher));
         }

@@ -9,6 +9,7 @@
 pub(crate) mod grams;
 mod head;
 mod hits;
+pub mod lazy;
 mod operator;
 mod response;
 mod sets;
@@ -135,6 +136,11 @@ pub(crate) struct Scanner {
 }
 
 impl Scanner {
+    /// Shares automata with others.
+    pub(crate) fn share(&mut self, automata: &lazy::Automata) {
+        self.operators.automata = automata.clone();
+    }
+
     /// Begins a message.
     pub(crate) fn begin(&mut self, scan: &Scan<'_, '_>, side: Side) {
         self.side = side;

@@ -15,6 +15,7 @@ pub(crate) use findings::Findings;
 pub use response::{Awaited, ResponseHead};
 
 use crate::attack::Scanner;
+use crate::attack::lazy::Automata;
 use crate::body::Bodies;
 use crate::decision::{Decision, Verdict};
 use crate::finding::{Finding, FindingCode, Position};
@@ -102,6 +103,13 @@ impl Exchange {
     /// An exchange whose buffers are large enough for ordinary requests.
     pub fn new() -> Self {
         Exchange::default()
+    }
+
+    /// The same, with what was built of automata shared with other exchanges of the worker.
+    pub fn sharing(automata: &Automata) -> Self {
+        let mut exchange = Exchange::default();
+        exchange.scanner.share(automata);
+        exchange
     }
 
     /// Whether attack rules are tried one by one on every value, whatever literals and contracts say beforehand about

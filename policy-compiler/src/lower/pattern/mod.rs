@@ -12,7 +12,7 @@ mod table;
 mod tests;
 
 pub use stencil::Places;
-pub use table::{Table, Verdict};
+pub use table::{Table, Verdict, trimmed};
 
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look};
 use std::collections::HashMap;

@@ -73,7 +73,15 @@ impl Table {
     /// # Errors
     /// Why it cannot be built, lower case, without a final period.
     pub fn search(expression: &Hir) -> Result<Table, String> {
-        let table = Table::determinise_within(&trimmed(expression), MAX_SEARCH)?.minimise();
+        Table::search_within(&trimmed(expression), MAX_SEARCH)
+    }
+
+    /// The same, of an expression without needless ends, where intermediate automata need no more bytes.
+    ///
+    /// # Errors
+    /// Why it cannot be built, lower case, without a final period.
+    pub fn search_within(expression: &Hir, bytes: usize) -> Result<Table, String> {
+        let table = Table::determinise_within(expression, bytes)?.minimise();
         if table.next.len() > MAX_TABLE { Err(too_large()) } else { Ok(table) }
     }
 
@@ -355,7 +363,7 @@ impl Table {
 
 /// What matches somewhere exactly where the expression does: without anchors a repetition at either
 /// end need not go on beyond its least count, which keeps large counts out of the automaton.
-fn trimmed(hir: &Hir) -> Hir {
+pub fn trimmed(hir: &Hir) -> Hir {
     let mut parts = match hir.kind() {
         HirKind::Concat(parts) => parts.clone(),
         _ => vec![hir.clone()],

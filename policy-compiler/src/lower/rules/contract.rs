@@ -6,20 +6,19 @@
 //! only where in every way to be valid one statement excludes it: where the intersection with its automaton, after
 //! its transformations, is empty.
 
+use super::automaton::Automaton;
 use super::literals::{Bytes, folded, has};
 use super::narrow::{MAX_VALUES, Narrow, Records, Ways};
 use super::{Lowered, triggers};
 use crate::lower::pattern::{Table, Verdict};
 use crate::lower::tables::Tables;
 use portcullis_bundle::layout::{
-    BodyKind, CharClass, Format, GRAPHQL_MALFORMED, NONE, NarrowingKind as Kind, Operator as Code,
+    BodyKind, CharClass, Format, GRAPHQL_MALFORMED, NarrowingKind as Kind, Operator as Code,
     PARAMETER_UNENFORCED, PROPERTY_IMPLIED, Property, Transformation,
 };
 use portcullis_engine::attack::transform::Transform;
-use std::collections::{BTreeMap, HashMap, VecDeque};
-
-/// Pairs of states that an intersection looks at; beyond, it counts as not empty.
-const MAX_PAIRS: usize = 1 << 18;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// A language that holds every text of which a statement is true.
 #[derive(Clone, Debug)]
@@ -38,7 +37,7 @@ enum Language {
 pub struct Contract<'l> {
     matchers: &'l [Lowered<'l>],
     /// By matcher: the automaton of what it asks, where that is one.
-    asked: Vec<Option<Table>>,
+    asked: Vec<Option<Rc<Automaton>>>,
     /// By matcher: how many code points the shortest text has that its automaton accepts.
     shortest: Vec<u32>,
     /// Texts that inject no SQL.
@@ -49,8 +48,8 @@ pub struct Contract<'l> {
 
 impl<'l> Contract<'l> {
     /// Of these matchers, whose automata are given.
-    pub fn new(matchers: &'l [Lowered<'l>], asked: Vec<Option<Table>>) -> Self {
-        let shortest = asked.iter().map(|table| table.as_ref().map_or(0, shortest)).collect();
+    pub fn new(matchers: &'l [Lowered<'l>], asked: Vec<Option<Rc<Automaton>>>) -> Self {
+        let shortest = asked.iter().map(|it| it.as_ref().map_or(0, |it| it.shortest())).collect();
         let harmless = match regular(HARMLESS) {
             Language::Regular(table) => Some(table),
             _ => None,
@@ -151,8 +150,8 @@ impl<'l> Contract<'l> {
         let Some(seen) = transformed(table, &matcher.of.transform) else { return true };
         let charset = seen.charset();
         match matcher.code {
-            Code::Automaton | Code::AnyOf => {
-                self.asked[index].as_ref().is_none_or(|asked| intersects(&seen, asked))
+            Code::Automaton | Code::Nfa | Code::AnyOf => {
+                self.asked[index].as_ref().is_none_or(|asked| asked.meets(&seen))
             }
             Code::Sql => !self.harmless.as_ref().is_some_and(|harmless| seen.is_within(harmless)),
             Code::Xss => has(&charset, b'<') || has(&charset, b'='),
@@ -388,76 +387,10 @@ fn lengthens_never(step: Transformation) -> bool {
     )
 }
 
-/// Code points of the shortest text that an automaton accepts; `NONE` where it accepts none. A byte that continues
-/// a code point counts nothing.
-fn shortest(table: &Table) -> u32 {
-    let mut cost = [2u32; 256];
-    for (byte, class) in table.classes.iter().enumerate() {
-        let own = u32::from(!(0x80..0xC0).contains(&byte));
-        cost[usize::from(*class)] = cost[usize::from(*class)].min(own);
-    }
-    let mut best = vec![NONE; table.verdicts.len()];
-    let mut open = VecDeque::from([table.start]);
-    best[table.start as usize] = 0;
-    while let Some(state) = open.pop_front() {
-        let here = best[state as usize];
-        if table.verdicts[state as usize] >= Verdict::Accepts {
-            return here;
-        }
-        let row = &table.next[state as usize * table.stride..][..table.stride];
-        for (next, cost) in row.iter().zip(cost) {
-            let there = here + cost;
-            if cost < 2 && there < best[*next as usize] {
-                best[*next as usize] = there;
-                if cost == 0 {
-                    open.push_front(*next);
-                } else {
-                    open.push_back(*next);
-                }
-            }
-        }
-    }
-    NONE
-}
-
-/// Whether two automata accept a text in common.
-fn intersects(one: &Table, other: &Table) -> bool {
-    let mut bytes: HashMap<(u8, u8), u8> = HashMap::new();
-    (0..=255u8).for_each(|byte| {
-        let at = usize::from(byte);
-        bytes.entry((one.classes[at], other.classes[at])).or_insert(byte);
-    });
-    let mut pairs: Vec<(u8, u8)> = bytes.into_keys().collect();
-    pairs.sort_unstable();
-    let mut seen = std::collections::HashSet::from([(one.start, other.start)]);
-    let mut open = vec![(one.start, other.start)];
-    while let Some((a, b)) = open.pop() {
-        let verdicts = (one.verdicts[a as usize], other.verdicts[b as usize]);
-        if verdicts.0 >= Verdict::Accepts && verdicts.1 >= Verdict::Accepts {
-            return true;
-        }
-        if verdicts.0 == Verdict::Dead || verdicts.1 == Verdict::Dead {
-            continue;
-        }
-        for (of_a, of_b) in &pairs {
-            let next = (
-                one.next[a as usize * one.stride + usize::from(*of_a)],
-                other.next[b as usize * other.stride + usize::from(*of_b)],
-            );
-            if seen.insert(next) {
-                if seen.len() > MAX_PAIRS {
-                    return true;
-                }
-                open.push(next);
-            }
-        }
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portcullis_bundle::layout::NONE;
 
     fn table(pattern: &str) -> Table {
         match regular(pattern) {
@@ -466,8 +399,12 @@ mod tests {
         }
     }
 
-    fn search(pattern: &str) -> Table {
-        Table::search(&super::super::regex::parse(pattern).unwrap()).unwrap()
+    fn search(pattern: &str) -> Automaton {
+        Automaton::build(&super::super::regex::parse(pattern).unwrap(), false).unwrap()
+    }
+
+    fn intersects(language: &Table, asked: &Automaton) -> bool {
+        asked.meets(language)
     }
 
     #[test]
@@ -490,7 +427,7 @@ mod tests {
 
     #[test]
     fn the_shortest_match() {
-        let of = |pattern: &str| super::shortest(&search(pattern));
+        let of = |pattern: &str| search(pattern).shortest();
         assert_eq!(of("union"), 5);
         assert_eq!(of("ab?c|x{4}"), 2);
         assert_eq!(of(r"\xC3\xA9{2}"), 1);

@@ -3,34 +3,40 @@
 //! In: rules of every front end in one form. Out: records. Rules above the policy's paranoia level are left out, and
 //! so are those that are off everywhere.
 
+mod automaton;
 mod contract;
 mod grams;
 mod kinds;
 mod literals;
 pub(crate) mod narrow;
+mod nfa;
 mod pipeline;
 pub(crate) mod regex;
+
+#[cfg(test)]
+mod tests;
 
 use super::operation::limits;
 use super::pattern::Table;
 use super::policy::{action, mode};
-use super::schema::write_automaton;
 use super::tables::Tables;
 use crate::diag::{Diagnostic, RULE_PATTERN, RULES_TOO_MANY, Span};
 use crate::ir::{
     AttackMode, Attacks, Exception, Matcher, Model, Operator, Rule, TargetName, Tuning,
 };
+use automaton::Automaton;
 use contract::Contract;
 use kinds::Kinds;
 use literals::{Bytes, Required, folded, required};
 use pipeline::Steps;
 use portcullis_bundle::layout::{
-    self, FIXED_SETS, MATCHER_LITERALS, MATCHER_NEGATED, NONE, Operator as Code, RULE_ANY,
-    RULE_OUTBOUND, RULE_SAME_VALUE, TARGETS, Transformation, UNPROPOSED,
+    self, FIXED_SETS, MATCHER_LITERALS, MATCHER_NEGATED, NONE, Operator as Code, RULE_OUTBOUND,
+    RULE_SAME_VALUE, TARGETS, Transformation, UNPROPOSED,
 };
 use portcullis_engine::attack::transform::Transform;
-use regex_syntax::hir::{Hir, HirKind};
+use regex_syntax::hir::Hir;
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 use zerocopy::FromZeros;
 use zerocopy::little_endian::U64;
 
@@ -47,7 +53,7 @@ struct Lowered<'m> {
     argument_count: u32,
     required: Required,
     /// The automaton of what it asks, where that is one.
-    asked: Option<Table>,
+    asked: Option<Rc<Automaton>>,
 }
 
 /// Writes the rules of a model. `operations` says of each operation of the bundle which of the model it is.
@@ -63,13 +69,13 @@ pub fn write(
     let mut diagnostics = Vec::new();
     let mut steps = Steps::default();
     let mut matchers: Vec<Lowered<'_>> = Vec::new();
-    let mut automata = Automata::new();
+    let mut automata = Automata::default();
     for (index, rule) in rules.iter().enumerate() {
         let first = matchers.len() as u32;
         for of in &rule.conditions {
             let mut writer = Writer { tables, steps: &mut steps, automata: &mut automata };
-            match writer.lower_whole(of, index as u32, rule.conditions.len() == 1) {
-                Ok(lowered) => matchers.extend(lowered),
+            match writer.lower(of, index as u32) {
+                Ok(lowered) => matchers.push(lowered),
                 Err(reason) => diagnostics.push(unsupported(rule, of, &reason)),
             }
         }
@@ -146,13 +152,7 @@ fn unsupported(rule: &Rule, of: &Matcher, reason: &str) -> Diagnostic {
 }
 
 fn rule_record(tables: &mut Tables<'_>, rule: &Rule, (first, count): (u32, u32)) -> layout::Rule {
-    // More matchers than conditions are the alternatives of one.
-    let any = count as usize > rule.conditions.len();
-    let flags = [
-        (RULE_SAME_VALUE, rule.same_value),
-        (RULE_OUTBOUND, looks_outbound(rule)),
-        (RULE_ANY, any),
-    ];
+    let flags = [(RULE_SAME_VALUE, rule.same_value), (RULE_OUTBOUND, looks_outbound(rule))];
     layout::Rule {
         id: tables.text(&rule.id),
         title: tables.text(&rule.title),
@@ -176,84 +176,27 @@ fn looks_outbound(rule: &Rule) -> bool {
     rule.conditions.iter().flat_map(|it| &it.targets).any(TargetName::is_outbound)
 }
 
-/// Parts that one expression is cut into, at most, beyond those that are done.
-const MAX_PARTS: usize = 16;
+/// What an expression has become: the operator that runs it, its index, and the automaton.
+type Written = (Code, u32, Rc<Automaton>);
 
-/// Two expressions one of which matches where the whole does: half the alternatives each of its largest choice.
-fn halved(whole: &Hir) -> Option<(Hir, Hir)> {
-    match whole.kind() {
-        HirKind::Alternation(parts) => {
-            let (one, other) = parts.split_at(parts.len() / 2);
-            Some((Hir::alternation(one.to_vec()), Hir::alternation(other.to_vec())))
-        }
-        HirKind::Capture(capture) => halved(&capture.sub),
-        HirKind::Concat(parts) => {
-            let size = |part: &Hir| match part.kind() {
-                HirKind::Alternation(parts) => parts.len(),
-                HirKind::Capture(capture) => match capture.sub.kind() {
-                    HirKind::Alternation(parts) => parts.len(),
-                    _ => 0,
-                },
-                _ => 0,
-            };
-            let (at, part) = parts.iter().enumerate().max_by_key(|(_, part)| size(part))?;
-            let with = |part: Hir| {
-                let mut parts = parts.clone();
-                parts[at] = part;
-                Hir::concat(parts)
-            };
-            halved(part).map(|(one, other)| (with(one), with(other)))
-        }
-        _ => None,
-    }
+/// Automata that are there already.
+#[derive(Default)]
+struct Automata {
+    /// By expression, and whether capital letters are read as small ones.
+    by_text: HashMap<(String, bool), Written>,
+    /// Expressions that differ may come to the same.
+    all: HashMap<Rc<Automaton>, Written>,
 }
-
-/// Index and table of automata, by expression and whether capital letters are read as small ones.
-type Automata = Vec<((Hir, bool), (u32, Table))>;
 
 /// Lowers matchers, and writes what they are given.
 struct Writer<'t, 'm> {
     tables: &'t mut Tables<'m>,
     steps: &'t mut Steps,
-    /// Automata that are there already, by expression and whether case counts.
     automata: &'t mut Automata,
 }
 
 impl Writer<'_, '_> {
-    /// Lowers a condition. Where its automaton would be too large, and `alone` lets it, the alternatives of the
-    /// expression become matchers of their own, one of which is enough.
-    fn lower_whole<'m>(
-        &mut self,
-        of: &'m Matcher,
-        rule: u32,
-        alone: bool,
-    ) -> Result<Vec<Lowered<'m>>, String> {
-        let mut open = vec![None];
-        let mut done = Vec::new();
-        while let Some(part) = open.pop() {
-            match self.lower(of, part.as_ref(), rule) {
-                Ok(lowered) => done.push(lowered),
-                Err(reason) => {
-                    let Operator::Regex(pattern) = &of.operator else { return Err(reason) };
-                    let whole = match part {
-                        Some(part) => part,
-                        None => regex::parse(pattern)?,
-                    };
-                    let halves = halved(&whole).filter(|_| alone && !of.negated);
-                    let (one, other) = halves.filter(|_| open.len() < MAX_PARTS).ok_or(reason)?;
-                    open.extend([Some(other), Some(one)]);
-                }
-            }
-        }
-        Ok(done)
-    }
-
-    fn lower<'m>(
-        &mut self,
-        of: &'m Matcher,
-        part: Option<&Hir>,
-        rule: u32,
-    ) -> Result<Lowered<'m>, String> {
+    fn lower<'m>(&mut self, of: &'m Matcher, rule: u32) -> Result<Lowered<'m>, String> {
         let (pipeline, caseless) = pipeline::split(&of.transform);
         // What does not come as an automaton or a literal must see the letters as they become.
         let folds = matches!(of.operator, Operator::Regex(_) | Operator::AnyOf(_));
@@ -263,21 +206,20 @@ impl Writer<'_, '_> {
         let mut asked = None;
         let (code, argument, argument_count) = match &of.operator {
             Operator::Regex(pattern) => {
-                let hir = match part {
-                    Some(part) => part.clone(),
-                    None => regex::parse(pattern)?,
-                };
+                let hir = regex::parse(pattern)?;
                 needed = required(&hir);
-                let (index, table) = self.automaton(&hir, caseless)?;
-                asked = Some(table);
-                (Code::Automaton, index, 0)
+                let (code, index, automaton) = self.automaton(pattern, &hir, caseless)?;
+                asked = Some(automaton);
+                (code, index, 0)
             }
             Operator::AnyOf(texts) => {
                 needed.literals = texts.iter().map(|text| text.clone().into_bytes()).collect();
                 let escaped: Vec<String> =
                     texts.iter().map(|text| regex_syntax::escape(text)).collect();
                 let pattern = format!("(?i-u:{})", escaped.join("|"));
-                asked = regex::parse(&pattern).and_then(|hir| Table::search(&hir)).ok();
+                let automaton =
+                    regex::parse(&pattern).and_then(|hir| Automaton::build(&hir, false));
+                asked = automaton.ok().map(Rc::new);
                 (Code::AnyOf, 0, 0)
             }
             Operator::LongerThan(count) => (Code::LongerThan, *count, 0),
@@ -345,23 +287,19 @@ impl Writer<'_, '_> {
         Ok(Lowered { of, rule, step, code, argument, argument_count, required: needed, asked })
     }
 
-    fn automaton(&mut self, hir: &Hir, caseless: bool) -> Result<(u32, Table), String> {
-        let key = (hir.clone(), caseless);
-        if let Some((_, known)) = self.automata.iter().find(|(other, _)| *other == key) {
+    fn automaton(&mut self, pattern: &str, hir: &Hir, caseless: bool) -> Result<Written, String> {
+        let key = (pattern.to_owned(), caseless);
+        if let Some(known) = self.automata.by_text.get(&key) {
             return Ok(known.clone());
         }
-        let mut table = Table::search(hir)?;
-        if caseless {
-            // The automaton sees capital letters as small ones.
-            for capital in b'A'..=b'Z' {
-                let small = table.classes[usize::from(capital.to_ascii_lowercase())];
-                table.classes[usize::from(capital)] = small;
-            }
-        }
-        let index = self.tables.sections.automata.len() as u32;
-        write_automaton(self.tables, &table);
-        self.automata.push((key, (index, table.clone())));
-        Ok((index, table))
+        let automaton = Rc::new(Automaton::build(hir, caseless)?);
+        let tables = &mut *self.tables;
+        let written = self.automata.all.entry(Rc::clone(&automaton)).or_insert_with(|| {
+            let (code, index) = automaton.write(tables);
+            (code, index, automaton)
+        });
+        self.automata.by_text.insert(key, written.clone());
+        Ok(written.clone())
     }
 }
 

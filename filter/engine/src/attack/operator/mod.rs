@@ -6,6 +6,7 @@ mod graphql;
 mod number;
 pub(super) mod token;
 
+use super::lazy::Automata;
 use super::steps::{Exhausted, Steps};
 use crate::access::slice;
 use crate::schema::{Validator, matches};
@@ -16,6 +17,8 @@ use portcullis_bundle::layout::{ByteSet, MATCHER_NEGATED, Matcher, Operator, Vie
 pub(super) struct Operators {
     validator: Validator,
     buffer: Vec<u8>,
+    /// Those of the worker.
+    pub automata: Automata,
 }
 
 impl Operators {
@@ -53,6 +56,7 @@ impl Operators {
             Operator::Automaton => {
                 view.automata.get(index).is_some_and(|it| matches(view, it, text))
             }
+            Operator::Nfa => self.automata.matches(view, argument, text, steps)?,
             Operator::AnyOf => proposed,
             Operator::LongerThan => text.len() > index,
             Operator::NumberOver => number::read(text).is_some_and(|it| it > i64::from(argument)),
