@@ -4,6 +4,8 @@
 //! - `%% as: json`, `form`, `query`, `xml`, `text`, `multipart NAME` or `header NAME` – the line is all of the body, of
 //!   the query, or of the field.
 //!
+//! A file `*.jsonl` has whole requests, `{"method", "uri", "headers", "body"}` a line.
+//!
 //! Every second value is held out: rules are written against the others only.
 
 use std::path::Path;
@@ -18,6 +20,7 @@ pub enum Way {
     Body(String),
     Query,
     Header(String),
+    Whole(Message),
 }
 
 /// A value, and how it is sent.
@@ -47,6 +50,7 @@ impl Item {
             Way::Body(media) => {
                 vec![(None, Message::sending("/items", media, value.clone().into_bytes()))]
             }
+            Way::Whole(message) => vec![(None, message.clone())],
             Way::Query => vec![(None, Message::getting(format!("/items?{value}")))],
             Way::Header(name) => {
                 let mut message = Message::getting("/items".to_owned());
@@ -102,16 +106,38 @@ fn items(text: &str) -> Vec<Item> {
     items
 }
 
+/// The request of a line of JSON.
+fn request(line: &str) -> Option<Message> {
+    let request: serde_json::Value = serde_json::from_str(line).ok()?;
+    let text = |name: &str| request[name].as_str().unwrap_or_default().to_owned();
+    let mut message = Message::getting(text("uri"));
+    (message.method, message.body) = (text("method"), text("body").into_bytes());
+    for (name, value) in request["headers"].as_object()? {
+        message.headers.retain(|(known, _)| known != name);
+        message.headers.push((name.clone(), value.as_str()?.to_owned()));
+    }
+    Some(message)
+}
+
+fn requests(text: &str) -> Vec<Item> {
+    let item = |(at, line): (usize, &str)| {
+        let way = Way::Whole(request(line)?);
+        Some(Item { value: line.to_owned(), way, held: at % 2 == 1 })
+    };
+    text.lines().enumerate().filter_map(item).collect()
+}
+
 /// The collections of a folder, by the files' names; none where the folder is not there.
 pub fn read(folder: &Path) -> Vec<Collection> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.retain(|path| path.extension().is_some_and(|it| it == "txt"));
+    paths.retain(|path| path.extension().is_some_and(|it| it == "txt" || it == "jsonl"));
     paths.sort();
     let file = |path: &std::path::PathBuf| {
         let text = std::fs::read_to_string(path).ok()?;
         let name = path.file_stem()?.to_string_lossy().into_owned();
-        Some(Collection { name, items: items(&text) })
+        let whole = path.extension()? == "jsonl";
+        Some(Collection { name, items: if whole { requests(&text) } else { items(&text) } })
     };
     paths.iter().filter_map(file).collect()
 }

@@ -10,6 +10,7 @@ mod message;
 mod mutants;
 mod table;
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -73,8 +74,9 @@ impl Tally {
 /// Everything that is judged.
 struct Suite<'s> {
     options: &'s Options,
-    /// By level, from 1.
-    gateways: Vec<Gateway>,
+    /// By level, from 1; made when asked for.
+    gateways: [OnceCell<Gateway>; 4],
+    packs: Vec<(String, String)>,
     rules: Vec<Rule>,
 }
 
@@ -89,13 +91,13 @@ pub fn run(options: &Options) -> ExitCode {
         eprintln!("a pack cannot be read");
         return ExitCode::FAILURE;
     };
-    let gateways = (1..=4).map(|paranoia| Gateway::at(paranoia, &packs)).collect();
-    Suite { options, gateways, rules: gateway::rules(&packs) }.run()
+    Suite { options, gateways: Default::default(), rules: gateway::rules(&packs), packs }.run()
 }
 
 impl Suite<'_> {
     fn at(&self, paranoia: u8) -> &Gateway {
-        &self.gateways[usize::from(paranoia.clamp(1, 4)) - 1]
+        let paranoia = paranoia.clamp(1, 4);
+        self.gateways[usize::from(paranoia) - 1].get_or_init(|| Gateway::at(paranoia, &self.packs))
     }
 
     fn alarms(&self, message: &Message) -> gateway::Judged {
@@ -110,10 +112,15 @@ impl Suite<'_> {
         all
     }
 
+    /// The rules whose own tests are run: none where collections are asked for.
+    fn tested(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().filter(|_| self.options.only.is_empty())
+    }
+
     fn run(&self) -> ExitCode {
         let options = self.options;
         let (mut caught, mut alike) = (Tally::default(), Tally::default());
-        for rule in &self.rules {
+        for rule in self.tested() {
             own_tests(rule, self.at(rule.paranoia), &mut caught, &mut alike);
         }
         let own = caught.good == caught.all && alike.good == alike.all;
@@ -148,7 +155,7 @@ impl Suite<'_> {
     /// Variants of the rules' own attacks: what the judge makes sure of is that both ways of matching agree.
     fn mutants(&self) {
         let (mut judged, mut alarming) = (0, 0);
-        for rule in &self.rules {
+        for rule in self.tested() {
             let Some(target) = rule.conditions.first().and_then(|it| it.targets.first()) else {
                 continue;
             };
