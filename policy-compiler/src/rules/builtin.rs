@@ -31,6 +31,7 @@ macro_rules! files {
 files![
     "code.yaml",
     "command.yaml",
+    "evasion.yaml",
     "files.yaml",
     "leaks.yaml",
     "nosql.yaml",
