@@ -463,7 +463,8 @@ record! {
 }
 
 record! {
-    /// Properties whose names match a pattern.
+    /// Properties whose names match a pattern. They apply to names that are not declared: the schema of a declared
+    /// property says what the patterns that it matches say.
     pub struct PatternProperty {
         /// Index into automata.
         automaton: U32,

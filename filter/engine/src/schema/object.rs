@@ -231,10 +231,11 @@ fn name_in_schema(
     if check.names.get() != NONE {
         core.judge(view, frame, check.names.get(), &Value::String(text, ascii))?;
     }
-    if check.pattern_property_count.get() == 0 {
-        return Ok(declared.map_or(check.additional.get(), |property| property.schema.get()));
+    // The schema of a declared property says what patterns say of it too.
+    if let Some(property) = declared {
+        return Ok(property.schema.get());
     }
-    let mut wants = declared.map(|property| property.schema.get());
+    let mut wants = None;
     for schema in pattern_schemas(view, check, text) {
         core.step(1)?;
         let Some(schema) = schema else { continue };

@@ -19,7 +19,8 @@ use super::fault::FaultKind;
 use super::frame::{Container, Frame, TAG, THREADS, UNIQUE};
 use super::object;
 use portcullis_bundle::layout::{
-    ARRAY_UNIQUE, Keyword, NONE, PROPERTY_IMPLIED, SCHEMA_ANY, SCHEMA_NEVER, Schema, View,
+    ARRAY_UNIQUE, Keyword, NONE, ObjectCheck, PROPERTY_IMPLIED, SCHEMA_ANY, SCHEMA_NEVER, Schema,
+    View,
 };
 use portcullis_bundle::name_hash;
 
@@ -332,26 +333,40 @@ impl Core {
             {
                 self.threads.fail_below(frame, index, failure, 0)?;
             }
-            let mut wanted = member.is_some();
-            if let Some(property) = member {
-                self.want(frame, index, property.schema.get(), Keyword::Properties)?;
-            }
-            for schema in object::pattern_schemas(view, check, text) {
-                self.step(1)?;
-                if let Some(schema) = schema {
-                    wanted = true;
-                    self.want(frame, index, schema, Keyword::PatternProperties)?;
+            match member {
+                // Its schema says what patterns say of it too.
+                Some(property) => {
+                    self.want(frame, index, property.schema.get(), Keyword::Properties)?;
                 }
-            }
-            if !wanted {
-                let additional = check.additional.get();
-                self.want(frame, index, additional, Keyword::AdditionalProperties)?;
+                None => self.want_undeclared(view, check, frame, index, text)?,
             }
             if let Some(of) = view.unevaluated.get(check.unevaluated.get() as usize) {
                 self.wait(view, index, of, Member::Property(text, hash))?;
             }
         }
         Ok(self.reduce(frame))
+    }
+
+    fn want_undeclared(
+        &mut self,
+        view: &View<'_>,
+        check: &ObjectCheck,
+        frame: &Frame,
+        index: usize,
+        text: &[u8],
+    ) -> Result<(), Stop> {
+        let mut wanted = false;
+        for schema in object::pattern_schemas(view, check, text) {
+            self.step(1)?;
+            if let Some(schema) = schema {
+                wanted = true;
+                self.want(frame, index, schema, Keyword::PatternProperties)?;
+            }
+        }
+        if wanted {
+            return Ok(());
+        }
+        self.want(frame, index, check.additional.get(), Keyword::AdditionalProperties)
     }
 
     /// Says which schemas the threads of an array want of the item that `frame.count` counts last.
