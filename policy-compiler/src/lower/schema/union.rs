@@ -88,7 +88,10 @@ impl<'m> Lowering<'m> {
                 unions = self.unions(&goal, &flat, types);
             }
             let mut next = None;
-            for union in &unions {
+            // What a union without a branch left refuses by itself is not split any further: its parts would be
+            // the goal again.
+            let refused = unions.iter().any(|union| union.live.is_empty());
+            for union in unions.iter().filter(|_| !refused) {
                 match self.step(&goal, &flat, types, union, unions.len()) {
                     Step::Again(simpler) => {
                         self.record_settled(union);
