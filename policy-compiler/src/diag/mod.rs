@@ -131,26 +131,55 @@ impl Diagnostic {
     }
 }
 
+/// How many diagnostics of one code and severity are kept; further ones are counted.
+pub const KEPT_PER_CODE: usize = 10_000;
+
 /// Everything found so far.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
+    /// How many there are of each code and severity, those that were not kept included.
+    counts: BTreeMap<(&'static str, Severity), usize>,
 }
 
 impl Diagnostics {
     /// Adds one.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.list.push(diagnostic);
+        let count = self.counts.entry((diagnostic.code.id, diagnostic.severity)).or_default();
+        *count += 1;
+        if *count <= KEPT_PER_CODE {
+            self.list.push(diagnostic);
+        }
+    }
+
+    /// Takes over all that another has.
+    pub fn append(&mut self, other: Diagnostics) {
+        let left_out = other.left_out();
+        self.extend(other.list);
+        for (kind, left_out) in left_out {
+            *self.counts.entry(kind).or_default() += left_out;
+        }
+    }
+
+    /// Of each code and severity that has too many, how many were not kept.
+    pub fn left_out(&self) -> Vec<((&'static str, Severity), usize)> {
+        let mut kept: BTreeMap<(&'static str, Severity), usize> = BTreeMap::new();
+        self.list.iter().for_each(|d| *kept.entry((d.code.id, d.severity)).or_default() += 1);
+        let rest = self
+            .counts
+            .iter()
+            .map(|(kind, count)| (*kind, count - kept.get(kind).copied().unwrap_or_default()));
+        rest.filter(|(_, count)| *count > 0).collect()
     }
 
     /// Whether there is an error among them.
     pub fn has_errors(&self) -> bool {
-        self.list.iter().any(|d| d.severity == Severity::Error)
+        self.count(Severity::Error) > 0
     }
 
     /// How many there are of a severity.
     pub fn count(&self, severity: Severity) -> usize {
-        self.list.iter().filter(|d| d.severity == severity).count()
+        self.counts.iter().filter(|((_, of), _)| *of == severity).map(|(_, count)| count).sum()
     }
 
     /// Whether one of them points into a file.
@@ -171,7 +200,7 @@ impl Diagnostics {
 
 impl Extend<Diagnostic> for Diagnostics {
     fn extend<T: IntoIterator<Item = Diagnostic>>(&mut self, iter: T) {
-        self.list.extend(iter);
+        iter.into_iter().for_each(|diagnostic| self.push(diagnostic));
     }
 }
 
@@ -211,32 +240,41 @@ impl Files {
     }
 }
 
+/// Names that one suggestion is looked for among, at most.
+const CANDIDATES: usize = 1_000;
+
 /// The candidate that `word` was probably meant to be, by edit distance.
 pub fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
-    let limit = (word.chars().count() / 3).clamp(1, 3);
-    // A long word is not a slip, and the distance is quadratic.
+    let letters = word.chars().count();
+    let limit = (letters / 3).clamp(1, 3);
+    // A long word is not a slip.
     if word.len() > 64 {
         return None;
     }
+    let lower: Vec<char> = word.to_lowercase().chars().collect();
     candidates
         .into_iter()
-        .map(|c| (distance(&word.to_lowercase(), &c.to_lowercase()), c))
+        .take(CANDIDATES)
+        .filter(|c| c.len() <= 128 && c.chars().count().abs_diff(letters) <= limit)
+        .map(|c| (distance(&lower, &c.to_lowercase().chars().collect::<Vec<_>>(), limit), c))
         .filter(|(d, c)| *d <= limit && *c != word)
         .min()
         .map(|(_, c)| format!("did you mean `{c}`?"))
 }
 
-// Optimal string alignment: insertions, deletions, substitutions, swaps of neighbours.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before = vec![0; b.len() + 1];
+// Optimal string alignment: insertions, deletions, substitutions, swaps of neighbours. Beyond the limit it is some
+// number above it: only what is near the diagonal is looked at.
+fn distance(a: &[char], b: &[char], limit: usize) -> usize {
+    let far = limit + 1;
+    let mut before = vec![far; b.len() + 1];
     let mut above: Vec<usize> = (0..=b.len()).collect();
     for i in 1..=a.len() {
-        let mut row = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
+        let mut row = vec![far; b.len() + 1];
+        row[0] = i;
+        for j in i.saturating_sub(limit).max(1)..=b.len().min(i + limit) {
             let cost = usize::from(a[i - 1] != b[j - 1]);
             row[j] = (above[j] + 1).min(row[j - 1] + 1).min(above[j - 1] + cost);
             if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
@@ -261,6 +299,22 @@ mod tests {
             Some("did you mean `media_types`?")
         );
         assert_eq!(did_you_mean("zebra", fields), None);
+    }
+
+    #[test]
+    fn what_is_not_kept_is_counted() {
+        let mut all = Diagnostics::default();
+        for line in 0..KEPT_PER_CODE as u32 + 5 {
+            all.push(Diagnostic::new(YAML_SYNTAX, "x").at(Span::word("a", line, 1)));
+        }
+        all.push(Diagnostic::new(PATH_SUFFIX, "y"));
+        let mut outer = Diagnostics::default();
+        outer.push(Diagnostic::new(YAML_SYNTAX, "z"));
+        outer.append(all);
+        assert_eq!(outer.left_out(), [(("PC0003", Severity::Error), 6)]);
+        assert_eq!(outer.count(Severity::Error), KEPT_PER_CODE + 6);
+        assert_eq!(outer.count(Severity::Warning), 1);
+        assert_eq!(outer.sorted().len(), KEPT_PER_CODE + 1);
     }
 
     #[test]

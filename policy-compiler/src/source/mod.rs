@@ -192,7 +192,7 @@ struct Loaded {
     by_node: HashMap<NodeId, u32>,
     parsed: bool,
     // What is wrong with the file's text, until it is reported.
-    pending: Vec<Diagnostic>,
+    pending: Diagnostics,
 }
 
 /// A node of the library.
@@ -328,8 +328,9 @@ impl<'s> Library<'s> {
             }
             next += 1;
         }
-        let pending = self.loaded.iter_mut().flat_map(|l| std::mem::take(&mut l.pending));
-        diagnostics.extend(pending);
+        for loaded in &mut self.loaded {
+            diagnostics.append(std::mem::take(&mut loaded.pending));
+        }
         Ok(id)
     }
 
@@ -385,8 +386,7 @@ impl<'s> Library<'s> {
         }
         self.by_uri.entry(uri.to_owned()).or_insert(ResourceId { document: id, index: 0 });
         let by_node = resources.iter().zip(0..).map(|(r, index)| (r.node, index)).collect();
-        let pending = diagnostics.sorted().into_iter().cloned().collect();
-        let path = path.to_owned();
+        let (pending, path) = (diagnostics, path.to_owned());
         self.loaded.push(Loaded { path, tree, resources, by_node, parsed, pending });
         Ok(id)
     }
