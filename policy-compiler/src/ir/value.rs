@@ -1,7 +1,7 @@
 //! JSON values with exact numbers.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A JSON value. Equality is structural on the text; use [`Value::same`] for JSON's own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,8 +31,9 @@ impl Value {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b))
             }
             (Value::Object(a), Value::Object(b)) => {
+                let named: HashMap<&str, &Value> = b.iter().map(|(n, b)| (&**n, b)).collect();
                 a.len() == b.len()
-                    && a.iter().all(|(name, a)| b.iter().any(|(n, b)| n == name && a.same(b)))
+                    && a.iter().all(|(name, a)| named.get(&**name).is_some_and(|b| a.same(b)))
             }
             (a, b) => a == b,
         }
@@ -155,12 +156,18 @@ impl Number {
 
     /// Exact numeric order.
     pub fn compare(&self, other: &Number) -> Ordering {
-        let (a, b) = (self.decimal(), other.decimal());
-        match (a.negative, b.negative) {
+        self.decimal().compare(&other.decimal())
+    }
+}
+
+impl Decimal {
+    /// Exact numeric order.
+    pub fn compare(&self, other: &Decimal) -> Ordering {
+        match (self.negative, other.negative) {
             (true, false) => Ordering::Less,
             (false, true) => Ordering::Greater,
-            (false, false) => magnitude(&a, &b),
-            (true, true) => magnitude(&b, &a),
+            (false, false) => magnitude(self, other),
+            (true, true) => magnitude(other, self),
         }
     }
 }

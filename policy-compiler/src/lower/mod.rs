@@ -8,6 +8,7 @@ mod media;
 mod operation;
 mod parameter;
 mod part;
+mod partition;
 pub(crate) mod pattern;
 mod policy;
 mod route;

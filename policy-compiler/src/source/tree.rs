@@ -4,6 +4,8 @@
 //! its parent, so that its JSON pointer can be told. Depth is bounded when the tree is built
 //! ([`MAX_DEPTH`]), so that recursion over it is safe.
 
+use std::collections::HashMap;
+
 use crate::ir::{Number, Value};
 
 /// How deep arrays and objects nest at most.
@@ -80,6 +82,8 @@ pub(super) struct Entry {
 pub struct Tree {
     pub(super) entries: Vec<Entry>,
     pub(super) root: NodeId,
+    /// Slots of the members of large objects, by their names.
+    by_name: HashMap<NodeId, Box<[u32]>>,
 }
 
 impl Tree {
@@ -87,7 +91,7 @@ impl Tree {
     pub fn empty() -> Self {
         let (position, parent) = (Position { line: 1, column: 1 }, NodeId(0));
         let entries = vec![Entry { kind: Kind::Null, position, parent, slot: 0 }];
-        Self { entries, root: NodeId(0) }
+        Self { entries, root: NodeId(0), by_name: HashMap::new() }
     }
 
     /// The root node.
@@ -239,7 +243,15 @@ impl<'a> Node<'a> {
     pub fn get(self, name: &str) -> Option<Node<'a>> {
         match self.kind() {
             Kind::Object(members) => {
-                members.iter().find(|m| &*m.key == name).map(|m| self.tree.node(m.node))
+                let member = match self.tree.by_name.get(&self.id) {
+                    Some(slots) if members.len() > SMALL_OBJECT => {
+                        let key = |slot: &u32| members.get(*slot as usize).map(|m| &*m.key);
+                        let at = slots.binary_search_by(|slot| key(slot).cmp(&Some(name)));
+                        at.ok().and_then(|at| members.get(slots[at] as usize))
+                    }
+                    _ => members.iter().find(|m| &*m.key == name),
+                };
+                member.map(|m| self.tree.node(m.node))
             }
             _ => None,
         }
@@ -294,10 +306,10 @@ struct Open {
     node: NodeId,
     key: Option<(Box<str>, Position)>,
     // Names already used; filled once the object is large.
-    names: std::collections::HashMap<Box<str>, u32>,
+    names: HashMap<Box<str>, u32>,
 }
 
-/// Objects up to this size are searched for duplicates one by one.
+/// Objects up to this size are searched name by name.
 const SMALL_OBJECT: usize = 12;
 
 /// Why a node could not be added.
@@ -341,6 +353,7 @@ impl Builder {
     /// Whether the open object already has a member of that name.
     pub fn has_key(&self, key: &str) -> bool {
         self.open.last().is_some_and(|open| match &self.entries[open.node.0 as usize].kind {
+            Kind::Object(members) if members.len() > SMALL_OBJECT => open.names.contains_key(key),
             Kind::Object(members) => members.iter().any(|m| &*m.key == key),
             _ => false,
         })
@@ -442,6 +455,16 @@ impl Builder {
 
     pub fn finish(self) -> Option<Tree> {
         let root = self.root?;
-        Some(Tree { entries: self.entries, root })
+        let mut by_name = HashMap::new();
+        for (id, entry) in (0..).zip(&self.entries) {
+            if let Kind::Object(members) = &entry.kind
+                && members.len() > SMALL_OBJECT
+            {
+                let mut slots: Box<[u32]> = (0..members.len() as u32).collect();
+                slots.sort_unstable_by_key(|slot| &*members[*slot as usize].key);
+                by_name.insert(NodeId(id), slots);
+            }
+        }
+        Some(Tree { entries: self.entries, root, by_name })
     }
 }

@@ -11,6 +11,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use ecma::Expression;
+
 pub use stencil::Places;
 pub use table::{Table, Verdict, trimmed};
 
@@ -19,6 +21,10 @@ use std::collections::HashMap;
 
 /// Transitions of all automata of a bundle, at most.
 const BUDGET: usize = 2 << 20;
+
+/// Transitions of all automata that are built, at most; most of them are built to find that they are too large, or
+/// are held already.
+const WORK: usize = 32 << 20;
 
 /// What a pattern was lowered to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +58,7 @@ pub struct Patterns {
     pub classes: Vec<Vec<(u32, u32)>>,
     class_index: HashMap<Vec<(u32, u32)>, u32>,
     transitions: usize,
+    work: usize,
 }
 
 impl Patterns {
@@ -77,7 +84,7 @@ impl Patterns {
         if let Some(known) = self.automaton_by_text.get(text) {
             return known.clone();
         }
-        let built = ecma::parse(text).and_then(|expression| Table::build(&expression));
+        let built = ecma::parse(text).and_then(|expression| self.build(&expression));
         let built = built.and_then(|table| self.keep(table));
         self.automaton_by_text.insert(text.to_owned(), built.clone());
         built
@@ -108,7 +115,7 @@ impl Patterns {
             }
             return Pattern::Class { class, min, max };
         }
-        match Table::build(&expression) {
+        match self.build(&expression) {
             Ok(table) if table.accepts_all() => Pattern::Everything,
             Ok(table) => match self.keep(table) {
                 Ok(index) => Pattern::Automaton(index),
@@ -116,6 +123,15 @@ impl Patterns {
             },
             Err(reason) => Pattern::Unsupported(reason),
         }
+    }
+
+    fn build(&mut self, expression: &Expression) -> Result<Table, String> {
+        if self.work > WORK {
+            return Err(
+                "the patterns before it take all the work that is done for patterns".to_owned()
+            );
+        }
+        Table::build(expression, &mut self.work)
     }
 
     fn keep(&mut self, table: Table) -> Result<u32, String> {

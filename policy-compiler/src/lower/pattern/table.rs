@@ -1,6 +1,7 @@
 //! Table automata: built from regex-automata's, joined, minimised, numbered for the bundle.
 
 use super::ecma::Expression;
+use crate::lower::partition;
 use regex_automata::dfa::{Automaton as _, StartKind, dense};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::primitives::StateID;
@@ -51,16 +52,22 @@ impl Table {
     /// Builds the automaton of an expression: a text is accepted where the expression matches in
     /// it somewhere, and every look-ahead at its beginning holds.
     ///
+    /// Adds to `work` the transitions of all automata on the way.
+    ///
     /// # Errors
     /// Why it cannot be built, lower case, without a final period.
-    pub fn build(expression: &Expression) -> Result<Table, String> {
-        let mut table = Table::determinise(&trimmed(&expression.main))?.minimise();
+    pub fn build(expression: &Expression, work: &mut usize) -> Result<Table, String> {
+        let mut count = |built: Result<Table, String>| {
+            *work += built.as_ref().map_or(MAX_BYTES / 4, |table| table.next.len());
+            built
+        };
+        let mut table = count(Table::determinise(&trimmed(&expression.main)))?.minimise();
         for (positive, body) in &expression.ahead {
-            let mut other = Table::determinise(body)?.minimise();
+            let mut other = count(Table::determinise(body))?.minimise();
             if !positive {
                 other.complement();
             }
-            table = table.and(&other)?.minimise();
+            table = count(table.and(&other))?.minimise();
         }
         if table.next.len() > MAX_TABLE {
             return Err(too_large());
@@ -263,31 +270,14 @@ impl Table {
         Ok(Table { classes, stride: sample.len(), next, verdicts, start: 0 })
     }
 
-    /// The smallest automaton that accepts the same, by Moore's refinement; states are numbered
+    /// The smallest automaton that accepts the same, by Hopcroft's refinement; states are numbered
     /// dead, ordinary, accepting, always accepting, and the dead state is always there.
     fn minimise(&self) -> Table {
         let count = self.verdicts.len();
         let row = |state: usize| &self.next[state * self.stride..(state + 1) * self.stride];
         let accepts = |state: usize| self.verdicts[state] >= Verdict::Accepts;
-        let mut blocks: Vec<u32> = (0..count).map(|state| u32::from(accepts(state))).collect();
-        let mut known = 0;
-        loop {
-            let mut seen: HashMap<Vec<u32>, u32> = HashMap::new();
-            let refined = (0..count)
-                .map(|state| {
-                    let mut key = Vec::with_capacity(self.stride + 1);
-                    key.push(blocks[state]);
-                    key.extend(row(state).iter().map(|next| blocks[*next as usize]));
-                    let fresh = seen.len() as u32;
-                    *seen.entry(key).or_insert(fresh)
-                })
-                .collect();
-            blocks = refined;
-            if seen.len() == known {
-                break;
-            }
-            known = seen.len();
-        }
+        let accepting: Vec<u32> = (0..count).map(|state| u32::from(accepts(state))).collect();
+        let (blocks, known) = partition::coarsest(&accepting, row);
         // A block all of whose transitions lead back decides for good.
         let mut member = vec![usize::MAX; known];
         (0..count).rev().for_each(|state| member[blocks[state] as usize] = state);

@@ -12,13 +12,13 @@ use super::number::numbers;
 use super::unevaluated::{Members, Sure, sure_names, sure_prefix};
 use super::union::Union;
 use super::{Lowering, record::string_format};
-use crate::ir::{Action, Dialect, Formats, Origin, Property, Schema, SchemaId, Type};
+use crate::ir::{Action, At, Dialect, Formats, Origin, Property, Schema, SchemaId, Type};
 use crate::lower::pattern::Pattern;
 use portcullis_bundle::layout::{
     CompositionKind, Keyword, SCHEMA_INTEGER_LEXICAL, SCHEMA_SENSITIVE, TYPE_ALL, TYPE_ARRAY,
     TYPE_FRACTION, TYPE_INTEGER, TYPE_OBJECT, TYPE_STRING,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What one schema says of the properties of an object: the ones it names, patterns, the rest.
 pub(super) struct Names<'m> {
@@ -26,6 +26,41 @@ pub(super) struct Names<'m> {
     /// Index of an automaton, and the schema.
     pub patterns: Vec<(u32, Option<SchemaId>)>,
     pub additional: Option<SchemaId>,
+}
+
+/// What several schemas say of the properties of one object.
+struct Group<'g, 'm> {
+    of: &'g [Names<'m>],
+    /// Which of them name a property.
+    naming: HashMap<&'m str, Vec<usize>>,
+    /// Those that say something of properties which they do not name.
+    general: Vec<usize>,
+}
+
+impl<'g, 'm> Group<'g, 'm> {
+    fn new(of: &'g [Names<'m>]) -> Self {
+        let mut naming: HashMap<&'m str, Vec<usize>> = HashMap::new();
+        for (at, names) in of.iter().enumerate() {
+            names.properties.keys().for_each(|name| naming.entry(name).or_default().push(at));
+        }
+        let general = |names: &Names<'_>| names.additional.is_some() || !names.patterns.is_empty();
+        let general = (0..of.len()).filter(|at| general(&of[*at])).collect();
+        Group { of, naming, general }
+    }
+
+    fn naming(&self, name: &str) -> &[usize] {
+        self.naming.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The properties of an object under construction, by their names.
+#[derive(Default)]
+struct Places(HashMap<String, usize>);
+
+impl Places {
+    fn of(part: &ObjectPart) -> Self {
+        Places(part.properties.iter().enumerate().map(|(at, p)| (p.name.clone(), at)).collect())
+    }
 }
 
 impl<'m> Lowering<'m> {
@@ -218,6 +253,7 @@ impl<'m> Lowering<'m> {
             unique: false,
             unevaluated: None,
         };
+        let mut bounds = Vec::new();
         let mut apart = Vec::new();
         let mut closed: Vec<(usize, SchemaId)> = Vec::new();
         for (id, schema) in flat.iter().zip(schemas) {
@@ -251,12 +287,12 @@ impl<'m> Lowering<'m> {
             of.items.iter().for_each(|rest| items.add(rest.value));
             if let Some(min) = of.min_items.filter(|min| min.value > part.min_items) {
                 part.min_items = min.value;
-                rename(node, Keyword::MinItems, min.origin);
+                rename(&mut bounds, Keyword::MinItems, min.origin);
             }
             let tighter = |max: u64| part.max_items.is_none_or(|known| max < known);
             if let Some(max) = of.max_items.filter(|max| tighter(max.value)) {
                 part.max_items = Some(max.value);
-                rename(node, Keyword::MaxItems, max.origin);
+                rename(&mut bounds, Keyword::MaxItems, max.origin);
             }
             if let Some(unique) = of.unique_items.filter(|unique| unique.value) {
                 part.unique = true;
@@ -287,6 +323,7 @@ impl<'m> Lowering<'m> {
             }
             node.traces.extend(written);
         }
+        node.traces.extend(bounds);
         part.items = self.node(items);
         part.prefix = prefix.into_iter().map(|place| self.node(place)).collect();
         for (found, id, unevaluated) in apart {
@@ -311,23 +348,25 @@ impl<'m> Lowering<'m> {
         let mut part = ObjectPart::open();
         let mut names: Vec<Names<'m>> = Vec::new();
         let mut order: Vec<&'m str> = Vec::new();
+        let mut ordered: HashSet<&'m str> = HashSet::new();
         let mut key_goal = Goal::new(goal.profile, []);
         let mut dynamic = Vec::new();
+        let mut bounds = Vec::new();
         for id in flat {
             let schema = &self.model.schemas[*id];
             let of = &schema.object;
             let open = self.settings(goal).open_objects;
             names.push(self.names_of(schema, open));
             let listed = of.properties.iter().flat_map(|p| &p.value).map(|p| p.name.as_str());
-            listed.for_each(|name| push_new(&mut order, name));
+            order.extend(listed.filter(|name| ordered.insert(name)));
             if let Some(min) = of.min_properties.filter(|min| min.value > part.min_properties) {
                 part.min_properties = min.value;
-                rename(node, Keyword::MinProperties, min.origin);
+                rename(&mut bounds, Keyword::MinProperties, min.origin);
             }
             let tighter = |max: u64| part.max_properties.is_none_or(|known| max < known);
             if let Some(max) = of.max_properties.filter(|max| tighter(max.value)) {
                 part.max_properties = Some(max.value);
-                rename(node, Keyword::MaxProperties, max.origin);
+                rename(&mut bounds, Keyword::MaxProperties, max.origin);
             }
             of.property_names.iter().for_each(|keys| key_goal.add(keys.value));
             if let Some(unevaluated) = of.unevaluated_properties
@@ -353,31 +392,35 @@ impl<'m> Lowering<'m> {
             ];
             node.traces.extend(written.into_iter().filter_map(|(k, at)| Some((k, at?))));
         }
+        node.traces.extend(bounds);
         // One record holds the patterns of one schema, or of several that leave the rest alone.
         let patterned = names.iter().filter(|n| !n.patterns.is_empty()).count();
         let closing = names.iter().filter(|n| n.additional.is_some()).count();
         let apart = if patterned > 1 && closing > 0 { 1 } else { names.len().max(1) };
-        let groups: Vec<&[Names<'m>]> = names.chunks(apart).collect();
         let mut parts = Vec::new();
-        for (at, group) in groups.iter().enumerate() {
+        for (at, group) in names.chunks(apart).enumerate() {
             let mut object = if at == 0 { part.clone() } else { ObjectPart::open() };
-            self.properties(goal, &mut object, group, &order);
+            self.properties(goal, &mut object, &Group::new(group), &order);
             parts.push(object);
         }
         let mut parts = parts.into_iter();
         part = parts.next().unwrap_or_else(ObjectPart::open);
-        self.required(goal, &mut part, flat, &names);
-        self.dependents(goal, &mut part, flat, &names);
+        let all = Group::new(&names);
+        let mut places = Places::of(&part);
+        self.required(goal, &mut part, &mut places, flat, &all);
+        self.dependents(goal, &mut part, &mut places, flat, &all);
         let mut waiting = Vec::new();
         for (found, id, unevaluated) in dynamic {
             let mut of = ObjectPart::open();
+            let mut places_of = Places::default();
             let first = part.unevaluated.is_none();
             let object = if first { &mut part } else { &mut of };
+            let places = if first { &mut places } else { &mut places_of };
             let node = self.node(Goal::new(goal.profile, [unevaluated.value]));
-            let known: &[Names<'m>] = if first { &names } else { &[] };
+            let known = if first { &all } else { &Group::new(&[]) };
             let mut evaluators = Vec::new();
             for found in found {
-                let place = |name: &str| self.place_of(goal, object, known, name);
+                let place = |name: &str| self.place_of(goal, object, places, known, name);
                 evaluators.push(found.part(place));
             }
             object.unevaluated = Some(UnevaluatedPart { node, evaluators });
@@ -425,22 +468,22 @@ impl<'m> Lowering<'m> {
         &mut self,
         goal: &Goal,
         part: &mut ObjectPart,
-        group: &[Names<'m>],
+        group: &Group<'_, 'm>,
         order: &[&'m str],
     ) {
         for name in order {
-            if group.iter().any(|names| names.properties.contains_key(name)) {
+            if group.naming.contains_key(name) {
                 let node = self.property(goal, group, name);
                 let name = (*name).to_owned();
                 part.properties.push(PropertyPart { name, node, required: false, implied: false });
             }
         }
         let mut rest = Goal::new(goal.profile, []);
-        group.iter().filter_map(|names| names.additional).for_each(|schema| rest.add(schema));
-        for (at, names) in group.iter().enumerate() {
+        group.of.iter().filter_map(|names| names.additional).for_each(|schema| rest.add(schema));
+        for (at, names) in group.of.iter().enumerate() {
             for (automaton, schema) in &names.patterns {
                 let mut matching = Goal::new(goal.profile, *schema);
-                let others = group.iter().enumerate().filter(|(other, _)| *other != at);
+                let others = group.of.iter().enumerate().filter(|(other, _)| *other != at);
                 let others = others.filter_map(|(_, names)| names.additional);
                 others.for_each(|schema| matching.add(schema));
                 let node = self.node(matching);
@@ -451,14 +494,14 @@ impl<'m> Lowering<'m> {
     }
 
     /// The schemas that apply to a property of that name.
-    fn property_goal(&self, goal: &Goal, group: &[Names<'m>], name: &str) -> Goal {
+    fn property_goal(&self, goal: &Goal, group: &Group<'_, 'm>, name: &str) -> Goal {
         let mut all = Goal::new(goal.profile, []);
-        for names in group {
-            let mut known = false;
-            if let Some(schema) = names.properties.get(name) {
-                known = true;
-                schema.iter().for_each(|schema| all.add(*schema));
-            }
+        for names in group.naming(name).iter().map(|at| &group.of[*at]) {
+            let schema = names.properties.get(name).into_iter().flatten();
+            schema.for_each(|schema| all.add(*schema));
+        }
+        for names in group.general.iter().map(|at| &group.of[*at]) {
+            let mut known = names.properties.contains_key(name);
             for (automaton, schema) in &names.patterns {
                 if self.patterns.matches(*automaton, name) {
                     known = true;
@@ -472,13 +515,9 @@ impl<'m> Lowering<'m> {
         all
     }
 
-    fn property(&mut self, goal: &Goal, group: &[Names<'m>], name: &str) -> NodeId {
+    fn property(&mut self, goal: &Goal, group: &Group<'_, 'm>, name: &str) -> NodeId {
         let all = self.property_goal(goal, group, name);
-        let schemas = &self.model.schemas;
-        let marked = closure(schemas, &all.roots)
-            .into_iter()
-            .find_map(|id| schemas[id].read_only.filter(|marked| marked.value));
-        match marked {
+        match self.read_only(&all) {
             Some(marked) if self.settings(goal).read_only == Action::Block => {
                 self.refused.extend(&all.roots);
                 let traces = vec![(Keyword::ReadOnly, marked.origin)];
@@ -503,27 +542,32 @@ impl<'m> Lowering<'m> {
         &mut self,
         goal: &Goal,
         part: &mut ObjectPart,
+        places: &mut Places,
         flat: &[SchemaId],
-        names: &[Names<'m>],
+        names: &Group<'_, 'm>,
     ) {
         for id in flat {
             let required = &self.model.schemas[*id].object.required;
             for name in required.iter().flat_map(|list| &list.value) {
-                if self.is_read_only(goal, names, &name.value) {
+                if self.any_read_only
+                    && self.read_only(&self.property_goal(goal, names, &name.value)).is_some()
+                {
                     continue;
                 }
-                let at = self.place_of(goal, part, names, &name.value);
+                let at = self.place_of(goal, part, places, names, &name.value);
                 part.properties[at].required = true;
             }
         }
     }
 
-    fn is_read_only(&self, goal: &Goal, names: &[Names<'m>], name: &str) -> bool {
+    /// Where one of the schemas that apply to a property is marked `readOnly`.
+    fn read_only(&self, all: &Goal) -> Option<At<bool>> {
+        if !self.any_read_only {
+            return None;
+        }
         let schemas = &self.model.schemas;
-        let all = self.property_goal(goal, names, name);
-        closure(schemas, &all.roots)
-            .into_iter()
-            .any(|id| schemas[id].read_only.is_some_and(|marked| marked.value))
+        let mut flat = closure(schemas, &all.roots).into_iter();
+        flat.find_map(|id| schemas[id].read_only.filter(|marked| marked.value))
     }
 
     /// The place of a property, which is added if it is not declared.
@@ -531,36 +575,40 @@ impl<'m> Lowering<'m> {
         &mut self,
         goal: &Goal,
         part: &mut ObjectPart,
-        names: &[Names<'m>],
+        places: &mut Places,
+        names: &Group<'_, 'm>,
         name: &str,
     ) -> usize {
-        if let Some(at) = part.properties.iter().position(|p| p.name == name) {
-            return at;
+        if let Some(at) = places.0.get(name) {
+            return *at;
         }
         let node = self.property(goal, names, name);
+        let at = part.properties.len();
         let name = name.to_owned();
+        places.0.insert(name.clone(), at);
         part.properties.push(PropertyPart { name, node, required: false, implied: true });
-        part.properties.len() - 1
+        at
     }
 
     fn dependents(
         &mut self,
         goal: &Goal,
         part: &mut ObjectPart,
+        places: &mut Places,
         flat: &[SchemaId],
-        names: &[Names<'m>],
+        names: &Group<'_, 'm>,
     ) {
         for id in flat {
             let of = &self.model.schemas[*id].object;
             for dependent in of.dependent_required.iter().flat_map(|list| &list.value) {
-                let property = self.place_of(goal, part, names, &dependent.name);
+                let property = self.place_of(goal, part, places, names, &dependent.name);
                 for name in &dependent.required {
-                    let required = Some(self.place_of(goal, part, names, name));
+                    let required = Some(self.place_of(goal, part, places, names, name));
                     part.dependents.push(DependentPart { property, required, node: None });
                 }
             }
             for dependent in of.dependent_schemas.iter().flat_map(|list| &list.value) {
-                let property = self.place_of(goal, part, names, &dependent.name);
+                let property = self.place_of(goal, part, places, names, &dependent.name);
                 let node = self.node(self.apart(goal, *id, None, dependent.schema));
                 part.dependents.push(DependentPart { property, required: None, node: Some(node) });
             }
@@ -590,7 +638,7 @@ fn push_new<T: PartialEq>(list: &mut Vec<T>, value: T) {
 }
 
 /// Makes one place the one to name for a keyword.
-fn rename(node: &mut Node, keyword: Keyword, origin: Origin) {
-    node.traces.retain(|(known, _)| *known != keyword);
-    node.traces.push((keyword, origin));
+fn rename(bounds: &mut Vec<(Keyword, Origin)>, keyword: Keyword, origin: Origin) {
+    bounds.retain(|(known, _)| *known != keyword);
+    bounds.push((keyword, origin));
 }

@@ -66,7 +66,10 @@ impl Goal {
     pub fn normalise(&mut self, schemas: &Schemas, facts: &mut Facts<'_>) {
         self.roots.retain(|root| !facts.accepts_all(*root));
         let flat = self.flatten(schemas);
-        self.choices.retain(|(owner, _), _| flat.contains(owner));
+        if !self.choices.is_empty() {
+            let flat: HashSet<&SchemaId> = flat.iter().collect();
+            self.choices.retain(|(owner, _), _| flat.contains(owner));
+        }
         let possible = flat.iter().fold(TYPE_ALL, |types, id| types & facts.types(*id));
         if possible & !self.types == 0 && !flat.is_empty() && !self.null {
             self.types = TYPE_ALL;

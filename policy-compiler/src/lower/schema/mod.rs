@@ -102,6 +102,8 @@ pub struct Lowering<'m> {
     open: VecDeque<(NodeId, Goal)>,
     /// Schemas that apply to the same value as themselves.
     cyclic: HashSet<SchemaId>,
+    /// Whether any schema is marked `readOnly`.
+    any_read_only: bool,
     recorder: Recorder,
     recorded: HashSet<(usize, SchemaId)>,
     /// Schemas of what is not judged, with the reason.
@@ -128,6 +130,10 @@ impl<'m> Lowering<'m> {
             memo: HashMap::new(),
             open: VecDeque::new(),
             cyclic: goal::cyclic(&model.schemas),
+            any_read_only: model
+                .schemas
+                .iter()
+                .any(|(_, schema)| schema.read_only.is_some_and(|marked| marked.value)),
             recorder: Recorder::default(),
             recorded: HashSet::new(),
             unjudged: Vec::new(),

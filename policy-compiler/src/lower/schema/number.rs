@@ -2,16 +2,19 @@
 
 use super::literals::canonical;
 use super::node::{Bound, Node, NumberPart};
-use crate::ir::{At, Number, Schema};
+use crate::ir::{At, Number, Origin, Schema};
 use portcullis_bundle::layout::{Keyword, TYPE_FRACTION};
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 /// Puts the tightest bounds and all multiples of schemas into a node. `formats` says whether
 /// formats do.
 pub fn numbers(node: &mut Node, schemas: &[&Schema], formats: bool) {
-    let mut min: Option<(Number, bool)> = None;
-    let mut max: Option<(Number, bool)> = None;
+    let (mut min, mut max) = (None, None);
+    // The places of bounds and formats: few, however many schemas there are.
+    let mut named = Vec::new();
     let mut part = NumberPart::default();
+    let mut multiples = HashSet::new();
     for schema in schemas {
         let of = &schema.number;
         let lower = [(&of.minimum, false), (&of.exclusive_minimum, true)];
@@ -22,7 +25,8 @@ pub fn numbers(node: &mut Node, schemas: &[&Schema], formats: bool) {
             let flag = of.exclusive_minimum_flag.as_ref().filter(|_| exclusive);
             let origin = flag.map_or(origin, |flag| &flag.origin);
             if tighten(&mut min, value, exclusive, Ordering::Greater) {
-                name(node, &[Keyword::Minimum, Keyword::ExclusiveMinimum], keyword, *origin);
+                let both = [Keyword::Minimum, Keyword::ExclusiveMinimum];
+                name(&mut named, &both, keyword, *origin);
             }
         }
         let upper = [(&of.maximum, false), (&of.exclusive_maximum, true)];
@@ -32,47 +36,44 @@ pub fn numbers(node: &mut Node, schemas: &[&Schema], formats: bool) {
             let flag = of.exclusive_maximum_flag.as_ref().filter(|_| exclusive);
             let origin = flag.map_or(origin, |flag| &flag.origin);
             if tighten(&mut max, value, exclusive, Ordering::Less) {
-                name(node, &[Keyword::Maximum, Keyword::ExclusiveMaximum], keyword, *origin);
+                let both = [Keyword::Maximum, Keyword::ExclusiveMaximum];
+                name(&mut named, &both, keyword, *origin);
             }
         }
         if let Some(written) = schema.string.format.as_ref().filter(|_| formats)
             && let Some(format) = number_format(&written.value)
         {
             let NumberFormat { low, high, exclusive, multiple } = format;
-            if Number::parse(low)
-                .is_some_and(|low| tighten(&mut min, &low, exclusive, Ordering::Greater))
-            {
+            let low = Number::parse(low);
+            if low.is_some_and(|low| tighten(&mut min, &low, exclusive, Ordering::Greater)) {
                 let both = [Keyword::Minimum, Keyword::ExclusiveMinimum];
-                name(node, &both, Keyword::Format, written.origin);
+                name(&mut named, &both, Keyword::Format, written.origin);
             }
-            if Number::parse(high)
-                .is_some_and(|high| tighten(&mut max, &high, exclusive, Ordering::Less))
-            {
+            let high = Number::parse(high);
+            if high.is_some_and(|high| tighten(&mut max, &high, exclusive, Ordering::Less)) {
                 let both = [Keyword::Maximum, Keyword::ExclusiveMaximum];
-                name(node, &both, Keyword::Format, written.origin);
+                name(&mut named, &both, Keyword::Format, written.origin);
             }
             // An integer is a multiple of one as it is.
             let fraction = node.types & TYPE_FRACTION != 0;
             if let Some(multiple) = multiple.filter(|_| fraction).and_then(Number::parse) {
                 let decimal = canonical(multiple.decimal());
-                if !part.multiples.contains(&decimal) {
+                if multiples.insert(decimal.clone()) {
                     part.multiples.push(decimal);
-                    node.traces.push((Keyword::Format, written.origin));
+                    named.push((Keyword::Format, written.origin));
                 }
             }
         }
         if let Some(multiple) = of.multiple_of.as_ref().filter(|at| !at.value.is_long()) {
             let decimal = canonical(multiple.value.decimal());
-            if !decimal.digits.is_empty() && !part.multiples.contains(&decimal) {
+            if !decimal.digits.is_empty() && multiples.insert(decimal.clone()) {
                 part.multiples.push(decimal);
                 node.traces.push((Keyword::MultipleOf, multiple.origin));
             }
         }
     }
-    let bound =
-        |(value, exclusive): (Number, bool)| Bound { value: canonical(value.decimal()), exclusive };
-    part.min = min.map(bound);
-    part.max = max.map(bound);
+    node.traces.extend(named);
+    (part.min, part.max) = (min, max);
     if part != NumberPart::default() {
         node.number = Some(part);
     }
@@ -134,27 +135,20 @@ const DOUBLE: (&str, &str) = (
 );
 
 /// Whether the new bound replaced the old one.
-fn tighten(
-    kept: &mut Option<(Number, bool)>,
-    value: &Number,
-    exclusive: bool,
-    tighter: Ordering,
-) -> bool {
-    let replace = match kept {
-        None => true,
-        Some((old, was_exclusive)) => match value.compare(old) {
-            Ordering::Equal => exclusive && !*was_exclusive,
-            order => order == tighter,
-        },
-    };
+fn tighten(kept: &mut Option<Bound>, value: &Number, exclusive: bool, tighter: Ordering) -> bool {
+    let value = canonical(value.decimal());
+    let replace = kept.as_ref().is_none_or(|old| match value.compare(&old.value) {
+        Ordering::Equal => exclusive && !old.exclusive,
+        order => order == tighter,
+    });
     if replace {
-        *kept = Some((value.clone(), exclusive));
+        *kept = Some(Bound { value, exclusive });
     }
     replace
 }
 
 /// Makes one place the one to name for keywords.
-fn name(node: &mut Node, instead: &[Keyword], keyword: Keyword, origin: crate::ir::Origin) {
-    node.traces.retain(|(known, _)| !instead.contains(known));
-    node.traces.push((keyword, origin));
+fn name(named: &mut Vec<(Keyword, Origin)>, instead: &[Keyword], keyword: Keyword, origin: Origin) {
+    named.retain(|(known, _)| !instead.contains(known));
+    named.push((keyword, origin));
 }

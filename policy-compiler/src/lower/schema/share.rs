@@ -2,9 +2,10 @@
 //!
 //! In: the graph, cycles and all. Out: the graph's quotient by the coarsest partition in which
 //! nodes of a class have the same content and, place by place, children of the same classes
-//! (Moore's refinement).
+//! (Hopcroft's refinement).
 
 use super::node::{ANY, NEVER, Node, NodeId};
+use crate::lower::partition;
 use std::collections::HashMap;
 
 /// The nodes reachable from `roots`, each once, and where every old node went. `ANY` and `NEVER`
@@ -34,37 +35,21 @@ pub fn share(nodes: &[Node], roots: &[NodeId]) -> (Vec<Node>, HashMap<NodeId, No
 
 /// The class of each node.
 fn refine(nodes: &[Node]) -> Vec<u32> {
-    let mut children: Vec<Vec<usize>> = Vec::with_capacity(nodes.len());
+    let mut children: Vec<Vec<u32>> = Vec::with_capacity(nodes.len());
     let mut contents: HashMap<Node, u32> = HashMap::new();
     let mut content: Vec<u32> = Vec::with_capacity(nodes.len());
     for node in nodes {
         let mut node = node.clone();
         let mut of = Vec::new();
         node.each_child(|child| {
-            of.push(child.0 as usize);
+            of.push(child.0);
             *child = ANY;
         });
         children.push(of);
         let next = contents.len() as u32;
         content.push(*contents.entry(node).or_insert(next));
     }
-    let mut classes = content.clone();
-    let mut count = contents.len();
-    loop {
-        let mut seen: HashMap<(u32, Vec<u32>), u32> = HashMap::new();
-        let refined: Vec<u32> = (0..nodes.len())
-            .map(|node| {
-                let of = children[node].iter().map(|child| classes[*child]).collect();
-                let next = seen.len() as u32;
-                *seen.entry((content[node], of)).or_insert(next)
-            })
-            .collect();
-        classes = refined;
-        if seen.len() == count {
-            return classes;
-        }
-        count = seen.len();
-    }
+    partition::coarsest(&content, |node| &children[node]).0
 }
 
 #[cfg(test)]

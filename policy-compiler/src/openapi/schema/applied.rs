@@ -1,5 +1,7 @@
 //! Keywords that hold other schemas.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::diag::{self, Diagnostic};
 use crate::ir::{
     At, DependentRequired, Dialect, Discriminator, DiscriminatorMapping, Property, Schema, SchemaId,
@@ -137,6 +139,7 @@ fn property<'a>(cx: &mut Context<'a>, name: &str, place: Place<'a>, dialect: Dia
 /// table is meant to come from elsewhere, which the specification does not allow but tools do.
 fn properties<'a>(cx: &mut Context<'a>, place: Place<'a>, dialect: Dialect) -> At<Vec<Property>> {
     let mut children: Vec<Property> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     let mut table = place;
     // Each table followed once is enough to find a circle.
     for _ in 0..16 {
@@ -155,11 +158,8 @@ fn properties<'a>(cx: &mut Context<'a>, place: Place<'a>, dialect: Dialect) -> A
                         cx.diagnostics.push(diagnostic.maybe_help(error.help));
                     }
                 },
-                _ if children.iter().any(|p| p.name == name) => {}
-                _ => {
-                    let property = property(cx, name, member, dialect);
-                    children.push(property);
-                }
+                _ if seen.insert(name) => children.push(property(cx, name, member, dialect)),
+                _ => {}
             }
         }
         match next {
@@ -253,18 +253,23 @@ pub(super) fn discriminator<'a>(
         }
         None => (Vec::new(), Vec::new()),
     };
-    let branch = |id| branch_ids.iter().position(|b| *b == id).map(|i| i as u32);
+    let mut branches: HashMap<SchemaId, u32> = HashMap::new();
+    for (i, id) in (0..).zip(&branch_ids) {
+        branches.entry(*id).or_insert(i);
+    }
+    let mut values: HashSet<String> = HashSet::new();
     let mut mapping: Vec<DiscriminatorMapping> = Vec::new();
     for (value, target) in cx.map(place, "mapping") {
         if let Some(schema) = mapped(cx, target, dialect) {
             let (value, origin) = (value.to_owned(), cx.origin(target));
-            let branch = branch(schema);
+            let branch = branches.get(&schema).copied();
+            values.insert(value.clone());
             mapping.push(DiscriminatorMapping { value, schema, branch, explicit: true, origin });
         }
     }
     for (i, (place, schema)) in branch_places.into_iter().zip(branch_ids).enumerate() {
         let Some(name) = super::reference(place).and_then(component_name) else { continue };
-        if mapping.iter().any(|m| m.value == name) {
+        if !values.insert(name.clone()) {
             continue;
         }
         let origin = cx.origin(place);

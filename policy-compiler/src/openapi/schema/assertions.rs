@@ -1,5 +1,7 @@
 //! Keywords that judge one instance without other schemas.
 
+use std::collections::HashSet;
+
 use crate::diag;
 use crate::ir::{At, Dialect, Number, Schema, Value};
 use crate::source::{Kind, Place};
@@ -170,6 +172,7 @@ fn required<'a>(cx: &mut Context<'a>, place: Place<'a>) -> Option<At<Vec<At<Stri
         }
     }
     let mut names: Vec<At<String>> = Vec::new();
+    let mut seen = HashSet::new();
     let elements: Vec<_> = place.node.elements().into_iter().flatten().collect();
     for element in elements {
         let element = place.with(element);
@@ -177,7 +180,7 @@ fn required<'a>(cx: &mut Context<'a>, place: Place<'a>) -> Option<At<Vec<At<Stri
             // Unquoted numbers and booleans are names too.
             Value::String(_) | Value::Number(_) | Value::Bool(_) => {
                 let text = element.node.as_text().unwrap_or_default();
-                if !names.iter().any(|n| n.value == text) {
+                if seen.insert(text) {
                     let name = cx.at(text.to_owned(), element);
                     names.push(name);
                 }
