@@ -33,7 +33,7 @@ impl Received {
 }
 
 /// An answer that is not the usual one.
-type Own = dyn Fn(&Received) -> Option<Vec<u8>> + Send + Sync;
+type Own = dyn Fn(&Received) -> Option<Vec<Vec<u8>>> + Send + Sync;
 
 /// An HTTP/1.1 server that answers 200 with the request's body, and 101 to upgrades, after which it
 /// echoes bytes. It ends with its handle.
@@ -53,6 +53,13 @@ impl Upstream {
     /// The same, with an answer of its own, as it goes over the wire, for what the function picks.
     pub fn answering(
         own: impl Fn(&Received) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        Self::answering_in_pieces(move |received| own(received).map(|whole| vec![whole]))
+    }
+
+    /// The same, with an answer in pieces that arrive apart.
+    pub fn answering_in_pieces(
+        own: impl Fn(&Received) -> Option<Vec<Vec<u8>>> + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let own: Arc<Own> = Arc::new(own);
         let listener = TcpListener::bind("127.0.0.1:0").map_err(Error::io("bind the upstream"))?;
@@ -121,7 +128,10 @@ fn serve(mut stream: TcpStream, received: &Mutex<Vec<Received>>, own: &Own) -> O
         }
         if let Some(answer) = own(&request) {
             remember(received, request);
-            stream.write_all(&answer).ok()?;
+            for piece in &answer {
+                stream.write_all(piece).ok()?;
+                thread::sleep(Duration::from_millis(if answer.len() > 1 { 3 } else { 0 }));
+            }
             continue;
         }
         let head = format!(

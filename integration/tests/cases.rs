@@ -78,6 +78,10 @@ impl Lazy {
         // What was logged since the last case, and what the client was told.
         let (fresh, end) = gateway.envoy.log_from(*read)?;
         *read = end;
+        if case.response.is_some() {
+            let observed = cases::observe_answer(lines::parsed(&fresh));
+            differences.extend(case.expect.differences(&observed));
+        }
         differences.extend(lines::faults(&fresh));
         differences.extend(self.known.leaks(case, "the log", &lines::of(&fresh).join("\n")));
         if case.expect.verdict == Verdict::Block {

@@ -3,10 +3,10 @@
 use portcullis_bundle::layout::View;
 use portcullis_bundle::{Bundle, Trust};
 use portcullis_engine::decision::{self, Decision};
-use portcullis_engine::exchange::{Conditions, Exchange, Progress, RequestHead};
+use portcullis_engine::exchange::{Conditions, Exchange, Progress, RequestHead, ResponseHead};
 use portcullis_engine::finding::Position;
 
-use crate::{Case, Observed, Request, Verdict};
+use crate::{Case, Observed, Request, Response, Verdict};
 
 /// Opens the bundle of a suite, signed or not.
 ///
@@ -23,6 +23,9 @@ pub fn differences(bundle: &Bundle, case: &Case) -> Vec<String> {
     let length = case.request.content().map_or(0, |content| content.len());
     let each_byte: Vec<usize> = (1..length).collect();
     let mut exchange = Exchange::default();
+    if let Some(response) = &case.response {
+        return answer_differences(&mut exchange, bundle, case, response);
+    }
     [("as cut", &case.request.cuts), ("whole", &Vec::new()), ("byte by byte", &each_byte)]
         .into_iter()
         .flat_map(|(how, cuts)| {
@@ -32,6 +35,89 @@ pub fn differences(bundle: &Bundle, case: &Case) -> Vec<String> {
         })
         .collect()
 }
+
+/// Judges the answer as cut in its file, whole, byte by byte, and cut once at every place; and once more by trying every
+/// rule in turn, which must come to the same.
+fn answer_differences(
+    exchange: &mut Exchange,
+    bundle: &Bundle,
+    case: &Case,
+    response: &Response,
+) -> Vec<String> {
+    let length = response.content().map_or(0, |content| content.len());
+    let once = (1..length).map(|at| (format!("cut at {at}"), vec![at]));
+    let ways = [
+        ("as cut".to_owned(), response.cuts.clone()),
+        ("whole".to_owned(), Vec::new()),
+        ("byte by byte".to_owned(), (1..length).collect()),
+    ];
+    let mut found = Vec::new();
+    for (how, cuts) in ways.into_iter().chain(once) {
+        let decisions = [false, true].map(|every| {
+            exchange.try_every_rule(every);
+            decide_both(exchange, &bundle.view(), case, response, &cuts)
+        });
+        exchange.try_every_rule(false);
+        let [decision, by_every_rule] = decisions;
+        if decision != by_every_rule {
+            found.push(format!("{how}: every rule in turn comes to {by_every_rule:?}"));
+        }
+        let differences = case.expect.differences(&observed(&bundle.view(), &decision));
+        found.extend(differences.into_iter().map(|difference| format!("{how}: {difference}")));
+    }
+    found
+}
+
+/// The decision on the answer, where one was asked for and found anything; else that on the request.
+fn decide_both(
+    exchange: &mut Exchange,
+    view: &View<'_>,
+    case: &Case,
+    response: &Response,
+    cuts: &[usize],
+) -> Decision {
+    let decision = decide(exchange, view, &case.request, &case.request.cuts);
+    let Some(awaited) = exchange.awaits(view, Some(&decision)) else { return decision };
+    let content = response.content().filter(|_| case.request.method != "HEAD").unwrap_or_default();
+    let mut fields = vec![(":status".to_owned(), response.status.to_string().into_bytes())];
+    for (name, value) in response.sent_headers() {
+        fields.push((name.to_ascii_lowercase(), value));
+    }
+    if !response.is_chunked() {
+        let length = response.content().unwrap_or_default().len();
+        fields.push(("content-length".to_owned(), length.to_string().into_bytes()));
+    }
+    let headers: Vec<(&[u8], &[u8])> =
+        fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
+    let status = response.status.to_string();
+    let head = ResponseHead {
+        status: status.as_bytes(),
+        headers: &headers,
+        end_of_stream: content.is_empty() && response.trailers.is_empty(),
+    };
+    let mut progress = exchange.on_response_headers(view, &awaited, &head, CONDITIONS);
+    let mut from = 0;
+    for to in cuts.iter().copied().chain([content.len()]) {
+        if matches!(progress, Progress::Decided(_)) {
+            break;
+        }
+        let to = to.clamp(from, content.len());
+        progress = exchange.on_response_body(view, content.get(from..to).unwrap_or_default());
+        from = to;
+    }
+    if !matches!(progress, Progress::Decided(_)) {
+        progress = exchange.on_response_end(view);
+    }
+    match progress {
+        Progress::Decided(found) if found.findings.is_empty() => decision,
+        Progress::Decided(found) => found,
+        Progress::Body { .. } => panic!("no decision at the end of the answer"),
+    }
+}
+
+/// A day of 2026: what expires has a date long before or after.
+const CONDITIONS: Conditions =
+    Conditions { force_monitor: false, bodies_unheld: false, mutual_tls: None, now: 1_790_000_000 };
 
 /// Judges a request with its body cut at these offsets.
 pub fn judge(
@@ -61,9 +147,7 @@ fn decide(exchange: &mut Exchange, view: &View<'_>, request: &Request, cuts: &[u
         headers: &headers,
         end_of_stream,
     };
-    // A day of 2026: what expires has a date long before or after.
-    let conditions = Conditions { now: 1_790_000_000, ..Conditions::default() };
-    let mut progress = exchange.on_headers(view, &head, conditions);
+    let mut progress = exchange.on_headers(view, &head, CONDITIONS);
     let mut from = 0;
     for to in cuts.iter().copied().chain([content.len()]) {
         if matches!(progress, Progress::Decided(_)) {

@@ -8,9 +8,11 @@ mod expect;
 #[cfg(feature = "engine")]
 pub mod judge;
 mod request;
+mod response;
 
 pub use expect::{Expect, Observed, Verdict};
 pub use request::{Fields, Request};
+pub use response::Response;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,9 @@ pub struct Case {
     pub name: String,
     /// What is sent.
     pub request: Request,
+    /// What the upstream answers; where it is left out, it echoes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<Response>,
     /// What must come of it.
     pub expect: Expect,
 }

@@ -64,6 +64,20 @@ impl Fields {
     fn has(&self, name: &str) -> bool {
         self.0.keys().any(|key| key.eq_ignore_ascii_case(name))
     }
+
+    /// The fields as sent, with `content-type: application/json` where there is a body and they name no type. An empty
+    /// `content-type` means that none is sent.
+    pub(crate) fn sent(&self, has_body: bool) -> Vec<(String, Vec<u8>)> {
+        let mut fields: Vec<(String, Vec<u8>)> = self
+            .iter()
+            .filter(|(name, value)| !(*name == "content-type" && value.is_empty()))
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        if has_body && !self.has("content-type") {
+            fields.push(("content-type".to_owned(), b"application/json".to_vec()));
+        }
+        fields
+    }
 }
 
 impl Request {
@@ -74,13 +88,7 @@ impl Request {
 
     /// The body's bytes; none where the request has no body.
     pub fn content(&self) -> Option<Vec<u8>> {
-        if let Some(json) = &self.json {
-            return Some(json.to_string().into_bytes());
-        }
-        if let Some(body) = &self.body {
-            return Some(body.clone().into_bytes());
-        }
-        self.hex.as_deref().map(from_hex)
+        content(self.json.as_ref(), self.body.as_deref(), self.hex.as_deref())
     }
 
     /// Whether the body goes out chunked.
@@ -91,17 +99,18 @@ impl Request {
     /// The header fields as sent: those of the case, and `content-type: application/json` where there
     /// is a body and the case names no type. An empty `content-type` means that none is sent.
     pub fn sent_headers(&self) -> Vec<(String, Vec<u8>)> {
-        let mut fields: Vec<(String, Vec<u8>)> = self
-            .headers
-            .iter()
-            .filter(|(name, value)| !(*name == "content-type" && value.is_empty()))
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
-        if self.content().is_some() && !self.headers.has("content-type") {
-            fields.push(("content-type".to_owned(), b"application/json".to_vec()));
-        }
-        fields
+        self.headers.sent(self.content().is_some())
     }
+}
+
+/// The bytes of a body that is given in one of three ways.
+pub(crate) fn content(
+    json: Option<&Value>,
+    body: Option<&str>,
+    hex: Option<&str>,
+) -> Option<Vec<u8>> {
+    let json = json.map(|json| json.to_string().into_bytes());
+    json.or_else(|| body.map(|body| body.as_bytes().to_vec())).or_else(|| hex.map(from_hex))
 }
 
 fn bytes(text: &str) -> Vec<u8> {

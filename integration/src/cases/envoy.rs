@@ -1,9 +1,10 @@
 //! A case sent through Envoy.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use data_encoding::BASE64;
-use portcullis_cases::{Case, Observed, Request, Verdict};
+use portcullis_cases::{Case, Observed, Request, Response, Verdict};
 use serde_json::{Value, json};
 
 use crate::bootstrap::{Bootstrap, Filter, VERDICT_HEADER};
@@ -19,33 +20,49 @@ pub struct Gateway {
     pub envoy: Envoy,
     /// What is behind it.
     pub upstream: Upstream,
+    /// What the upstream answers next, in pieces; none for an echo.
+    next: Arc<Mutex<Option<Vec<Vec<u8>>>>>,
 }
 
 impl Gateway {
     /// Starts Envoy on a bundle without a signature.
     pub fn start(envoy: &Path, module: &Path, bundle: &[u8]) -> Result<Self, Error> {
-        let upstream = Upstream::start()?;
+        let next: Arc<Mutex<Option<Vec<Vec<u8>>>>> = Arc::default();
+        let answers = Arc::clone(&next);
+        let upstream = Upstream::answering_in_pieces(move |_| {
+            answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        })?;
         let filter = Filter::new(module, plugin_configuration(bundle));
         let bootstrap = Bootstrap::to(upstream.address())
             .guard()
             .filter(&filter)
             .connect_route()
             .upgrades(&["websocket", "CONNECT"]);
-        Ok(Self { envoy: Envoy::start(envoy, &bootstrap)?, upstream })
+        Ok(Self { envoy: Envoy::start(envoy, &bootstrap)?, upstream, next })
     }
 
     /// Sends the case and compares. What passed must have reached the upstream byte for byte, and
     /// what was refused must not have. Gives the answer too.
     pub fn visit(&self, case: &Case) -> Result<(http1::Response, Vec<String>), Error> {
         self.upstream.take();
+        let answer = case.response.as_ref();
+        let is_head = case.request.method == "HEAD";
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) =
+            answer.map(|answer| wire_response(answer, is_head));
         let response = wire_request(&case.request).send(self.envoy.address())?;
         let mut observed = observe(&response);
         if case.expect.at.is_some() || case.expect.line.is_some() {
             self.trace(&response, &mut observed);
         }
-        let mut differences = case.expect.differences(&observed);
+        // What is only reported of an answer stands in the log alone.
+        let told = answer.is_none() || case.expect.verdict == Verdict::Block;
+        let mut differences = if told { case.expect.differences(&observed) } else { Vec::new() };
+        if let Some(answer) = answer {
+            let refused = case.expect.verdict == Verdict::Block;
+            differences.extend(replaced(answer, &response, refused, is_head));
+        }
         let reached = self.upstream.take();
-        let passed = case.expect.verdict != Verdict::Block;
+        let passed = case.expect.verdict != Verdict::Block || answer.is_some();
         match reached.as_slice() {
             [] if passed => differences.push("the request did not reach the upstream".to_owned()),
             [received] if passed => {
@@ -120,6 +137,93 @@ pub fn wire_request(request: &Request) -> http1::Request {
             .collect(),
         body,
         cuts: request.cuts.clone(),
+    }
+}
+
+/// The upstream's answer of a case on the wire: the head, then the pieces of the body.
+fn wire_response(answer: &Response, is_head: bool) -> Vec<Vec<u8>> {
+    let content = answer.content();
+    let mut head = format!("HTTP/1.1 {} Case\r\n", answer.status).into_bytes();
+    let mut field = |name: &str, value: &[u8]| {
+        head.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+    };
+    answer.sent_headers().iter().for_each(|(name, value)| field(name, value));
+    let chunked = answer.is_chunked();
+    let length = content.as_ref().map_or(0, Vec::len);
+    if chunked {
+        field("transfer-encoding", b"chunked");
+    } else if !matches!(answer.status, 204 | 304) || content.is_some() {
+        field("content-length", length.to_string().as_bytes());
+    }
+    head.extend_from_slice(b"\r\n");
+    let mut pieces = vec![head];
+    let content = content.filter(|_| !is_head).unwrap_or_default();
+    let mut from = 0;
+    for to in answer.cuts.iter().copied().chain([content.len()]) {
+        let piece = &content[from..to.clamp(from, content.len())];
+        from += piece.len();
+        if !piece.is_empty() && chunked {
+            let size = format!("{:x}\r\n", piece.len());
+            pieces.push([size.as_bytes(), piece, b"\r\n"].concat());
+        } else if !piece.is_empty() {
+            pieces.push(piece.to_vec());
+        }
+    }
+    if chunked && !is_head {
+        let mut end = b"0\r\n".to_vec();
+        for (name, value) in answer.trailers.iter() {
+            end.extend([name.as_bytes(), b": ", &value, b"\r\n"].concat());
+        }
+        end.extend_from_slice(b"\r\n");
+        pieces.push(end);
+    }
+    pieces
+}
+
+/// What is wrong with what the client got for an answer: it must be the upstream's, or nothing of it.
+fn replaced(answer: &Response, got: &http1::Response, refused: bool, is_head: bool) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let content = answer.content().filter(|_| !is_head).unwrap_or_default();
+    let own = ["content-type", "content-length", "date", "server"];
+    for (name, value) in answer.headers.iter().filter(|(name, _)| !own.contains(name)) {
+        let there = got.headers.iter().any(|(n, v)| n.eq_ignore_ascii_case(name) && *v == value);
+        if there == refused {
+            wrong.push(format!("the client got `{name}`: {there}"));
+        }
+    }
+    let holds = |part: &[u8]| got.body.windows(part.len()).any(|window| window == part);
+    if refused {
+        if content.chunks_exact(8).any(holds) {
+            wrong.push("the client got a part of the body".to_owned());
+        }
+    } else if got.status != answer.status || got.body != content {
+        wrong.push(format!("the client got {} {:?}", got.status, got.text()));
+    }
+    wrong
+}
+
+/// The last finding on an answer in a log.
+pub fn observe_answer(lines: impl Iterator<Item = Value>) -> Observed {
+    let on_answers = lines.filter(|line| line["direction"] == "outbound");
+    let mut findings: Vec<Value> = on_answers.collect();
+    let verdict = |line: &Value| match line["verdict"].as_str() {
+        Some("block") => Verdict::Block,
+        Some("monitor") => Verdict::Monitor,
+        _ => Verdict::Allow,
+    };
+    if findings.is_empty() {
+        return Observed { verdict: Some(Verdict::Allow), ..Observed::default() };
+    }
+    let first = findings.remove(0);
+    let text = |pointer: &str| first.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    Observed {
+        verdict: Some(verdict(&first)),
+        code: text("/code"),
+        detailed: true,
+        pointer: text("/pointer"),
+        traced: true,
+        rule: text("/rule/id"),
+        ..Observed::default()
     }
 }
 

@@ -3,5 +3,5 @@
 mod envoy;
 mod suite;
 
-pub use envoy::{Gateway, observe, plugin_configuration, wire_request};
+pub use envoy::{Gateway, observe, observe_answer, plugin_configuration, wire_request};
 pub use suite::{Compiled, Suite, all};

@@ -84,7 +84,7 @@ impl Known {
         Self(text.to_lowercase())
     }
 
-    /// The words of a case's request that are the client's own, and are found in a text all the same.
+    /// The words of a case's request and answer that are the client's or the upstream's own, and are found in a text all the same.
     pub fn leaks(&self, case: &Case, place: &str, text: &str) -> Vec<String> {
         let text = text.to_lowercase();
         let own = words(case).into_iter().filter(|word| !self.0.contains(word.as_str()));
@@ -116,6 +116,14 @@ fn words(case: &Case) -> BTreeSet<String> {
     }
     bytes.push(b' ');
     bytes.extend(request.content().unwrap_or_default());
+    if let Some(response) = &case.response {
+        for (_, value) in response.headers.iter().chain(response.trailers.iter()) {
+            bytes.push(b' ');
+            bytes.extend_from_slice(&value);
+        }
+        bytes.push(b' ');
+        bytes.extend(response.content().unwrap_or_default());
+    }
     let text = String::from_utf8_lossy(&bytes).to_lowercase();
     text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
         .filter(|word| word.len() >= 5 && word.chars().any(char::is_alphabetic))
