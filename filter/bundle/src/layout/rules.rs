@@ -56,11 +56,17 @@ codes! {
 /// How many targets there are; the first sets of matcher_sets are theirs, in this order.
 pub const TARGETS: u32 = 19;
 
-/// The set after those of the targets: the matchers that no literal proposes.
+/// The set after those of the targets: the matchers that neither a literal nor a kind of byte proposes.
 pub const UNPROPOSED: u32 = TARGETS;
 
+/// The first of 64 sets, by bit of byte_kinds: the matchers without literals that are tried where a text holds such a byte.
+pub const FIRST_KIND: u32 = TARGETS + 1;
+
+/// The set after those of the kinds: the matchers that are tried on a value where all others of their rule hold of it.
+pub const LAST: u32 = FIRST_KIND + 64;
+
 /// Sets that every bundle with rules holds.
-pub const FIXED_SETS: u32 = TARGETS + 1;
+pub const FIXED_SETS: u32 = LAST + 1;
 
 codes! {
     /// What a matcher asks of a value.
@@ -134,6 +140,10 @@ record! {
         budget_end: u8,
         /// An [`super::Action`] code: bodies that no document declares and that cannot be read as what they say they are.
         unreadable_bodies: u8,
+        /// Bits of byte_kinds: a text without any such byte is changed by no step.
+        triggers: U64,
+        /// Bits of byte_kinds: those whose sets are not empty.
+        key_kinds: U64,
         /// Words of 64 bits in a set of matchers.
         set_words: u8,
         /// The logarithm to base 2 of how many buckets of literals there are.

@@ -42,7 +42,8 @@ impl<'b> Grams<'b> {
         found: &mut [u64],
         steps: &mut Steps,
     ) -> Result<u64, Exhausted> {
-        let Some(kinds) = self.kinds else { return Ok(u64::MAX) };
+        // Some transformations make something of nothing.
+        let Some(kinds) = self.kinds.filter(|_| !text.is_empty()) else { return Ok(u64::MAX) };
         steps.spend(text.len() as u64)?;
         let kind = |byte: u8| kinds.get(usize::from(byte)).map_or(0, |it| it.kinds.get());
         let (Some(pairs), Some(triples)) = (self.pairs, self.triples) else {

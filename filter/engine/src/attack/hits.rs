@@ -4,7 +4,7 @@ use super::sets;
 use super::subject::Subject;
 use crate::finding::Position;
 use portcullis_bundle::layout::{
-    Exception, Matcher, NONE, OperationRules, RULE_OUTBOUND, RULE_SAME_VALUE, Rule, View,
+    Exception, LAST, Matcher, NONE, OperationRules, RULE_OUTBOUND, RULE_SAME_VALUE, Rule, View,
 };
 
 /// Rules that are remembered of one message, at most; all score.
@@ -125,6 +125,20 @@ impl Hits {
         }
         self.count = self.count.saturating_add(1);
         self.value.push(matcher);
+    }
+
+    /// Whether any matcher has hit the present value.
+    pub(super) fn has_hit(&self) -> bool {
+        !self.value.is_empty()
+    }
+
+    /// Whether the rule of a matcher that is tried last waits for such ones alone to fire on the present value.
+    pub(super) fn awaits(&self, weighing: &Weighing<'_, '_>, last: &Matcher) -> bool {
+        let Some(rule) = weighing.view.rules.get(last.rule.get() as usize) else { return false };
+        let first = rule.matchers.get();
+        let mut own = first..first.saturating_add(rule.matcher_count.get().into());
+        let tried_last = sets::set(weighing.view, weighing.words, LAST as usize);
+        own.all(|matcher| self.value.contains(&matcher) || sets::holds(tried_last, matcher))
     }
 
     /// Ends the present value: fires the rules whose matchers have all hit.

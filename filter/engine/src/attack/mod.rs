@@ -30,8 +30,8 @@ use grams::Grams;
 use hits::{Fired, Hits, Score, Weighing};
 use operator::Operators;
 use portcullis_bundle::layout::{
-    Action, Attacks, Matcher, Mode, NONE, OperationRules, SCHEMA_ANY, TARGETS, Target, UNPROPOSED,
-    View,
+    Action, Attacks, FIRST_KIND, LAST, Matcher, Mode, NONE, OperationRules, SCHEMA_ANY, TARGETS,
+    Target, UNPROPOSED, View,
 };
 use steps::{Exhausted, Steps};
 use texts::Texts;
@@ -108,6 +108,15 @@ impl<'a, 'b> Scan<'a, 'b> {
 
     fn rules(&self) -> Option<&'b OperationRules> {
         self.view.operation_rules.get(self.operation as usize)
+    }
+
+    /// The matchers, in one word of their set, that the kinds of a text's bytes propose.
+    fn by_kinds(&self, kinds: u64, word: usize) -> u64 {
+        let present = sets::members(kinds & self.attacks.key_kinds.get(), 0);
+        present.fold(0, |all, kind| {
+            let set = self.set(FIRST_KIND.saturating_add(kind));
+            all | set.get(word).map_or(0, |own| own.get())
+        })
     }
 
     fn weighing(&self) -> Weighing<'a, 'b> {
@@ -226,14 +235,17 @@ impl Scanner {
         value: &[u8],
     ) -> Result<(), Exhausted> {
         let Scanner { texts, operators, hits, steps, exhaustive, .. } = self;
-        texts.make(scan.view, &scan.grams, value, applicable, steps)?;
-        let unproposed = scan.set(UNPROPOSED);
+        let triggers = scan.attacks.triggers.get();
+        texts.make(scan.view, (&scan.grams, triggers), value, applicable, steps)?;
+        let (unproposed, last) = (scan.set(UNPROPOSED), scan.set(LAST));
         for (index, (text, kinds, proposed)) in texts.each().enumerate() {
-            let words = applicable.iter().zip(unproposed).zip(proposed).enumerate();
-            for (word, ((applicable, unproposed), proposed)) in words {
-                let tried = if *exhaustive { u64::MAX } else { unproposed.get() | proposed };
-                let candidates = applicable & tried;
-                for at in sets::members(candidates, word) {
+            let words = applicable.iter().zip(unproposed).zip(last).zip(proposed).enumerate();
+            for (word, (((applicable, unproposed), last), proposed)) in words {
+                let tried = match exhaustive {
+                    true => u64::MAX,
+                    false => unproposed.get() | proposed | scan.by_kinds(kinds, word),
+                };
+                for at in sets::members(applicable & !last.get() & tried, word) {
                     let Some(matcher) = scan.view.matchers.get(at as usize) else { continue };
                     let lacks = kinds & matcher.needs.get() != matcher.needs.get();
                     if (lacks && !*exhaustive)
@@ -246,6 +258,33 @@ impl Scanner {
                     if operators.holds(scan.view, matcher, (text, literal), steps)? {
                         hits.take(&scan.weighing(), at, subject);
                     }
+                }
+            }
+        }
+        self.scan_last(scan, subject, applicable)
+    }
+
+    /// Tries what costs most, where all else that its rule asks of the value holds.
+    fn scan_last(
+        &mut self,
+        scan: &Scan<'_, '_>,
+        subject: &Subject<'_>,
+        applicable: &[u64],
+    ) -> Result<(), Exhausted> {
+        let Scanner { texts, operators, hits, steps, exhaustive, .. } = self;
+        if !hits.has_hit() && !*exhaustive {
+            return Ok(());
+        }
+        for (word, (applicable, last)) in applicable.iter().zip(scan.set(LAST)).enumerate() {
+            for at in sets::members(applicable & last.get(), word) {
+                let Some(matcher) = scan.view.matchers.get(at as usize) else { continue };
+                let awaited = *exhaustive || hits.awaits(&scan.weighing(), matcher);
+                if !awaited || !is_meant(scan.view, matcher, subject) {
+                    continue;
+                }
+                let Some(text) = texts.of(matcher.step.get()) else { continue };
+                if operators.holds(scan.view, matcher, (text, false), steps)? {
+                    hits.take(&scan.weighing(), at, subject);
                 }
             }
         }

@@ -7,7 +7,7 @@ use super::grams::Grams;
 use super::sets;
 use super::steps::{Exhausted, Steps};
 use super::transform::Transform;
-use portcullis_bundle::layout::{Transformation, View};
+use portcullis_bundle::layout::{Step, Transformation, View};
 
 /// What a text was found to hold.
 #[derive(Debug, Default)]
@@ -25,36 +25,43 @@ pub(super) struct Texts {
     texts: Vec<Text>,
     /// How many are of this value.
     count: usize,
-    /// By step: its text.
+    /// By step: its text. Empty where all share the first.
     of_step: Vec<u16>,
+    /// What a transformation has made of a text: both, and the text that came of it.
+    made: Vec<(u16, Transformation, u16)>,
 }
 
 /// No text: nothing asks for the step.
 const NO_TEXT: u16 = u16::MAX;
 
 impl Texts {
-    /// Makes the texts of a value for the matchers that apply.
+    /// Makes the texts of a value for the matchers that apply. `triggers`: the kinds of bytes without all of which no
+    /// transformation changes anything.
     pub(super) fn make(
         &mut self,
         view: &View<'_>,
-        grams: &Grams<'_>,
+        (grams, triggers): (&Grams<'_>, u64),
         value: &[u8],
         applicable: &[u64],
         steps: &mut Steps,
     ) -> Result<(), Exhausted> {
         self.count = 0;
         self.of_step.clear();
-        self.add(view, grams, applicable.len(), steps, |out| out.extend_from_slice(value))?;
+        self.made.clear();
+        let mut first = self.spare();
+        first.extend_from_slice(value);
+        let kinds = self.add(view, grams, first, applicable.len(), steps)?;
+        if kinds & triggers == 0 {
+            return Ok(());
+        }
         self.of_step.push(0);
         for step in view.steps.iter().skip(1) {
             let parent = self.of_step.get(usize::from(step.parent.get())).copied();
             let parent = parent.unwrap_or(NO_TEXT);
-            let reach = sets::set(view, applicable.len(), step.reach.get().into());
-            let wanted = reach.iter().zip(applicable).any(|(set, it)| set.get() & it != 0);
-            let source = self.texts.get(usize::from(parent)).filter(|_| wanted);
-            let own = match (source, Transformation::from_code(step.transformation)) {
-                (Some(text), Some(_)) if text.kinds & step.triggers.get() == 0 => parent,
-                (Some(_), Some(transformation)) => {
+            let kinds = self.texts.get(usize::from(parent)).map_or(0, |text| text.kinds);
+            let own = match Transformation::from_code(step.transformation) {
+                _ if kinds & step.triggers.get() == 0 => parent,
+                Some(transformation) if is_wanted(view, step, applicable) => {
                     self.transform(view, grams, (parent, transformation), applicable.len(), steps)?
                 }
                 _ => NO_TEXT,
@@ -64,7 +71,7 @@ impl Texts {
         Ok(())
     }
 
-    /// The text that a transformation makes of another; the same where it changes nothing.
+    /// The text that a transformation makes of another; one that is there already where it is the same.
     fn transform(
         &mut self,
         view: &View<'_>,
@@ -73,47 +80,59 @@ impl Texts {
         words: usize,
         steps: &mut Steps,
     ) -> Result<u16, Exhausted> {
-        let Some(source) = self.texts.get_mut(usize::from(parent)) else { return Ok(NO_TEXT) };
-        let bytes = core::mem::take(&mut source.bytes);
-        let spent = steps.spend(bytes.len() as u64);
-        let (mut changed, count) = (false, self.count);
-        let made = spent.and_then(|()| {
-            self.add(view, grams, words, steps, |out| {
-                transformation.apply(&bytes, out);
-                changed = *out != bytes;
-            })
-        });
-        if let Some(source) = self.texts.get_mut(usize::from(parent)) {
-            source.bytes = bytes;
+        let known = self.made.iter().find(|(text, by, _)| (*text, *by) == (parent, transformation));
+        if let Some((_, _, made)) = known {
+            return Ok(*made);
         }
-        made?;
-        if changed {
-            return Ok(u16::try_from(count).unwrap_or(NO_TEXT));
+        let mut made = self.spare();
+        let Some(source) = self.texts.get(usize::from(parent)) else { return Ok(NO_TEXT) };
+        steps.spend(source.bytes.len() as u64)?;
+        transformation.apply(&source.bytes, &mut made);
+        let known = self.texts.iter().take(self.count).position(|text| text.bytes == made);
+        let own = known.unwrap_or(self.count);
+        match known {
+            Some(_) => self.keep(made),
+            None => _ = self.add(view, grams, made, words, steps)?,
         }
-        self.count = count;
-        Ok(parent)
+        let own = u16::try_from(own).unwrap_or(NO_TEXT);
+        self.made.push((parent, transformation, own));
+        Ok(own)
     }
 
-    /// Adds a text and reads it.
+    /// The empty buffer of the next text.
+    fn spare(&mut self) -> Vec<u8> {
+        let next = self.texts.get_mut(self.count);
+        let mut spare = next.map(|text| core::mem::take(&mut text.bytes)).unwrap_or_default();
+        spare.clear();
+        spare
+    }
+
+    /// Puts a buffer back that became no text.
+    fn keep(&mut self, spare: Vec<u8>) {
+        if let Some(next) = self.texts.get_mut(self.count) {
+            next.bytes = spare;
+        }
+    }
+
+    /// Adds a text and reads it. Gives the kinds of its bytes.
     fn add(
         &mut self,
         view: &View<'_>,
         grams: &Grams<'_>,
+        bytes: Vec<u8>,
         words: usize,
         steps: &mut Steps,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<(), Exhausted> {
+    ) -> Result<u64, Exhausted> {
         if self.texts.len() == self.count {
             self.texts.push(Text::default());
         }
         let Some(text) = self.texts.get_mut(self.count) else { return Err(Exhausted) };
         self.count += 1;
-        text.bytes.clear();
-        write(&mut text.bytes);
+        text.bytes = bytes;
         text.proposed.clear();
         text.proposed.resize(words, 0);
         text.kinds = grams.read(view, &text.bytes, &mut text.proposed, steps)?;
-        Ok(())
+        Ok(text.kinds)
     }
 
     /// The texts: bytes, kinds of bytes, and what the literals propose.
@@ -122,9 +141,20 @@ impl Texts {
         own.map(|text| (text.bytes.as_slice(), text.kinds, text.proposed.as_slice()))
     }
 
+    /// The text of a step.
+    pub(super) fn of(&self, step: u16) -> Option<&[u8]> {
+        let index = match self.of_step.is_empty() {
+            true => 0,
+            false => *self.of_step.get(usize::from(step))?,
+        };
+        let own = self.texts.iter().take(self.count).nth(index.into());
+        own.map(|text| text.bytes.as_slice())
+    }
+
     /// Whether a step's text is this one.
     pub(super) fn is_of(&self, step: u16, text: usize) -> bool {
-        self.of_step.get(usize::from(step)).is_some_and(|own| usize::from(*own) == text)
+        self.of_step.is_empty()
+            || self.of_step.get(usize::from(step)).is_some_and(|own| usize::from(*own) == text)
     }
 
     /// Forgets what a large value has left behind.
@@ -134,4 +164,10 @@ impl Texts {
             text.bytes.shrink_to(kept);
         }
     }
+}
+
+/// Whether any matcher that applies asks for a step, or for one after it.
+fn is_wanted(view: &View<'_>, step: &Step, applicable: &[u64]) -> bool {
+    let reach = sets::set(view, applicable.len(), step.reach.get().into());
+    reach.iter().zip(applicable).any(|(set, it)| set.get() & it != 0)
 }

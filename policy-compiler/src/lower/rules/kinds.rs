@@ -1,6 +1,7 @@
 //! Kinds of bytes: sets that transformations are triggered by, and sets that matchers need a byte of.
 
 use super::literals::{Bytes, commonness, has};
+use super::pipeline::Steps;
 use portcullis_bundle::layout::ByteKinds;
 use std::collections::BTreeMap;
 
@@ -17,17 +18,26 @@ pub struct Kinds {
 }
 
 impl Kinds {
-    /// Gives bits to sets: first to all that must have one, then to those that are wanted most often.
+    /// Gives bits to sets: first to all that must have one, then to those by which matchers are known, then to those
+    /// that matchers need beside, each in the order of how often they are wanted.
     pub fn choose(
-        needed: impl Iterator<Item = Bytes>,
-        wanted: impl Iterator<Item = Bytes>,
+        must: impl Iterator<Item = Bytes>,
+        keys: impl Iterator<Item = Bytes>,
+        needs: impl Iterator<Item = Bytes>,
     ) -> Kinds {
         let mut kinds = Kinds::default();
-        for set in needed {
+        for set in must {
             if kinds.bit(&set).is_none() {
                 kinds.sets.push(set);
             }
         }
+        kinds.add(keys);
+        kinds.add(needs);
+        kinds
+    }
+
+    /// Gives bits to the sets that are wanted most often, as long as there are bits.
+    fn add(&mut self, wanted: impl Iterator<Item = Bytes>) {
         let mut counts: BTreeMap<Bytes, usize> = BTreeMap::new();
         for set in wanted.filter(|set| commonness(set) <= MAX_COMMONNESS) {
             *counts.entry(set).or_default() += 1;
@@ -35,16 +45,21 @@ impl Kinds {
         let mut counts: Vec<(Bytes, usize)> = counts.into_iter().collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         for (set, _) in counts {
-            if kinds.sets.len() < MAX_KINDS && kinds.bit(&set).is_none() {
-                kinds.sets.push(set);
+            if self.sets.len() < MAX_KINDS && self.bit(&set).is_none() {
+                self.sets.push(set);
             }
         }
-        kinds
     }
 
     /// The bit of a set, as a word; none where it has none.
     pub fn bit(&self, set: &Bytes) -> Option<u64> {
         self.sets.iter().position(|known| known == set).map(|at| 1 << at)
+    }
+
+    /// The bits of all bytes that trigger a step.
+    pub fn triggers(&self, steps: &Steps) -> u64 {
+        let sets = steps.steps.iter().filter_map(|(_, step)| *step).map(super::triggers);
+        sets.filter_map(|set| self.bit(&set)).fold(0, |all, bit| all | bit)
     }
 
     /// The kinds of each byte.

@@ -20,17 +20,76 @@ pub type Bytes = [u64; 4];
 /// What every match must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Required {
-    /// One of these occurs; empty where nothing useful is known. Each has two bytes or more.
+    /// One of these occurs, or a byte of `instead`; empty where nothing useful is known. Each has two bytes or more.
     pub literals: Vec<Vec<u8>>,
+    /// Bytes one of which occurs where none of the literals does; none where a literal always does.
+    pub instead: Option<Bytes>,
     /// A byte of each of these occurs.
     pub bytes: Vec<Bytes>,
+}
+
+impl Required {
+    /// Whether nothing matches without one of the literals.
+    pub fn is_known_by_literals(&self) -> bool {
+        !self.literals.is_empty() && self.instead.is_none()
+    }
+
+    /// Where literals are not enough, the bytes by which the rest is known: one of them occurs.
+    pub fn key(&self) -> Option<Bytes> {
+        if self.is_known_by_literals() {
+            return None;
+        }
+        self.instead.or_else(|| self.bytes.iter().copied().min_by_key(commonness))
+    }
 }
 
 /// What every match of an expression must hold.
 pub fn required(hir: &Hir) -> Required {
     let found = analyse(hir);
-    let literals = found.any().filter(|set| set.iter().all(|it| it.len() >= 2)).unwrap_or_default();
-    Required { literals, bytes: found.bytes }
+    let literals = found.any().filter(|set| set.iter().all(|it| it.len() >= 2));
+    let (literals, instead) = match literals {
+        Some(literals) => (literals, None),
+        None => mixed(hir).map_or_else(Default::default, |it| (it.literals, Some(it.instead))),
+    };
+    Required { literals, instead, bytes: found.bytes }
+}
+
+/// How common bytes may be that stand for the alternatives without literals: marks, no letters or digits.
+const MAX_INSTEAD: u32 = 24;
+
+/// What proposes the alternatives of a choice: literals for those that have them, bytes for the others.
+struct Mixed {
+    literals: Vec<Vec<u8>>,
+    instead: Bytes,
+}
+
+/// Literals or rare bytes of which every match of an expression holds one, by its alternatives; none where an
+/// alternative has neither.
+fn mixed(hir: &Hir) -> Option<Mixed> {
+    let mut all = Mixed { literals: Vec::new(), instead: [0; 4] };
+    let parts = match hir.kind() {
+        HirKind::Capture(capture) => return mixed(&capture.sub),
+        HirKind::Concat(parts) => {
+            let found = parts.iter().filter_map(mixed);
+            return found.min_by_key(|it| commonness(&it.instead));
+        }
+        HirKind::Alternation(parts) => parts,
+        _ => return None,
+    };
+    for part in parts {
+        let found = analyse(part);
+        let marks = found.bytes.iter().min_by_key(|set| commonness(set));
+        let marks = marks.filter(|set| commonness(set) <= MAX_INSTEAD);
+        let own = match (found.any().filter(|set| is_useful(set)), marks) {
+            (Some(literals), _) => Mixed { literals, instead: [0; 4] },
+            (None, Some(marks)) => Mixed { literals: Vec::new(), instead: *marks },
+            (None, None) => mixed(part)?,
+        };
+        all.literals.extend(own.literals);
+        all.instead.iter_mut().zip(own.instead).for_each(|(all, own)| *all |= own);
+    }
+    all.literals = deduped(all.literals);
+    (commonness(&all.instead) <= MAX_INSTEAD && all.literals.len() <= MAX_SET).then_some(all)
 }
 
 /// What is known of the matches of a part.
@@ -272,6 +331,18 @@ mod tests {
         assert_eq!(literals("(?:abc)?x[a-z]+"), [""; 0]);
         assert_eq!(literals("[$]{2,}"), ["$$"]);
         assert_eq!(literals("^admin$"), ["admin"]);
+    }
+
+    #[test]
+    fn alternatives_without_literals_are_known_by_marks() {
+        let found = required(&parse(r"select from|^x[\x27\x22]+y|(?:a|b)(?:or |;z*\d)").unwrap());
+        let literals: Vec<_> =
+            found.literals.iter().map(|text| String::from_utf8_lossy(text)).collect();
+        assert_eq!(literals, ["or ", "select from"]);
+        assert_eq!(found.instead, Some(folded(*b"'\";")));
+        // A digit is no mark.
+        let found = required(&parse(r"select|[0-9]+").unwrap());
+        assert!(found.literals.is_empty() && found.instead.is_none());
     }
 
     #[test]

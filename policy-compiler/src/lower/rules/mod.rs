@@ -93,8 +93,9 @@ pub fn write(
         return diagnostics;
     }
     let mut writer = Sets::new(tables, &matchers, &rules);
-    writer.targets();
     let kinds = choose_kinds(&steps, &matchers);
+    writer.targets();
+    let key_kinds = writer.kinds(&kinds);
     write_matchers(writer.tables, &matchers, &kinds);
     writer.steps(&steps, &kinds);
     let (enabled, monitored) = (writer.enabled(&attacks.tuning), writer.monitored(&attacks.tuning));
@@ -122,6 +123,8 @@ pub fn write(
         mode: mode(attacks.mode.into()).code(),
         budget_end: action(attacks.budget_end).code(),
         unreadable_bodies: action(attacks.unreadable_bodies).code(),
+        triggers: kinds.triggers(&steps).into(),
+        key_kinds: key_kinds.into(),
         set_words: words as u8,
         bucket_bits: bits,
         media_type: media_type.into(),
@@ -306,8 +309,9 @@ impl Writer<'_, '_> {
 /// The bits of bytes: what triggers transformations, and what matchers need.
 fn choose_kinds(steps: &Steps, matchers: &[Lowered<'_>]) -> Kinds {
     let triggers = steps.steps.iter().filter_map(|(_, step)| *step).map(triggers);
+    let keys = matchers.iter().filter_map(|matcher| matcher.required.key());
     let needs = matchers.iter().flat_map(|matcher| matcher.required.bytes.iter().copied());
-    Kinds::choose(triggers, needs)
+    Kinds::choose(triggers, keys, needs)
 }
 
 fn triggers(step: Transformation) -> Bytes {
@@ -421,7 +425,7 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
         }
     }
 
-    /// The fixed sets: by target, and those that no literal proposes.
+    /// The first fixed sets: by target.
     fn targets(&mut self) {
         for code in 0..TARGETS {
             let is = |target: &TargetName| u32::from(target.target.code()) == code;
@@ -429,9 +433,33 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
             self.push(bits);
         }
         debug_assert_eq!(self.tables.sections.matcher_sets.len(), self.words * UNPROPOSED as usize);
-        let bits = self.bits(|matcher| matcher.required.literals.is_empty());
+    }
+
+    /// The other fixed sets: what is proposed by no literal and no kind of byte, then what each kind proposes. Gives
+    /// the kinds that propose something.
+    fn kinds(&mut self, kinds: &Kinds) -> u64 {
+        let key = |it: &Lowered<'_>| it.required.key().and_then(|set| kinds.bit(&set));
+        let bits = self.bits(|it| !it.required.is_known_by_literals() && key(it).is_none());
+        self.push(bits);
+        let mut used = 0;
+        for kind in 0..64 {
+            let bits = self.bits(|matcher| key(matcher) == Some(1 << kind));
+            used |= u64::from(bits.iter().any(|word| *word != 0)) << kind;
+            self.push(bits);
+        }
+        let bits = self.bits(|matcher| self.comes_last(matcher));
         self.push(bits);
         debug_assert_eq!(self.tables.sections.matcher_sets.len(), self.words * FIXED_SETS as usize);
+        used
+    }
+
+    /// Whether a matcher is costly, and has others beside it that must hold of the same value.
+    fn comes_last(&self, matcher: &Lowered<'_>) -> bool {
+        let rule = self.rules[matcher.rule as usize];
+        let is_costly = |operator: &Operator| matches!(operator, Operator::Sql | Operator::Xss);
+        rule.same_value
+            && is_costly(&matcher.of.operator)
+            && rule.conditions.iter().any(|it| !is_costly(&it.operator))
     }
 
     fn steps(&mut self, steps: &Steps, kinds: &Kinds) {
