@@ -213,6 +213,54 @@ fn model() -> Model {
     crate::load::load_policy(&sources, "policy.yaml").model
 }
 
+/// An automaton of which texts reach thousands of states.
+const EXPLODING: &str = "[ab]*a[ab]{12}c";
+
+/// Text of two letters at random.
+fn letters(random: &mut Random, len: usize) -> Vec<u8> {
+    (0..len).map(|_| b'a' + (random.next() & 1) as u8).collect()
+}
+
+#[test]
+fn texts_that_ask_for_many_states_are_judged_alike_in_bounded_memory() {
+    let other = Rc::new(meta::Regex::new(EXPLODING).unwrap());
+    let mut both = Both::of(EXPLODING, &other, (false, false)).unwrap();
+    let mut random = Random(3);
+    let mut matched = 0;
+    for _ in 0..500 {
+        let mut text = letters(&mut random, 300);
+        if random.below(2) == 0 {
+            text.push(b'c');
+        }
+        matched += usize::from(both.compare(EXPLODING, &text));
+    }
+    assert!((50..450).contains(&matched), "{matched}");
+    let (states, cleared) = both.cache.usage();
+    assert!(states < 8192 && cleared > 1, "{states} {cleared}");
+}
+
+#[test]
+fn what_is_built_for_a_text_costs_steps() {
+    let other = Rc::new(meta::Regex::new(EXPLODING).unwrap());
+    let both = Both::of(EXPLODING, &other, (false, false)).unwrap();
+    let text = letters(&mut Random(5), 64 << 10);
+    let view = both.sections.view();
+    let spent = |cache: &mut Cache, text: &[u8]| {
+        let mut steps = Steps::new(u64::MAX);
+        assert_eq!(cache.matches(&view, both.written.1, text, &mut steps), Ok(false));
+        (u64::MAX - steps.left()) / text.len() as u64
+    };
+    let mut cache = Cache::default();
+    let hostile = spent(&mut cache, &text);
+    assert!((20..200).contains(&hostile), "{hostile} steps a byte");
+    // It has filled no more than its patience.
+    assert!(cache.usage().0 < 700);
+    let (first, again) = (spent(&mut cache, &text[..200]), spent(&mut cache, &text[..200]));
+    assert_eq!(again, 0, "{first}");
+    let mut steps = Steps::new(100_000);
+    assert!(cache.matches(&view, both.written.1, &text, &mut steps).is_err());
+}
+
 /// The expressions of our own packs.
 fn packs() -> Vec<String> {
     let attacks = model().attacks.unwrap();
