@@ -104,6 +104,7 @@ fn count_coverage(report: &Report, sections: &mut Sections) {
         document.approximated = count(of.approximated);
         document.not_enforced = count(of.not_enforced);
         document.meaningless = count(of.meaningless);
+        document.unknown_formats = count(of.unknown_formats);
         document.responses = count(of.responses);
         document.callbacks = count(of.callbacks);
         document.unreferenced = count(of.unreferenced);

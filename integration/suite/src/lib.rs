@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod broken;
+mod content;
 pub mod differential;
 pub mod left;
 mod mutants;

@@ -358,7 +358,20 @@ impl Runner<'_> {
             .findings
             .iter()
             .any(|found| (names || told(found, false)) && self.is_within(occurrence, found));
-        if (union || names) && by_inner {
+        // The discriminator beside a union says which branch is meant.
+        let by_tag = union && {
+            let at = self.model.locate(occurrence.origin);
+            let beside =
+                at.pointer.rsplit_once('/').map(|(owner, _)| format!("{owner}/discriminator"));
+            judged.findings.iter().any(|found| {
+                let source = found.source.as_ref();
+                found.keyword == Some("discriminator")
+                    && source.is_some_and(|(path, _, pointer)| {
+                        path == at.path && Some(pointer) == beside.as_ref()
+                    })
+            })
+        };
+        if by_tag || (union || names) && by_inner {
             return Fate::Branch;
         }
         let beside = judged.findings.iter().any(|found| told(found, false));

@@ -65,6 +65,8 @@ pub fn run(options: &Options) -> ExitCode {
     for (reason, (count, _)) in &left.0 {
         println!("    {count:>7} {:<8} {:<18} {}", reason.what, reason.code, reason.meaning);
     }
+    let unknown: usize = outcomes.iter().map(|outcome| outcome.unknown_formats).sum();
+    println!("formats that no specification defines, read as if they were not there: {unknown}");
     println!("keywords enforced {enforced}/{keywords}");
     println!(
         "documents compiled {compiled}/{}, examples agreed {agreed}/{examples}, mutants refused {refused}/{mutants}",
@@ -90,6 +92,9 @@ fn show(outcome: &Outcome, seconds: f64, samples: usize) {
     );
     if let Some(error) = &outcome.error {
         println!("    does not compile: {error}");
+    }
+    if outcome.unknown_formats > 0 {
+        println!("    {} formats that no specification defines", outcome.unknown_formats);
     }
     if outcome.invalid_examples > 0 {
         println!(

@@ -12,6 +12,8 @@ use policy_compiler::ir::DocumentId;
 use policy_compiler::source::{Kind, Library, Place};
 use serde_json::{Map, Value, json};
 
+use crate::content;
+
 /// The name under which the translation is registered.
 const URI: &str = "urn:portcullis:documents";
 
@@ -289,6 +291,11 @@ impl<'l> Translation<'l> {
         ];
         if !old {
             counts.extend(["minContains", "maxContains"]);
+            for keyword in ["contentEncoding", "contentMediaType"] {
+                if let Some(node) = value(keyword) {
+                    out.insert(keyword.to_owned(), json_of(node));
+                }
+            }
         }
         for keyword in counts {
             let count = value(keyword).and_then(|node| node.as_number());
@@ -593,6 +600,8 @@ impl Oracle {
             .with_registry(&self.registry)
             .should_validate_formats(true)
             .should_ignore_unknown_formats(true)
+            .with_keyword("contentEncoding", content::encoding)
+            .with_keyword("contentMediaType", content::media_type)
             .with_format("byte", is_base64)
             .with_format("decimal", is_decimal)
             .with_format("base64url", |text: &str| {

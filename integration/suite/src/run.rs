@@ -45,6 +45,8 @@ pub struct Outcome {
     pub operations: usize,
     /// Constraint keywords that requests can meet: enforced, and all.
     pub keywords: (usize, usize),
+    /// Formats that no specification defines, which are no constraints.
+    pub unknown_formats: usize,
     /// Examples: agreed, judged by both.
     pub examples: (usize, usize),
     /// Examples that violate the document's own schema, by both.
@@ -128,6 +130,7 @@ pub fn run(root: &Path, name: &str, limit: usize) -> Outcome {
     for document in &coverage.documents {
         outcome.keywords.0 += document.enforced;
         outcome.keywords.1 += document.total();
+        outcome.unknown_formats += document.unknown_formats;
     }
     let unenforced = unenforced(report);
     let mut diagnostics = policy_compiler::diag::Diagnostics::default();
@@ -540,7 +543,7 @@ impl Runner<'_> {
 pub(crate) fn is_text(carrier: &Carrier<'_>, value: &Value, at: &str, brackets: bool) -> bool {
     match carrier.at(value, at) {
         Written::Json => brackets,
-        Written::Form => false,
+        Written::Form | Written::Lines => false,
         Written::Part => !brackets,
         Written::Field | Written::Styled | Written::Deep | Written::Text | Written::Element => true,
     }

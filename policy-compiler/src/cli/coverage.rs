@@ -30,6 +30,7 @@ pub fn of_bundle(bundle: &Bundle) -> Coverage {
         approximated: of.approximated.get() as usize,
         not_enforced: of.not_enforced.get() as usize,
         meaningless: of.meaningless.get() as usize,
+        unknown_formats: of.unknown_formats.get() as usize,
         responses: of.responses.get() as usize,
         callbacks: of.callbacks.get() as usize,
         unreferenced: of.unreferenced.get() as usize,
@@ -48,12 +49,13 @@ pub fn print(coverage: &Coverage, format: Format) {
 
 fn table(coverage: &Coverage) -> String {
     let shown = |of: &&DocumentCoverage| {
-        of.total() + of.meaningless + of.responses + of.callbacks + of.unreferenced > 0
+        let apart = of.meaningless + of.unknown_formats + of.responses + of.callbacks;
+        of.total() + apart + of.unreferenced > 0
     };
     let documents: Vec<&DocumentCoverage> = coverage.documents.iter().filter(shown).collect();
     let width = documents.iter().map(|of| of.path.chars().count()).max().unwrap_or(0).max(8);
     let mut out = format!(
-        "{:<width$} {:>8} {:>12} {:>12} {:>7}   apart: no meaning, responses, callbacks, unused\n",
+        "{:<width$} {:>8} {:>12} {:>12} {:>7}   apart: no meaning, unknown formats, responses, callbacks, unused\n",
         "document", "enforced", "approximated", "not enforced", "%"
     );
     let mut all = DocumentCoverage { path: "all".to_owned(), ..DocumentCoverage::default() };
@@ -71,6 +73,7 @@ fn table(coverage: &Coverage) -> String {
         all.approximated += of.approximated;
         all.not_enforced += of.not_enforced;
         all.meaningless += of.meaningless;
+        all.unknown_formats += of.unknown_formats;
         all.responses += of.responses;
         all.callbacks += of.callbacks;
         all.unreferenced += of.unreferenced;
@@ -83,13 +86,14 @@ fn table(coverage: &Coverage) -> String {
 
 fn line(of: &DocumentCoverage, width: usize) -> String {
     format!(
-        "{:<width$} {:>8} {:>12} {:>12} {:>6.1}%   {}, {}, {}, {}\n",
+        "{:<width$} {:>8} {:>12} {:>12} {:>6.1}%   {}, {}, {}, {}, {}\n",
         of.path,
         of.enforced,
         of.approximated,
         of.not_enforced,
         floor(of.percentage()),
         of.meaningless,
+        of.unknown_formats,
         of.responses,
         of.callbacks,
         of.unreferenced

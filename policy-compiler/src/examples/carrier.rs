@@ -35,7 +35,7 @@ pub fn parts(operation: &Operation) -> Vec<(Part, SchemaId)> {
 pub enum BodyForm {
     /// JSON text.
     Json,
-    /// JSON texts, each in a line of its own or behind a record separator; the schema judges each.
+    /// JSON texts, each in a line of its own or behind a record separator; the schema judges each, or all as an array.
     Records {
         /// Behind a record separator (RFC 7464).
         separated: bool,
@@ -67,18 +67,10 @@ pub fn kind_of(range: &MediaRange) -> BodyForm {
         ("application", _) if subtype.starts_with("jose") || subtype.ends_with("jwt") => {
             BodyForm::Jose
         }
-        ("application", _) if subtype == "json-seq" || subtype.ends_with("+json-seq") => {
-            BodyForm::Records { separated: true }
-        }
-        ("application" | "text", _) if is_lines(subtype) => BodyForm::Records { separated: false },
+        _ if let Some(separated) = range.sequence() => BodyForm::Records { separated },
         ("multipart", _) | ("application", "grpc" | "grpc+proto" | "grpc-web") => BodyForm::Unknown,
         _ => BodyForm::Text,
     }
-}
-
-fn is_lines(subtype: &str) -> bool {
-    let plain = subtype.strip_prefix("x-").unwrap_or(subtype);
-    matches!(plain, "ndjson" | "jsonl" | "jsonlines") || subtype == "json-lines"
 }
 
 /// How a value is written.
@@ -86,6 +78,8 @@ fn is_lines(subtype: &str) -> bool {
 pub enum Written {
     /// As JSON: it tells its type.
     Json,
+    /// As a whole sequence of JSON texts: it is an array.
+    Lines,
     /// As a whole form or multipart body: it is an object.
     Form,
     /// As a field of one, in a way that the document leaves open: scalars as text, objects as JSON or by names in
@@ -108,10 +102,14 @@ pub enum Written {
 pub enum Carrier<'m> {
     /// JSON, by itself or in a JWS.
     Json,
+    /// JSON texts one after the other, which are the items of an array.
+    Lines,
     /// One piece of text.
     Text,
     /// A parameter in a style.
     Style(Style),
+    /// A parameter of the query in the style `form`, exploded: the properties of an object are pairs by themselves.
+    Pairs,
     /// A form, with the encoding of its fields.
     Form(&'m [Encoding]),
     /// A multipart form, with the encoding of its parts.
@@ -135,6 +133,13 @@ impl<'m> Carrier<'m> {
                     BodyForm::Text => Carrier::Text,
                     _ => Carrier::Unknown,
                 },
+                Some((of, _))
+                    if of.location == ParameterLocation::Query
+                        && of.style.value == Style::Form
+                        && of.explode.value =>
+                {
+                    Carrier::Pairs
+                }
                 Some((of, _)) => Carrier::Style(of.style.value),
                 None => Carrier::Unknown,
             },
@@ -147,6 +152,7 @@ impl<'m> Carrier<'m> {
 
     fn of_media(media: &'m MediaType) -> Self {
         match kind_of(&media.range) {
+            BodyForm::Records { .. } if media.whole => Carrier::Lines,
             BodyForm::Json | BodyForm::Jose | BodyForm::Records { .. } => Carrier::Json,
             BodyForm::Form => Carrier::Form(&media.encoding),
             BodyForm::Multipart => Carrier::Multipart(&media.encoding),
@@ -160,9 +166,10 @@ impl<'m> Carrier<'m> {
     pub fn whole(&self) -> Written {
         match self {
             Carrier::Json | Carrier::Unknown => Written::Json,
+            Carrier::Lines => Written::Lines,
             Carrier::Text => Written::Text,
             Carrier::Style(Style::DeepObject) => Written::Deep,
-            Carrier::Style(_) => Written::Styled,
+            Carrier::Style(_) | Carrier::Pairs => Written::Styled,
             Carrier::Form(_) | Carrier::Multipart(_) => Written::Form,
             Carrier::Xml => Written::Element,
         }
@@ -181,6 +188,7 @@ impl<'m> Carrier<'m> {
 
     fn item(&self, from: Written) -> Written {
         match from {
+            Written::Lines => Written::Json,
             Written::Json | Written::Element | Written::Field | Written::Part | Written::Deep => {
                 from
             }
@@ -191,7 +199,8 @@ impl<'m> Carrier<'m> {
     fn member(&self, from: Written, name: Option<&str>) -> Written {
         match from {
             Written::Json | Written::Element | Written::Deep => from,
-            Written::Field | Written::Part => Written::Json,
+            Written::Field | Written::Part | Written::Lines => Written::Json,
+            Written::Styled if matches!(self, Carrier::Pairs) => Written::Field,
             Written::Styled | Written::Text => Written::Text,
             Written::Form => {
                 let (list, multipart) = match self {
@@ -202,6 +211,7 @@ impl<'m> Carrier<'m> {
                 let own = list.iter().find(|own| Some(own.property.as_str()) == name);
                 match own {
                     Some(own) if multipart && is_json_type(own) => Written::Json,
+                    Some(own) if multipart && own.content_type.is_some() => Written::Styled,
                     Some(own) if !multipart && is_styled(own) => match own.style {
                         Some(style) if style.value == Style::DeepObject => Written::Deep,
                         _ => Written::Styled,
@@ -234,7 +244,7 @@ impl<'m> Carrier<'m> {
 
     /// Whether every value tells its type.
     pub fn is_json(&self) -> bool {
-        matches!(self, Carrier::Json)
+        matches!(self, Carrier::Json | Carrier::Lines)
     }
 }
 

@@ -6,7 +6,8 @@
 use super::exact::Exact;
 use super::{text, token};
 use crate::ir::{
-    Action, Formats, Model, OneOf, Origin, Property, Schema, SchemaId, Strictness, Type, Value,
+    Action, Contents, Formats, Model, OneOf, Origin, Property, Schema, SchemaId, Strictness, Type,
+    Value,
 };
 use crate::lower::pattern::{Pattern, Patterns};
 use std::collections::{HashMap, HashSet};
@@ -341,15 +342,21 @@ impl<'m> Evaluator<'m> {
         {
             refuse("format", format.origin);
         }
-        if let Some(encoding) = &of.content_encoding
-            && encoding.value.eq_ignore_ascii_case("base64")
-            && text == text::NOT_BASE64
-        {
-            refuse("contentEncoding", encoding.origin);
+        if self.strictness.content == Contents::Annotate {
+            return;
         }
-        if let Some(media_type) = &of.content_media_type
-            && of.content_encoding.is_none()
-            && text == text::NOT_JSON
+        let encoding = of.content_encoding.as_ref();
+        let decoded = match encoding.map(|encoding| text::decode(&encoding.value, text)) {
+            Some(Ok(decoded)) => decoded,
+            Some(Err(())) => {
+                encoding.iter().for_each(|encoding| refuse("contentEncoding", encoding.origin));
+                return;
+            }
+            None => Some(text.to_owned()),
+        };
+        let is_json = |text: String| serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+        if let Some(media_type) = of.content_media_type.as_ref().filter(|at| text::is_json(at))
+            && decoded.is_some_and(|text| !is_json(text))
         {
             refuse("contentMediaType", media_type.origin);
         }

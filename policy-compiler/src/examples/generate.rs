@@ -308,11 +308,8 @@ impl<'m> Generator<'m> {
                 return Some(Value::String((*fitting[salt as usize % fitting.len()]).to_owned()));
             }
         }
-        if of().any(|of| of.content_encoding.is_some()) {
-            return Some(Value::String("dGV4dA==".to_owned()));
-        }
-        if of().any(|of| of.content_media_type.as_ref().is_some_and(|m| m.value.contains("json"))) {
-            return Some(Value::String("{}".to_owned()));
+        if let Some(text) = self.content(schemas, min..=max, salt) {
+            return Some(Value::String(text));
         }
         let plain = text::plain(min, salt);
         let length = plain.chars().count() as u64;
@@ -321,6 +318,40 @@ impl<'m> Generator<'m> {
         } else {
             plain
         }))
+    }
+
+    /// A text that encodes what `contentEncoding`, `contentMediaType` and `contentSchema` ask for, of a length.
+    fn content(
+        &mut self,
+        schemas: &[&Schema],
+        lengths: std::ops::RangeInclusive<u64>,
+        salt: u32,
+    ) -> Option<String> {
+        let of = || schemas.iter().map(|schema| &*schema.string);
+        let encoding = of().find_map(|of| of.content_encoding.as_ref());
+        let json = of().any(|of| of.content_media_type.as_ref().is_some_and(text::is_json));
+        if encoding.is_none() && !json {
+            return None;
+        }
+        let inner: Vec<SchemaId> =
+            of().filter_map(|of| of.content_schema).map(|at| at.value).collect();
+        let values: Vec<String> = match (json, inner.is_empty()) {
+            (true, false) => vec![super::to_json(&self.build(&inner, &[], 1, salt)?)],
+            (true, true) => ["{}", "1234", "\"text of some length\""].map(str::to_owned).to_vec(),
+            // Groups of six octets need no padding in any encoding.
+            _ => [
+                "text of thirty octets to encode",
+                "six or",
+                "more text than before: sixty octets, so that it is long.",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+        };
+        let encoded = values.into_iter().filter_map(|value| match encoding {
+            Some(encoding) => text::encode(&encoding.value, &value),
+            None => Some(value),
+        });
+        encoded.into_iter().find(|text| lengths.contains(&(text.chars().count() as u64)))
     }
 
     fn array(&mut self, task: &Task<'_>, schemas: &[&Schema], salt: u32) -> Option<Value> {
@@ -350,7 +381,7 @@ impl<'m> Generator<'m> {
                 .filter_map(|of| {
                     let prefix = of.prefix_items.as_ref();
                     let own = prefix.and_then(|list| list.value.get(i as usize)).copied();
-                    own.or(of.items.map(|rest| rest.value))
+                    own.or(of.items.or(of.unevaluated_items).map(|rest| rest.value))
                 })
                 .collect();
             let way = if place == Some(i) { &task.way[1..] } else { &[] };
@@ -531,6 +562,7 @@ impl<'m> Generator<'m> {
     /// The schemas of a property of that name.
     fn roots_of(&mut self, schemas: &[&Schema], name: &str) -> Vec<SchemaId> {
         let mut roots = Vec::new();
+        let mut evaluated = false;
         for schema in schemas {
             let of = &*schema.object;
             let mut known = false;
@@ -545,9 +577,13 @@ impl<'m> Generator<'m> {
                 }
             }
             if !known {
-                let rest = of.additional_properties.or(of.unevaluated_properties);
-                roots.extend(rest.map(|rest| rest.value));
+                roots.extend(of.additional_properties.map(|rest| rest.value));
             }
+            evaluated |= known || of.additional_properties.is_some();
+        }
+        if !evaluated {
+            let rest = schemas.iter().filter_map(|schema| schema.object.unevaluated_properties);
+            roots.extend(rest.map(|rest| rest.value));
         }
         roots.sort_unstable();
         roots.dedup();

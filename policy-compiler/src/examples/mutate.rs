@@ -31,7 +31,12 @@ pub fn mutants(
 ) -> Vec<Mutant> {
     let Some(value) = at(base, &visit.at) else { return Vec::new() };
     let value = value.clone();
-    let candidates = candidates(generator, visit.schema, &value, occurrence);
+    let trace = generator.evaluator.judge(root, base);
+    let here = trace.visits.iter().filter(|other| other.at == visit.at);
+    let mut beside: Vec<SchemaId> = here.map(|other| other.schema).collect();
+    beside.sort_unstable();
+    beside.dedup();
+    let candidates = candidates(generator, visit.schema, &beside, &value, occurrence);
     let mut found = Vec::new();
     for candidate in candidates {
         let mut whole = base.clone();
@@ -66,10 +71,11 @@ fn whole(n: i64) -> Option<Value> {
     Number::parse(&n.to_string()).map(Value::Number)
 }
 
-/// What could take the value's place.
+/// What could take the value's place, to which the schemas `beside` apply too.
 fn candidates(
     generator: &mut Generator<'_>,
     id: SchemaId,
+    beside: &[SchemaId],
     value: &Value,
     occurrence: Occurrence,
 ) -> Vec<Value> {
@@ -86,7 +92,9 @@ fn candidates(
             strings(&mut generator.evaluator, schema, value, occurrence.keyword)
         }
         "minItems" | "maxItems" | "uniqueItems" | "contains" | "minContains" | "maxContains"
-        | "items" | "unevaluatedItems" => arrays(generator, schema, value, occurrence.keyword),
+        | "items" | "unevaluatedItems" => {
+            arrays(generator, schema, beside, value, occurrence.keyword)
+        }
         "required"
         | "minProperties"
         | "maxProperties"
@@ -275,8 +283,14 @@ fn strings(
                 all.extend(bad.iter().map(|text| (*text).to_owned()));
             }
         }
-        "contentEncoding" => all.push(text::NOT_BASE64.to_owned()),
-        "contentMediaType" => all.push(text::NOT_JSON.to_owned()),
+        "contentEncoding" => all.extend([text::NOT_BASE64, "=ZZ", "\u{fc}"].map(str::to_owned)),
+        "contentMediaType" => {
+            let encoding = of.content_encoding.as_ref().map(|encoding| encoding.value.as_str());
+            all.extend(match encoding {
+                Some(encoding) => text::encode(encoding, text::NOT_JSON),
+                None => Some(text::NOT_JSON.to_owned()),
+            });
+        }
         _ => {}
     }
     all.into_iter().map(Value::String).collect()
@@ -285,23 +299,27 @@ fn strings(
 fn arrays(
     generator: &mut Generator<'_>,
     schema: &Schema,
+    beside: &[SchemaId],
     value: &Value,
     keyword: &str,
 ) -> Vec<Value> {
     let Value::Array(items) = value else { return Vec::new() };
     let of = &*schema.array;
+    let model = generator.evaluator.model;
+    let all_of = || beside.iter().map(|id| &*model.schemas[*id].array);
+    let rest: Vec<SchemaId> = all_of().filter_map(|of| of.items).map(|at| at.value).collect();
+    let unique = all_of().any(|of| of.unique_items.is_some_and(|unique| unique.value));
     let mut all: Vec<Vec<Value>> = Vec::new();
     let grown = |generator: &mut Generator<'_>, to: u64| -> Option<Vec<Value>> {
         let mut grown = items.clone();
-        let unique = of.unique_items.is_some_and(|unique| unique.value);
         let mut salt = 0;
         while (grown.len() as u64) < to {
             let mut item = if unique { None } else { grown.last().cloned() };
             while item.is_none() && salt < 400 {
                 salt += 1;
-                let made = match of.items {
-                    Some(rest) => generator.all(&[rest.value], salt),
-                    None => Some(string(format!("item{salt}"))),
+                let made = match rest.is_empty() {
+                    false => generator.all(&rest, salt),
+                    true => Some(string(format!("item{salt}"))),
                 };
                 item = made.filter(|made| !unique || !grown.iter().any(|known| known.same(made)));
             }
@@ -325,6 +343,9 @@ fn arrays(
                 let mut twice = items.clone();
                 twice.push(first.clone());
                 all.push(twice);
+                let mut more = items.clone();
+                more.extend(items.last().cloned());
+                all.push(more);
                 if items.len() > 1 {
                     let mut twice = items.clone();
                     twice[1] = first.clone();
@@ -505,11 +526,20 @@ fn composed(
                 (value, generator.all(&[not.value], 0))
             {
                 let mut both = members.clone();
+                // As the object's own schema has them, as far as it declares them.
+                let mut own = members.clone();
                 for (name, value) in more {
+                    let declared = properties(&model.schemas[id]).find(|p| p.name == name);
+                    let known = members.iter().find(|(known, _)| *known == name);
+                    let made = known
+                        .map(|(_, value)| value.clone())
+                        .or_else(|| generator.all(&[declared?.schema], 0));
+                    own.retain(|(known, _)| *known != name);
+                    own.push((name.clone(), made.unwrap_or_else(|| value.clone())));
                     both.retain(|(known, _)| *known != name);
                     both.push((name, value));
                 }
-                all.push(Value::Object(both));
+                all.extend([Value::Object(own), Value::Object(both)]);
             }
         }
         return all;

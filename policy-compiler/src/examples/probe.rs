@@ -28,6 +28,7 @@ pub fn probe(model: &Model, ids: &[SchemaId]) -> Model {
                     parameters: Vec::new(),
                 },
                 schema: Some(At::new(*id, origin)),
+                whole: false,
                 encoding: Vec::new(),
             };
             Operation {

@@ -165,7 +165,7 @@ impl Reach {
             "exclusiveMinimum": schema.number.exclusive_minimum_flag,
             "exclusiveMaximum": schema.number.exclusive_maximum_flag,
             "maxLength": schema.string.max_length, "pattern": schema.string.pattern,
-            "format": schema.string.format, "contentEncoding": schema.string.content_encoding,
+            "format": schema.string.format,
             "contentMediaType": schema.string.content_media_type,
             "maxItems": schema.array.max_items, "maxProperties": schema.object.max_properties,
             "maxContains": schema.array.max_contains,
@@ -194,6 +194,13 @@ impl Reach {
             if let Some(bound) = bound {
                 add(name, bound.origin, true);
             }
+        }
+        if let Some(at) = &schema.string.content_encoding {
+            let any = ["binary", "8bit"].iter().any(|name| at.value.eq_ignore_ascii_case(name));
+            add("contentEncoding", at.origin, !any);
+        }
+        if let Some(at) = schema.read_only.filter(|at| !at.value) {
+            add("readOnly", at.origin, false);
         }
         if let Some(at) = schema.string.min_length {
             add("minLength", at.origin, at.value > 0);

@@ -84,6 +84,8 @@ impl Place {
                     if matches!(inward, Edge::Pattern(_) | Edge::Additional) {
                         roots = children(evaluator, from, inward);
                     }
+                    // A schema beside it has closed the object to the property.
+                    impossible |= roots.iter().any(|id| model.schemas[*id].boolean == Some(false));
                     unions.clear();
                 }
             }
@@ -260,6 +262,7 @@ impl<'m> Check<'_, 'm> {
             // A name in brackets is a field of its own where the schema has no lists and objects.
             Written::Styled if array || object => Some(Why::StyleSaysType),
             Written::Form if object => Some(Why::FormIsObject),
+            Written::Lines if array => Some(Why::StyleSaysType),
             Written::Element if self.is_attribute() && string => Some(Why::TextIsString),
             Written::Element if array || object => Some(Why::ElementSaysType),
             _ => None,
@@ -297,7 +300,9 @@ impl<'m> Check<'_, 'm> {
             schema.xml.as_ref().is_some_and(|xml| xml.value.node == XmlNode::Element)
         });
         match self.reach.written {
-            Written::Styled | Written::Field | Written::Part | Written::Deep => true,
+            Written::Styled | Written::Field | Written::Part | Written::Deep | Written::Lines => {
+                true
+            }
             Written::Element => !wrapped,
             Written::Json | Written::Form | Written::Text => false,
         }

@@ -356,7 +356,23 @@ fn in_query(
         (_, Value::Array(items)) => {
             Ok(vec![format!("{key}={}", joined(each(items, say)?, divider)?)])
         }
-        (_, Value::Object(members)) if explode => some(assignments(members, say)?),
+        (_, Value::Object(members)) if explode => {
+            let mut pairs = Vec::new();
+            for (name, value) in members {
+                let key = encoded(name);
+                match value {
+                    // The style has no way for these.
+                    Value::Object(_) if brackets => deep(&key, value, brackets, &mut pairs)?,
+                    Value::Object(_) => pairs.push(format!("{key}={}", encoded(&to_json(value)))),
+                    Value::Array(items) => {
+                        let items = each(items, say)?;
+                        pairs.extend(items.into_iter().map(|item| format!("{key}={item}")));
+                    }
+                    one => pairs.push(format!("{key}={}", say(one)?)),
+                }
+            }
+            some(pairs)
+        }
         (_, Value::Object(members)) => {
             Ok(vec![format!("{key}={}", joined(alternating(members, say)?, divider)?)])
         }
@@ -416,7 +432,16 @@ fn body(
         }
         BodyForm::Records { separated } => {
             let mark = if separated { "\u{1e}" } else { "" };
-            Ok((name, format!("{mark}{}\n", to_json(value)).into_bytes()))
+            let texts = match value {
+                Value::Array(items) if media.whole => items.as_slice(),
+                _ if media.whole => return Err(Unsayable("a sequence of texts is an array")),
+                one => std::slice::from_ref(one),
+            };
+            if texts.is_empty() {
+                return Err(Unsayable("an empty sequence is no body"));
+            }
+            let lines = texts.iter().map(|text| format!("{mark}{}\n", to_json(text)));
+            Ok((name, lines.collect::<String>().into_bytes()))
         }
         BodyForm::Form => Ok((name, form(&media.encoding, value, brackets)?.into_bytes())),
         BodyForm::Multipart => {
@@ -487,7 +512,8 @@ fn multipart(
     let mut out = Vec::new();
     let mut part = |name: &str, value: &Value| -> Result<(), Unsayable> {
         let own = encoding.iter().find(|encoding| encoding.property == name);
-        let json = json || own.is_some_and(is_json_type);
+        let open = own.is_none_or(|own| own.content_type.is_none());
+        let json = json && open || own.is_some_and(is_json_type);
         let own = own.and_then(|own| own.content_type.as_ref());
         let own = own.map(|at| at.value.split(',').next().unwrap_or_default().trim());
         let complex = matches!(value, Value::Array(_) | Value::Object(_));

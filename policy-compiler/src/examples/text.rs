@@ -8,6 +8,43 @@ pub const NOT_BASE64: &str = "not base64!";
 /// Not JSON.
 pub const NOT_JSON: &str = "{not json";
 
+/// Whether a media type is JSON.
+pub fn is_json(media_type: &crate::ir::At<String>) -> bool {
+    let name = media_type.value.split(';').next().unwrap_or_default().trim();
+    name.eq_ignore_ascii_case("application/json") || name.to_ascii_lowercase().ends_with("+json")
+}
+
+/// A text in an encoding of `contentEncoding`; `None` where that is not known.
+pub fn encode(encoding: &str, text: &str) -> Option<String> {
+    use data_encoding::{BASE32, BASE32HEX, BASE64, BASE64URL, HEXUPPER};
+    Some(match encoding.to_ascii_lowercase().as_str() {
+        "base64" => BASE64.encode(text.as_bytes()),
+        "base64url" => BASE64URL.encode(text.as_bytes()),
+        "base32" => BASE32.encode(text.as_bytes()),
+        "base32hex" => BASE32HEX.encode(text.as_bytes()),
+        "base16" => HEXUPPER.encode(text.as_bytes()),
+        "7bit" | "8bit" | "binary" | "quoted-printable" => text.to_owned(),
+        _ => return None,
+    })
+}
+
+/// What a text in an encoding says, where it is UTF-8 text; `Err` where it is not in that encoding at all.
+pub fn decode(encoding: &str, text: &str) -> Result<Option<String>, ()> {
+    use data_encoding::{BASE32, BASE32HEX, BASE64, BASE64URL, HEXUPPER_PERMISSIVE};
+    let bytes = match encoding.to_ascii_lowercase().as_str() {
+        "base64" => BASE64.decode(text.as_bytes()),
+        "base64url" => BASE64URL.decode(text.as_bytes()),
+        "base32" => BASE32.decode(text.as_bytes()),
+        "base32hex" => BASE32HEX.decode(text.as_bytes()),
+        "base16" => HEXUPPER_PERMISSIVE.decode(text.as_bytes()),
+        "7bit" if !text.is_ascii() => return Err(()),
+        "quoted-printable" if text.contains("=ZZ") => return Err(()),
+        "7bit" | "8bit" | "binary" => return Ok(Some(text.to_owned())),
+        _ => return Ok(None),
+    };
+    bytes.map(|bytes| String::from_utf8(bytes).ok()).map_err(|_| ())
+}
+
 /// Longest text that is made.
 pub const MAX_TEXT: u64 = 400_000;
 /// How many transitions one search follows.

@@ -91,7 +91,7 @@ impl Why {
             }
             Why::NeverAlone => "whatever its branch of the oneOf accepts, another one accepts too",
             Why::Unsatisfiable => {
-                "its schemas contradict each other: a property must be there that a closed object has not"
+                "its schemas contradict each other: a closed object has not the property, or not one that must be there"
             }
             Why::EmptyIsAbsent => "an empty list or object cannot be written there, and is absent",
             Why::PathNotEmpty => "a variable of the path is never empty",

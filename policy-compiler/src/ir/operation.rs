@@ -339,8 +339,10 @@ pub struct MediaType {
     pub text: String,
     /// The key taken apart.
     pub range: MediaRange,
-    /// `schema`
+    /// `schema`, or of a sequence of JSON texts `itemSchema`
     pub schema: Option<At<SchemaId>>,
+    /// Of a sequence of JSON texts: the schema is that of all of them, as an array, not of each.
+    pub whole: bool,
     /// `encoding`, by name of the property.
     pub encoding: Vec<Encoding>,
 }
@@ -357,6 +359,19 @@ pub struct MediaRange {
 }
 
 impl MediaRange {
+    /// Whether bodies are JSON texts one after the other, and if so, whether each stands behind a record separator
+    /// (RFC 7464) rather than in a line of its own.
+    pub fn sequence(&self) -> Option<bool> {
+        const LINES: [&str; 7] =
+            ["jsonl", "x-jsonl", "ndjson", "x-ndjson", "jsonlines", "x-jsonlines", "json-lines"];
+        let subtype = self.subtype.as_str();
+        match self.kind.as_str() {
+            "application" if subtype == "json-seq" || subtype.ends_with("+json-seq") => Some(true),
+            "application" | "text" if LINES.contains(&subtype) => Some(false),
+            _ => None,
+        }
+    }
+
     /// Whether bodies of it are JSON: `application/json`, or a subtype with the suffix `+json`
     /// (RFC 6839 section 3.1). A range such as `*/*` is not.
     pub fn is_json(&self) -> bool {

@@ -6,7 +6,9 @@ use super::tables::Tables;
 use super::xml::Guides;
 use crate::ir::{MediaRange, MediaType, RequestBody, SchemaId};
 use crate::report::construct;
-use portcullis_bundle::layout::{self, BodyKind, NONE, TYPE_ARRAY, TYPE_OBJECT, TYPE_STRING};
+use portcullis_bundle::layout::{
+    self, BodyKind, MEDIA_WHOLE, NONE, TYPE_ARRAY, TYPE_OBJECT, TYPE_STRING,
+};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -17,6 +19,7 @@ pub struct Lowered {
     kind: BodyKind,
     root: NodeId,
     schema: Option<SchemaId>,
+    whole: bool,
     /// What the text of a form, of parts or of a text says: index into text_values.
     value: u32,
     parts: Vec<Part>,
@@ -51,8 +54,8 @@ pub fn lower(lowering: &mut Lowering<'_>, profile: usize, body: &RequestBody) ->
         }
         let body = judged(lowering, profile, media_type);
         let Judged { kind, root, value, parts } = body;
-        let origin = media_type.origin;
-        lowered.push(Lowered { name, parameters, kind, root, schema, value, parts, origin });
+        let (origin, whole) = (media_type.origin, media_type.whole);
+        lowered.push(Lowered { name, parameters, kind, root, schema, whole, value, parts, origin });
     }
     lowered.sort_by_key(specificity);
     let recorder = lowering.recorder();
@@ -95,14 +98,19 @@ fn judged(lowering: &mut Lowering<'_>, profile: usize, media_type: &MediaType) -
     let node = &lowering.nodes()[judged.root.0 as usize];
     let object = node.types & TYPE_OBJECT != 0;
     let plain = node.string.is_none() && node.literals.is_none() && node.compositions.is_empty();
+    if kind == BodyKind::Binary && !octets && !plain && node.types & TYPE_STRING != 0 {
+        // `format: byte`, a pattern, a list of values: the body is text that has these.
+        kind = BodyKind::Text;
+    }
     let beyond = match kind {
         BodyKind::Form | BodyKind::Multipart if !object => Some("a form is an object"),
         BodyKind::Text if node.types & !(TYPE_ARRAY | TYPE_OBJECT) == 0 && node.types != 0 => {
             Some("a text is no array or object")
         }
-        BodyKind::Binary if !plain || node.types & TYPE_STRING == 0 => {
-            Some("of octets only the number is checked")
+        BodyKind::Binary if node.types & TYPE_STRING == 0 => {
+            Some("bodies of this media type are not read")
         }
+        BodyKind::Binary if !plain => Some("of octets only the number is checked"),
         _ => None,
     };
     if beyond.is_some() {
@@ -125,12 +133,6 @@ fn judged(lowering: &mut Lowering<'_>, profile: usize, media_type: &MediaType) -
             });
         }
         BodyKind::Text => judged.value = lowering.text_value(judged.root, profile),
-        BodyKind::JsonLines | BodyKind::JsonSeq => {
-            let items = node.array.as_ref().filter(|_| node.types == TYPE_ARRAY && plain);
-            if let Some(items) = items.map(|array| array.items) {
-                judged.root = items;
-            }
-        }
         _ => {}
     }
     record_as(lowering, media_type, reason, kind);
@@ -198,11 +200,8 @@ fn kind(range: &MediaRange) -> (BodyKind, Option<&'static str>) {
             let reason = "signatures and encrypted content are not checked";
             (BodyKind::Jose, Some(reason))
         }
-        "application" | "text" if is_lines(subtype) => {
-            (BodyKind::JsonLines, Some("each record is checked, the sequence is not"))
-        }
-        "application" if subtype == "json-seq" || subtype.ends_with("+json-seq") => {
-            (BodyKind::JsonSeq, Some("each record is checked, the sequence is not"))
+        _ if let Some(separated) = range.sequence() => {
+            (if separated { BodyKind::JsonSeq } else { BodyKind::JsonLines }, None)
         }
         "text" => (BodyKind::Text, None),
         "application" if subtype.starts_with("grpc") => {
@@ -210,12 +209,6 @@ fn kind(range: &MediaRange) -> (BodyKind, Option<&'static str>) {
         }
         _ => (BodyKind::Binary, None),
     }
-}
-
-fn is_lines(subtype: &str) -> bool {
-    let names =
-        ["x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines", "json-lines"];
-    names.contains(&subtype)
 }
 
 /// Whether bodies of a media type are XML (RFC 7303, sections 4.1 and 9).
@@ -260,7 +253,8 @@ pub fn write(
             parts: parts.into(),
             part_count: part_count.into(),
             kind: media_type.kind.code(),
-            reserved: [0; 3],
+            flags: if media_type.whole { MEDIA_WHOLE } else { 0 },
+            reserved: [0; 2],
         };
         tables.sections.media_types.push(record);
     }

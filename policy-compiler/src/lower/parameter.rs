@@ -77,8 +77,16 @@ pub fn lower<'m>(
         }
         ParameterValue::Schema(schema) => {
             lowered.root = lowering.lower(profile, [*schema]);
-            read(lowering.nodes(), &mut lowered);
-            lowered.value = lowering.text_value(lowered.root, profile);
+            let nested = read(lowering.nodes(), &mut lowered);
+            lowered.value = if nested {
+                let unsaid = |_: &str, parts: &Parts| Manner {
+                    unsaid: parts.types & TYPE_OBJECT != 0,
+                    ..Manner::default()
+                };
+                lowering.form_value(lowered.root, profile, unsaid)
+            } else {
+                lowering.text_value(lowered.root, profile)
+            };
             if let Some(reason) = lowered.unenforced {
                 lowering.unjudged([*schema], reason);
             }
@@ -150,12 +158,14 @@ fn content(
     }
 }
 
-/// Sees from the nodes whether the style can write the value.
-fn read(nodes: &[Node], lowered: &mut Lowered<'_>) {
+/// Sees from the nodes whether the style can write the value. `true`: it is an object whose properties are pairs of
+/// the query by themselves and hold objects, for which OpenAPI leaves open how they are written; these are read
+/// as forms are, by brackets or as JSON.
+fn read(nodes: &[Node], lowered: &mut Lowered<'_>) -> bool {
     let types = nodes[lowered.root.0 as usize].types;
     let containers = types & CONTAINERS;
     if containers == 0 || types == TYPE_ALL || lowered.style == Style::DeepObject {
-        return;
+        return false;
     }
     let parts = Parts::of(nodes, &[lowered.root]);
     let deep = |ids: &[NodeId]| {
@@ -174,12 +184,20 @@ fn read(nodes: &[Node], lowered: &mut Lowered<'_>) {
     };
     if containers & TYPE_ARRAY != 0 && deep(&parts.items) {
         lowered.unenforced = Some("this style cannot write arrays of arrays or of objects");
+    } else if scatters
+        && lowered.parameter.location == ParameterLocation::Query
+        && types & !TYPE_NULL == TYPE_OBJECT
+        && !nests(&parts.additional)
+    {
+        lowered.open = !parts.additional.is_empty();
+        return parts.fields.values().any(|ids| nests(ids));
     } else if containers & TYPE_OBJECT != 0
         && (parts.fields.values().any(|ids| nests(ids)) || nests(&parts.additional))
     {
         lowered.unenforced = Some("this style cannot write objects within objects");
     }
     lowered.open = scatters && types & !TYPE_NULL == TYPE_OBJECT && !parts.additional.is_empty();
+    false
 }
 
 /// Writes parameters of one operation; gives the first record and how many.

@@ -2,8 +2,8 @@
 
 use crate::diag;
 use crate::ir::{
-    At, Encoding, Header, Ignored, MediaRange, MediaType, RequestBody, Response, Status, Style,
-    Version,
+    At, Encoding, Header, Ignored, MediaRange, MediaType, Operation, RequestBody, Response, Status,
+    Style, Type, TypeSet, Version,
 };
 use crate::source::Place;
 
@@ -129,7 +129,7 @@ pub(super) fn content<'a>(
         }
         cx.check_fields(target, "a media type", &fields);
         let items = target.get("itemSchema").filter(|_| version == Version::V3_2);
-        let each = items.filter(|_| is_json_sequence(&range));
+        let each = items.filter(|_| range.sequence().is_some());
         if let Some(items) = items {
             let (origin, construct) = (cx.origin(items), "itemSchema".to_owned());
             match each {
@@ -150,18 +150,29 @@ pub(super) fn content<'a>(
         });
         let encoding = encoding(cx, target, version);
         let (origin, text) = (cx.origin(place), key.to_owned());
-        content.push(MediaType { origin, text, range, schema, encoding });
+        let whole = each.is_none() && range.sequence().is_some();
+        content.push(MediaType { origin, text, range, schema, whole, encoding });
     }
     content
 }
 
-/// Whether bodies of a media type are JSON values one after the other.
-fn is_json_sequence(range: &MediaRange) -> bool {
-    const LINES: [&str; 7] =
-        ["jsonl", "x-jsonl", "ndjson", "x-ndjson", "jsonlines", "x-jsonlines", "json-lines"];
-    let subtype = range.subtype.as_str();
-    range.kind == "application"
-        && (LINES.contains(&subtype) || subtype == "json-seq" || subtype.ends_with("+json-seq"))
+/// Settles what the schema of a sequence of JSON texts is about, once schemas are read. OpenAPI 3.2, section
+/// "Sequential Media Types": "all such media types use an array as the data model". Before, nothing was said: a schema of a list is taken for
+/// that of the sequence, any other for that of each text.
+pub(super) fn settle_sequences(cx: &mut Context<'_>, operations: &mut [Operation]) {
+    let schemas = &cx.model.schemas;
+    for operation in operations {
+        let content = operation.request_body.iter_mut().flat_map(|body| &mut body.content);
+        for media in content.filter(|media| media.whole) {
+            let Some(schema) = media.schema.map(|at| &schemas[at.value]) else { continue };
+            let lists = schema
+                .types
+                .is_some_and(|types| types.value == TypeSet::default().with(Type::Array));
+            let plain = schema.array.items.is_some() && schema.array.prefix_items.is_none();
+            let array = schema.types.is_none_or(|types| types.value.contains(Type::Array));
+            media.whole = (operation.version == Version::V3_2 && array) || (lists && plain);
+        }
+    }
 }
 
 /// A key of `content`. One with a slip at its end is read as meant, with a warning.

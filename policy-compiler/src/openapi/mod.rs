@@ -95,7 +95,7 @@ fn read_api(cx: &mut Context<'_>, source: &ApiDocuments) -> Api {
         direction: source.direction,
         ..Api::default()
     };
-    let mut operations = Vec::new();
+    let mut operations: Vec<Operation> = Vec::new();
     let mut outgoing = outgoing::Outgoing::new(&source.mappings);
     for document in &source.documents {
         let node = cx.library.tree(*document).root();
@@ -107,6 +107,7 @@ fn read_api(cx: &mut Context<'_>, source: &ApiDocuments) -> Api {
     schema::drain(cx);
     drain_callbacks(cx);
     unique_ids(cx, &operations);
+    content::settle_sequences(cx, &mut operations);
     api.operations = merge::merge(cx, operations);
     api
 }

@@ -273,7 +273,8 @@ fn plain_body<'a>(cx: &mut Context<'a>, body: Place<'a>, operation: Place<'a>) -
     let content = types.into_iter().filter_map(|(text, place)| {
         let range = range(cx, &text, place)?;
         let origin = cx.origin(place);
-        Some(MediaType { origin, text, range, schema, encoding: Vec::new() })
+        let whole = range.sequence().is_some();
+        Some(MediaType { origin, text, range, schema, whole, encoding: Vec::new() })
     });
     let content = content.collect();
     RequestBody { origin: cx.origin(body), required: cx.flag(body, "required", false), content }
@@ -337,7 +338,7 @@ fn form_body<'a>(cx: &mut Context<'a>, forms: &[Place<'a>], operation: Place<'a>
         let range = range(cx, &text, place)?;
         let media = cx.origin(place);
         let (schema, encoding) = (Some(At::new(form, origin)), encoding.clone());
-        Some(MediaType { origin: media, text, range, schema, encoding })
+        Some(MediaType { origin: media, text, range, schema, whole: false, encoding })
     });
     let content = content.collect();
     RequestBody { origin, required: At::new(must, origin), content }
@@ -382,7 +383,8 @@ pub(super) fn response<'a>(
         let id = schema::id_of(cx, at, Version::V2_0);
         let (origin, range) = (cx.origin(at), media::parse("*/*").unwrap_or_default());
         let schema = Some(At::new(id, origin));
-        MediaType { origin, text: "*/*".to_owned(), range, schema, encoding: Vec::new() }
+        let text = "*/*".to_owned();
+        MediaType { origin, text, range, schema, whole: false, encoding: Vec::new() }
     });
     (headers, content.into_iter().collect())
 }

@@ -3,6 +3,10 @@
 //! A *constraint keyword* is a keyword of a schema that constrains values (every one that the inventory lists, those
 //! that hold other schemas included), or the `required` of a parameter or body. Counted are those that a request can
 //! meet and to which the document's OpenAPI version gives a meaning; the others are counted apart.
+//!
+//! So are formats that are not known. OpenAPI, "Data Types": "Tools that do not recognize a specific format MAY default back
+//! to the type alone, as if the format is not specified"; JSON Schema 2020-12 takes every `format` as an annotation unless
+//! a dialect asks for more. Such a name says something to the document's readers, and no message can violate it.
 
 use super::{Construct, Reach, Report, ReportLine, Status, inventory};
 use serde::{Deserialize, Serialize};
@@ -24,6 +28,16 @@ const MEANINGLESS: &[&str] = &[
     "no `if` beside it",
     "no `contains` beside it",
     "its value ",
+    "it means nothing without",
+    "no `oneOf` or `anyOf` beside it",
+];
+/// Ends of reasons of the same kind: a keyword beside a `type` that it says nothing of (JSON Schema 2020-12 validation,
+/// sections 7.2 and 8.2).
+const MEANINGLESS_ENDS: &[&str] = &[
+    "is a format of numbers",
+    "is a format of strings",
+    "is a format of numbers and strings",
+    "says something of strings only",
 ];
 
 /// The numbers of every document.
@@ -46,6 +60,8 @@ pub struct DocumentCoverage {
     pub not_enforced: usize,
     /// Keywords that the OpenAPI version gives no meaning where they stand.
     pub meaningless: usize,
+    /// `format` keywords whose name no specification defines, so that they forbid no value.
+    pub unknown_formats: usize,
     /// Keywords that only responses can meet.
     pub responses: usize,
     /// Keywords that only requests of the other direction can meet: those of callbacks and webhooks, or of an
@@ -53,7 +69,7 @@ pub struct DocumentCoverage {
     pub callbacks: usize,
     /// Keywords of components that nothing refers to.
     pub unreferenced: usize,
-    /// Reasons for what is approximated or not enforced, with how often each is given.
+    /// Reasons for what is approximated or not enforced, unknown formats included, with how often each is given.
     pub reasons: BTreeMap<String, usize>,
 }
 
@@ -108,10 +124,13 @@ fn count(of: &mut DocumentCoverage, line: &ReportLine) {
         *apart += 1;
         return;
     }
-    let meaningless = MEANINGLESS.iter().any(|reason| line.reason.starts_with(reason));
+    let meaningless = MEANINGLESS.iter().any(|reason| line.reason.starts_with(reason))
+        || MEANINGLESS_ENDS.iter().any(|reason| line.reason.ends_with(reason));
+    let unknown = line.construct == "format" && line.reason.ends_with("is not known");
     match line.status {
         Status::Enforced => of.enforced += 1,
         _ if meaningless => of.meaningless += 1,
+        _ if unknown => of.unknown_formats += 1,
         Status::Approximated => of.approximated += 1,
         Status::NotEnforced => of.not_enforced += 1,
     }

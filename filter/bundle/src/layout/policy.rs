@@ -107,6 +107,8 @@ record! {
         not_enforced: U32,
         /// Constraint keywords that the OpenAPI version gives no meaning where they stand.
         meaningless: U32,
+        /// `format` keywords whose name no specification defines.
+        unknown_formats: U32,
         /// Constraint keywords that only responses can meet.
         responses: U32,
         /// Constraint keywords that only callbacks and webhooks can meet.

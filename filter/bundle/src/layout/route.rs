@@ -263,10 +263,15 @@ record! {
         part_count: U32,
         /// A [`BodyKind`] code.
         kind: u8,
+        /// Bits: `MEDIA_WHOLE` of a sequence of JSON texts, whose schema is that of all of them as an array.
+        flags: u8,
         /// Zero; reserved.
-        reserved: [u8; 3],
+        reserved: [u8; 2],
     }
 }
+
+/// Of [`MediaType::flags`]: the schema judges the array of all texts of a sequence, not each.
+pub const MEDIA_WHOLE: u8 = 1;
 
 codes! {
     /// How the content of a part is read.

@@ -628,6 +628,9 @@ record! {
         /// A [`Keyword`] code.
         keyword: u8,
         /// Zero; reserved.
-        reserved: [u8; 3],
+        reserved: u8,
+        /// Of `required`: the property that this list asks for, by its place among the schema's from 1, where that
+        /// is not the list that the others of the schema stand in; 0 of every other trace.
+        member: U16,
     }
 }

@@ -3,8 +3,8 @@
 use super::Check;
 use crate::error::OpenError;
 use crate::layout::{
-    Action, BodyKind, Content, Location, Mode, Node, Operation, Parameter, Style, TYPE_ALL,
-    TextValue,
+    Action, BodyKind, Content, Location, MEDIA_WHOLE, Mode, Node, Operation, Parameter, Style,
+    TYPE_ALL, TextValue,
 };
 
 pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
@@ -42,6 +42,7 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
         }
         check.maybe(media_type.value.get(), view.text_values, "value")?;
         check.run(media_type.parts.get(), media_type.part_count.get(), view.body_parts, "parts")?;
+        check.that(media_type.flags & !MEDIA_WHOLE == 0, "flags")?;
         check.that(BodyKind::from_code(media_type.kind).is_some(), "kind")
     })?;
     check.each("body_parts", view.body_parts, |check, part| {

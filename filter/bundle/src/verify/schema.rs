@@ -238,7 +238,8 @@ fn traces(check: Check<'_, '_>) -> Result<(), OpenError> {
         check.index(trace.origin.get(), view.origins, "origin")?;
         check.that(Keyword::from_code(trace.keyword).is_some(), "keyword")
     })?;
-    let key = |trace: &crate::layout::Trace| (trace.schema.get(), trace.keyword);
+    let key =
+        |trace: &crate::layout::Trace| (trace.schema.get(), trace.keyword, trace.member.get());
     let check = Check { section: "traces", ..check };
     check.that(view.traces.is_sorted_by_key(key), "traces do not ascend")
 }

@@ -17,7 +17,7 @@ use crate::params::{Form, FormFault, Parameters, Unreadable, cut_pairs, declared
 use crate::percent::{self, Plus};
 use crate::schema::{Fault, FaultKind, Field, Limits, Malformation, Part, ScalarSink, Validator};
 use crate::xml::{Program, Xml};
-use portcullis_bundle::layout::{BodyKind, BodyPart, Keyword, MediaType, NONE, View};
+use portcullis_bundle::layout::{BodyKind, BodyPart, Keyword, MEDIA_WHOLE, MediaType, NONE, View};
 
 /// What a body is judged by.
 #[derive(Clone, Copy)]
@@ -59,7 +59,8 @@ impl Wrong {
     /// What is wrong at a place of the body.
     fn new(code: FindingCode, kind: FaultKind, offset: usize) -> Self {
         let (keyword, pointer) = (Keyword::Schema, String::new());
-        let fault = Fault { kind, keyword, schema: NONE, offset: offset as u64, pointer };
+        let fault =
+            Fault { kind, keyword, schema: NONE, member: 0, offset: offset as u64, pointer };
         Wrong { code, fault }
     }
 
@@ -153,7 +154,10 @@ impl Bodies {
         self.collected.clear();
         match kind {
             BodyKind::Json => judges.validator.begin(task.media.schema.get(), task.limits),
-            BodyKind::JsonLines | BodyKind::JsonSeq => self.lines.begin(kind == BodyKind::JsonSeq),
+            BodyKind::JsonLines | BodyKind::JsonSeq => {
+                let whole = task.media.flags & MEDIA_WHOLE != 0;
+                self.lines.begin(kind == BodyKind::JsonSeq, whole);
+            }
             BodyKind::Multipart => {
                 judges.parameters.begin_form();
                 return self.parts.begin(sent);

@@ -21,7 +21,7 @@ use crate::security::is_query_key;
 pub(crate) use cookie::all as cookies;
 pub(crate) use form::{Form, FormFault, declared_field, declares, property_types};
 use portcullis_bundle::layout::{
-    Action, Location, NONE, Operation, PARAMETER_EMPTY_ALLOWED, PARAMETER_EXPLODE,
+    Action, FIELD_UNSAID, Location, NONE, Operation, PARAMETER_EMPTY_ALLOWED, PARAMETER_EXPLODE,
     PARAMETER_OPEN_OBJECT, PARAMETER_REQUIRED, PARAMETER_UNENFORCED, Parameter, SecurityScheme,
     Style, TEXT_LENIENT, TYPE_ARRAY, TYPE_OBJECT, TextValue, View,
 };
@@ -363,7 +363,7 @@ impl Parameters {
         if !enforced {
             return Ok(());
         }
-        self.judge_tree(call, validator, parameter)
+        self.judge_tree(call, validator, parameter, false)
     }
 
     /// Judges an object whose properties are pairs of the query by themselves.
@@ -381,15 +381,21 @@ impl Parameters {
         let mut present = false;
         for pair in query_pairs.iter_mut() {
             let is = |name| is_named(call.query, pair, name);
-            let mine =
-                (open && !pair.taken) || fields.iter().any(|field| is(call.view.bytes(field.name)));
+            let mine = (open && !pair.taken)
+                || fields.iter().any(|field| {
+                    let name = call.view.bytes(field.name);
+                    // A property that the style has no way to write comes in brackets, or as JSON.
+                    let nests = field.flags & FIELD_UNSAID != 0;
+                    is(name) || nests && brackets(call.query, pair, name).is_some()
+                });
             if !mine {
                 continue;
             }
             (present, pair.taken) = (true, true);
             if parameter.flags & PARAMETER_UNENFORCED == 0 {
                 let name = pair.name.of(call.query);
-                self.tree.add_name(name, QUERY, &mut self.buffer, pair.value)?;
+                let buffer = &mut self.buffer;
+                self.tree.add_field(call.view, value, name, QUERY, buffer, pair.value)?;
             }
         }
         if !present {
@@ -398,20 +404,21 @@ impl Parameters {
         if parameter.flags & PARAMETER_UNENFORCED != 0 {
             return Ok(());
         }
-        self.judge_tree(call, validator, parameter)
+        self.judge_tree(call, validator, parameter, true)
     }
 
-    /// Judges what the tree's pairs say.
+    /// Judges what the tree's pairs say; `form` says that they are properties by themselves.
     fn judge_tree(
         &mut self,
         call: &Call<'_, '_>,
         validator: &mut Validator,
         parameter: &Parameter,
+        form: bool,
     ) -> Result<(), Fail> {
         let mut tree = core::mem::take(&mut self.tree);
         tree.sort();
         let outcome = self.judge_json(call, validator, parameter, QUERY, &mut |writer| {
-            tree.write(writer, call.query, parameter.value.get(), false)
+            tree.write(writer, call.query, parameter.value.get(), form)
         });
         self.tree = tree;
         outcome

@@ -86,21 +86,6 @@ impl Tree {
         Ok(())
     }
 
-    /// Adds a pair whose name is a property's.
-    pub(super) fn add_name(
-        &mut self,
-        name: &[u8],
-        encoding: Encoding,
-        buffer: &mut Vec<u8>,
-        value: Span,
-    ) -> Result<(), Unreadable> {
-        let start = self.keys.len();
-        self.keys.extend_from_slice(decoded(name, encoding, buffer)?);
-        self.keys.push(END);
-        self.push(start, value);
-        Ok(())
-    }
-
     /// Adds a pair of a form: its name is a field's, a field's with steps in brackets where the field
     /// takes those, or one that the form does not declare.
     pub(super) fn add_field(

@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::fault::{Fault, FaultKind};
 use super::frame::{Container, DIGEST, Frame, PLAIN, THREADS, UNIQUE, pointer};
 use super::machine::Limits;
+use super::object;
 use super::threads::Threads;
 use portcullis_bundle::layout::{Keyword, NONE, SCHEMA_NEVER, View};
 
@@ -236,6 +237,7 @@ impl Core {
             kind,
             keyword: Keyword::Schema,
             schema: NONE,
+            member: 0,
             offset: self.base.saturating_add(at as u64),
             pointer: pointer(view, outer, within.then_some(frame)),
         }
@@ -272,7 +274,9 @@ impl Core {
             };
             return Fault { keyword, schema: frame.schema, ..fault };
         }
-        Fault { keyword, schema, ..fault }
+        let member =
+            if keyword == Keyword::Required { object::missing(self, view, frame) } else { 0 };
+        Fault { keyword, schema, member, ..fault }
     }
 
     fn failed(
@@ -286,7 +290,7 @@ impl Core {
         let mut fault = self.fault(view, outer, frame, FaultKind::Invalid, 0, within);
         self.threads.ways.push_to(view, failure, &mut fault.pointer);
         let (keyword, schema) = (failure.keyword, failure.schema);
-        Fault { keyword, schema, offset: failure.offset.into(), ..fault }
+        Fault { keyword, schema, member: failure.member, offset: failure.offset.into(), ..fault }
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Failure {
     /// Declared properties of the value that were right before.
     fit: u8,
     pub keyword: Keyword,
+    /// As [`Fault::member`](super::fault::Fault::member).
+    pub member: u16,
 }
 
 /// A step from an array or object to one of its values.
@@ -54,7 +56,20 @@ pub(super) struct Ways {
 impl Failure {
     /// Of a schema that asks for itself on the same value: JSON Schema leaves it undefined.
     pub fn circular(schema: u32) -> Failure {
-        Failure { schema, way: NONE, offset: 0, depth: 0, fit: 0, keyword: Keyword::Schema }
+        Failure {
+            schema,
+            way: NONE,
+            offset: 0,
+            depth: 0,
+            fit: 0,
+            keyword: Keyword::Schema,
+            member: 0,
+        }
+    }
+
+    /// The same of a property.
+    pub fn of(self, member: u16) -> Failure {
+        Failure { member, ..self }
     }
 
     /// The same of a value that had so many declared properties right before.
@@ -126,7 +141,7 @@ impl Core {
     pub fn failure(&self, keyword: Keyword, schema: u32) -> Failure {
         let offset = self.base.saturating_add(self.at as u64);
         let offset = u32::try_from(offset).unwrap_or(u32::MAX);
-        Failure { schema, way: NONE, offset, depth: 0, fit: 0, keyword }
+        Failure { schema, way: NONE, offset, depth: 0, fit: 0, keyword, member: 0 }
     }
 
     /// What is wrong in the branch that was meant, where no branch accepts: the one that its tag chose, or else the

@@ -57,6 +57,9 @@ pub enum Part {
     Items,
 }
 
+/// The property that a discriminator reads is missing: a `required` that names it says so, too.
+pub const TAG_MISSING: u16 = u16::MAX;
+
 /// Why a body is refused. It holds no value of the body and no name that the schema does not declare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -66,6 +69,9 @@ pub struct Fault {
     pub keyword: Keyword,
     /// Index into schemas of the schema whose keyword it is, or `NONE`.
     pub schema: u32,
+    /// Of `required`: the property that is missing, by its place among the schema's from 1; of `discriminator`:
+    /// [`TAG_MISSING`] where its property is; 0 otherwise.
+    pub member: u16,
     /// Bytes from the start of the body to what is wrong: a token, or the end of an object or array.
     pub offset: u64,
     /// JSON pointer (RFC 6901) to the value concerned; undeclared names are shown as `*`.
@@ -75,7 +81,10 @@ pub struct Fault {
 impl Fault {
     /// Where the documents say so: index into origins, or `NONE`.
     pub fn origin(&self, view: &View<'_>) -> u32 {
-        origin(view, self.schema, self.keyword)
+        trace(view, self).map_or_else(
+            || view.schemas.get(self.schema as usize).map_or(NONE, |schema| schema.origin.get()),
+            |trace| trace.origin.get(),
+        )
     }
 
     /// The keyword as the documents have it, which may be another than the program checked: a pattern may
@@ -83,7 +92,7 @@ impl Fault {
     pub fn written_keyword(&self, view: &View<'_>) -> Keyword {
         let exclusive =
             matches!(self.keyword, Keyword::ExclusiveMinimum | Keyword::ExclusiveMaximum);
-        match trace(view, self.schema, self.keyword) {
+        match trace(view, self) {
             // In OpenAPI 3.0 it is a flag beside the bound, and the bound is what is traced.
             Some(trace) if exclusive && trace.keyword == self.keyword.code() => self.keyword,
             Some(trace) => keyword_at(view, trace.origin.get())
@@ -94,17 +103,9 @@ impl Fault {
     }
 }
 
-/// Where a schema's keyword stands in the documents, or else the schema: index into origins, or `NONE`.
-pub fn origin(view: &View<'_>, schema: u32, keyword: Keyword) -> u32 {
-    trace(view, schema, keyword).map_or_else(
-        || view.schemas.get(schema as usize).map_or(NONE, |schema| schema.origin.get()),
-        |trace| trace.origin.get(),
-    )
-}
-
-/// The trace of a keyword of a schema, or of the keyword that became this one.
-fn trace<'b>(view: &View<'b>, schema: u32, keyword: Keyword) -> Option<&'b Trace> {
-    let became: &[Keyword] = match keyword {
+/// The trace of a fault's keyword, or of the keyword that became this one.
+fn trace<'b>(view: &View<'b>, fault: &Fault) -> Option<&'b Trace> {
+    let became: &[Keyword] = match fault.keyword {
         Keyword::Type => &[Keyword::ReadOnly, Keyword::WriteOnly, Keyword::Const, Keyword::Enum],
         Keyword::Enum => &[Keyword::Const],
         Keyword::Minimum => &[Keyword::ExclusiveMinimum, Keyword::Format],
@@ -118,10 +119,19 @@ fn trace<'b>(view: &View<'b>, schema: u32, keyword: Keyword) -> Option<&'b Trace
         Keyword::If => &[Keyword::Then, Keyword::Else],
         _ => &[],
     };
-    core::iter::once(&keyword).chain(became).find_map(|keyword| {
-        let key = (schema, keyword.code());
-        let first = view.traces.partition_point(|trace| (trace.schema.get(), trace.keyword) < key);
-        view.traces.get(first).filter(|trace| (trace.schema.get(), trace.keyword) == key)
+    let find = |keyword: Keyword, member: u16| {
+        let wanted = (fault.schema, keyword.code(), member);
+        let key = |trace: &Trace| (trace.schema.get(), trace.keyword, trace.member.get());
+        let first = view.traces.partition_point(|trace| key(trace) < wanted);
+        view.traces.get(first).filter(|trace| key(trace) == wanted)
+    };
+    let own = match fault.member {
+        0 => None,
+        TAG_MISSING => find(Keyword::Required, 0),
+        member => find(fault.keyword, member),
+    };
+    own.or_else(|| {
+        core::iter::once(&fault.keyword).chain(became).find_map(|keyword| find(*keyword, 0))
     })
 }
 

@@ -33,6 +33,6 @@ mod threads;
 mod token;
 
 pub(crate) use check::matches;
-pub use fault::{Fault, FaultKind, Malformation, Part, origin};
+pub use fault::{Fault, FaultKind, Malformation, Part};
 pub use machine::{Limits, Progress, Validator};
 pub use sink::{Field, NoSink, Place, Scalar, ScalarKind, ScalarSink};

@@ -99,6 +99,18 @@ pub(super) fn close(core: &Core, view: &View<'_>, frame: &Frame) -> Result<(), K
     Ok(())
 }
 
+/// The first required property that is missing, by its place among the declared ones from 1; 0 if there is none.
+#[cold]
+#[inline(never)]
+pub(super) fn missing(core: &Core, view: &View<'_>, frame: &Frame) -> u16 {
+    let Some(check) = view.object_checks.get(frame.part as usize) else { return 0 };
+    let is_missing = |(index, property): (u32, &Property)| {
+        property.flags.get() & PROPERTY_REQUIRED != 0 && !has(core, frame.seen, frame.wide, index)
+    };
+    let place = (0..).zip(properties(view, check)).position(is_missing);
+    place.and_then(|place| u16::try_from(place.saturating_add(1)).ok()).unwrap_or(0)
+}
+
 /// Judges required properties from the 65th on, and `dependentRequired`.
 #[inline(never)]
 pub(super) fn close_rest(

@@ -5,6 +5,7 @@ use super::branches::{Start, compositions, keyword, kind, type_switch};
 use super::check::{Value, list};
 use super::core::{Core, Stop};
 use super::failure::Failure;
+use super::fault::TAG_MISSING;
 use super::frame::Frame;
 use super::object;
 use super::threads::{Tag, Thread};
@@ -27,7 +28,14 @@ impl Core {
                 continue;
             }
             let failure = match self.at_end(view, first, &thread, start, frame) {
-                Err(keyword) => Some(self.failure(keyword, thread.schema)),
+                Err(keyword) => {
+                    let as_if = as_if(&thread, frame);
+                    let member = match keyword {
+                        Keyword::Required => object::missing(self, view, &as_if),
+                        _ => 0,
+                    };
+                    Some(self.failure(keyword, thread.schema).of(member))
+                }
                 Ok(Some(failure)) => Some(failure),
                 Ok(None) => self.composed(view, first, index, schema, thread.schema, start)?,
             };
@@ -60,7 +68,7 @@ impl Core {
                 array::counts(check, frame.count)?;
                 if check.contains.get() != NONE {
                     if thread.contained < check.min_contains.get() {
-                        return Err(Keyword::Contains);
+                        return Err(Keyword::MinContains);
                     }
                     if thread.contained > check.max_contains.get() {
                         return Err(Keyword::MaxContains);
@@ -71,9 +79,7 @@ impl Core {
                 let Some(check) = view.object_checks.get(thread.part as usize) else {
                     return Ok(None);
                 };
-                let as_if =
-                    Frame { part: thread.part, seen: thread.seen, wide: thread.wide, ..*frame };
-                object::close(self, view, &as_if)?;
+                object::close(self, view, &as_if(thread, frame))?;
                 for dependent in object::dependents(view, check) {
                     let schema = dependent.schema.get();
                     if schema != NONE
@@ -147,6 +153,12 @@ impl Core {
                 Some(CompositionKind::Tagged) => match start {
                     Start::Object => match threads.choice(index, place) {
                         Some(Tag::Chose(schema)) => threads.outcome(first, schema),
+                        // Where the whole object is the union's, its traces tell a `required` that names the tag.
+                        None if keyword(composition) == Keyword::Discriminator
+                            && schema.object.get() == NONE =>
+                        {
+                            Some(self.failure(Keyword::Discriminator, schema_index).of(TAG_MISSING))
+                        }
                         _ => {
                             none = keyword(composition) != Keyword::Discriminator;
                             refused
@@ -165,4 +177,9 @@ impl Core {
         }
         Ok(None)
     }
+}
+
+/// The frame of an object as one of its threads has it.
+fn as_if(thread: &Thread, frame: &Frame) -> Frame {
+    Frame { part: thread.part, seen: thread.seen, wide: thread.wide, ..*frame }
 }

@@ -54,6 +54,7 @@ impl Xml {
             kind,
             keyword: Keyword::Schema,
             schema: NONE,
+            member: 0,
             offset: at as u64,
             pointer: String::new(),
         })?;

@@ -464,6 +464,7 @@ impl<S: ScalarSink> Writer<'_, S> {
             kind,
             keyword: Keyword::Xml,
             schema: portcullis_bundle::layout::NONE,
+            member: 0,
             offset,
             pointer: self.validator.pointer(self.view),
         }

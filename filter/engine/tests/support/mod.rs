@@ -273,7 +273,8 @@ impl Builder {
             schema: schema.into(),
             origin: origin.into(),
             keyword: keyword.code(),
-            reserved: [0; 3],
+            reserved: 0,
+            member: 0.into(),
         });
     }
 
@@ -363,7 +364,8 @@ impl Builder {
                 part_count: 0.into(),
                 xml: NONE.into(),
                 kind: kind.code(),
-                reserved: [0; 3],
+                flags: 0,
+                reserved: [0; 2],
             });
         }
         let mut operation = Operation::new_zeroed();

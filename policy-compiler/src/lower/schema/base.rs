@@ -475,7 +475,13 @@ impl<'m> Lowering<'m> {
             if group.naming.contains_key(name) {
                 let node = self.property(goal, group, name);
                 let name = (*name).to_owned();
-                part.properties.push(PropertyPart { name, node, required: false, implied: false });
+                part.properties.push(PropertyPart {
+                    name,
+                    node,
+                    required: false,
+                    required_by: None,
+                    implied: false,
+                });
             }
         }
         let mut rest = Goal::new(goal.profile, []);
@@ -546,16 +552,22 @@ impl<'m> Lowering<'m> {
         flat: &[SchemaId],
         names: &Group<'_, 'm>,
     ) {
+        let mut first = None;
         for id in flat {
-            let required = &self.model.schemas[*id].object.required;
-            for name in required.iter().flat_map(|list| &list.value) {
+            let Some(required) = &self.model.schemas[*id].object.required else { continue };
+            let first = *first.get_or_insert(required.origin);
+            for name in &required.value {
                 if self.any_read_only
                     && self.read_only(&self.property_goal(goal, names, &name.value)).is_some()
                 {
                     continue;
                 }
                 let at = self.place_of(goal, part, places, names, &name.value);
-                part.properties[at].required = true;
+                let property = &mut part.properties[at];
+                if !property.required {
+                    property.required = true;
+                    property.required_by = Some(required.origin).filter(|at| *at != first);
+                }
             }
         }
     }
@@ -586,7 +598,13 @@ impl<'m> Lowering<'m> {
         let at = part.properties.len();
         let name = name.to_owned();
         places.0.insert(name.clone(), at);
-        part.properties.push(PropertyPart { name, node, required: false, implied: true });
+        part.properties.push(PropertyPart {
+            name,
+            node,
+            required: false,
+            required_by: None,
+            implied: true,
+        });
         at
     }
 

@@ -34,6 +34,7 @@ impl Lowering<'_> {
             name: "alg".to_owned(),
             node: algorithm,
             required: true,
+            required_by: None,
             implied: false,
         };
         let object = ObjectPart { properties: vec![property], ..ObjectPart::open() };

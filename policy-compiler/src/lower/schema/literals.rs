@@ -109,6 +109,7 @@ impl Lowering<'_> {
                     name: name.clone(),
                     node: self.constant(value),
                     required: true,
+                    required_by: None,
                     implied: false,
                 };
                 node.object = Some(ObjectPart {

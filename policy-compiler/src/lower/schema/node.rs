@@ -127,6 +127,8 @@ pub struct PropertyPart {
     pub name: String,
     pub node: NodeId,
     pub required: bool,
+    /// The list that asks for it, where that is not the first of the schemas that were merged.
+    pub required_by: Option<Origin>,
     /// Stands here only because something else names it.
     pub implied: bool,
 }

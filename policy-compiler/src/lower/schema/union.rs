@@ -135,6 +135,11 @@ impl<'m> Lowering<'m> {
         node.traces.push((union.keyword(), union.origin));
         if let Some(discriminator) = union.discriminator {
             node.traces.push((Keyword::Discriminator, discriminator.origin));
+            let tag = &discriminator.value.property.value;
+            let lists =
+                flat.iter().filter_map(|id| self.model.schemas[*id].object.required.as_ref());
+            let asked = lists.filter(|list| list.value.iter().any(|name| name.value == *tag));
+            node.traces.extend(asked.map(|list| (Keyword::Required, list.origin)));
         }
         node.compositions.push(Composition::new(keyword, branches));
         self.with_null(goal, node)

@@ -4,13 +4,13 @@ use super::node::{
     ANY, ArrayPart, Branches, Composition, Condition, EvaluatorPart, Literals, Node, NodeId,
     NumberPart, ObjectPart, PropertyPart, StringPart, UnevaluatedPart,
 };
-use crate::ir::Decimal;
+use crate::ir::{Decimal, Origin};
 use crate::lower::pattern::{Patterns, Places, Table, Verdict};
 use crate::lower::tables::Tables;
 use portcullis_bundle::layout::{
-    self, CompositionKind, ConditionKind, EVALUATOR_ALL, NONE, NUMBER_INTEGER_BOUNDS, NUMBER_MAX,
-    NUMBER_MAX_EXCLUSIVE, NUMBER_MIN, NUMBER_MIN_EXCLUSIVE, PROPERTY_IMPLIED, PROPERTY_REQUIRED,
-    SCHEMA_ACCEPTS_ALL, Text,
+    self, CompositionKind, ConditionKind, EVALUATOR_ALL, Keyword, NONE, NUMBER_INTEGER_BOUNDS,
+    NUMBER_MAX, NUMBER_MAX_EXCLUSIVE, NUMBER_MIN, NUMBER_MIN_EXCLUSIVE, PROPERTY_IMPLIED,
+    PROPERTY_REQUIRED, SCHEMA_ACCEPTS_ALL, Text,
 };
 use portcullis_bundle::{name_hash, property_key};
 use zerocopy::little_endian::U16;
@@ -31,20 +31,32 @@ pub fn write_nodes(tables: &mut Tables<'_>, nodes: &[Node], patterns: &Patterns)
             origin: tables.maybe_origin(node.origin).into(),
         };
         tables.sections.schemas.push(record);
-        let mut traces = node.traces.clone();
-        traces.sort_by_key(|(keyword, _)| *keyword);
-        traces.dedup_by_key(|(keyword, _)| *keyword);
-        for (keyword, origin) in traces {
+        for (keyword, member, origin) in traces(node) {
             let origin = tables.origin(origin).into();
             let (schema, keyword) = ((schema as u32).into(), keyword.code());
             tables.sections.traces.push(layout::Trace {
                 schema,
                 origin,
                 keyword,
-                reserved: [0; 3],
+                reserved: 0,
+                member: member.into(),
             });
         }
     }
+}
+
+/// Where the keywords of a node stand, each once; `required` also for each property that another list asks for.
+fn traces(node: &Node) -> Vec<(Keyword, u16, Origin)> {
+    let mut traces: Vec<_> = node.traces.iter().map(|(keyword, at)| (*keyword, 0, *at)).collect();
+    let properties = node.object.iter().flat_map(|object| &object.properties);
+    traces.extend(
+        properties.zip(1u16..).filter_map(|(property, member)| {
+            Some((Keyword::Required, member, property.required_by?))
+        }),
+    );
+    traces.sort_by_key(|(keyword, member, _)| (*keyword, *member));
+    traces.dedup_by_key(|(keyword, member, _)| (*keyword, *member));
+    traces
 }
 
 /// Writes the automata and character classes of patterns, in order.
@@ -384,6 +396,7 @@ fn matcher(evaluator: &EvaluatorPart) -> ObjectPart {
         name: name.clone(),
         node: ANY,
         required: false,
+        required_by: None,
         implied: false,
     };
     ObjectPart {
