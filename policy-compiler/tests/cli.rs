@@ -241,15 +241,16 @@ fn coverage_is_told_of_bundles_and_reports() {
     let folder = folder("coverage");
     std::fs::write(
         folder.join("api.yaml"),
-        DOCUMENT.replace("maxLength: 5", "maxLength: 5, format: no-such-format"),
+        DOCUMENT.replace("maxLength: 5", r"maxLength: 5, format: no-such-format, pattern: '(a)\1'"),
     )
     .unwrap();
     done(&folder, "compile api.yaml --unsigned -o a.bundle --report r.json");
-    // type twice, required twice, properties, maxLength; the format is not known.
+    // type twice, required twice, properties, maxLength; the pattern is not enforced, and the format is counted apart.
     let table = done(&folder, "inspect a.bundle --coverage");
     let line = table.lines().find(|line| line.starts_with("api.yaml")).unwrap().to_owned();
     let words: Vec<&str> = line.split_whitespace().collect();
     assert_eq!(words[..5], ["api.yaml", "6", "0", "1", "85.7%"], "{table}");
+    assert_eq!(words[5..], ["0,", "1,", "0,", "0,", "0"], "{table}");
     let reasons = done(&folder, "inspect r.json --coverage");
     assert!(reasons.contains(&line) && reasons.contains("no-such-format"), "{reasons}");
     assert!(done(&folder, "inspect r.json --coverage --format json").contains("\"enforced\": 6"));
