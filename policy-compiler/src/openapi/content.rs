@@ -163,6 +163,8 @@ pub(super) fn settle_sequences(cx: &mut Context<'_>, operations: &mut [Operation
     let schemas = &cx.model.schemas;
     for operation in operations {
         let content = operation.request_body.iter_mut().flat_map(|body| &mut body.content);
+        let answers = operation.responses.iter_mut().flat_map(|response| &mut response.content);
+        let content = content.chain(answers);
         for media in content.filter(|media| media.whole) {
             let Some(schema) = media.schema.map(|at| &schemas[at.value]) else { continue };
             let lists = schema
