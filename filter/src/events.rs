@@ -59,8 +59,20 @@ struct RulePart<'a> {
     id: &'a str,
     title: &'a str,
     tags: Vec<&'a str>,
+    target: &'a str,
+    paranoia: u8,
     points: u16,
     score: u16,
+    threshold: u16,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    with: Vec<PointsPart<'a>>,
+}
+
+/// Another rule that fired on the message, and what it adds to the score.
+#[derive(Serialize)]
+struct PointsPart<'a> {
+    id: &'a str,
+    points: u16,
 }
 
 #[derive(Serialize)]
@@ -215,14 +227,32 @@ fn finding_line<'a>(
         place: Place::of(view, &finding.position),
         keyword: finding.keyword.map(|keyword| keyword.name()),
         origin: finding.origin.and_then(|at| origin_part(view, at)),
-        rule: finding.rule.and_then(|at| rule_part(view, at, finding.score)),
+        rule: finding.rule.and_then(|at| rule_part(view, decision, at, finding)),
     }
 }
 
-fn rule_part<'a>(view: &View<'a>, at: u32, score: u16) -> Option<RulePart<'a>> {
-    let rule = rule_names(view, at, score)?;
+fn rule_part<'a>(
+    view: &View<'a>,
+    decision: &Decision,
+    at: u32,
+    finding: &Finding,
+) -> Option<RulePart<'a>> {
+    let rule = rule_names(view, at, finding)?;
     let tags = rule.tags.split_ascii_whitespace().collect();
-    Some(RulePart { id: rule.id, title: rule.title, tags, points: rule.points, score })
+    let others = decision.findings.iter().filter_map(|it| it.rule).filter(|other| *other != at);
+    let others = others.filter_map(|other| view.rules.get(usize::try_from(other).ok()?));
+    let with = others.map(|it| PointsPart { id: view.text(it.id), points: it.score.get() });
+    Some(RulePart {
+        id: rule.id,
+        title: rule.title,
+        tags,
+        target: rule.target,
+        paranoia: rule.paranoia,
+        points: rule.points,
+        score: rule.score,
+        threshold: rule.threshold,
+        with: with.collect(),
+    })
 }
 
 fn operation_part<'a>(view: &View<'a>, at: u32) -> Option<OperationPart<'a>> {

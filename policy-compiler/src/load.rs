@@ -139,6 +139,7 @@ fn no_such_rule(selector: &RuleSelector, rules: &[Rule]) -> Diagnostic {
             let help = did_you_mean(id, rules.iter().map(|rule| rule.id.as_str()));
             (format!("no pack has a rule `{id}`"), help)
         }
+        RuleSelector::All => ("the policy's packs have no rules".to_owned(), None),
         RuleSelector::Tag(tag) => {
             let tags = rules.iter().flat_map(|rule| &rule.tags);
             (format!("no rule has the tag `{tag}`"), did_you_mean(tag, tags.map(String::as_str)))

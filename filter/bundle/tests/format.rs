@@ -146,6 +146,7 @@ fn tables() -> String {
     record::<OperationRules>(out);
     record::<Narrowing>(out);
     record::<Exception>(out);
+    record::<FieldMode>(out);
     record::<Network>(out);
     record::<ByteSet>(out);
     record::<TokenCheck>(out);
@@ -154,6 +155,7 @@ fn tables() -> String {
     record::<NfaState>(out);
     out.push_str("## Codes\n\n");
     codes::<NarrowingKind>(out);
+    codes::<HitMode>(out);
     codes::<Mode>(out);
     codes::<Action>(out);
     codes::<AnswerStyle>(out);

@@ -6,7 +6,7 @@
 use crate::decision::Decision;
 use crate::finding::{Finding, FindingCode, Position};
 use crate::security;
-use portcullis_bundle::layout::{Keyword, Location, SchemeKind, View};
+use portcullis_bundle::layout::{Keyword, Location, RULE_OUTBOUND, SchemeKind, Target, View};
 
 /// A decision with the operation's names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +68,12 @@ pub struct RuleNames<'b> {
     pub file: &'b str,
     /// The line of its beginning.
     pub line: u32,
+    /// Its level, from 1 to 4.
+    pub paranoia: u8,
+    /// The score from which such messages are refused.
+    pub threshold: u16,
+    /// What the value is to the message that it fired on, as policies name it.
+    pub target: &'static str,
 }
 
 /// A place in the documents.
@@ -126,7 +132,7 @@ impl Finding {
             name,
             keyword: self.keyword.map(Keyword::name),
             source: self.origin.and_then(|origin| source(view, origin)),
-            rule: self.rule.and_then(|rule| rule_names(view, rule, self.score)),
+            rule: self.rule.and_then(|rule| rule_names(view, rule, self)),
         }
     }
 }
@@ -169,18 +175,50 @@ pub fn credential_place<'b>(view: &View<'b>, scheme: u32) -> Option<(&'static st
     }
 }
 
-/// The names of an attack rule that fired.
-pub fn rule_names<'b>(view: &View<'b>, rule: u32, score: u16) -> Option<RuleNames<'b>> {
+/// The names of an attack rule that fired, by what was found.
+pub fn rule_names<'b>(view: &View<'b>, rule: u32, finding: &Finding) -> Option<RuleNames<'b>> {
     let rule = view.rules.get(rule as usize)?;
+    let attacks = view.attacks.first()?;
+    let outbound = rule.flags & RULE_OUTBOUND != 0;
+    let threshold =
+        if outbound { attacks.threshold_outbound } else { attacks.threshold_inbound }.get();
     Some(RuleNames {
         id: view.text(rule.id),
         title: view.text(rule.title),
         tags: view.text(rule.tags),
         points: rule.score.get(),
-        score,
+        score: finding.score,
         file: view.text(rule.file),
         line: rule.line.get(),
+        paranoia: rule.paranoia,
+        threshold,
+        target: finding.target.map_or("", target_name),
     })
+}
+
+/// The name of a target, as policies and rules write it.
+pub const fn target_name(target: Target) -> &'static str {
+    match target {
+        Target::Path => "path",
+        Target::Query => "query",
+        Target::QueryName => "query.names",
+        Target::QueryRaw => "query.raw",
+        Target::Header => "headers",
+        Target::HeaderName => "headers.names",
+        Target::Cookie => "cookies",
+        Target::CookieName => "cookies.names",
+        Target::Body => "body",
+        Target::BodyName => "body.names",
+        Target::BodyRaw => "body.raw",
+        Target::File => "files",
+        Target::Method => "method",
+        Target::Request => "request",
+        Target::ResponseStatus => "response.status",
+        Target::ResponseHeader => "response.headers",
+        Target::ResponseHeaderName => "response.headers.names",
+        Target::ResponseBody => "response.body",
+        Target::ResponseValue => "response.values",
+    }
 }
 
 /// The names of an operation.

@@ -1,6 +1,6 @@
 //! What the engine finds wrong, and how it is named.
 
-use portcullis_bundle::layout::{Keyword, Location};
+use portcullis_bundle::layout::{Keyword, Location, Target};
 
 /// Declares the finding codes once: name, default status, meaning.
 macro_rules! findings {
@@ -182,6 +182,8 @@ pub struct Finding {
     pub origin: Option<u32>,
     /// The attack rule that fired: index into the bundle's rules.
     pub rule: Option<u32>,
+    /// What the value that it fired on is to the message.
+    pub target: Option<Target>,
     /// The score of the message's rules together, where a rule fired.
     pub score: u16,
 }
@@ -189,7 +191,7 @@ pub struct Finding {
 impl Finding {
     /// A finding with nothing but its code and position.
     pub const fn new(code: FindingCode, position: Position) -> Self {
-        Finding { code, position, keyword: None, origin: None, rule: None, score: 0 }
+        Finding { code, position, keyword: None, origin: None, rule: None, target: None, score: 0 }
     }
 
     /// The same finding, traced to a place in the documents.

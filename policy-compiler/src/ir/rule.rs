@@ -75,6 +75,8 @@ pub enum RuleSelector {
     Id(String),
     /// By one of their tags.
     Tag(String),
+    /// Every rule.
+    All,
 }
 
 impl RuleSelector {
@@ -86,6 +88,7 @@ impl RuleSelector {
                 None => rule.id == *id,
             },
             RuleSelector::Tag(tag) => rule.tags.contains(tag),
+            RuleSelector::All => true,
         }
     }
 }
@@ -95,6 +98,8 @@ impl RuleSelector {
 pub struct Tuning {
     /// Which rules.
     pub rules: RuleSelector,
+    /// On which values; none for all.
+    pub at: Option<TargetName>,
     /// Their mode.
     pub mode: AttackMode,
 }

@@ -4,7 +4,8 @@ use super::read::{action, list, span, text, word};
 use super::size;
 use crate::diag::{self, Diagnostic, Diagnostics, Span};
 use crate::ir::{
-    Action, AttackMode, AttackSettings, Attacks, Exception, ResponseBodies, RuleSelector, Tuning,
+    Action, AttackMode, AttackSettings, Attacks, Exception, ResponseBodies, RuleSelector,
+    TargetName, Tuning,
 };
 use crate::rules;
 use crate::source::Node;
@@ -36,8 +37,9 @@ pub(super) fn read(node: Node<'_>, path: &str) -> AttackPolicy {
     let paranoia = node.get("paranoia").and_then(Node::as_number).and_then(|it| it.as_u64());
     let own = settings(Some(node), &AttackSettings::default());
     let exceptions = list(node, "exceptions").filter_map(exception).collect();
-    let entries = list(node, "exceptions").chain(list(node, "rules"));
-    let places = entries.filter_map(|it| Some((selector(it)?, span(it, path)))).collect();
+    let excepting = list(node, "exceptions").filter_map(|it| Some((excepted(it)?, span(it, path))));
+    let tuning = list(node, "rules").filter_map(|it| Some((selector(it)?, span(it, path))));
+    let places = excepting.chain(tuning).collect();
     let attacks = Attacks {
         rules: Vec::new(),
         mode: own.mode,
@@ -100,10 +102,9 @@ pub(super) fn settings(node: Option<Node<'_>>, inherited: &AttackSettings) -> At
     let Some(node) = node else { return inherited.clone() };
     let mut own = inherited.clone();
     own.mode = mode(node).unwrap_or(inherited.mode);
-    own.tuning.extend(
-        list(node, "rules")
-            .filter_map(|entry| Some(Tuning { rules: selector(entry)?, mode: mode(entry)? })),
-    );
+    own.tuning.extend(list(node, "rules").filter_map(|entry| {
+        Some(Tuning { rules: selector(entry)?, at: at(entry), mode: mode(entry)? })
+    }));
     own
 }
 
@@ -124,15 +125,28 @@ fn selector(node: Node<'_>) -> Option<RuleSelector> {
     }
 }
 
+/// The rules of an exception: where none are named, all on an operation or at a place.
+fn excepted(node: Node<'_>) -> Option<RuleSelector> {
+    let unnamed = node.get("rule").is_none() && node.get("tag").is_none();
+    let narrowed = node.get("operation").is_some() || node.get("at").is_some();
+    if unnamed && narrowed { Some(RuleSelector::All) } else { selector(node) }
+}
+
+fn at(node: Node<'_>) -> Option<TargetName> {
+    rules::parse_target(&text(node, "at")?)?.into_iter().next()
+}
+
+/// Whether a text is one that stands for what is still to be written.
+fn is_placeholder(text: &str) -> bool {
+    let text = text.trim();
+    text.is_empty() || (text.starts_with('<') && text.ends_with('>'))
+}
+
 fn exception(node: Node<'_>) -> Option<Exception> {
-    let at = match text(node, "at") {
-        Some(at) => Some(rules::parse_target(&at)?.into_iter().next()?),
-        None => None,
-    };
     Some(Exception {
-        rules: selector(node)?,
+        rules: excepted(node)?,
         operation: text(node, "operation"),
-        at,
+        at: at(node),
         owner: text(node, "owner")?,
         reason: text(node, "reason")?,
         expires: day(&text(node, "expires")?)?,
@@ -169,8 +183,23 @@ pub(super) fn check(root: Node<'_>, path: &str, diagnostics: &mut Diagnostics) {
                 wrong(range, title, "write `application/json`, `text/*` or `application/*+json`");
             }
         }
-        for entry in list(attacks, "rules").chain(list(attacks, "exceptions")) {
-            if selector(entry).is_none() {
+        for entry in list(attacks, "exceptions") {
+            for field in ["owner", "reason", "expires"] {
+                let node = entry.get(field).filter(|it| it.as_text().is_some_and(is_placeholder));
+                if let Some(node) = node {
+                    let title = format!("`{field}` of an exception is still to be filled in");
+                    wrong(
+                        node,
+                        title,
+                        "say who answers for it, why it is acceptable, and until which day",
+                    );
+                }
+            }
+        }
+        let tuning = list(attacks, "rules").map(|entry| (entry, selector(entry)));
+        let excepting = list(attacks, "exceptions").map(|entry| (entry, excepted(entry)));
+        for (entry, rules) in tuning.chain(excepting) {
+            if rules.is_none() {
                 let title = "rules are named either by `rule` or by `tag`".to_owned();
                 wrong(entry, title, "write `rule: sqli-union`, or `tag: attack-sqli`");
             }
@@ -186,6 +215,7 @@ pub(super) fn check(root: Node<'_>, path: &str, diagnostics: &mut Diagnostics) {
             }
             if let (Some(node), Some(text)) = (entry.get("expires"), text(entry, "expires"))
                 && day(&text).is_none()
+                && !is_placeholder(&text)
             {
                 wrong(node, format!("`{text}` is no day"), "write it as `2027-06-30`");
             }

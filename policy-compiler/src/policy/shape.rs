@@ -173,6 +173,12 @@ const RULES: Field = field(
                 "the rule by its name; `*` at the end stands for any ending",
             ),
             field("tag", Shape::Text, "", "the rules of a tag, instead of `rule`"),
+            field(
+                "at",
+                Shape::Text,
+                "everywhere",
+                "on the values of a target, as `body./memo` or `query.q`",
+            ),
             required("mode", ATTACK_MODE, "whether they refuse, only report, or do not look"),
         ]),
         false,
@@ -275,7 +281,7 @@ const ATTACKS: Field = field(
                         "rule",
                         Shape::Text,
                         "",
-                        "of the rule of this name; `*` at the end stands for any ending",
+                        "of the rule of this name; `*` at the end stands for any ending; without `rule` and `tag` of every rule",
                     ),
                     field("tag", Shape::Text, "", "of the rules of a tag, instead of `rule`"),
                     field(

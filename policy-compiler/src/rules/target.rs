@@ -75,6 +75,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_engine_names_targets_so_too() {
+        for (text, target) in TARGETS {
+            assert_eq!(portcullis_engine::describe::target_name(target), text);
+        }
+    }
+
+    #[test]
     fn names_are_read_back() {
         for (text, _) in TARGETS {
             assert_eq!(name(&parse(text).unwrap()[0]), text);

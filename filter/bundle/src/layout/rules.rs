@@ -356,6 +356,35 @@ record! {
 }
 
 record! {
+    /// What hits on some values do, instead of what the operation's sets say. Of several that mean a hit the last counts.
+    pub struct FieldMode {
+        /// Which values.
+        selector: Selector,
+        /// Which operation: index into operations; `NONE` for requests to none, and for all where there are no
+        /// operation_rules.
+        operation: U32,
+        /// Of which matchers: a set.
+        matchers: U16,
+        /// 1 where `selector` says which values; 0 for all.
+        selects: u8,
+        /// A [`HitMode`] code.
+        mode: u8,
+    }
+}
+
+codes! {
+    /// What a hit does.
+    pub enum HitMode {
+        /// It may refuse.
+        Enforce = 0,
+        /// It is only reported.
+        Monitor = 1,
+        /// It does not count.
+        Off = 2,
+    }
+}
+
+record! {
     /// A network of addresses; those of IPv4 as mapped into IPv6 (RFC 4291, section 2.5.5.2).
     pub struct Network {
         /// The address in network order.

@@ -271,4 +271,6 @@ sections! {
     Narrowings = 90, narrowings: Narrowing, 1;
     /// The matchers that can match the text of a form's field: a set, by record of text_fields; empty where all can.
     FieldRules = 91, field_rules: zerocopy::little_endian::U16, 1;
+    /// What hits on some values do, in the policy's order.
+    FieldModes = 92, field_modes: FieldMode, 1;
 }

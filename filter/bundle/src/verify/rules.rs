@@ -3,8 +3,8 @@
 use super::Check;
 use crate::error::OpenError;
 use crate::layout::{
-    Action, FIXED_SETS, Literal, Matcher, Mode, NarrowingKind, Operator, Rule, Selector, Step,
-    Target,
+    Action, FIXED_SETS, HitMode, Literal, Matcher, Mode, NarrowingKind, Operator, Rule, Selector,
+    Step, Target,
 };
 
 /// Bytes of both halves of the gram filter.
@@ -33,6 +33,12 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     check
         .each("parameter_rules", view.parameter_rules, |check, set| check.set(set.get(), "set"))?;
     check.each("field_rules", view.field_rules, |check, set| check.set(set.get(), "set"))?;
+    check.each("field_modes", view.field_modes, |check, field| {
+        check.set(field.matchers.get(), "matchers")?;
+        check.maybe(field.operation.get(), view.operations, "operation")?;
+        check.that(HitMode::from_code(field.mode).is_some(), "mode")?;
+        selector(check, &field.selector)
+    })?;
     check.each("narrowings", view.narrowings, |check, narrowing| {
         check.set(narrowing.matchers.get(), "matchers")?;
         check.that(NarrowingKind::from_code(narrowing.kind).is_some(), "kind")

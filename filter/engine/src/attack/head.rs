@@ -45,6 +45,14 @@ impl Scanner {
             decode(head.path, Plus::Literal, buffer);
             let subject = Subject::new(Target::Path, Name::None, &Position::Path);
             self.value(scan, subject, SCHEMA_ANY, buffer);
+            // Any segment may be a variable to whoever takes the path: what stands around it is not its value.
+            let segments = || head.path.split(|byte| *byte == b'/').filter(|it| !it.is_empty());
+            if segments().nth(1).is_some() {
+                for segment in segments() {
+                    decode(segment, Plus::Literal, buffer);
+                    self.value(scan, subject, SCHEMA_ANY, buffer);
+                }
+            }
             return;
         }
         for (index, span) in head.captures.iter().enumerate() {

@@ -4,7 +4,8 @@ use super::sets;
 use super::subject::Subject;
 use crate::finding::Position;
 use portcullis_bundle::layout::{
-    Exception, LAST, Matcher, NONE, OperationRules, RULE_OUTBOUND, RULE_SAME_VALUE, Rule, View,
+    Exception, FieldMode, HitMode, LAST, NONE, OperationRules, RULE_OUTBOUND, RULE_SAME_VALUE,
+    Rule, Target, View,
 };
 
 /// Rules that are remembered of one message, at most; all score.
@@ -17,6 +18,8 @@ pub(super) struct Fired {
     pub rule: u32,
     /// Whether it only reports.
     pub monitored: bool,
+    /// What the value is to the message.
+    pub target: Target,
     pub position: Position,
 }
 
@@ -32,10 +35,14 @@ pub(super) struct Score {
 pub(super) struct Hits {
     /// Matchers that have hit a value of the message.
     message: Vec<u64>,
+    /// Those of them that may refuse for a value that they have hit.
+    enforced: Vec<u64>,
     /// Those that have hit the present value.
     value: Vec<u32>,
     /// Rules that have fired, as bits.
     has_fired: Vec<u64>,
+    /// Those of them that may refuse.
+    has_enforced: Vec<u64>,
     /// How often a matcher has hit a value of the message.
     pub count: u64,
     pub fired: Vec<Fired>,
@@ -65,8 +72,23 @@ impl Weighing<'_, '_> {
             && (exception.selects == 0 || subject.is(self.view, &exception.selector))
     }
 
-    fn is_monitored(&self, matcher: u32) -> bool {
-        sets::holds(self.monitored(), matcher)
+    /// What a hit does: what the last entry of the policy says that means it.
+    fn mode(&self, matcher: u32, subject: &Subject<'_>) -> HitMode {
+        let own = self.view.field_modes.iter().rev().find(|it| self.means(it, matcher, subject));
+        match own.and_then(|own| HitMode::from_code(own.mode)) {
+            Some(mode) => mode,
+            None if sets::holds(self.monitored(), matcher) => HitMode::Monitor,
+            None => HitMode::Enforce,
+        }
+    }
+
+    fn means(&self, field: &FieldMode, matcher: u32, subject: &Subject<'_>) -> bool {
+        let operation = field.operation.get();
+        let all = operation == NONE && self.view.operation_rules.is_empty();
+        let own = sets::set(self.view, self.words, field.matchers.get().into());
+        (operation == self.operation || all)
+            && sets::holds(own, matcher)
+            && (field.selects == 0 || subject.is(self.view, &field.selector))
     }
 
     fn monitored(&self) -> &[zerocopy::little_endian::U64] {
@@ -87,8 +109,12 @@ impl Hits {
     pub(super) fn begin(&mut self, words: usize, rules: usize) {
         self.message.clear();
         self.message.resize(words, 0);
+        self.enforced.clear();
+        self.enforced.resize(words, 0);
         self.has_fired.clear();
         self.has_fired.resize(rules.div_ceil(64), 0);
+        self.has_enforced.clear();
+        self.has_enforced.resize(rules.div_ceil(64), 0);
         self.value.clear();
         self.count = 0;
         self.fired.clear();
@@ -109,7 +135,10 @@ impl Hits {
     /// Whether one of some matchers may refuse.
     pub(super) fn may_refuse(weighing: &Weighing<'_, '_>, matchers: &[u64]) -> bool {
         let monitored = weighing.monitored().iter();
-        matchers.iter().zip(monitored).any(|(own, monitored)| own & !monitored.get() != 0)
+        let somewhere =
+            weighing.view.field_modes.iter().any(|it| it.mode == HitMode::Enforce.code());
+        somewhere
+            || matchers.iter().zip(monitored).any(|(own, monitored)| own & !monitored.get() != 0)
     }
 
     /// Takes a hit of a matcher on the present value, unless an exception spares it.
@@ -122,6 +151,11 @@ impl Hits {
         let exceptions = weighing.view.exceptions.iter();
         if exceptions.into_iter().any(|it| weighing.spares(it, matcher, subject)) {
             return;
+        }
+        match weighing.mode(matcher, subject) {
+            HitMode::Enforce => sets::insert(&mut self.enforced, matcher),
+            HitMode::Monitor => {}
+            HitMode::Off => return,
         }
         self.count = self.count.saturating_add(1);
         self.value.push(matcher);
@@ -154,7 +188,7 @@ impl Hits {
             let Some(of) = weighing.view.matchers.get(matcher as usize) else { continue };
             let Some(rule) = weighing.view.rules.get(of.rule.get() as usize) else { continue };
             if self.holds(rule, &value) {
-                self.fire(weighing, (matcher, of), rule, subject);
+                self.fire(of.rule.get(), rule, subject);
             }
         }
         self.value = value;
@@ -170,28 +204,32 @@ impl Hits {
         own.all(|matcher| holds(&self.message, matcher))
     }
 
-    fn fire(
-        &mut self,
-        weighing: &Weighing<'_, '_>,
-        (matcher, of): (u32, &Matcher),
-        rule: &Rule,
-        subject: &Subject<'_>,
-    ) {
-        let index = of.rule.get();
-        if holds(&self.has_fired, index) {
+    /// Makes a rule fire, once; again where it has only reported and may refuse now.
+    fn fire(&mut self, index: u32, rule: &Rule, subject: &Subject<'_>) {
+        let first = rule.matchers.get();
+        let mut own = first..first.saturating_add(rule.matcher_count.get().into());
+        let monitored = !own.any(|matcher| holds(&self.enforced, matcher));
+        let again = holds(&self.has_fired, index);
+        if again && (monitored || holds(&self.has_enforced, index)) {
             return;
         }
         sets::insert(&mut self.has_fired, index);
-        let monitored = weighing.is_monitored(matcher);
         let outbound = rule.flags & RULE_OUTBOUND != 0;
         let score = if outbound { &mut self.outbound } else { &mut self.inbound };
         let points = u32::from(rule.score.get());
-        score.all = score.all.saturating_add(points);
+        if !again {
+            score.all = score.all.saturating_add(points);
+        }
         if !monitored {
+            sets::insert(&mut self.has_enforced, index);
             score.enforced = score.enforced.saturating_add(points);
         }
-        if self.fired.len() < MAX_FIRED {
-            self.fired.push(Fired { rule: index, monitored, position: subject.position() });
+        let fired =
+            Fired { rule: index, monitored, target: subject.target, position: subject.position() };
+        if let Some(before) = self.fired.iter_mut().find(|it| again && it.rule == index) {
+            *before = fired;
+        } else if self.fired.len() < MAX_FIRED {
+            self.fired.push(fired);
         }
     }
 }

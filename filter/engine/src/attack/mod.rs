@@ -358,9 +358,11 @@ impl Scanner {
             scan.view.rules.get(fired.rule as usize).map_or(0, |rule| rule.score.get())
         };
         self.hits.fired.sort_by_key(|fired| (fired.monitored, core::cmp::Reverse(points(fired))));
-        for Fired { rule, monitored, position } in self.hits.fired.drain(..).take(MAX_NAMED) {
+        for Fired { rule, monitored, target, position } in self.hits.fired.drain(..).take(MAX_NAMED)
+        {
             let finding = |code| Finding {
                 rule: Some(rule),
+                target: Some(target),
                 score: u16::try_from(score.all).unwrap_or(u16::MAX),
                 ..Finding::new(code, position.clone())
             };

@@ -30,8 +30,8 @@ use kinds::Kinds;
 use literals::{Bytes, Required, folded, required};
 use pipeline::Steps;
 use portcullis_bundle::layout::{
-    self, FIXED_SETS, MATCHER_LITERALS, MATCHER_NEGATED, NONE, Operator as Code, RULE_OUTBOUND,
-    RULE_SAME_VALUE, TARGETS, Transformation, UNPROPOSED,
+    self, FIXED_SETS, HitMode, MATCHER_LITERALS, MATCHER_NEGATED, NONE, Operator as Code,
+    RULE_OUTBOUND, RULE_SAME_VALUE, TARGETS, Transformation, UNPROPOSED,
 };
 use portcullis_engine::attack::transform::Transform;
 use regex_syntax::hir::Hir;
@@ -137,16 +137,30 @@ pub fn write(
 
 /// Whether a rule's level is wanted, and whether it looks anywhere.
 fn counts(attacks: &Attacks, model: &Model, rule: &Rule) -> bool {
-    let on = |tuning: &[Tuning]| tuned(tuning, rule) != AttackMode::Off;
+    let on =
+        |tuning: &[Tuning]| tuned(tuning, rule) != AttackMode::Off || is_on_somewhere(tuning, rule);
     rule.paranoia <= attacks.paranoia
         && (on(&attacks.tuning)
             || model.operations().any(|(_, operation)| on(&operation.settings.attacks.tuning)))
 }
 
-/// The mode of a rule: what the last entry that means it says.
+/// The mode of a rule on values that no entry names: what the last entry that means it says.
 fn tuned(tuning: &[Tuning], rule: &Rule) -> AttackMode {
-    let own = tuning.iter().rev().find(|it| it.rules.is(rule));
+    let own = tuning.iter().rev().find(|it| it.at.is_none() && it.rules.is(rule));
     own.map_or(AttackMode::Enforce, |it| it.mode)
+}
+
+/// The entries that mean a rule on some values, and that no later entry on all values takes back.
+fn at_fields<'t>(tuning: &'t [Tuning], rule: &Rule) -> impl Iterator<Item = &'t Tuning> {
+    let last = tuning.iter().rposition(|it| it.at.is_none() && it.rules.is(rule));
+    let rule = rule.clone();
+    let after = tuning.iter().skip(last.map_or(0, |last| last + 1));
+    after.filter(move |it| it.at.is_some() && it.rules.is(&rule))
+}
+
+/// Whether a rule looks at some values, whatever it does on others.
+fn is_on_somewhere(tuning: &[Tuning], rule: &Rule) -> bool {
+    at_fields(tuning, rule).any(|it| it.mode != AttackMode::Off)
 }
 
 fn unsupported(rule: &Rule, of: &Matcher, reason: &str) -> Diagnostic {
@@ -481,13 +495,59 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
     }
 
     fn enabled(&mut self, tuning: &[Tuning]) -> u16 {
-        let modes: Vec<_> = self.matchers.iter().map(|it| self.mode(tuning, it)).collect();
-        self.of_each(|index| modes[index] != AttackMode::Off)
+        let is_on = |it: &Lowered<'_>| {
+            self.mode(tuning, it) != AttackMode::Off
+                || is_on_somewhere(tuning, self.rules[it.rule as usize])
+        };
+        let on: Vec<bool> = self.matchers.iter().map(is_on).collect();
+        self.of_each(|index| on[index])
     }
 
     fn monitored(&mut self, tuning: &[Tuning]) -> u16 {
         let modes: Vec<_> = self.matchers.iter().map(|it| self.mode(tuning, it)).collect();
         self.of_each(|index| modes[index] == AttackMode::Monitor)
+    }
+
+    /// What hits on some values do, for the requests of an operation; `NONE` for all others.
+    fn field_modes(&mut self, tuning: &[Tuning], operation: u32) {
+        if tuning.iter().all(|it| it.at.is_none()) {
+            return;
+        }
+        let rules = self.rules;
+        // What looks at some values only does so first.
+        let only = self.of(|matcher| {
+            let rule = rules[matcher.rule as usize];
+            tuned(tuning, rule) == AttackMode::Off && is_on_somewhere(tuning, rule)
+        });
+        self.field_mode(None, operation, (only, AttackMode::Off));
+        for entry in tuning.iter().filter(|entry| entry.at.is_some()) {
+            let matchers = self.of(|matcher| {
+                let rule = rules[matcher.rule as usize];
+                at_fields(tuning, rule).any(|it| std::ptr::eq(it, entry))
+            });
+            self.field_mode(entry.at.as_ref(), operation, (matchers, entry.mode));
+        }
+    }
+
+    fn field_mode(
+        &mut self,
+        at: Option<&TargetName>,
+        operation: u32,
+        (matchers, mode): (u16, AttackMode),
+    ) {
+        let selector = at.map(|at| selector(self.tables, at));
+        let mode = match mode {
+            AttackMode::Enforce => HitMode::Enforce,
+            AttackMode::Monitor => HitMode::Monitor,
+            AttackMode::Off => HitMode::Off,
+        };
+        self.tables.sections.field_modes.push(layout::FieldMode {
+            selector: selector.unwrap_or(layout::Selector::new_zeroed()),
+            operation: operation.into(),
+            matchers: matchers.into(),
+            selects: selector.is_some().into(),
+            mode: mode.code(),
+        });
     }
 
     fn of_each(&mut self, is: impl Fn(usize) -> bool) -> u16 {
@@ -503,6 +563,7 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
 
     /// What the policy says of rules by operation, where it says something of its own.
     fn operations(&mut self, model: &Model, attacks: &Attacks, operations: &[(usize, usize)]) {
+        self.field_modes(&attacks.tuning, NONE);
         let settings = |(api, operation): &(usize, usize)| {
             &model.apis[*api].operations[*operation].settings.attacks
         };
@@ -513,8 +574,9 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
         if operations.iter().all(is_plain) {
             return;
         }
-        for place in operations {
+        for (index, place) in (0..).zip(operations) {
             let own = settings(place);
+            self.field_modes(&own.tuning, index);
             let record = layout::OperationRules {
                 enabled: self.enabled(&own.tuning).into(),
                 monitored: self.monitored(&own.tuning).into(),

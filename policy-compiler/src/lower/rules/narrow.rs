@@ -5,10 +5,11 @@
 //! these when a bundle is made; `inspect` tells by them why a rule cannot match.
 
 use portcullis_bundle::layout::{
-    ArrayCheck, FIELD_EXPLODE, FIELD_UNSAID, Format, Index, LiteralSet, Location, NONE,
-    NarrowingKind as Kind, PARAMETER_EMPTY_ALLOWED, PARAMETER_EXPLODE, Parameter, SCHEMA_ANY,
-    Schema, Sections, StringCheck, Style, TEXT_LENIENT, TYPE_ARRAY, TYPE_BOOLEAN, TYPE_FRACTION,
-    TYPE_INTEGER, TYPE_NULL, TYPE_OBJECT, TYPE_STRING, TextField, TextValue, View,
+    ArrayCheck, FIELD_EXPLODE, FIELD_UNSAID, Format, Index, LITERAL_FALSE, LITERAL_NULL,
+    LITERAL_TRUE, LiteralSet, Location, NONE, NarrowingKind as Kind, PARAMETER_EMPTY_ALLOWED,
+    PARAMETER_EXPLODE, Parameter, SCHEMA_ANY, Schema, Sections, StringCheck, Style, TEXT_LENIENT,
+    TYPE_ARRAY, TYPE_BOOLEAN, TYPE_FRACTION, TYPE_INTEGER, TYPE_NULL, TYPE_OBJECT, TYPE_STRING,
+    TextField, TextValue, View,
 };
 
 /// Strings of an `enum` that are judged one by one; beyond, it counts as any text.
@@ -84,13 +85,27 @@ impl<'r> Records<'r> {
             return any();
         };
         let mut ways = Vec::new();
-        if of.types & (TYPE_INTEGER | TYPE_FRACTION) != 0 {
+        let types = self.types_of(of);
+        if types & (TYPE_INTEGER | TYPE_FRACTION) != 0 {
             ways.push(vec![Narrow::new(Kind::Number, 0)]);
         }
-        if of.types & TYPE_STRING != 0 {
+        if types & TYPE_STRING != 0 {
             ways.push(self.of_string(of));
         }
         ways
+    }
+
+    /// The types of a schema's values: an `enum` of scalars leaves those of its values.
+    fn types_of(&self, of: &Schema) -> u8 {
+        let Some(set) = self.literals.get(of.literals.get() as usize) else { return of.types };
+        let scalars = set.scalars.get();
+        let kinds = [
+            (TYPE_STRING, set.string_count.get() > 0),
+            (TYPE_INTEGER | TYPE_FRACTION, set.number_count.get() > 0),
+            (TYPE_NULL, scalars & LITERAL_NULL != 0),
+            (TYPE_BOOLEAN, scalars & (LITERAL_TRUE | LITERAL_FALSE) != 0),
+        ];
+        of.types & kinds.iter().filter(|(_, there)| *there).fold(0, |all, (kind, _)| all | kind)
     }
 
     /// The ways to be the text of a parameter, as rules see it.
@@ -138,12 +153,17 @@ impl<'r> Records<'r> {
         else {
             return any();
         };
-        // What the text is read as says what its schema has judged.
-        if schema == SCHEMA_ANY || (text.types | of.types) & TYPE_OBJECT != 0 {
+        if schema == SCHEMA_ANY {
+            return any();
+        }
+        // What the text is read as says what its schema has judged; scalars alone are judged as they are.
+        let types = self.types_of(of);
+        let read = if types & (TYPE_ARRAY | TYPE_OBJECT) == 0 { types } else { types | text.types };
+        if read & TYPE_OBJECT != 0 {
             return any();
         }
         let mut ways = self.of_scalar(of, text);
-        if (text.types | of.types) & TYPE_ARRAY != 0 {
+        if read & TYPE_ARRAY != 0 {
             let (Some(items), Some(item)) =
                 (self.items(of), self.texts.get(text.items.get() as usize))
             else {
@@ -165,15 +185,15 @@ impl<'r> Records<'r> {
     }
 
     fn of_scalar(&self, of: &Schema, text: &TextValue) -> Ways {
-        let mut ways = Vec::new();
-        if of.types & TYPE_STRING != 0 {
+        let (mut ways, types) = (Vec::new(), self.types_of(of));
+        if types & TYPE_STRING != 0 {
             ways.push(self.of_string(of));
         }
-        if of.types & (TYPE_INTEGER | TYPE_FRACTION) != 0 {
+        if types & (TYPE_INTEGER | TYPE_FRACTION) != 0 {
             let lenient = text.flags & TEXT_LENIENT != 0;
             ways.push(vec![Narrow::new(if lenient { Kind::TextNumber } else { Kind::Number }, 0)]);
         }
-        if of.types & (TYPE_BOOLEAN | TYPE_NULL) != 0 {
+        if types & (TYPE_BOOLEAN | TYPE_NULL) != 0 {
             ways.push(vec![Narrow::new(Kind::Word, 0)]);
         }
         ways
@@ -212,7 +232,7 @@ impl<'r> Records<'r> {
     }
 
     fn types(&self, schema: u32) -> u8 {
-        self.schemas.get(schema as usize).map_or(u8::MAX, |of| of.types)
+        self.schemas.get(schema as usize).map_or(u8::MAX, |of| self.types_of(of))
     }
 }
 
