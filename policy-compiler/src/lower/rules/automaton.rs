@@ -85,8 +85,7 @@ impl Automaton {
         // Where the language can be before a match begins.
         let mut places = HashSet::from([(language.start, Beside::Edge)]);
         let mut ahead = vec![(language.start, Beside::Edge)];
-        while let Some((state, before)) = ahead.pop() {
-            open.extend((0..self.net.base).map(|node| Pair { node, state, before, after: None }));
+        while let Some((state, _)) = ahead.pop() {
             if self.net.is_anchored() {
                 continue;
             }
@@ -99,6 +98,9 @@ impl Automaton {
         }
         if places.len() * self.net.base as usize > MAX_PAIRS {
             return true;
+        }
+        for (state, before) in places {
+            open.extend((0..self.net.base).map(|node| Pair { node, state, before, after: None }));
         }
         seen.extend(open.iter().copied());
         while let Some(pair) = open.pop() {

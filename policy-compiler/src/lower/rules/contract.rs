@@ -173,7 +173,11 @@ impl<'l> Contract<'l> {
             text = out;
         }
         match (matcher.code, &self.asked[index]) {
-            (_, Some(asked)) => asked.matches(&text),
+            (_, Some(asked)) => {
+                let needed = &matcher.required.bytes;
+                needed.iter().all(|set| text.iter().any(|byte| has(set, *byte)))
+                    && asked.matches(&text)
+            }
             (Code::Sql, None) => !self.harmless.as_ref().is_some_and(|it| it.matches(&text)),
             (Code::Xss, None) => text.iter().any(|byte| matches!(byte, b'<' | b'=')),
             (Code::LongerThan, None) => text.len() > matcher.argument as usize,

@@ -43,6 +43,9 @@ use zerocopy::little_endian::U64;
 /// Matchers of a bundle, at most: sets have at most 255 words.
 const MAX_MATCHERS: usize = 255 * 64;
 
+/// Sets of bytes of a bundle, at most: states of automata name them by 16 bits.
+const MAX_BYTE_SETS: usize = 1 << 16;
+
 /// A matcher on its way to a record.
 struct Lowered<'m> {
     of: &'m Matcher,
@@ -82,6 +85,11 @@ pub fn write(
         let count = matchers.len() as u32 - first;
         let record = rule_record(tables, rule, (first, count));
         tables.sections.rules.push(record);
+    }
+    if tables.sections.byte_sets.len() > MAX_BYTE_SETS {
+        let title = "the expressions of the rules tell too many sets of bytes apart";
+        let help = format!("a bundle holds {MAX_BYTE_SETS}");
+        diagnostics.push(Diagnostic::new(RULES_TOO_MANY, title).help(help));
     }
     if matchers.len() > MAX_MATCHERS {
         let title = format!("the rules have {} conditions together", matchers.len());

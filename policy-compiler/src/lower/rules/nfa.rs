@@ -11,7 +11,7 @@ use regex_syntax::hir::Hir;
 use std::collections::HashMap;
 
 /// Bytes of the automaton as it is first made, at most.
-const MAX_BYTES: usize = 32 << 20;
+const MAX_BYTES: usize = 8 << 20;
 
 /// Passes that look for states that do the same.
 const PASSES: usize = 4;
@@ -69,7 +69,7 @@ impl Net {
             }
         }
         let net = numbered(&nodes, start);
-        if net.nodes.len() > MAX_NFA_STATES as usize { Err(too_large()) } else { Ok(net) }
+        if net.nodes.len() < MAX_NFA_STATES as usize { Ok(net) } else { Err(too_large()) }
     }
 
     /// Whether a match can begin at the start of the text alone.
@@ -112,15 +112,16 @@ impl Net {
 
     /// Whether a text is accepted.
     pub fn matches(&self, text: &[u8]) -> bool {
-        let mut own: Vec<u32> = Vec::new();
+        let (mut own, mut open): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
         let mut before = Beside::Edge;
+        // By state: the place at which it was met last, from 1.
+        let mut met = vec![0usize; self.nodes.len()];
         for at in 0..=text.len() {
             let unit = text.get(at).copied();
             let after = Beside::of(unit);
-            let mut seen = vec![false; self.nodes.len()];
-            let mut open: Vec<u32> = own.drain(..).chain(0..self.base).collect();
+            open.extend(own.drain(..).chain(0..self.base));
             while let Some(state) = open.pop() {
-                if std::mem::replace(&mut seen[state as usize], true) {
+                if std::mem::replace(&mut met[state as usize], at + 1) == at + 1 {
                     continue;
                 }
                 match &self.nodes[state as usize] {
@@ -346,17 +347,21 @@ fn keep(node: Node, out: &mut Vec<Node>, known: &mut HashMap<Node, u32>) -> u32 
 fn any(of: &[u32], out: &mut Vec<Node>, known: &mut HashMap<Node, u32>) -> Node {
     let mut members: Vec<u32> = Vec::new();
     let mut by_next: Vec<(u32, Bytes, u32)> = Vec::new();
+    let mut places: HashMap<u32, usize> = HashMap::new();
     for &member in of {
         match &out[member as usize] {
-            Node::Bytes(set, next) => match by_next.iter_mut().find(|(to, ..)| to == next) {
-                Some((_, all, alone)) => {
-                    if *alone != member {
-                        *alone = u32::MAX;
+            Node::Bytes(set, next) => {
+                let place = *places.entry(*next).or_insert(by_next.len());
+                match by_next.get_mut(place) {
+                    Some((_, all, alone)) => {
+                        if *alone != member {
+                            *alone = u32::MAX;
+                        }
+                        union(all, set);
                     }
-                    union(all, set);
+                    None => by_next.push((*next, *set, member)),
                 }
-                None => by_next.push((*next, *set, member)),
-            },
+            }
             _ => members.push(member),
         }
     }
