@@ -1,13 +1,13 @@
 //! From input to bundle: every stage in order.
 
 use crate::diag::{self, Diagnostic, Diagnostics, Files, Span};
-use crate::ir::AcceptUnenforced;
+use crate::ir::{AcceptUnenforced, Attacks};
 use crate::load::{self, Loaded};
 use crate::report::Report;
 use crate::source::Sources;
-use crate::{emit, lower};
+use crate::{emit, exceptions, lower};
 use portcullis_bundle::layout::{MAX_BRANCHES, Schema, Sections};
-use portcullis_bundle::{Identity, OpenError};
+use portcullis_bundle::{Bundle, Identity, OpenError, Trust};
 
 /// What to compile.
 #[derive(Clone, Debug)]
@@ -31,11 +31,20 @@ pub struct Release {
     pub audience: Option<String>,
     /// ed25519 seed to sign with.
     pub seed: Option<[u8; 32]>,
+    /// Unix seconds by which exceptions are called expired; nothing in the bundle depends on it.
+    pub now: Option<i64>,
 }
 
 impl Default for Release {
     fn default() -> Self {
-        Release { epoch: 1, not_before: None, not_after: None, audience: None, seed: None }
+        Release {
+            epoch: 1,
+            not_before: None,
+            not_after: None,
+            audience: None,
+            seed: None,
+            now: None,
+        }
     }
 }
 
@@ -87,12 +96,30 @@ pub fn compile(sources: &dyn Sources, input: &Input, release: &Release) -> Compi
     };
     match emit::emit(&lowered.sections, &identity, release.seed.as_ref()) {
         Ok(bytes) => {
+            if let (Some(attacks), Input::Policy(path)) = (&model.attacks, input) {
+                output.diagnostics.extend(idle_exceptions(attacks, path, &bytes, release.now));
+            }
             output.bundle = Some(bytes);
             output.sections = Some(lowered.sections);
         }
         Err(error) => output.diagnostics.push(refused(&error, &lowered.sections)),
     }
     output
+}
+
+/// What is said of exceptions that have no effect.
+fn idle_exceptions(
+    attacks: &Attacks,
+    policy: &str,
+    bundle: &[u8],
+    now: Option<i64>,
+) -> Vec<Diagnostic> {
+    let trust = Trust { keys: Vec::new(), allow_unsigned: true };
+    if attacks.exceptions.is_empty() {
+        return Vec::new();
+    }
+    let bundle = Bundle::open(bundle.to_vec(), &trust);
+    bundle.map_or_else(|_| Vec::new(), |it| exceptions::check(attacks, policy, &it.view(), now))
 }
 
 /// Writes the numbers of each document where `inspect` finds them.

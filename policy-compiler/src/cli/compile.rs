@@ -11,6 +11,7 @@ use serde_json::json;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What to compile, and to what.
 #[derive(Args, Clone, Debug)]
@@ -70,6 +71,10 @@ pub fn run(options: &Compile) -> Result<ExitCode, CliError> {
         not_after: options.not_after,
         audience: options.audience.clone(),
         seed,
+        now: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .ok()
+            .and_then(|it| i64::try_from(it.as_secs()).ok()),
     };
     let (sources, input) = input(options);
     let output = compile(&sources, &input, &release);

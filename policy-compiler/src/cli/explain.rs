@@ -1,15 +1,15 @@
 //! `portcullis explain`: the engine itself, run on a request from a file.
 
-use super::Format;
 use super::files::{self, CliError};
 use super::request::{self, Request};
-use clap::Args;
+use super::{event, told, value};
+use clap::{Args, ValueEnum};
 use portcullis_bundle::layout::{OPERATION_SENT, View};
 use portcullis_bundle::{Bundle, Trust};
 use portcullis_engine::decision::{Decision, Verdict};
 use portcullis_engine::describe::{Description, Source};
 use portcullis_engine::exchange::{Conditions, Exchange, Progress, RequestHead};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -19,13 +19,32 @@ pub struct Explain {
     /// The bundle; its signature is not checked (`portcullis verify` does)
     bundle: PathBuf,
     /// The request: HTTP/1.1 as it goes over the wire, or JSON with method, path, authority, headers, mutual_tls, and body, json or hex
-    request: PathBuf,
+    #[arg(required_unless_present = "event")]
+    request: Option<PathBuf>,
+    /// Tell instead about the findings of attack rules in the filter's log, a part of it or one line; `-` reads the standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "request")]
+    event: Option<PathBuf>,
+    /// Show the values that attack rules found, which nothing else does
+    #[arg(long)]
+    values: bool,
     /// The folder that the documents' names are relative to, to show the lines that decided
     #[arg(long, value_name = "DIR", default_value = ".")]
     documents: PathBuf,
     /// The form of what is printed
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: Form,
+}
+
+/// The form of what is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+    /// The lines that the filter would log
+    Event,
 }
 
 /// Judges the request. 0: it passes; 1: it is refused.
@@ -33,18 +52,38 @@ pub fn run(options: &Explain) -> Result<ExitCode, CliError> {
     let trust = Trust { keys: Vec::new(), allow_unsigned: true };
     let bundle = Bundle::open(files::read(&options.bundle)?, &trust)
         .map_err(|source| CliError::Open { path: options.bundle.clone(), source })?;
-    let request = request::parse(&files::read(&options.request)?).map_err(|what| {
-        CliError::Other(format!("`{}` is not a request: {what}", options.request.display()))
-    })?;
     let view = bundle.view();
+    if let Some(path) = &options.event {
+        let events = event::read(path)?;
+        return Ok(explain_events(&view, &events, options));
+    }
+    let path = options.request.clone().unwrap_or_default();
+    let request = request::parse(&files::read(&path)?).map_err(|what| {
+        CliError::Other(format!("`{}` is not a request: {what}", path.display()))
+    })?;
     let decision = judge(&view, &request);
     let told = decision.describe(&view);
     let challenge = decision.challenge(&view);
     let sent = decision.operation.and_then(|index| view.operations.get(index as usize));
     let sent = sent.is_some_and(|operation| operation.flags.get() & OPERATION_SENT != 0);
     match options.format {
-        Format::Text => print_text(&told, &decision, sent, challenge, &options.documents),
-        Format::Json => print_json(&told, &decision, sent, challenge),
+        Form::Text => {
+            print_text(&told, &decision, sent, challenge, &options.documents);
+            for (finding, event) in decision.findings.iter().zip(event::of(&view, &decision)) {
+                if finding.rule.is_some() {
+                    println!();
+                    print_rule(&view, &event, options);
+                    if options.values {
+                        let value = value::at(&request, &view, finding);
+                        println!("  value: {}", value.as_deref().unwrap_or("(cannot be told)"));
+                    }
+                }
+            }
+        }
+        Form::Json => {
+            print_json(&told, &decision, sent, challenge, &rules_of(&view, &decision, options))
+        }
+        Form::Event => event::of(&view, &decision).iter().for_each(|line| println!("{line}")),
     }
     Ok(if decision.verdict == Verdict::Block { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -103,7 +142,7 @@ fn print_text(
     if let Some(challenge) = challenge {
         println!("www-authenticate: {challenge}");
     }
-    for finding in &told.findings {
+    for finding in told.findings.iter().filter(|finding| finding.rule.is_none()) {
         println!("\n{}", finding.code.name());
         if !finding.name.is_empty() || finding.part != "message" {
             println!("  where: {} {}", finding.part, finding.name);
@@ -120,6 +159,93 @@ fn print_text(
     }
 }
 
+/// Tells about findings from a log.
+fn explain_events(view: &View<'_>, events: &[Value], options: &Explain) -> ExitCode {
+    for (index, event) in events.iter().enumerate() {
+        match options.format {
+            Form::Text => {
+                if index > 0 {
+                    println!();
+                }
+                print_rule(view, event, options);
+            }
+            Form::Json => println!("{}", with_conditions(view, event, options)),
+            Form::Event => println!("{event}"),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// The findings of rules, with what each rule asks.
+fn rules_of(view: &View<'_>, decision: &Decision, options: &Explain) -> Vec<Value> {
+    let lines = event::of(view, decision);
+    lines.iter().map(|line| with_conditions(view, line, options)["rule"].clone()).collect()
+}
+
+fn with_conditions(view: &View<'_>, event: &Value, options: &Explain) -> Value {
+    let mut told = event.clone();
+    let id = event["rule"]["id"].as_str().unwrap_or_default();
+    if let Some(rule) = view.rules.iter().find(|rule| view.text(rule.id) == id) {
+        told["rule"]["file"] = json!(view.text(rule.file));
+        told["rule"]["line"] = json!(rule.line.get());
+        told["rule"]["conditions"] = json!(told::conditions(view, id, &options.documents));
+    }
+    told
+}
+
+/// Tells about a rule that fired.
+fn print_rule(view: &View<'_>, event: &Value, options: &Explain) {
+    let told = with_conditions(view, event, options);
+    let rule = &told["rule"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let list = |value: &Value| {
+        let texts = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+        texts.collect::<Vec<_>>().join(", ")
+    };
+    println!("{} ({})", text(&told["code"]), text(&told["verdict"]));
+    println!("  rule: {}: {}", text(&rule["id"]), text(&rule["title"]));
+    match rule["file"].as_str() {
+        Some(file) => println!("  written: {file}:{}", rule["line"]),
+        None => println!(
+            "  written: the bundle has no such rule: it is another than the one that logged this"
+        ),
+    }
+    let method = text(&told["method"]);
+    if !method.is_empty() {
+        println!("  operation: {method} {} ({})", text(&told["template"]), text(&told["api"]));
+    }
+    let pointer = [&told["pointer"], &told["name"]].into_iter().find_map(Value::as_str);
+    println!("  where: {} {}", text(&rule["target"]), pointer.unwrap_or_default());
+    for condition in rule["conditions"].as_array().into_iter().flatten() {
+        let steps = list(&condition["transform"]);
+        println!("  transformations: {}", if steps.is_empty() { "none" } else { &steps });
+        let not = if condition["not"] == true { "not " } else { "" };
+        let argument =
+            condition["argument"].as_str().map_or_else(String::new, |it| format!(" {it}"));
+        println!("  operator: {not}{}{argument}", text(&condition["operator"]));
+    }
+    println!("  score: {}", score(rule));
+    println!("  paranoia: {}", rule["paranoia"]);
+    println!("  tags: {}", list(&rule["tags"]));
+}
+
+/// How the total came about.
+fn score(rule: &Value) -> String {
+    let points = rule["points"].as_u64().unwrap_or(0);
+    let total = rule["score"].as_u64().unwrap_or(0);
+    let mut parts = vec![format!("{points} of this rule")];
+    let mut named = points;
+    for other in rule["with"].as_array().into_iter().flatten() {
+        let own = other["points"].as_u64().unwrap_or(0);
+        named += own;
+        parts.push(format!("{own} of {}", other["id"].as_str().unwrap_or_default()));
+    }
+    if total > named {
+        parts.push(format!("{} of rules that have no line of their own", total - named));
+    }
+    format!("{} = {total}; refused from {}", parts.join(" + "), rule["threshold"])
+}
+
 fn print_source(source: &Source<'_>, documents: &Path) {
     println!("  document: {}:{}:{}", source.document, source.line, source.column);
     println!("  pointer: {}", source.pointer);
@@ -133,12 +259,20 @@ fn print_source(source: &Source<'_>, documents: &Path) {
     }
 }
 
-fn print_json(told: &Description<'_>, decision: &Decision, sent: bool, challenge: Option<&str>) {
+fn print_json(
+    told: &Description<'_>,
+    decision: &Decision,
+    sent: bool,
+    challenge: Option<&str>,
+    rules: &[Value],
+) {
     let findings: Vec<_> = told
         .findings
         .iter()
-        .map(|finding| {
+        .zip(rules)
+        .map(|(finding, rule)| {
             json!({
+                "rule": rule,
                 "code": finding.code.name(),
                 "part": finding.part,
                 "name": finding.name,

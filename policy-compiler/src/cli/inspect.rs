@@ -3,6 +3,7 @@
 use super::Format;
 use super::coverage;
 use super::files::{self, CliError, show_size, show_time};
+use super::rules;
 use clap::Args;
 use portcullis_bundle::layout::{
     BodyKind, Mode, OPERATION_BODY_REQUIRED, OPERATION_DEPRECATED, OPERATION_SENT, Operation,
@@ -21,6 +22,9 @@ pub struct Inspect {
     /// Tell how much of each document is enforced; of a report (`compile --report`) also the reasons
     #[arg(long)]
     coverage: bool,
+    /// Tell which attack rules look at the values of an operation, and why others cannot match
+    #[arg(long, value_name = "OPERATION", conflicts_with = "coverage")]
+    rules: Option<String>,
     /// The form of what is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -41,6 +45,10 @@ pub fn run(options: &Inspect) -> Result<ExitCode, CliError> {
         .map_err(|source| CliError::Open { path: options.bundle.clone(), source })?;
     if options.coverage {
         coverage::print(&coverage::of_bundle(&bundle), options.format);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(operation) = &options.rules {
+        rules::print(&bundle.view(), operation, options.format)?;
         return Ok(ExitCode::SUCCESS);
     }
     let told = describe(&bundle);

@@ -3,6 +3,8 @@
 mod check_examples;
 mod compile;
 mod coverage;
+mod event;
+mod exception;
 mod explain;
 mod files;
 mod init;
@@ -10,7 +12,10 @@ mod inspect;
 mod keys;
 pub mod render;
 mod request;
+mod rules;
 mod sign;
+mod told;
+mod value;
 mod verify;
 
 use crate::cli::render::RenderEnvoy;
@@ -35,6 +40,8 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Judge a request from a file by a bundle, and tell why
     Explain(explain::Explain),
+    /// Write the policy's exception for what an attack rule has found
+    Exception(exception::Exception),
     /// Judge the examples that documents give, and tell which violate the schemas beside them
     CheckExamples(check_examples::CheckExamples),
     /// Make a signing key
@@ -73,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Compile(options) => compile::run(&options),
         Command::Inspect(options) => inspect::run(&options),
         Command::Explain(options) => explain::run(&options),
+        Command::Exception(options) => exception::run(&options),
         Command::CheckExamples(options) => check_examples::run(&options),
         Command::Keygen(options) => keys::run(&options),
         Command::Verify(options) => verify::run(&options),

@@ -126,6 +126,8 @@ codes! {
     RULE_PATTERN = "PC0809" Error "a rule's regular expression cannot be compiled";
     RULE_NO_MATCH = "PC0810" Error "the policy names a rule or tag that no pack has";
     RULES_TOO_MANY = "PC0811" Error "there are more rules than a bundle holds";
+    EXCEPTION_EXPIRED = "PC0813" Warning "an exception from attack rules has expired";
+    EXCEPTION_IDLE = "PC0814" Warning "an exception from attack rules meets nothing";
     SECLANG_SYNTAX = "PC0820" Error "a directive of SecLang is malformed";
     SECLANG_UNKNOWN = "PC0821" Error "a directive of SecLang is unknown";
     SECLANG_REFUSED = "PC0822" Error "a directive of SecLang is refused";

@@ -4,8 +4,8 @@ use super::sets;
 use super::subject::Subject;
 use crate::finding::Position;
 use portcullis_bundle::layout::{
-    Exception, FieldMode, HitMode, LAST, NONE, OperationRules, RULE_OUTBOUND, RULE_SAME_VALUE,
-    Rule, Target, View,
+    Exception, FieldMode, HitMode, LAST, Matcher, NONE, OperationRules, RULE_OUTBOUND,
+    RULE_SAME_VALUE, Rule, Target, View,
 };
 
 /// Rules that are remembered of one message, at most; all score.

@@ -137,8 +137,10 @@ pub(crate) struct Scanner {
     steps: Steps,
     exhausted: bool,
     side: Side,
-    /// Whether every matcher is tried on every text, whatever literals propose and contracts say.
+    /// Whether every matcher is tried on every text, whatever the literals propose.
     pub(crate) exhaustive: bool,
+    /// Whether every matcher of its target is tried on a value, whatever its contract says.
+    pub(crate) without_contract: bool,
     decoded: Vec<u8>,
     /// The first bytes of the body, for the matchers that read it as sent.
     raw: Vec<u8>,
@@ -215,7 +217,7 @@ impl Scanner {
         let mut applicable = core::mem::take(&mut self.applicable);
         applicable.clear();
         applicable.extend_from_slice(self.active(scan, subject.target));
-        if let Some(set) = narrowed.filter(|_| !self.exhaustive) {
+        if let Some(set) = narrowed.filter(|_| !self.without_contract) {
             let set = scan.set(set.into());
             applicable.iter_mut().zip(set).for_each(|(word, set)| *word &= set.get());
         }

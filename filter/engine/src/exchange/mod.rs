@@ -112,10 +112,15 @@ impl Exchange {
         exchange
     }
 
-    /// Whether attack rules are tried one by one on every value, whatever literals and contracts say beforehand about
-    /// where they cannot match: to check that this knowledge loses nothing.
+    /// Whether attack rules are tried one by one on every value that they look at, whatever is known beforehand about
+    /// texts that they cannot match: to check that this knowledge loses nothing.
     pub fn try_every_rule(&mut self, every: bool) {
         self.scanner.exhaustive = every;
+    }
+
+    /// Whether rules look at values too of which the contract says that they cannot match them: to check that.
+    pub fn ignore_contract(&mut self, ignore: bool) {
+        self.scanner.without_contract = ignore;
     }
 
     /// How often conditions of attack rules have hit values of the request so far, whatever that led to.
