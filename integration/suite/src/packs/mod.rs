@@ -18,7 +18,8 @@ pub use benign::{bank_requests, requests};
 use gateway::Gateway;
 pub use message::Message;
 use message::Place;
-use policy_compiler::ir::{Rule, Sample};
+use policy_compiler::ir::{Rule, Sample, TargetName};
+use portcullis_bundle::layout::Target;
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -136,10 +137,13 @@ impl Suite<'_> {
         self.attacks(&mut caught);
         let hard = self.look_alikes();
         let requests = self.requests();
+        let answers = self.answers();
         caught.show("attacks missed", options.show);
         alike.show("look-alikes of rules that alarm", options.show);
         hard.show("hard look-alikes that alarm", options.show);
         requests.show("benign requests refused", options.show);
+        answers.show("benign answers refused", options.show);
+        println!("benign answers refused {} of {}", answers.all - answers.good, answers.all);
         println!(
             "attacks caught {}/{}, hard look-alikes alarming {}/{}, benign requests refused {}/{}",
             caught.good,
@@ -238,6 +242,28 @@ impl Suite<'_> {
             requests.count(!verdict.alarms(), || format!("{:?} {message}", verdict.rules));
         }
         requests
+    }
+
+    /// Answers that hold hard look-alikes, as a text and in JSON, or what benign requests sent as JSON.
+    fn answers(&self) -> Tally {
+        let mut bodies: Vec<String> = Vec::new();
+        for collection in self.collections("benign") {
+            for item in collection.items {
+                bodies.push(serde_json::json!({ "note": &item.value }).to_string());
+                bodies.push(item.value);
+            }
+        }
+        let mut generator = benign::Generator::new(2);
+        let sent = (0..self.options.requests).map(|shape| generator.request(shape).body);
+        let json = |body: &Vec<u8>| matches!(body.first(), Some(b'{' | b'['));
+        bodies.extend(sent.filter(json).filter_map(|body| String::from_utf8(body).ok()));
+        let mut answers = Tally::default();
+        let target = TargetName { target: Target::ResponseBody, name: None };
+        for body in bodies {
+            let judged = self.alarms(&Message::at(&target, &body));
+            answers.count(!judged.alarms(), || format!("{:?} {body}", judged.rules));
+        }
+        answers
     }
 }
 
