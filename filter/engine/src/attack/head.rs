@@ -4,7 +4,7 @@ use super::{Name, Scan, Scanner, Subject};
 use crate::access::slice;
 use crate::exchange::RequestHead;
 use crate::finding::Position;
-use crate::params::{cookies, cut_pairs};
+use crate::params::{beyond_pairs, cookies, cut_pairs};
 use crate::percent::{Plus, decode_leniently};
 use crate::route::Span;
 use portcullis_bundle::layout::{
@@ -87,6 +87,13 @@ impl Scanner {
                 );
                 self.value(scan, subject, SCHEMA_ANY, &name);
             }
+        }
+        // An operation refuses more pairs than are read. Where there is none, nothing passes unread.
+        let rest = beyond_pairs(head.query, head.max_parameters);
+        if !rest.is_empty() {
+            decode(rest, Plus::Space, buffer);
+            let subject = Subject::new(Target::Query, Name::None, &Position::UndeclaredParameter);
+            self.value(scan, subject, SCHEMA_ANY, buffer);
         }
     }
 

@@ -25,8 +25,8 @@ use portcullis_bundle::layout::{
     PARAMETER_OPEN_OBJECT, PARAMETER_REQUIRED, PARAMETER_UNENFORCED, Parameter, SecurityScheme,
     Style, TEXT_LENIENT, TYPE_ARRAY, TYPE_OBJECT, TextValue, View,
 };
-pub(crate) use query::cut_pairs;
 use query::{Pair, brackets, is_named, pairs};
+pub(crate) use query::{beyond_pairs, cut_pairs};
 use tree::Tree;
 use value::{Doubts, Manner, Reading, Writer, cut, decoded, field, text_value};
 pub(crate) use value::{Encoding, Unreadable};

@@ -47,6 +47,19 @@ pub(crate) fn cut_pairs(query: &[u8], max: u32) -> impl Iterator<Item = (&[u8], 
     })
 }
 
+/// What is left of a query behind its first `max` pairs.
+pub(crate) fn beyond_pairs(query: &[u8], max: u32) -> &[u8] {
+    let (mut pairs, mut start) = (0, 0);
+    for piece in query.split(|&byte| byte == b'&') {
+        if pairs == max {
+            return query.get(start..).unwrap_or_default();
+        }
+        pairs += u32::from(!piece.is_empty());
+        start += piece.len() + 1;
+    }
+    b""
+}
+
 /// Whether a pair is named so.
 pub(super) fn is_named(query: &[u8], pair: &Pair, name: &[u8]) -> bool {
     equals(pair.name.of(query), Plus::Space, name)
@@ -104,5 +117,13 @@ mod tests {
         assert_eq!(brackets(query, &found[1], b"page"), Some(&b"%5Bsize%5D"[..]));
         assert_eq!(brackets(query, &found[2], b"page"), Some(&b""[..]));
         assert_eq!(brackets(query, &found[3], b"a%4"), Some(&b"[b]"[..]));
+    }
+
+    #[test]
+    fn what_is_left_behind_pairs() {
+        assert_eq!(beyond_pairs(b"a&&b=1&c&d", 2), b"c&d");
+        assert_eq!(beyond_pairs(b"a&b", 2), b"");
+        assert_eq!(beyond_pairs(b"a&b&", 2), b"");
+        assert_eq!(beyond_pairs(b"", 0), b"");
     }
 }
