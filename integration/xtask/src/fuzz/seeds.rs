@@ -17,7 +17,9 @@ const SIGNATURE: usize = 64;
 
 /// Writes the seeds of a target, if the suite has any for it, and returns their directory.
 pub fn write(workspace: &Workspace, target: &str) -> Result<Option<PathBuf>> {
-    if !["open", "bundle", "request", "schema", "xml", "document", "lowering"].contains(&target) {
+    const SEEDED: [&str; 9] =
+        ["open", "bundle", "request", "schema", "xml", "document", "lowering", "attack", "rules"];
+    if !SEEDED.contains(&target) {
         return Ok(None);
     }
     let dir = workspace.target.join("fuzz/seeds").join(target);
@@ -29,6 +31,7 @@ pub fn write(workspace: &Workspace, target: &str) -> Result<Option<PathBuf>> {
         "xml" => return xml(&dir).map(|()| Some(dir)),
         "document" => return documents(&dir).map(|()| Some(dir)),
         "lowering" => return choices(&dir).map(|()| Some(dir)),
+        "attack" | "rules" => return rules(workspace, target, &dir).map(|()| Some(dir)),
         _ => {}
     }
     let compiler = build::compiler(workspace, "dev")?;
@@ -81,6 +84,35 @@ fn documents(dir: &Path) -> Result<()> {
                 dir.join(format!("hostile-{number}")),
                 [&[choice], &content[..]].concat(),
             )?;
+        }
+    }
+    Ok(())
+}
+
+/// The rules that are built in, each as a pack of its own beside its text, and requests that carry their lines.
+fn rules(workspace: &Workspace, target: &str, dir: &Path) -> Result<()> {
+    let folder = workspace.root.join("policy-compiler/packs/api-core");
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path)?;
+        let own = text.split("\n  - id:").skip(1);
+        for (number, rule) in own.enumerate() {
+            let file = dir.join(format!("{name}-{number}"));
+            if target == "rules" {
+                let pack = format!("pack: fuzz\nabout: fuzz\nrules:\n  - id:{rule}\0{rule}");
+                std::fs::write(file, pack)?;
+                continue;
+            }
+            let words: Vec<&str> = rule.lines().map(str::trim).collect();
+            let json = format!("{{\"a\": {:?}, \"b\": [{:?}]}}", rule, words.last());
+            let query = words.join("&b=").replace(' ', "+");
+            let request = format!(
+                "POST /a?a={query}\nuser-agent: {}\ncookie: c={}\ncontent-type: application/json\n\n{json}",
+                words.last().unwrap_or(&""),
+                words.first().unwrap_or(&"")
+            );
+            std::fs::write(file, request)?;
         }
     }
     Ok(())
