@@ -9,7 +9,7 @@ use super::node::{
     StringPart, UnevaluatedPart,
 };
 use super::number::numbers;
-use super::unevaluated::{Members, Sure, sure_names, sure_prefix};
+use super::unevaluated::{Found, Members, Sure, sure_names, sure_prefix};
 use super::union::Union;
 use super::{Lowering, record::string_format};
 use crate::ir::{Action, At, Dialect, Formats, Origin, Property, Schema, SchemaId, Type};
@@ -187,9 +187,9 @@ impl<'m> Lowering<'m> {
         for pattern in patterns {
             match pattern {
                 Pattern::Everything | Pattern::Unsupported(_) => {}
-                Pattern::Automaton(index) => push_new(&mut part.patterns, index),
+                Pattern::Automaton(index) => part.patterns.push(index),
                 Pattern::Class { class, min, max } => {
-                    push_new(&mut part.classes, class);
+                    part.classes.push(class);
                     // The length is part of the pattern, but is found wrong as a length.
                     if min > part.min_length {
                         (part.min_length, min_at) = (min, None);
@@ -200,6 +200,9 @@ impl<'m> Lowering<'m> {
                 }
             }
         }
+        let (mut automata, mut classes) = (HashSet::new(), HashSet::new());
+        part.patterns.retain(|index| automata.insert(*index));
+        part.classes.retain(|index| classes.insert(*index));
         if part.min_length > 0 {
             node.traces.extend(min_at.map(|at| (Keyword::MinLength, at)));
         }
@@ -352,6 +355,7 @@ impl<'m> Lowering<'m> {
         let mut key_goal = Goal::new(goal.profile, []);
         let mut dynamic = Vec::new();
         let mut bounds = Vec::new();
+        let mut evaluated_names = Vec::new();
         for id in flat {
             let schema = &self.model.schemas[*id];
             let of = &schema.object;
@@ -375,6 +379,8 @@ impl<'m> Lowering<'m> {
                 match sure_names(&found, unevaluated.value) {
                     Some(evaluated) => {
                         names.push(evaluated);
+                        // Those of branches that always count, which are no part of what applies here.
+                        evaluated_names.extend(found.iter().flat_map(Found::names));
                         node.traces.push((Keyword::AdditionalProperties, unevaluated.origin));
                     }
                     None => dynamic.push((found, *id, unevaluated)),
@@ -393,6 +399,7 @@ impl<'m> Lowering<'m> {
             node.traces.extend(written.into_iter().filter_map(|(k, at)| Some((k, at?))));
         }
         node.traces.extend(bounds);
+        order.extend(evaluated_names.into_iter().filter(|name| ordered.insert(name)));
         // One record holds the patterns of one schema, or of several that leave the rest alone.
         let patterned = names.iter().filter(|n| !n.patterns.is_empty()).count();
         let closing = names.iter().filter(|n| n.additional.is_some()).count();
@@ -646,12 +653,6 @@ impl ArrayPart {
             unique: false,
             unevaluated: None,
         }
-    }
-}
-
-fn push_new<T: PartialEq>(list: &mut Vec<T>, value: T) {
-    if !list.contains(&value) {
-        list.push(value);
     }
 }
 

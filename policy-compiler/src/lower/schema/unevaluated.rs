@@ -11,7 +11,7 @@ use super::node::{ANY, Condition, EvaluatorPart, NEVER, NodeId};
 use crate::ir::{Dialect, SchemaId};
 use crate::lower::schema::facts::referred;
 use portcullis_bundle::layout::MAX_EVALUATORS;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Schemas that are looked at for one keyword.
 const MAX_STEPS: usize = 4096;
@@ -42,7 +42,12 @@ pub(super) struct Found<'m> {
     contains: Option<NodeId>,
 }
 
-impl Found<'_> {
+impl<'m> Found<'m> {
+    /// The properties that it evaluates, in the order of the document.
+    pub fn names(&self) -> impl Iterator<Item = &'m str> {
+        self.names.iter().copied()
+    }
+
     /// The evaluator; `place` gives the index of a property, which it may add.
     pub fn part(self, mut place: impl FnMut(&str) -> usize) -> EvaluatorPart {
         let condition = |when| match when {
@@ -119,7 +124,7 @@ impl<'m> Lowering<'m> {
             return Err("the schema applies to the same value as itself".to_owned());
         }
         let mut found: Vec<Found<'m>> = Vec::new();
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         let mut open: Vec<(SchemaId, Vec<When<'m>>)> = vec![(id, Vec::new())];
         let mut steps = 0;
         while let Some((at, when)) = open.pop() {
@@ -183,8 +188,8 @@ impl<'m> Lowering<'m> {
             Some(known) => {
                 known.all |= of.all;
                 known.prefix = known.prefix.max(of.prefix);
-                let names: Vec<_> =
-                    of.names.into_iter().filter(|name| !known.names.contains(name)).collect();
+                let held: HashSet<&str> = known.names.iter().copied().collect();
+                let names = of.names.into_iter().filter(|name| !held.contains(name));
                 known.names.extend(names);
                 known.patterns.extend(of.patterns);
             }
