@@ -298,3 +298,54 @@ fn limits_of_schemas_are_told_with_their_place() {
     assert!(told.contains("PC0707") && told.contains("api.yaml:10:13"), "{told}");
     assert!(!folder.join("a.bundle").exists());
 }
+
+#[test]
+fn budgets_are_told_with_their_place() {
+    let folder = folder("budgets");
+    let compiled = |schema: &str, components: &str| {
+        let text =
+            DOCUMENT.replace("type: object\n", &format!("{schema}\n              type: object\n"));
+        std::fs::write(folder.join("api.yaml"), text + components).unwrap();
+        let output = run(&folder, "compile api.yaml --unsigned -o a.bundle --report r.json");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report = std::fs::read_to_string(folder.join("r.json")).unwrap();
+        assert!(report.contains("\"status\":\"not_enforced\",\"reason\":"), "{report}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    // One pattern whose automaton is too large, one whose look-aheads multiply, one that is not regular.
+    let large = "pattern: 'x.{24}y'";
+    let ahead: String = (0..40).map(|n| format!("(?=.*{n}z{n})")).collect();
+    let ahead = format!("pattern: '^{ahead}.*$'");
+    for pattern in [large, &ahead, "pattern: '(a)\\1'"] {
+        let told = compiled(pattern, "");
+        assert!(told.contains("warning[PC0708]") && told.contains("api.yaml:11:15"), "{told}");
+    }
+    let told = compiled("patternProperties: { 'x.{24}y': { type: integer } }", "");
+    assert!(told.contains("warning[PC0708]") && told.contains("api.yaml:11:36"), "{told}");
+    // Each of the alternatives has all those of one schema.
+    let each = |n: usize| format!("{{ required: [q{n}], $ref: '#/components/schemas/s' }}");
+    let all = (0..70).map(each).collect::<Vec<_>>().join(", ");
+    let shared = (0..70).map(|n| format!("{{ properties: {{ p{n}: true }} }}"));
+    let shared = shared.collect::<Vec<_>>().join(", ");
+    let told = compiled(
+        &format!("unevaluatedProperties: false\n              anyOf: [{all}]"),
+        &format!("components: {{ schemas: {{ s: {{ anyOf: [{shared}] }} }} }}\n"),
+    );
+    assert!(told.contains("warning[PC0709]") && told.contains("api.yaml:11:15"), "{told}");
+    // Each of the resources is a scope for the whole of a chain that ends in a dynamic reference.
+    let resources = (0..150)
+        .map(|n| format!("    r{n}: {{ $id: r{n}, $dynamicAnchor: x, items: {{ $ref: s }} }}\n"));
+    let chain = (0..140).map(|n| format!("d{n}: {{ items: {{ $ref: '#/$defs/d{}' }} }}", n + 1));
+    let chain = chain.collect::<Vec<_>>().join(", ");
+    let components = format!(
+        "components:\n  schemas:\n{}    s: {{ $id: s, $ref: '#/$defs/d0', $defs: {{ {chain}, d140: {{ $dynamicRef: 'r0#x' }} }} }}\n",
+        resources.collect::<String>()
+    );
+    let all = (0..150).map(|n| format!("n{n}: {{ $ref: '#/components/schemas/r{n}' }}"));
+    let all = format!(
+        "additionalProperties: {{ properties: {{ {} }} }}",
+        all.collect::<Vec<_>>().join(", ")
+    );
+    let told = compiled(&all, &components);
+    assert!(told.contains("warning[PC0414]") && told.contains("api.yaml:169:"), "{told}");
+}

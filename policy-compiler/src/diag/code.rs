@@ -114,6 +114,9 @@ codes! {
     FORMAT_UNKNOWN = "PC0705" Error "a format is not known, and the policy asks for an error";
     TOO_MANY_BRANCHES = "PC0706" Error "a schema has more alternatives than an engine follows at once";
     SELF_COMPOSITION = "PC0707" Error "what a schema accepts depends on itself";
+    PATTERN_LEFT_OUT = "PC0708" Warning "a pattern is not enforced";
+    UNEVALUATED_LEFT_OUT = "PC0709" Warning "`unevaluatedProperties` or `unevaluatedItems` is not enforced";
+    XML_LEFT_OUT = "PC0710" Warning "an XML body has more kinds of elements than are told apart";
 
     RULE_PACK = "PC0801" Error "a pack of attack rules is not known";
     RULE_FIELD = "PC0802" Error "a pack has an unknown field";

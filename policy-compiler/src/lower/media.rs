@@ -4,7 +4,7 @@ use super::part::{self, Part};
 use super::schema::{ANY, Lowering, NodeId};
 use super::tables::Tables;
 use super::xml::Guides;
-use crate::ir::{MediaRange, MediaType, RequestBody, SchemaId};
+use crate::ir::{Encoding, MediaRange, MediaType, RequestBody, SchemaId};
 use crate::report::construct;
 use portcullis_bundle::layout::{
     self, BodyKind, MEDIA_WHOLE, NONE, TYPE_ARRAY, TYPE_OBJECT, TYPE_STRING,
@@ -36,6 +36,7 @@ impl Lowered {
 /// Lowers the content of a request body, most specific media types first.
 pub fn lower(lowering: &mut Lowering<'_>, profile: usize, body: &RequestBody) -> Vec<Lowered> {
     let mut lowered: Vec<Lowered> = Vec::new();
+    let mut known: HashMap<(String, Vec<(String, String)>), usize> = HashMap::new();
     for media_type in &body.content {
         let name = format!("{}/{}", media_type.range.kind, media_type.range.subtype);
         let mut parameters = media_type.range.parameters.clone();
@@ -43,8 +44,8 @@ pub fn lower(lowering: &mut Lowering<'_>, profile: usize, body: &RequestBody) ->
         parameters.retain(|(name, _)| name != "charset");
         parameters.sort();
         let schema = media_type.schema.map(|schema| schema.value);
-        let same = |known: &&Lowered| known.name == name && known.parameters == parameters;
-        if let Some(known) = lowered.iter().find(same) {
+        let key = (name.clone(), parameters.clone());
+        if let Some(known) = known.get(&key).map(|at| &lowered[*at]) {
             // Often both have one schema, and then nothing is lost.
             let reason = "the same media type stands before it with another charset";
             let reason = (known.schema != schema).then_some(reason);
@@ -55,6 +56,7 @@ pub fn lower(lowering: &mut Lowering<'_>, profile: usize, body: &RequestBody) ->
         let body = judged(lowering, profile, media_type);
         let Judged { kind, root, value, parts } = body;
         let (origin, whole) = (media_type.origin, media_type.whole);
+        known.insert(key, lowered.len());
         lowered.push(Lowered { name, parameters, kind, root, schema, whole, value, parts, origin });
     }
     lowered.sort_by_key(specificity);
@@ -121,15 +123,18 @@ fn judged(lowering: &mut Lowering<'_>, profile: usize, media_type: &MediaType) -
     judged.kind = kind;
     match kind {
         BodyKind::Form => {
-            let of = |name: &str| media_type.encoding.iter().find(|it| it.property == name);
+            let by_name: HashMap<&str, &Encoding> =
+                media_type.encoding.iter().rev().map(|it| (&*it.property, it)).collect();
+            let of = |name: &str| by_name.get(name).copied();
             judged.value = lowering
                 .form_value(judged.root, profile, |name, held| part::manner(of(name), held));
         }
         BodyKind::Multipart => {
             judged.parts = part::parts(schemas, media_type);
-            let parts = &judged.parts;
+            let by_name: HashMap<&str, &Part> =
+                judged.parts.iter().map(|part| (part.name(), part)).collect();
             judged.value = lowering.form_value(judged.root, profile, |name, held| {
-                part::part_manner(part::find(parts, name), held)
+                part::part_manner(by_name.get(name).copied(), held)
             });
         }
         BodyKind::Text => judged.value = lowering.text_value(judged.root, profile),
@@ -242,6 +247,9 @@ pub fn write(
             BodyKind::Xml | BodyKind::Range => guides.guide(tables, media_type.schema),
             _ => NONE,
         };
+        if guides.is_full() {
+            tables.xml_left_out.get_or_insert(media_type.origin);
+        }
         let (parts, part_count) = part::write(tables, &media_type.parts);
         let record = layout::MediaType {
             name: tables.text(&media_type.name),

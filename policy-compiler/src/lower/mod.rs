@@ -19,7 +19,10 @@ mod tables;
 mod text_value;
 mod xml;
 
-use crate::diag::{Diagnostic, FORMAT_UNKNOWN, PATTERN_UNSUPPORTED, Span};
+use crate::diag::{
+    Diagnostic, FORMAT_UNKNOWN, PATTERN_LEFT_OUT, PATTERN_UNSUPPORTED, Span, UNEVALUATED_LEFT_OUT,
+    XML_LEFT_OUT,
+};
 use crate::ir::{Model, SchemaId, Strictness};
 use crate::report::Recorder;
 use portcullis_bundle::layout::{Format, Sections, StringCheck};
@@ -54,6 +57,12 @@ pub fn lower(model: &Model) -> Lowered {
     texts.write(&mut tables);
     policy::write(&mut tables, model);
     let places = operation::write(&mut tables, model, &moved, &operations);
+    diagnostics.extend(tables.xml_left_out.map(|origin| {
+        let title = "this body brings more kinds of elements than are told apart";
+        Diagnostic::new(XML_LEFT_OUT, title).at(Span::of(origin, model)).help(
+            "elements beyond go by the names of their properties, and `xml` has no effect on them",
+        )
+    }));
     diagnostics.extend(rules::write(&mut tables, model, &patterns.tables, &places));
     Lowered { sections: tables.sections, recorder, diagnostics }
 }
@@ -78,6 +87,17 @@ pub fn lower_schema(model: &Model, schema: SchemaId, strictness: &Strictness) ->
 fn refused(lowering: &mut Lowering<'_>) -> Vec<Diagnostic> {
     let model = lowering.model();
     let refused = std::mem::take(&mut lowering.refused_patterns);
+    let left_out = std::mem::take(&mut lowering.left_out_patterns);
+    let left_out = left_out.into_iter().map(|(origin, reason)| {
+        Diagnostic::new(PATTERN_LEFT_OUT, format!("this pattern is not enforced: {reason}"))
+            .at(Span::of(origin, model))
+            .help("`strictness.unsupported_patterns: error` refuses documents with such patterns")
+    });
+    let unevaluated = std::mem::take(&mut lowering.left_out_unevaluated);
+    let unevaluated = unevaluated.into_iter().map(|(origin, keyword, reason)| {
+        let title = format!("`{keyword}` is not enforced: {reason}");
+        Diagnostic::new(UNEVALUATED_LEFT_OUT, title).at(Span::of(origin, model))
+    });
     let formats = std::mem::take(&mut lowering.refused_formats);
     let formats = formats.into_iter().map(|(origin, name)| {
         Diagnostic::new(FORMAT_UNKNOWN, format!("the format `{name}` is not known"))
@@ -94,6 +114,8 @@ fn refused(lowering: &mut Lowering<'_>) -> Vec<Diagnostic> {
             .at(Span::of(origin, model))
             .help("`strictness.unsupported_patterns: not_enforced` leaves such patterns out")
         })
+        .chain(left_out)
+        .chain(unevaluated)
         .chain(formats)
         .collect()
 }

@@ -10,6 +10,8 @@ use zerocopy::{FromZeros, IntoBytes};
 pub struct Tables<'m> {
     /// What was made so far.
     pub sections: Sections,
+    /// The first media type whose XML has more kinds of elements than are told apart.
+    pub xml_left_out: Option<Origin>,
     model: &'m Model,
     texts: HashMap<Box<str>, Text>,
     origins: HashMap<Origin, u32>,
@@ -24,6 +26,7 @@ impl<'m> Tables<'m> {
     pub fn new(model: &'m Model) -> Self {
         let mut tables = Tables {
             sections: Sections::default(),
+            xml_left_out: None,
             model,
             texts: HashMap::new(),
             origins: HashMap::new(),

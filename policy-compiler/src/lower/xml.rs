@@ -26,6 +26,8 @@ pub struct Guides<'m> {
     open: VecDeque<Alternatives>,
     elements: Vec<layout::XmlElement>,
     fields: Vec<layout::XmlField>,
+    limit: usize,
+    full: bool,
 }
 
 /// What a set of schemas says of a value's parts.
@@ -46,7 +48,14 @@ impl<'m> Guides<'m> {
             open: VecDeque::new(),
             elements: Vec::new(),
             fields: Vec::new(),
+            limit: MAX_GUIDES,
+            full: false,
         }
+    }
+
+    /// Whether a guide was left out because there are too many.
+    pub fn is_full(&self) -> bool {
+        self.full
     }
 
     /// The guide to a schema, or to elements by their own names where there is none, or too many are known.
@@ -71,7 +80,8 @@ impl<'m> Guides<'m> {
         if let Some(known) = self.known.get(&alternatives) {
             return Some(*known);
         }
-        if self.elements.len() > MAX_GUIDES {
+        if self.elements.len() > self.limit {
+            self.full = true;
             return None;
         }
         let index = self.elements.len() as u32;

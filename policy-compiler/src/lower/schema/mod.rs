@@ -93,6 +93,10 @@ pub struct Lowering<'m> {
     pub patterns: Patterns,
     /// Patterns that could not be built where the policy asks for an error: place and reason.
     pub refused_patterns: Vec<(crate::ir::Origin, String)>,
+    /// Patterns that are left out where the policy lets them: place and reason.
+    pub left_out_patterns: Vec<(crate::ir::Origin, String)>,
+    /// Keywords about unevaluated members that are left out: place, keyword, reason.
+    pub left_out_unevaluated: Vec<(crate::ir::Origin, &'static str, String)>,
     /// Formats that are not known where the policy asks for an error: place and name.
     pub refused_formats: Vec<(crate::ir::Origin, String)>,
     facts: Facts<'m>,
@@ -123,6 +127,8 @@ impl<'m> Lowering<'m> {
             model,
             patterns: Patterns::default(),
             refused_patterns: Vec::new(),
+            left_out_patterns: Vec::new(),
+            left_out_unevaluated: Vec::new(),
             refused_formats: Vec::new(),
             facts: Facts::new(&model.schemas),
             profiles: Vec::new(),

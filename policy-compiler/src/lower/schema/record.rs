@@ -142,8 +142,12 @@ impl Lowering<'_> {
             "contentEncoding" | "contentMediaType" | "contentSchema" => {
                 content_outcome(settings.content, schema, keyword)
             }
-            "unevaluatedItems" => self.unevaluated_outcome(goal, id, Members::Items),
-            "unevaluatedProperties" => self.unevaluated_outcome(goal, id, Members::Properties),
+            "unevaluatedItems" => {
+                self.unevaluated_outcome(goal, id, Members::Items, keyword, origin)
+            }
+            "unevaluatedProperties" => {
+                self.unevaluated_outcome(goal, id, Members::Properties, keyword, origin)
+            }
             "multipleOf"
                 if schema.number.multiple_of.as_ref().is_some_and(|at| at.value.is_long()) =>
             {
@@ -163,28 +167,42 @@ impl Lowering<'_> {
         }
     }
 
-    fn unevaluated_outcome(&mut self, goal: &Goal, id: SchemaId, members: Members) -> Outcome {
+    fn unevaluated_outcome(
+        &mut self,
+        goal: &Goal,
+        id: SchemaId,
+        members: Members,
+        keyword: &'static str,
+        origin: Origin,
+    ) -> Outcome {
         match self.evaluators(goal, &[], id, members) {
             Ok(_) => ENFORCED,
-            Err(reason) => not_enforced(reason),
+            Err(reason) => {
+                self.left_out_unevaluated.push((origin, keyword, reason.clone()));
+                not_enforced(reason)
+            }
         }
+    }
+
+    fn leave_out_pattern(&mut self, policy: Unsupported, origin: Origin, reason: &str) {
+        let list = match policy {
+            Unsupported::Error => &mut self.refused_patterns,
+            Unsupported::NotEnforced => &mut self.left_out_patterns,
+        };
+        list.push((origin, reason.to_owned()));
     }
 
     fn pattern_outcome(&mut self, policy: Unsupported, text: &str, origin: Origin) -> Outcome {
         let Pattern::Unsupported(reason) = self.patterns.get(text) else { return ENFORCED };
         let reason = reason.clone();
-        if policy == Unsupported::Error {
-            self.refused_patterns.push((origin, reason.clone()));
-        }
+        self.leave_out_pattern(policy, origin, &reason);
         not_enforced(reason)
     }
 
     fn pattern_properties(&mut self, policy: Unsupported, schema: &Schema) -> Outcome {
         for property in schema.object.pattern_properties.iter().flat_map(|list| &list.value) {
             if let Err(reason) = self.patterns.automaton_or_reason(&property.name) {
-                if policy == Unsupported::Error {
-                    self.refused_patterns.push((property.origin, reason.clone()));
-                }
+                self.leave_out_pattern(policy, property.origin, &reason);
                 return not_enforced(reason);
             }
         }
