@@ -3,11 +3,18 @@
 //! `additionalProperties: false` sees only the `properties` beside it, not those of other
 //! branches, so that together they refuse every object that uses them.
 
+use std::collections::HashSet;
+
 use crate::diag::{CLOSED_COMPOSITION, Diagnostic, Diagnostics, Span};
-use crate::ir::{Model, Schema, SchemaId};
+use crate::ir::{Model, Schema};
 
 pub(super) fn check(model: &Model, schema: &Schema, diagnostics: &mut Diagnostics) {
     let Some(all_of) = &schema.applied.all_of else { return };
+    let mut seen = HashSet::new();
+    let all: Vec<&str> = (all_of.value.iter().map(|id| &model.schemas[*id]).chain([schema]))
+        .flat_map(names)
+        .filter(|name| seen.insert(*name))
+        .collect();
     for id in &all_of.value {
         let branch = &model.schemas[*id];
         let Some(additional) = branch.object.additional_properties else { continue };
@@ -16,12 +23,8 @@ pub(super) fn check(model: &Model, schema: &Schema, diagnostics: &mut Diagnostic
         {
             continue;
         }
-        let own = names(branch);
-        let others = all_of.value.iter().filter(|other| *other != id);
-        let refused = others
-            .flat_map(|other: &SchemaId| names(&model.schemas[*other]))
-            .chain(names(schema))
-            .find(|name| !own.contains(name));
+        let own: HashSet<&str> = names(branch).into_iter().collect();
+        let refused = all.iter().find(|name| !own.contains(*name));
         if let Some(name) = refused {
             diagnostics.push(
                 Diagnostic::new(

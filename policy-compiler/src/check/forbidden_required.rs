@@ -1,5 +1,7 @@
 //! PC0611: an object requires a property that it also forbids.
 
+use std::collections::HashSet;
+
 use crate::diag::{Diagnostic, Diagnostics, FORBIDDEN_REQUIRED, Span, did_you_mean};
 use crate::ir::{Model, Schema};
 
@@ -13,8 +15,9 @@ pub(super) fn check(model: &Model, schema: &Schema, diagnostics: &mut Diagnostic
         return;
     }
     let properties = || object.properties.iter().flat_map(|p| &p.value).map(|p| p.name.as_str());
+    let declared: HashSet<&str> = properties().collect();
     for name in &required.value {
-        if !properties().any(|p| p == name.value) {
+        if !declared.contains(&*name.value) {
             diagnostics.push(
                 Diagnostic::new(
                     FORBIDDEN_REQUIRED,

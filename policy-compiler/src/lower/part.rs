@@ -10,7 +10,7 @@ use crate::report::construct;
 use portcullis_bundle::layout::{
     BodyPart, Content, NONE, Style, TYPE_ALL, TYPE_ARRAY, TYPE_NULL, TYPE_OBJECT,
 };
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 const CONTAINERS: u8 = TYPE_ARRAY | TYPE_OBJECT;
 
@@ -55,8 +55,10 @@ pub fn part_manner(part: Option<&Part>, parts: &Parts) -> Manner {
 pub fn parts(schemas: &Schemas, media_type: &MediaType) -> Vec<Part> {
     let Some(root) = media_type.schema.as_ref() else { return Vec::new() };
     let mut all = Vec::new();
+    let encodings: HashMap<&str, &Encoding> =
+        media_type.encoding.iter().rev().map(|it| (&*it.property, it)).collect();
     for (name, ids) in properties(schemas, root.value) {
-        let encoding = media_type.encoding.iter().find(|encoding| encoding.property == name);
+        let encoding = encodings.get(&*name).copied();
         let flat: Vec<&Schema> = items(schemas, &ids).into_iter().map(|id| &schemas[id]).collect();
         let content_types = encoding.map(types_of).unwrap_or_default();
         let headers = encoding.iter().flat_map(|encoding| &encoding.headers);
@@ -90,9 +92,11 @@ pub fn parts(schemas: &Schemas, media_type: &MediaType) -> Vec<Part> {
     all
 }
 
-/// Finds the part of a property.
-pub fn find<'p>(parts: &'p [Part], name: &str) -> Option<&'p Part> {
-    parts.iter().find(|part| part.name == name)
+impl Part {
+    /// The name of the property.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// Records what becomes of `encoding`.

@@ -54,6 +54,7 @@ pub fn lower<'m>(
     // The connection whose certificate is known here is not the one to the receiver.
     let outbound = api.direction == Direction::Outbound;
     let mut schemes: Vec<Scheme<'m>> = Vec::new();
+    let mut known: HashMap<(&str, Option<ir::Origin>), usize> = HashMap::new();
     let mut requirements = Vec::new();
     for requirement in &operation.security {
         let mut bits = 0u64;
@@ -75,11 +76,7 @@ pub fn lower<'m>(
                 }
                 continue;
             }
-            let same = |known: &Scheme<'_>| {
-                known.name == name
-                    && known.defined.map(|it| it.origin) == defined.map(|it| it.origin)
-            };
-            let at = schemes.iter().position(same).unwrap_or_else(|| {
+            let at = *known.entry((name, defined.map(|it| it.origin))).or_insert_with(|| {
                 let header = defined.is_some_and(is_jwt).then(|| lowering.jwt_header());
                 schemes.push(Scheme { name, defined, header });
                 schemes.len() - 1

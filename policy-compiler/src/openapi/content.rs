@@ -1,5 +1,7 @@
 //! Request bodies, responses, media types.
 
+use std::collections::HashSet;
+
 use crate::diag;
 use crate::ir::{
     At, Encoding, Header, Ignored, MediaRange, MediaType, Operation, RequestBody, Response, Status,
@@ -111,9 +113,10 @@ pub(super) fn content<'a>(
     version: Version,
 ) -> Vec<MediaType> {
     let mut content: Vec<MediaType> = Vec::new();
+    let mut ranges: HashSet<MediaRange> = HashSet::new();
     for (key, place) in cx.map(owner, "content") {
         let Some(range) = range(cx, key, place) else { continue };
-        if content.iter().any(|m| m.range == range) {
+        if ranges.contains(&range) {
             let title = format!("`{key}` is the same media type as another key");
             cx.report(diag::DUPLICATE_MEDIA_TYPE, place, title);
             cx.ignore(place, crate::report::construct::MEDIA_TYPE, "an earlier key is the same");
@@ -151,6 +154,7 @@ pub(super) fn content<'a>(
         let encoding = encoding(cx, target, version);
         let (origin, text) = (cx.origin(place), key.to_owned());
         let whole = each.is_none() && range.sequence().is_some();
+        ranges.insert(range.clone());
         content.push(MediaType { origin, text, range, schema, whole, encoding });
     }
     content

@@ -14,7 +14,7 @@ use crate::ir::{
 };
 
 use super::context::Context;
-use super::parameters::same;
+use super::parameters::key;
 
 /// Joins operations of one API that match the same requests.
 pub(super) fn merge(cx: &mut Context<'_>, operations: Vec<Operation>) -> Vec<Operation> {
@@ -88,10 +88,12 @@ fn report(cx: &mut Context<'_>, first: &Operation, second: &Operation) {
 fn join(cx: &mut Context<'_>, first: &mut Operation, mut second: Operation) {
     rename_variables(first, &mut second);
     let mut parameters = Vec::new();
+    let order: Vec<_> = second.parameters.iter().map(key).collect();
+    let mut others: HashMap<_, Parameter> =
+        order.iter().cloned().zip(std::mem::take(&mut second.parameters)).collect();
     for mut parameter in std::mem::take(&mut first.parameters) {
-        match second.parameters.iter().position(|p| same(p, &parameter)) {
-            Some(i) => {
-                let other = second.parameters.remove(i);
+        match others.remove(&key(&parameter)) {
+            Some(other) => {
                 approximate(cx, &parameter);
                 approximate(cx, &other);
                 parameter.required.value &= other.required.value;
@@ -104,7 +106,7 @@ fn join(cx: &mut Context<'_>, first: &mut Operation, mut second: Operation) {
         }
         parameters.push(parameter);
     }
-    for mut parameter in second.parameters {
+    for mut parameter in order.iter().filter_map(|key| others.remove(key)) {
         approximate(cx, &parameter);
         loosen(&mut parameter);
         parameters.push(parameter);

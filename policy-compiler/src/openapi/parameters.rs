@@ -1,5 +1,7 @@
 //! Parameters and headers.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::diag::{self, Severity, did_you_mean};
 use crate::ir::{
     At, Header, Parameter, ParameterLocation, ParameterValue, Style, Template, Version,
@@ -34,13 +36,15 @@ const RESERVED_HEADERS: [&str; 3] = ["Accept", "Content-Type", "Authorization"];
 /// The parameters that `owner` (a path item or an operation) lists.
 pub(super) fn read<'a>(cx: &mut Context<'a>, owner: Place<'a>, version: Version) -> Vec<Parameter> {
     let mut parameters: Vec<Parameter> = Vec::new();
+    let mut known: HashMap<(ParameterLocation, String), usize> = HashMap::new();
     for place in cx.list(owner, "parameters") {
         let Some(target) = cx.follow(place) else { continue };
         if version == Version::V2_0 && swagger::is_body(target) {
             continue;
         }
         let Some(parameter) = cached(cx, target, version) else { continue };
-        match parameters.iter().find(|p| same(p, &parameter)) {
+        let next = parameters.len();
+        match known.get(&key(&parameter)).map(|at| &parameters[*at]) {
             Some(first) => {
                 let what = format!(
                     "the {} parameter `{}` is declared twice",
@@ -58,19 +62,22 @@ pub(super) fn read<'a>(cx: &mut Context<'a>, owner: Place<'a>, version: Version)
                         .label(first, "first here"),
                 );
             }
-            None => parameters.push(parameter),
+            None => {
+                known.insert(key(&parameter), next);
+                parameters.push(parameter);
+            }
         }
     }
     parameters
 }
 
-/// Whether two parameters are the same by name and location.
-pub(super) fn same(a: &Parameter, b: &Parameter) -> bool {
-    a.location == b.location
-        && match a.location {
-            ParameterLocation::Header => a.name.eq_ignore_ascii_case(&b.name),
-            _ => a.name == b.name,
-        }
+/// What two parameters have in common that are the same: location and name, whose case does not matter for headers.
+pub(super) fn key(of: &Parameter) -> (ParameterLocation, String) {
+    let name = match of.location {
+        ParameterLocation::Header => of.name.to_ascii_lowercase(),
+        _ => of.name.clone(),
+    };
+    (of.location, name)
 }
 
 /// Reports path parameters that `template` lacks, and drops them; then variables without one.
@@ -80,8 +87,9 @@ pub(super) fn fit<'a>(
     template: &Template,
     place: Place<'a>,
 ) {
+    let variables: HashSet<&str> = template.variables().collect();
     parameters.retain(|p| {
-        if p.location != ParameterLocation::Path || template.variables().any(|v| v == p.name) {
+        if p.location != ParameterLocation::Path || variables.contains(&*p.name) {
             return true;
         }
         let title = format!("the path `{}` has no variable `{}`", template.text, p.name);
@@ -103,9 +111,10 @@ pub(super) fn fit<'a>(
         });
         false
     });
+    let in_path = parameters.iter().filter(|p| p.location == ParameterLocation::Path);
+    let declared: HashSet<&str> = in_path.map(|p| &*p.name).collect();
     for variable in template.variables() {
-        let declared = |p: &Parameter| p.location == ParameterLocation::Path && p.name == variable;
-        if !parameters.iter().any(declared) {
+        if !declared.contains(variable) {
             cx.report_with(
                 diag::UNDECLARED_VARIABLE,
                 place,

@@ -1,5 +1,7 @@
 //! Paths, path items and operations.
 
+use std::collections::HashSet;
+
 use crate::diag::{self, Diagnostic, Severity};
 use crate::ir::{
     At, BasePath, Ignored, Method, Operation, Origin, SecurityRequirement, Settings, Template,
@@ -149,11 +151,9 @@ pub(super) fn path_item<'a>(
         let fields = if version == Version::V2_0 { swagger::OPERATION } else { OPERATION };
         cx.check_fields(target, "an operation", fields);
         let own = parameters::read(cx, target, version);
-        let mut parameters: Vec<_> = shared
-            .iter()
-            .filter(|s| !own.iter().any(|o| parameters::same(s, o)))
-            .cloned()
-            .collect();
+        let replaced: HashSet<_> = own.iter().map(parameters::key).collect();
+        let inherited = shared.iter().filter(|s| !replaced.contains(&parameters::key(s)));
+        let mut parameters: Vec<_> = inherited.cloned().collect();
         parameters.extend(own);
         parameters::fit(cx, &mut parameters, template, at);
         let request_body = match version {

@@ -4,6 +4,8 @@
 //! path it takes one segment, or a part of one; of the host it says nothing, since hosts bind only where
 //! the policy lists them.
 
+use std::collections::HashSet;
+
 use super::context::Context;
 use crate::diag;
 use crate::ir::{At, BasePath, Ignored};
@@ -17,6 +19,7 @@ const MAX_EXPANSIONS: usize = 64;
 pub(super) fn read<'a>(cx: &mut Context<'a>, owner: Place<'a>) -> Option<Vec<At<BasePath>>> {
     let servers = cx.list(owner, "servers");
     let mut bases: Vec<At<BasePath>> = Vec::new();
+    let mut known: HashSet<BasePath> = HashSet::new();
     for server in servers {
         if !cx.is_object(server, "a server") {
             continue;
@@ -33,7 +36,7 @@ pub(super) fn read<'a>(cx: &mut Context<'a>, owner: Place<'a>) -> Option<Vec<At<
         for expanded in expand(cx, server, url, text) {
             match base_path(&expanded) {
                 Ok(base) => {
-                    if !bases.iter().any(|b| b.value == base) {
+                    if known.insert(base.clone()) {
                         let base = cx.at(base, server);
                         bases.push(base);
                     }
@@ -91,8 +94,12 @@ fn values<'a>(cx: &mut Context<'a>, server: Place<'a>, url: Place<'a>, name: &st
         return vec!["undeclared".to_owned()];
     };
     let mut values = Vec::new();
+    let mut known: HashSet<&str> = HashSet::new();
     match cx.text(variable, "default") {
-        Some(default) => values.push(default.to_owned()),
+        Some(default) => {
+            known.insert(default);
+            values.push(default.to_owned());
+        }
         None if variable.get("enum").is_none() => {
             let title = format!("the variable `{name}` has no default");
             cx.report(diag::SERVER_VARIABLE, variable, title);
@@ -101,7 +108,7 @@ fn values<'a>(cx: &mut Context<'a>, server: Place<'a>, url: Place<'a>, name: &st
     }
     for value in cx.list(variable, "enum") {
         if let Some(text) = value.node.as_text()
-            && !values.iter().any(|v| v == text)
+            && known.insert(text)
         {
             values.push(text.to_owned());
         }

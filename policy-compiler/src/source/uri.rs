@@ -88,8 +88,9 @@ fn read_names(found: &mut Vec<Resource>, node: Node<'_>, within: usize, naming: 
     for keyword in ["$anchor", "$dynamicAnchor"] {
         let Some(name) = node.get(keyword).and_then(Node::as_str) else { continue };
         let to = &mut found[resource];
-        to.anchors.entry(name.to_owned()).or_insert(node.id());
-        if keyword == "$dynamicAnchor" && !to.dynamic.iter().any(|(known, _)| known == name) {
+        let first = *to.anchors.entry(name.to_owned()).or_insert(node.id()) == node.id();
+        let known = || to.dynamic.iter().any(|(known, _)| known == name);
+        if keyword == "$dynamicAnchor" && (first || !known()) {
             to.dynamic.push((name.to_owned(), node.id()));
         }
     }

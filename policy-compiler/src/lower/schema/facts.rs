@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// How deep compositions are looked into.
 const DEPTH: usize = 24;
 
+/// Required names that are tried as a tag.
+const TAG_NAMES: usize = 256;
+
 /// How many schemas one question looks at.
 const STEPS: u32 = 20_000;
 
@@ -200,12 +203,12 @@ impl<'m> Facts<'m> {
     /// Names of properties that the schema requires and that must hold strings told one by one:
     /// what a tag can be.
     pub fn tag_names(&self, id: SchemaId) -> Vec<String> {
-        let mut names = Vec::new();
+        let mut names: Vec<String> = Vec::new();
         let mut open = vec![(id, DEPTH)];
         while let Some((id, depth)) = open.pop() {
             let schema = &self.schemas[id];
             for name in schema.object.required.iter().flat_map(|r| &r.value) {
-                if !names.contains(&name.value) {
+                if names.len() < TAG_NAMES && !names.contains(&name.value) {
                     names.push(name.value.clone());
                 }
             }

@@ -512,9 +512,10 @@ fn tags_from_mapping(
     discriminator: &Discriminator,
 ) -> Option<BTreeMap<String, u32>> {
     let mut tags: BTreeMap<String, u32> = BTreeMap::new();
+    let live: BTreeSet<u32> = union.live.iter().copied().collect();
     // What was written in `mapping` comes first, and stays.
     for mapping in &discriminator.mapping {
-        if let Some(branch) = mapping.branch.filter(|branch| union.live.contains(branch)) {
+        if let Some(branch) = mapping.branch.filter(|branch| live.contains(branch)) {
             tags.entry(mapping.value.clone()).or_insert(branch);
         }
     }
