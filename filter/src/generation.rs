@@ -3,7 +3,7 @@
 
 use crate::config::Settings;
 use portcullis_bundle::Bundle;
-use portcullis_bundle::layout::SchemeKind;
+use portcullis_bundle::layout::{SchemeKind, Target, View};
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
@@ -28,6 +28,8 @@ pub struct Generation {
     pub asks_certificate: bool,
     /// Whether something in the bundle expires while it serves.
     pub keeps_time: bool,
+    /// Whether a rule looks at the version of HTTP.
+    pub asks_protocol: bool,
     /// Whether the epoch is recorded as served.
     pub recorded: Cell<bool>,
 }
@@ -41,6 +43,9 @@ impl Generation {
             content_hash: bundle.header().content_hash,
             break_glass: policy.is_some_and(|policy| policy.break_glass == 1),
             keeps_time: !bundle.view().exceptions.is_empty(),
+            asks_protocol: [Target::Protocol, Target::RequestLine]
+                .into_iter()
+                .any(|target| looks_at(&bundle.view(), target)),
             asks_certificate: bundle
                 .view()
                 .security_schemes
@@ -112,4 +117,12 @@ impl Generations {
         }
         revoked
     }
+}
+
+/// Whether a rule of a bundle looks at a target.
+fn looks_at(view: &View<'_>, target: Target) -> bool {
+    let words = view.attacks.first().map_or(0, |attacks| usize::from(attacks.set_words));
+    let first = words.saturating_mul(usize::from(target.code()));
+    let own = view.matcher_sets.get(first..first.saturating_add(words)).unwrap_or_default();
+    own.iter().any(|word| word.get() != 0)
 }

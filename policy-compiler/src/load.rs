@@ -2,11 +2,12 @@
 
 use crate::check;
 use crate::diag::{self, Diagnostic, Diagnostics, Files, Span, did_you_mean};
-use crate::ir::{Attacks, Direction, DocumentId, Model, Rule, RuleSelector, Unsupported};
+use crate::ir::{Attacks, Direction, DocumentId, Model, Removal, Rule, RuleSelector, Unsupported};
 use crate::openapi::{self, ApiDocuments, Mappings};
-use crate::policy::{self, PolicyFile};
+use crate::policy::{self, AttackPolicy, PolicyFile};
 use crate::report::{Construct, inventory};
 use crate::rules;
+use crate::seclang;
 use crate::source::{Library, Sources, join};
 
 /// What the front end made of its input.
@@ -125,12 +126,53 @@ fn load_rules(
             }
         }
     }
+    for (options, _) in &policy.sets {
+        load_set(path, options, policy, &mut attacks, library, diagnostics);
+    }
     for (selector, span) in &policy.places {
         if !attacks.rules.iter().any(|rule| selector.is(rule)) {
             diagnostics.push(no_such_rule(selector, &attacks.rules).at(span.clone()));
         }
     }
     Some(attacks)
+}
+
+/// Reads a set of rules in SecLang.
+fn load_set(
+    path: &str,
+    options: &seclang::Options,
+    policy: &AttackPolicy,
+    attacks: &mut Attacks,
+    library: &mut Library<'_>,
+    diagnostics: &mut Diagnostics,
+) {
+    let options = seclang::Options {
+        folder: join(path, &options.folder),
+        setup: options.setup.as_ref().map(|setup| join(path, setup)),
+        variables: options.variables.clone(),
+    };
+    let resolved = seclang::load(&options, library, diagnostics).resolved;
+    let number = |name: &str| resolved.constants.get(name).and_then(|it| it.parse::<u16>().ok());
+    for (name, given, threshold) in [
+        ("inbound_anomaly_score_threshold", policy.gives_threshold.0, &mut attacks.inbound),
+        ("outbound_anomaly_score_threshold", policy.gives_threshold.1, &mut attacks.outbound),
+    ] {
+        if let Some(number) = number(name).filter(|number| !given && *number > 0) {
+            *threshold = number;
+        }
+    }
+    // Rules above the level that blocks only report.
+    let level = number("blocking_paranoia_level");
+    let first = attacks.rules.len();
+    attacks.rules.extend(resolved.rules.into_iter().map(|mut rule| {
+        rule.detects_only = level.is_some_and(|level| u16::from(rule.paranoia) > level);
+        rule
+    }));
+    attacks.removals.extend(resolved.removals.into_iter().map(|removal| Removal {
+        by: removal.by + first,
+        rules: removal.rules.iter().map(|rule| rule + first).collect(),
+        at: removal.at,
+    }));
 }
 
 fn no_such_rule(selector: &RuleSelector, rules: &[Rule]) -> Diagnostic {

@@ -140,6 +140,11 @@ fn tables() -> String {
     record::<Rule>(out);
     record::<Matcher>(out);
     record::<Selector>(out);
+    record::<Link>(out);
+    record::<Piece>(out);
+    record::<Capture>(out);
+    record::<CaptureStep>(out);
+    record::<Removal>(out);
     record::<Step>(out);
     record::<ByteKinds>(out);
     record::<Literal>(out);
@@ -172,6 +177,10 @@ fn tables() -> String {
     codes::<XmlFieldKind>(out);
     codes::<Target>(out);
     codes::<Operator>(out);
+    codes::<Naming>(out);
+    codes::<Relation>(out);
+    codes::<PieceKind>(out);
+    codes::<CaptureCode>(out);
     codes::<Transformation>(out);
     codes::<NfaOp>(out);
     codes::<NfaLook>(out);

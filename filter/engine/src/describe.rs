@@ -218,6 +218,25 @@ pub const fn target_name(target: Target) -> &'static str {
         Target::ResponseHeaderName => "response.headers.names",
         Target::ResponseBody => "response.body",
         Target::ResponseValue => "response.values",
+        // Those of SecLang alone have its names.
+        Target::Uri => "REQUEST_URI",
+        Target::Filename => "REQUEST_FILENAME",
+        Target::Basename => "REQUEST_BASENAME",
+        Target::RequestLine => "REQUEST_LINE",
+        Target::Protocol => "REQUEST_PROTOCOL",
+        Target::HeaderRest => "REQUEST_HEADERS",
+        Target::HeaderRestName => "REQUEST_HEADERS_NAMES",
+        Target::CookieRaw => "REQUEST_COOKIES",
+        Target::CookieRawName => "REQUEST_COOKIES_NAMES",
+        Target::QueryArgument => "ARGS_GET_NAMES",
+        Target::BodyArgument => "ARGS_POST_NAMES",
+        Target::BodyPlain => "REQUEST_BODY",
+        Target::BodyReader => "REQBODY_PROCESSOR",
+        Target::BodyLength => "REQUEST_BODY_LENGTH",
+        Target::FileField => "FILES_NAMES",
+        Target::PartHeader => "MULTIPART_PART_HEADERS",
+        Target::ArgumentsSize => "ARGS_COMBINED_SIZE",
+        Target::FilesSize => "FILES_COMBINED_SIZE",
     }
 }
 

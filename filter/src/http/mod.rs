@@ -105,6 +105,7 @@ impl<H: Host> Http<H> {
             bodies_unheld: !generation.settings.hold_headers,
             mutual_tls: if generation.asks_certificate { self.has_certificate() } else { None },
             now: if generation.keeps_time { self.seconds() } else { 0 },
+            protocol: if generation.asks_protocol { self.protocol() } else { "" },
         };
         let head = RequestHead {
             method: seen.method,
@@ -183,6 +184,13 @@ impl<H: Host> Http<H> {
     fn has_certificate(&self) -> Option<bool> {
         let value = self.vm.host.property(&["connection", "mtls"])?;
         value.first().map(|byte| *byte != 0)
+    }
+
+    /// The version of HTTP that the client speaks; empty where it is not known.
+    fn protocol(&self) -> &'static str {
+        const KNOWN: [&str; 4] = ["HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/3"];
+        let value = self.vm.host.property(&["request", "protocol"]).unwrap_or_default();
+        KNOWN.into_iter().find(|known| known.as_bytes() == value).unwrap_or("")
     }
 
     fn undecided(&self) -> bool {

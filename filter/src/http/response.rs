@@ -80,6 +80,7 @@ impl<H: Host> Http<H> {
             bodies_unheld: !response.generation.settings.hold_headers,
             mutual_tls: None,
             now: if response.generation.keeps_time { self.seconds() } else { 0 },
+            protocol: "",
         };
         let awaited = response.awaited.clone();
         let progress = fields.and_then(|fields| {

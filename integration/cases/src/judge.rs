@@ -116,8 +116,13 @@ fn decide_both(
 }
 
 /// A day of 2026: what expires has a date long before or after.
-const CONDITIONS: Conditions =
-    Conditions { force_monitor: false, bodies_unheld: false, mutual_tls: None, now: 1_790_000_000 };
+const CONDITIONS: Conditions = Conditions {
+    force_monitor: false,
+    bodies_unheld: false,
+    mutual_tls: None,
+    now: 1_790_000_000,
+    protocol: "",
+};
 
 /// Judges a request with its body cut at these offsets.
 pub fn judge(

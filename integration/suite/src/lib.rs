@@ -7,6 +7,7 @@
 
 mod broken;
 mod content;
+pub mod crs;
 pub mod differential;
 pub mod left;
 mod mutants;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use portcullis_suite::{differential, openapi, packs, skipped};
+use portcullis_suite::{crs, differential, openapi, packs, skipped};
 
 #[derive(Parser)]
 #[command(
@@ -25,6 +25,8 @@ enum Suite {
     Packs(packs::Options),
     /// That no attack rule is skipped at a value of a document that it would have matched
     Skipped(skipped::Options),
+    /// Rules in SecLang against regression tests in the form of go-ftw
+    Crs(crs::Options),
 }
 
 fn main() -> ExitCode {
@@ -33,5 +35,6 @@ fn main() -> ExitCode {
         Suite::Differential(options) => differential::run(&options),
         Suite::Packs(options) => packs::run(&options),
         Suite::Skipped(options) => skipped::run(&options),
+        Suite::Crs(options) => crs::run(&options),
     }
 }

@@ -113,7 +113,7 @@ fn exceptions(view: &View<'_>, at: u32, sets: &Sets<'_, '_>) -> Vec<Value> {
 pub fn show_selector(target: u8, name: &str) -> String {
     let name = (!name.is_empty()).then(|| name.to_owned());
     let target = Target::from_code(target).unwrap_or(Target::Request);
-    crate::rules::target_name(&crate::ir::TargetName { target, name })
+    crate::rules::target_name(&crate::ir::TargetName::new(target, name))
 }
 
 /// The sets of a bundle, as one operation has them.

@@ -135,6 +135,7 @@ codes! {
     SECLANG_UNKNOWN = "PC0821" Error "a directive of SecLang is unknown";
     SECLANG_REFUSED = "PC0822" Error "a directive of SecLang is refused";
     SECLANG_LIMIT = "PC0823" Error "rules in SecLang go beyond a bound";
+    SECLANG_LEFT_OUT = "PC0824" Warning "a rule in SecLang cannot be enforced, and is left out";
 }
 
 #[cfg(test)]

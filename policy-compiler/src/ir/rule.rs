@@ -1,7 +1,7 @@
 //! Attack rules: what is looked for where. One form for every front end.
 
 use super::{Action, Mode};
-use portcullis_bundle::layout::{Target, Transformation};
+use portcullis_bundle::layout::{BODY_ALL, Target, Transformation};
 
 /// What the policy says of attack rules, and the rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,19 @@ pub struct Attacks {
     pub tuning: Vec<Tuning>,
     /// Hits that do not count.
     pub exceptions: Vec<Exception>,
+    /// What rules take from others for the message that they fire on.
+    pub removals: Vec<Removal>,
+}
+
+/// A rule that fires, and what does not count then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// The rule that fires: an index into the rules.
+    pub by: usize,
+    /// The rules whose hits do not count: indexes into the rules.
+    pub rules: Vec<usize>,
+    /// On which values; none for all.
+    pub at: Vec<TargetName>,
 }
 
 /// How bodies of answers are read.
@@ -144,6 +157,12 @@ pub struct Rule {
     pub conditions: Vec<Matcher>,
     /// They must hold for the same value.
     pub same_value: bool,
+    /// It serves others, and is not told where it fires.
+    pub silent: bool,
+    /// Where it cannot be compiled it is left out with a warning.
+    pub lenient: bool,
+    /// It only reports where nothing says otherwise: it is above the level that refuses.
+    pub detects_only: bool,
     /// What it must catch, and what it must not.
     pub tests: Tests,
 }
@@ -186,6 +205,38 @@ pub struct Matcher {
     pub negated: bool,
     /// The line of the operator, from 1.
     pub line: u32,
+    /// It is enough that this holds, or the matcher before it.
+    pub or: bool,
+    /// The groups of its expression are kept for what follows.
+    pub capture: bool,
+    /// What must hold too of what this matches.
+    pub then: Option<Box<Link>>,
+}
+
+/// A matcher of a text that another's match gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The text.
+    pub text: Vec<TextPiece>,
+    /// What is asked of it; its targets are empty.
+    pub matcher: Matcher,
+}
+
+/// A part of a text that is put together when a rule is judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TextPiece {
+    /// As it is written.
+    Text(String),
+    /// A group of the last expression that captures, from 0.
+    Capture(u8),
+    /// What the matcher before matched, as its transformations made it.
+    Matched,
+    /// The name of the value.
+    Name,
+    /// The host that the request is for, as sent.
+    Host,
+    /// The request's method.
+    Method,
 }
 
 /// Values by place and name.
@@ -195,6 +246,59 @@ pub struct TargetName {
     pub target: Target,
     /// The name; none for every one.
     pub name: Option<String>,
+    /// How the name is meant.
+    pub naming: Naming,
+    /// In bodies of which kinds: `BODY_*` bits.
+    pub bodies: u8,
+}
+
+impl TargetName {
+    /// Values of a place, and of a name as it is written.
+    pub fn new(target: Target, name: Option<String>) -> TargetName {
+        TargetName { target, name, naming: Naming::Written, bodies: BODY_ALL }
+    }
+}
+
+/// How a name is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Naming {
+    /// As it is written; of values in bodies as a pointer.
+    #[default]
+    Written,
+    /// As an argument's name, in which dots part those of JSON; ASCII case does not count.
+    Argument,
+    /// As a regular expression over such a name.
+    Regex,
+}
+
+/// How two numbers compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// The value is the number.
+    Equal,
+    /// It is not less.
+    AtLeast,
+    /// It is more.
+    Over,
+    /// It is not more.
+    AtMost,
+    /// It is less.
+    Under,
+}
+
+/// How two texts compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextRelation {
+    /// The value is the text.
+    Equal,
+    /// It begins with it.
+    Begins,
+    /// It ends with it.
+    Ends,
+    /// It holds it.
+    Contains,
+    /// It is a part of it.
+    Within,
 }
 
 impl TargetName {
@@ -270,6 +374,18 @@ pub enum Operator {
         /// How many, at most.
         count: u32,
     },
+    /// Its number at the beginning, 0 where there is none, compares so.
+    Compare(Relation, i32),
+    /// How many values the targets have compares so.
+    Count(Relation, u32),
+    /// It compares so with a text.
+    Text(TextRelation, Vec<TextPiece>),
+    /// Its number at the beginning compares so with that of a text.
+    CompareText(Relation, Vec<TextPiece>),
+    /// How often one name comes among the values compares so.
+    SameName(Relation, u32),
+    /// Always.
+    Always,
     /// A name comes twice that is not declared as a list.
     Repeated {
         /// Among which.

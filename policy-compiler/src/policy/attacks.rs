@@ -8,6 +8,7 @@ use crate::ir::{
     TargetName, Tuning,
 };
 use crate::rules;
+use crate::seclang;
 use crate::source::Node;
 use std::time::UNIX_EPOCH;
 
@@ -16,6 +17,10 @@ use std::time::UNIX_EPOCH;
 pub struct AttackPolicy {
     /// Packs as the policy names them.
     pub packs: Vec<(String, Span)>,
+    /// Sets of rules in SecLang, with paths relative to the policy.
+    pub sets: Vec<(seclang::Options, Span)>,
+    /// Whether the policy says the scores from which requests and answers are refused.
+    pub gives_threshold: (bool, bool),
     /// How their rules are weighed.
     pub attacks: Attacks,
     /// Where each exception, then each entry of `rules`, stands.
@@ -27,9 +32,13 @@ pub(super) fn read(node: Node<'_>, path: &str) -> AttackPolicy {
     let named =
         list(node, "packs").filter_map(|it| Some((it.as_text()?.to_owned(), span(it, path))));
     let mut packs: Vec<_> = named.collect();
-    if packs.is_empty() {
+    let sets: Vec<(seclang::Options, Span)> =
+        list(node, "rules").filter_map(|it| Some((set(it)?, span(it, path)))).collect();
+    if packs.is_empty() && sets.is_empty() && node.get("packs").is_none() {
         packs.push((rules::API_CORE.to_owned(), span(node, path)));
     }
+    let gives = |field: &str| node.get("threshold").is_some_and(|it| it.get(field).is_some());
+    let gives_threshold = (gives("inbound"), gives("outbound"));
     let threshold = |field: &str, default: u16| {
         let number = node.get("threshold").and_then(|it| it.get(field)).and_then(Node::as_number);
         number.and_then(|it| u16::try_from(it.as_u64()?).ok()).unwrap_or(default)
@@ -53,8 +62,9 @@ pub(super) fn read(node: Node<'_>, path: &str) -> AttackPolicy {
         response_body: response_bodies(node.get("response_body")),
         tuning: own.tuning,
         exceptions,
+        removals: Vec::new(),
     };
-    AttackPolicy { packs, attacks, places }
+    AttackPolicy { packs, sets, gives_threshold, attacks, places }
 }
 
 /// Media types of bodies of answers that are read where the policy names none: texts, JSON and XML that end.
@@ -106,6 +116,20 @@ pub(super) fn settings(node: Option<Node<'_>>, inherited: &AttackSettings) -> At
         Some(Tuning { rules: selector(entry)?, at: at(entry), mode: mode(entry)? })
     }));
     own
+}
+
+/// A set of rules in SecLang.
+fn set(node: Node<'_>) -> Option<seclang::Options> {
+    let mut variables: Vec<(String, String)> = list(node, "variables")
+        .filter_map(|it| it.as_text()?.split_once('='))
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        .collect();
+    if let Some(level) = node.get("paranoia").and_then(Node::as_number).and_then(|it| it.as_u64()) {
+        for name in ["blocking_paranoia_level", "detection_paranoia_level"] {
+            variables.push((name.to_owned(), level.to_string()));
+        }
+    }
+    Some(seclang::Options { folder: text(node, "crs")?, setup: text(node, "setup"), variables })
 }
 
 fn mode(node: Node<'_>) -> Option<AttackMode> {
@@ -161,6 +185,26 @@ fn day(text: &str) -> Option<i64> {
     i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
 }
 
+/// What is wrong with an entry that names a set of rules.
+fn check_set(entry: Node<'_>, wrong: &mut impl FnMut(Node<'_>, String, &str)) {
+    if ["rule", "tag", "mode"].into_iter().any(|field| entry.get(field).is_some()) {
+        let title = "an entry of `rules` names a set of rules, or says the mode of some".to_owned();
+        wrong(entry, title, "write two entries");
+    }
+    for variable in list(entry, "variables") {
+        let text = variable.as_text().unwrap_or_default();
+        let sound = text.split_once('=').is_some_and(|(name, value)| {
+            let plain = |it: u8| it.is_ascii_alphanumeric() || it == b'_';
+            !name.trim().is_empty()
+                && name.trim().bytes().all(plain)
+                && !value.contains(['\'', '"', '%', '\\'])
+        });
+        if !sound {
+            wrong(variable, format!("`{text}` is no variable"), "write `arg_length=400`");
+        }
+    }
+}
+
 /// What the shape alone cannot say.
 pub(super) fn check(root: Node<'_>, path: &str, diagnostics: &mut Diagnostics) {
     let mut wrong = |node: Node<'_>, title: String, help: &str| {
@@ -196,7 +240,23 @@ pub(super) fn check(root: Node<'_>, path: &str, diagnostics: &mut Diagnostics) {
                 }
             }
         }
-        let tuning = list(attacks, "rules").map(|entry| (entry, selector(entry)));
+        for entry in list(attacks, "rules") {
+            if entry.get("crs").is_some() {
+                check_set(entry, &mut wrong);
+            } else if let Some(field) = ["setup", "paranoia", "variables"]
+                .into_iter()
+                .find(|field| entry.get(field).is_some())
+            {
+                let title = format!("`{field}` is of an entry with `crs`");
+                wrong(entry, title, "write `crs: rules/` for a folder of rules in SecLang");
+            } else if entry.get("mode").is_none() {
+                let title = "an entry of `rules` needs `mode`".to_owned();
+                wrong(entry, title, "write `mode: monitor`, or `crs: rules/`");
+            }
+        }
+        let tuning = list(attacks, "rules")
+            .filter(|entry| entry.get("crs").is_none())
+            .map(|entry| (entry, selector(entry)));
         let excepting = list(attacks, "exceptions").map(|entry| (entry, excepted(entry)));
         for (entry, rules) in tuning.chain(excepting) {
             if rules.is_none() {

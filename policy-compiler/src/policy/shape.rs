@@ -186,6 +186,49 @@ const RULES: Field = field(
     "none",
     "rules with a mode of their own; of several entries that mean a rule the last counts",
 );
+const POLICY_RULES: Field = field(
+    "rules",
+    Shape::List(
+        &Shape::Object(&[
+            field(
+                "rule",
+                Shape::Text,
+                "",
+                "the rule by its name; `*` at the end stands for any ending",
+            ),
+            field("tag", Shape::Text, "", "the rules of a tag, instead of `rule`"),
+            field(
+                "at",
+                Shape::Text,
+                "everywhere",
+                "on the values of a target, as `body./memo` or `query.q`",
+            ),
+            field("mode", ATTACK_MODE, "", "whether they refuse, only report, or do not look"),
+            field(
+                "crs",
+                Shape::Text,
+                "",
+                "instead of these: a folder of rules in SecLang, relative to the policy, whose `*.conf` are read (CRS.md)",
+            ),
+            field("setup", Shape::Text, "none", "with `crs`: the set-up that is read before them"),
+            field(
+                "paranoia",
+                Shape::Count(4),
+                "the set-up's",
+                "with `crs`: the paranoia level, both that detects and that blocks",
+            ),
+            field(
+                "variables",
+                TEXTS,
+                "none",
+                "with `crs`: variables of TX after the set-up, as `arg_length=400`",
+            ),
+        ]),
+        false,
+    ),
+    "none",
+    "rules with a mode of their own, of several entries that mean a rule the last counts; and sets of rules in SecLang",
+);
 const OWN_ATTACKS: Shape = Shape::Object(&[
     field(
         "mode",
@@ -227,8 +270,8 @@ const ATTACKS: Field = field(
     Shape::Object(&[
         field(
             "packs",
-            SOME_TEXTS,
-            "`[api-core]`",
+            TEXTS,
+            "`[api-core]`; none where `rules` names a `crs`",
             "packs of attack rules: `api-core`, which is built in, or files relative to the policy (RULES.md)",
         ),
         field(
@@ -272,7 +315,7 @@ const ATTACKS: Field = field(
         ),
         field("raw_body", Shape::Size(MAX_SIZE), "128KiB", "bytes of a body that are read as sent"),
         field("response_body", RESPONSE_BODY, "", "how bodies of answers are read"),
-        RULES,
+        POLICY_RULES,
         field(
             "exceptions",
             Shape::List(

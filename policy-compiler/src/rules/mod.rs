@@ -9,6 +9,7 @@ mod sample;
 mod target;
 
 pub use builtin::{API_CORE, files as builtin_files};
+pub use operator::network;
 pub use pack::read;
 pub use target::{name as target_name, names as target_names, parse as parse_target};
 

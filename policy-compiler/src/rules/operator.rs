@@ -171,7 +171,7 @@ fn ip(reader: &mut Reader<'_, '_>, node: Node<'_>) -> Option<Operator> {
 }
 
 /// A network as an address of IPv6 and how many bits of it count.
-fn network(text: &str) -> Option<([u8; 16], u8)> {
+pub fn network(text: &str) -> Option<([u8; 16], u8)> {
     let (address, bits) = match text.split_once('/') {
         Some((address, bits)) => (address, Some(bits.parse::<u8>().ok()?)),
         None => (text, None),

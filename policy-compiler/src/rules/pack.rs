@@ -106,6 +106,9 @@ impl Reader<'_, '_> {
             line: node.position().line,
             conditions,
             same_value,
+            silent: false,
+            lenient: false,
+            detects_only: false,
             tests,
         })
     }
@@ -157,7 +160,8 @@ impl Reader<'_, '_> {
         };
         let line = operator.position().line;
         let operator = operator::read(self, operator)?;
-        Some(Matcher { targets, except, transform, operator, negated, line })
+        let (or, capture, then) = (false, false, None);
+        Some(Matcher { targets, except, transform, operator, negated, line, or, capture, then })
     }
 
     fn targets(

@@ -39,7 +39,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// The name of a target.
 pub fn name(target: &TargetName) -> String {
-    let place = TARGETS.iter().find(|(_, it)| *it == target.target).map_or("", |(name, _)| name);
+    let place = portcullis_engine::describe::target_name(target.target);
     match &target.name {
         Some(name) => format!("{place}.{name}"),
         None => place.to_owned(),
@@ -48,7 +48,7 @@ pub fn name(target: &TargetName) -> String {
 
 /// The targets that a name stands for; none where it stands for none.
 pub fn parse(text: &str) -> Option<Vec<TargetName>> {
-    let whole = |target| TargetName { target, name: None };
+    let whole = |target| TargetName::new(target, None);
     if let Some((_, group)) = GROUPS.iter().find(|(name, _)| *name == text) {
         return Some(group.iter().copied().map(whole).collect());
     }
@@ -67,7 +67,7 @@ pub fn parse(text: &str) -> Option<Vec<TargetName>> {
         Target::Body | Target::ResponseValue if name.starts_with('/') => name.to_owned(),
         _ => return None,
     };
-    (!name.is_empty()).then(|| vec![TargetName { target: *target, name: Some(named) }])
+    (!name.is_empty()).then(|| vec![TargetName::new(*target, Some(named))])
 }
 
 #[cfg(test)]

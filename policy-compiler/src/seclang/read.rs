@@ -324,6 +324,10 @@ fn severity(text: &str, at: At) -> Result<u8, Wrong> {
     found.ok_or_else(|| unknown(at, "severity", text, NAMES))
 }
 
+/// Transformations that there are and that are refused.
+pub(super) const REFUSED_TRANSFORMATIONS: [&str; 6] =
+    ["md5", "parityEven7bit", "parityOdd7bit", "parityZero7bit", "urlEncode", "base64Encode"];
+
 fn transformation(text: &str, at: At) -> Result<Option<Transformation>, Wrong> {
     if text.eq_ignore_ascii_case("none") {
         return Ok(None);
@@ -331,9 +335,7 @@ fn transformation(text: &str, at: At) -> Result<Option<Transformation>, Wrong> {
     if let Some(found) = Transformation::from_seclang_name(text) {
         return Ok(Some(found));
     }
-    const REFUSED: [&str; 6] =
-        ["md5", "parityEven7bit", "parityOdd7bit", "parityZero7bit", "urlEncode", "base64Encode"];
-    if REFUSED.iter().any(|name| name.eq_ignore_ascii_case(text)) {
+    if REFUSED_TRANSFORMATIONS.iter().any(|name| name.eq_ignore_ascii_case(text)) {
         return Err(Wrong::new(at, format!("the transformation `{text}` is refused: not yet")));
     }
     let names = Transformation::ALL.iter().filter_map(|it| it.seclang_name());

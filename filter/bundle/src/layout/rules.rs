@@ -50,11 +50,131 @@ codes! {
         ResponseHeaderName = 17,
         /// A string or number of the answer's JSON body; another body as a whole.
         ResponseValue = 18,
+        /// The path with its query, as sent.
+        Uri = 19,
+        /// The whole path, percent-decoded once.
+        Filename = 20,
+        /// What of it comes after the last `/`.
+        Basename = 21,
+        /// Method, path with query, and version, with spaces between.
+        RequestLine = 22,
+        /// The version: `HTTP/1.1`.
+        Protocol = 23,
+        /// The value of a header field that `Header` leaves out: `cookie`, `host`.
+        HeaderRest = 24,
+        /// The name of such a field.
+        HeaderRestName = 25,
+        /// The value of a cookie as sent.
+        CookieRaw = 26,
+        /// The name of a cookie, declared or not.
+        CookieRawName = 27,
+        /// A name of the query, declared or not.
+        QueryArgument = 28,
+        /// A name of a value in the body, declared or not: of JSON that of each member on the way, with dots between.
+        BodyArgument = 29,
+        /// A body as sent that is a form, a text or of no known kind.
+        BodyPlain = 30,
+        /// How the body is read: `URLENCODED`, `MULTIPART`, `JSON`, `XML`, or nothing.
+        BodyReader = 31,
+        /// How many bytes the body has, in decimal.
+        BodyLength = 32,
+        /// The name of a field that a file is uploaded in.
+        FileField = 33,
+        /// A header field of a part of a multipart body, as `name: value`.
+        PartHeader = 34,
+        /// How many bytes names and values of all arguments have, in decimal.
+        ArgumentsSize = 35,
+        /// How many bytes all files have, in decimal.
+        FilesSize = 36,
+    }
+}
+
+/// [`Selector::bodies`]: values of JSON.
+pub const BODY_JSON: u8 = 1;
+/// [`Selector::bodies`]: fields of forms and multipart bodies.
+pub const BODY_FIELD: u8 = 2;
+/// [`Selector::bodies`]: texts and attributes of XML.
+pub const BODY_XML: u8 = 4;
+/// [`Selector::bodies`]: a text as a whole.
+pub const BODY_TEXT: u8 = 8;
+/// [`Selector::bodies`]: bodies of every kind.
+pub const BODY_ALL: u8 = 15;
+
+codes! {
+    /// How a selector's name is meant.
+    pub enum Naming {
+        /// As it is written; of values in bodies as a pointer, in which `*` stands for any one name.
+        Written = 0,
+        /// As an argument's name; ASCII case does not count.
+        Argument = 1,
+        /// As an automaton over such a name.
+        Regex = 2,
+    }
+}
+
+codes! {
+    /// How a value is compared.
+    pub enum Relation {
+        /// It is the same.
+        Equal = 0,
+        /// The number is not less.
+        AtLeast = 1,
+        /// The number is more.
+        Over = 2,
+        /// The number is not more.
+        AtMost = 3,
+        /// The number is less.
+        Under = 4,
+        /// The text begins with the other.
+        Begins = 5,
+        /// The text ends with the other.
+        Ends = 6,
+        /// The text holds the other.
+        Contains = 7,
+        /// The text is a part of the other.
+        Within = 8,
+    }
+}
+
+codes! {
+    /// What a piece of a text is.
+    pub enum PieceKind {
+        /// As it is written.
+        Text = 0,
+        /// A group of the last expression that captures.
+        Capture = 1,
+        /// What the matcher before matched.
+        Matched = 2,
+        /// The name of the value.
+        Name = 3,
+        /// The host that the request is for.
+        Host = 4,
+        /// The method.
+        Method = 5,
+    }
+}
+
+codes! {
+    /// What an instruction of a capturing expression does.
+    pub enum CaptureCode {
+        /// Takes a byte from `first` to `last`, and goes on at `next`.
+        Byte = 0,
+        /// Goes on at `next`, and, where that comes to nothing, at `other`.
+        Split = 1,
+        /// Keeps the place in slot `other`, and goes on at `next`.
+        Save = 2,
+        /// Goes on at `next` where an assertion holds: `first` is 0 at the beginning, 1 at the end, 2 at the edge of
+        /// a word, 3 elsewhere, 4 at the beginning of a line, 5 at its end.
+        Assert = 3,
+        /// Has matched.
+        Match = 4,
+        /// Comes to nothing.
+        Fail = 5,
     }
 }
 
 /// How many targets there are; the first sets of matcher_sets are theirs, in this order.
-pub const TARGETS: u32 = 19;
+pub const TARGETS: u32 = 37;
 
 /// The set after those of the targets: the matchers that neither a literal nor a kind of byte proposes.
 pub const UNPROPOSED: u32 = TARGETS;
@@ -103,6 +223,18 @@ codes! {
         CountOver = 14,
         /// A name comes twice that is not declared as a list, among those of the target that the selector names.
         Repeated = 15,
+        /// The number that the value begins with compares by the relation with `argument`, two's complement.
+        Compare = 24,
+        /// How many values the targets have compares so; asked at the end of the message.
+        Count = 25,
+        /// The value compares by the relation with a text of `argument_count` pieces from `argument` on.
+        Text = 26,
+        /// The number that the value begins with compares with that of such a text.
+        CompareText = 27,
+        /// How often one name comes among the values compares with `argument`; asked at the end of the message.
+        SameName = 28,
+        /// Always.
+        Always = 29,
         /// It holds the number of a payment card: `argument` is 1 where only grouped digits count.
         CardNumber = 16,
         /// A nondeterministic automaton accepts: `argument` is an index into nfas.
@@ -152,6 +284,12 @@ record! {
         media_type: U32,
         /// Limits on such bodies.
         limits: BodyLimits,
+        /// The matchers that are asked before all others, of the head: a set.
+        early: U16,
+        /// 1 where a selector or a target asks for the names of arguments.
+        names_arguments: u8,
+        /// Zero; reserved.
+        reserved: u8,
         /// The matchers that requests of no operation meet: a set.
         enabled: U16,
         /// Those whose rules only report: a set.
@@ -174,7 +312,7 @@ record! {
         line: U32,
         /// First of its matchers.
         matchers: U32,
-        /// How many matchers it has: all must hold.
+        /// How many matchers it has.
         matcher_count: U16,
         /// What it adds to the message's score.
         score: U16,
@@ -182,13 +320,17 @@ record! {
         paranoia: u8,
         /// `RULE_*` bits.
         flags: u8,
+        /// How many conditions: of each an alternative must hold.
+        conditions: u8,
         /// Zero; reserved.
-        reserved: U16,
+        reserved: u8,
     }
 }
 
 /// [`Rule::flags`]: all matchers must hold for the same value.
 pub const RULE_SAME_VALUE: u8 = 1;
+/// [`Rule::flags`]: it serves others, and is not told where it fires.
+pub const RULE_SILENT: u8 = 4;
 /// [`Rule::flags`]: it looks at answers.
 pub const RULE_OUTBOUND: u8 = 2;
 
@@ -215,6 +357,93 @@ record! {
         operator: u8,
         /// `MATCHER_*` bits.
         flags: u8,
+        /// What must hold too of what it matches: index into links; `NONE` for nothing.
+        then: U32,
+        /// Its expression with groups, where these are asked for: index into captures; `NONE` for none.
+        captures: U32,
+        /// Which of the rule's conditions it is an alternative of; 255 where it follows on another.
+        condition: u8,
+        /// A [`Relation`] code.
+        relation: u8,
+        /// Zero; reserved.
+        reserved: U16,
+    }
+}
+
+/// [`Matcher::condition`]: it follows on another matcher.
+pub const FOLLOWS: u8 = 255;
+
+record! {
+    /// A matcher that is asked of what another's match gives.
+    pub struct Link {
+        /// Index into matchers.
+        matcher: U32,
+        /// The text that it is asked of: first of its pieces.
+        pieces: U32,
+        /// How many pieces.
+        piece_count: U16,
+        /// Zero; reserved.
+        reserved: U16,
+    }
+}
+
+record! {
+    /// A part of a text that is put together.
+    pub struct Piece {
+        /// What is written.
+        text: Text,
+        /// A [`PieceKind`] code.
+        kind: u8,
+        /// Which group.
+        group: u8,
+        /// Zero; reserved.
+        reserved: U16,
+    }
+}
+
+record! {
+    /// A regular expression whose groups are asked for.
+    pub struct Capture {
+        /// Its first instruction, where it begins.
+        first: U32,
+        /// How many instructions.
+        count: U32,
+    }
+}
+
+record! {
+    /// An instruction of such an expression. `next` and `other` count from its first.
+    pub struct CaptureStep {
+        /// Where it goes on.
+        next: U32,
+        /// Where else, or a slot.
+        other: U32,
+        /// A [`CaptureCode`] code.
+        code: u8,
+        /// The lowest byte, or an assertion.
+        first: u8,
+        /// The highest byte.
+        last: u8,
+        /// Zero; reserved.
+        reserved: u8,
+    }
+}
+
+record! {
+    /// Hits that do not count in messages that a rule fires on.
+    pub struct Removal {
+        /// The rule: index into rules.
+        rule: U32,
+        /// The hits of which matchers: a set.
+        matchers: U16,
+        /// How many selectors say which values; none for all.
+        selector_count: U16,
+        /// First of them.
+        selectors: U32,
+        /// 1 where the rule is judged before all others, by the head alone.
+        early: u8,
+        /// Zero; reserved.
+        reserved: [u8; 3],
     }
 }
 
@@ -228,10 +457,16 @@ record! {
     pub struct Selector {
         /// The name; of body values a JSON pointer, in which `*` stands for any one name; empty for every name.
         name: Text,
+        /// The automaton of the name, where it is an expression: index into automata; 0 elsewhere.
+        automaton: U32,
         /// A [`Target`] code.
         target: u8,
+        /// A [`Naming`] code.
+        naming: u8,
+        /// Values in bodies of which kinds: `BODY_*` bits.
+        bodies: u8,
         /// Zero; reserved.
-        reserved: [u8; 3],
+        reserved: u8,
     }
 }
 

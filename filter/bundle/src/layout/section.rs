@@ -90,7 +90,7 @@ macro_rules! sections {
 }
 
 /// One more than the highest section id.
-pub(crate) const SECTION_SLOTS: usize = 96;
+pub(crate) const SECTION_SLOTS: usize = 128;
 
 /// Where the records of a section lie in a bundle.
 #[derive(Clone, Copy, Debug, Default)]
@@ -273,4 +273,23 @@ sections! {
     FieldRules = 91, field_rules: zerocopy::little_endian::U16, 1;
     /// What hits on some values do, in the policy's order.
     FieldModes = 92, field_modes: FieldMode, 1;
+    /// Matchers that follow on others.
+    Links = 97, links: Link, 1;
+    /// The texts that they are asked of, and that values are compared with.
+    Pieces = 98, pieces: Piece, 1;
+    /// Expressions whose groups are asked for.
+    Captures = 99, captures: Capture, 1;
+    /// Their instructions, those of one expression together.
+    CaptureSteps = 100, capture_steps: CaptureStep, 1;
+    /// Hits that do not count in messages that a rule fires on.
+    Removals = 101, removals: Removal, 1;
 }
+
+// A section without a slot would be read as empty.
+const _: () = {
+    let mut at = 0;
+    while at < SectionId::ALL.len() {
+        assert!((SectionId::ALL[at] as usize) < SECTION_SLOTS);
+        at += 1;
+    }
+};

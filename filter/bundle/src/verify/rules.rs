@@ -3,9 +3,12 @@
 use super::Check;
 use crate::error::OpenError;
 use crate::layout::{
-    Action, FIXED_SETS, HitMode, Literal, Matcher, Mode, NarrowingKind, Operator, Rule, Selector,
-    Step, Target,
+    Action, Capture, CaptureCode, FIXED_SETS, FOLLOWS, HitMode, Link, Literal, Matcher, Mode, NONE,
+    Naming, NarrowingKind, Operator, PieceKind, Relation, Rule, Selector, Step, Target,
 };
+
+/// Places that groups have, at most: two for each of ten.
+const CAPTURE_SLOTS: u32 = 20;
 
 /// Bytes of both halves of the gram filter.
 const GRAM_FILTER: usize = 2 * 8192;
@@ -22,6 +25,18 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     check.each("matchers", view.matchers, matcher)?;
     check.each("selectors", view.selectors, selector)?;
     check.each("steps", view.steps, step)?;
+    check.each("links", view.links, link)?;
+    check.each("pieces", view.pieces, |check, piece| {
+        check.text(&piece.text, "text")?;
+        check.that(PieceKind::from_code(piece.kind).is_some(), "kind")
+    })?;
+    check.each("captures", view.captures, capture)?;
+    check.each("removals", view.removals, |check, removal| {
+        check.index(removal.rule.get(), view.rules, "rule")?;
+        check.set(removal.matchers.get(), "matchers")?;
+        let count = removal.selector_count.get().into();
+        check.run(removal.selectors.get(), count, view.selectors, "selectors").map(|_| ())
+    })?;
     literals(check)?;
     check.each("operation_rules", view.operation_rules, |check, rules| {
         check.set(rules.enabled.get(), "enabled")?;
@@ -80,6 +95,7 @@ fn settings(check: Check<'_, '_>) -> Result<(), OpenError> {
         .that(sets.is_multiple_of(words) && sets >= words * FIXED_SETS as usize, "matcher_sets")?;
     check.set(attacks.enabled.get(), "enabled")?;
     check.set(attacks.monitored.get(), "monitored")?;
+    check.set(attacks.early.get(), "early")?;
     check.that(view.byte_kinds.len() == 256, "byte_kinds")?;
     check.that(!view.steps.is_empty(), "no step")?;
     let parallel = |len: usize, to: usize| len == 0 || len == to;
@@ -99,7 +115,10 @@ fn rule(check: &Check<'_, '_>, rule: &Rule) -> Result<(), OpenError> {
     check.that(count > 0, "no matcher")?;
     let own = check.run(rule.matchers.get(), count, check.view.matchers, "matchers")?;
     let sound = own.iter().all(|matcher| matcher.rule.get() as usize == check.record);
-    check.that(sound, "a matcher is another rule's")
+    check.that(sound, "a matcher is another rule's")?;
+    let within = |it: &Matcher| it.condition < rule.conditions || it.condition == FOLLOWS;
+    let all = (0..rule.conditions).all(|of| own.iter().any(|it| it.condition == of));
+    check.that(rule.conditions > 0 && own.iter().all(within) && all, "conditions")
 }
 
 fn matcher(check: &Check<'_, '_>, matcher: &Matcher) -> Result<(), OpenError> {
@@ -108,6 +127,13 @@ fn matcher(check: &Check<'_, '_>, matcher: &Matcher) -> Result<(), OpenError> {
     check.index(matcher.step.get().into(), view.steps, "step")?;
     let selectors = u32::from(matcher.selector_count.get()) + u32::from(matcher.except_count.get());
     check.run(matcher.selectors.get(), selectors, view.selectors, "selectors")?;
+    if matcher.then.get() != NONE {
+        check.index(matcher.then.get(), view.links, "then")?;
+    }
+    if matcher.captures.get() != NONE {
+        check.index(matcher.captures.get(), view.captures, "captures")?;
+    }
+    check.that(Relation::from_code(matcher.relation).is_some(), "relation")?;
     let (argument, count) = (matcher.argument.get(), matcher.argument_count.get());
     match Operator::from_code(matcher.operator) {
         Some(Operator::Automaton) => check.index(argument, view.automata, "automaton"),
@@ -116,6 +142,9 @@ fn matcher(check: &Check<'_, '_>, matcher: &Matcher) -> Result<(), OpenError> {
         Some(Operator::BytesOutside) => check.index(argument, view.byte_sets, "bytes"),
         Some(Operator::Jwt) => check.index(argument, view.token_checks, "check"),
         Some(Operator::GraphQl) => check.index(argument, view.graphql_checks, "check"),
+        Some(Operator::Text | Operator::CompareText) => {
+            check.run(argument, count, view.pieces, "pieces").map(|_| ())
+        }
         Some(Operator::CountOver | Operator::Repeated) => {
             check.that(matcher.selector_count.get() == 1, "counts no target")
         }
@@ -126,7 +155,38 @@ fn matcher(check: &Check<'_, '_>, matcher: &Matcher) -> Result<(), OpenError> {
 
 fn selector(check: &Check<'_, '_>, selector: &Selector) -> Result<(), OpenError> {
     check.text(&selector.name, "name")?;
+    match Naming::from_code(selector.naming) {
+        Some(Naming::Regex) => {
+            check.index(selector.automaton.get(), check.view.automata, "automaton")?;
+        }
+        Some(_) => {}
+        None => check.that(false, "naming")?,
+    }
     check.that(Target::from_code(selector.target).is_some(), "target")
+}
+
+/// A matcher that follows comes after all that lead to it, so that every chain ends.
+fn link(check: &Check<'_, '_>, link: &Link) -> Result<(), OpenError> {
+    let view = check.view;
+    let pieces = link.piece_count.get().into();
+    check.run(link.pieces.get(), pieces, view.pieces, "pieces")?;
+    check.index(link.matcher.get(), view.matchers, "matcher")?;
+    let next = view.matchers.get(link.matcher.get() as usize).map_or(NONE, |it| it.then.get());
+    check.that(next == NONE || next as usize > check.record, "a link leads back")
+}
+
+fn capture(check: &Check<'_, '_>, capture: &Capture) -> Result<(), OpenError> {
+    let count = capture.count.get();
+    check.that(count > 0, "no instruction")?;
+    let steps = check.run(capture.first.get(), count, check.view.capture_steps, "steps")?;
+    let sound = steps.iter().all(|step| match CaptureCode::from_code(step.code) {
+        Some(CaptureCode::Split) => step.next.get() < count && step.other.get() < count,
+        Some(CaptureCode::Save) => step.next.get() < count && step.other.get() < CAPTURE_SLOTS,
+        Some(CaptureCode::Byte | CaptureCode::Assert) => step.next.get() < count,
+        Some(CaptureCode::Match | CaptureCode::Fail) => true,
+        None => false,
+    });
+    check.that(sound, "instructions")
 }
 
 fn step(check: &Check<'_, '_>, step: &Step) -> Result<(), OpenError> {

@@ -2,14 +2,14 @@
 
 use super::{Name, Scan, Scanner, Subject};
 use crate::access::slice;
-use crate::exchange::RequestHead;
+use crate::exchange::{RequestHead, kind_by_type};
 use crate::finding::Position;
 use crate::params::{beyond_pairs, cookies, cut_pairs};
 use crate::percent::{Plus, decode_leniently};
 use crate::route::Span;
 use portcullis_bundle::layout::{
-    Location, Matcher, Operation, Operator, PARAMETER_EXPLODE, PARAMETER_UNENFORCED, Parameter,
-    SCHEMA_ANY, TYPE_ARRAY, Target,
+    BodyKind, Location, Matcher, Operation, Operator, PARAMETER_EXPLODE, PARAMETER_UNENFORCED,
+    Parameter, SCHEMA_ANY, TYPE_ARRAY, Target,
 };
 
 /// A head, and how it was routed.
@@ -23,12 +23,31 @@ pub(crate) struct Head<'a, 'h> {
     pub operation: Option<&'a Operation>,
     /// Pairs of a query that are read, at most.
     pub max_parameters: u32,
+    /// `HTTP/1.1`; empty where it is not known.
+    pub protocol: &'static str,
 }
 
 impl Scanner {
     /// Scans the values of a head.
     pub(crate) fn head(&mut self, scan: &Scan<'_, '_>, head: &Head<'_, '_>) {
+        let facts = &mut self.follow.facts;
+        facts.host.clear();
+        facts.host.extend_from_slice(head.request.authority);
+        facts.method.clear();
+        facts.method.extend_from_slice(head.request.method);
+        if scan.has_early() {
+            self.asks_early(true);
+            self.values(scan, head);
+            self.counts(scan);
+            self.hits.forget_counts();
+            self.asks_early(false);
+        }
+        self.values(scan, head);
+    }
+
+    fn values(&mut self, scan: &Scan<'_, '_>, head: &Head<'_, '_>) {
         let mut buffer = core::mem::take(&mut self.decoded);
+        self.line(scan, head, &mut buffer);
         self.path(scan, head, &mut buffer);
         self.query(scan, head, &mut buffer);
         self.cookies(scan, head, &mut buffer);
@@ -37,6 +56,33 @@ impl Scanner {
         self.value(scan, subject, SCHEMA_ANY, head.request.method);
         self.whole(scan, head);
         self.decoded = buffer;
+    }
+
+    /// The parts of the request line, and how the body will be read.
+    fn line(&mut self, scan: &Scan<'_, '_>, head: &Head<'_, '_>, buffer: &mut Vec<u8>) {
+        let request = head.request;
+        let mut part = |target, position, text: &[u8]| {
+            if self.looks_at(scan, target) {
+                self.value(scan, Subject::new(target, Name::None, &position), SCHEMA_ANY, text);
+            }
+        };
+        part(Target::Uri, Position::Path, request.path);
+        part(Target::Protocol, Position::Message, head.protocol.as_bytes());
+        let version = if head.protocol.is_empty() { "HTTP/1.1" } else { head.protocol };
+        buffer.clear();
+        for (at, piece) in [request.method, request.path, version.as_bytes()].iter().enumerate() {
+            if at > 0 {
+                buffer.push(b' ');
+            }
+            buffer.extend_from_slice(piece);
+        }
+        part(Target::RequestLine, Position::Path, buffer);
+        decode(head.path, Plus::Literal, buffer);
+        part(Target::Filename, Position::Path, buffer);
+        let base = buffer.iter().rposition(|&byte| matches!(byte, b'/' | b'\\'));
+        let base = base.and_then(|at| buffer.get(at.saturating_add(1)..));
+        part(Target::Basename, Position::Path, base.filter(|it| !it.is_empty()).unwrap_or(buffer));
+        part(Target::BodyReader, Position::Header("content-type"), reader(request).as_bytes());
     }
 
     /// The variables of a declared path; the whole of another.
@@ -79,6 +125,15 @@ impl Scanner {
             decode(value, Plus::Space, buffer);
             let place = (Target::Query, name.as_slice(), Position::UndeclaredParameter);
             self.parameter(scan, place, declared, buffer);
+            let subject = Subject::new(
+                Target::QueryArgument,
+                Name::Text(&name),
+                &Position::UndeclaredParameter,
+            );
+            self.value(scan, subject, SCHEMA_ANY, &name);
+            if !self.early {
+                self.add_argument(&subject, buffer);
+            }
             if declared.is_none() {
                 let subject = Subject::new(
                     Target::QueryName,
@@ -99,6 +154,12 @@ impl Scanner {
 
     fn cookies(&mut self, scan: &Scan<'_, '_>, head: &Head<'_, '_>, buffer: &mut Vec<u8>) {
         let position = Position::Header("cookie");
+        for (name, value) in raw_cookies(head.request) {
+            for (target, text) in [(Target::CookieRaw, value), (Target::CookieRawName, name)] {
+                let subject = Subject::new(target, Name::Text(name), &position);
+                self.value(scan, subject, SCHEMA_ANY, text);
+            }
+        }
         for (name, value) in cookies(head.request.headers) {
             let is = |it: &Parameter| scan.view.bytes(it.name) == name;
             let declared = declared(scan, head, Location::Cookie, is);
@@ -112,6 +173,22 @@ impl Scanner {
     }
 
     fn header_fields(&mut self, scan: &Scan<'_, '_>, head: &Head<'_, '_>) {
+        let mut rest = |name: &'static [u8], value: &[u8]| {
+            let position = Position::Header(known(name));
+            for (target, text) in [(Target::HeaderRest, value), (Target::HeaderRestName, name)] {
+                let subject = Subject::new(target, Name::Text(name), &position);
+                self.value(scan, subject, SCHEMA_ANY, text);
+            }
+        };
+        let is_host = |name: &[u8]| name == b"host";
+        if !head.request.headers.iter().any(|(name, _)| is_host(name))
+            && head.request.headers.iter().any(|(name, _)| *name == b":authority")
+        {
+            rest(b"host", head.request.authority);
+        }
+        for (_, value) in head.request.headers.iter().filter(|(name, _)| *name == b"cookie") {
+            rest(b"cookie", value);
+        }
         for &(name, value) in head.request.headers {
             if name.starts_with(b":") || name == b"cookie" {
                 continue;
@@ -167,6 +244,29 @@ impl Scanner {
             }
         }
         self.hits.end_value(&scan.weighing(), &subject);
+    }
+}
+
+/// What stands between the semicolons of cookie fields, cut at the first `=`; what has none is a name.
+fn raw_cookies<'h>(request: &RequestHead<'h>) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
+    let fields = request.headers.iter().filter(|(name, _)| *name == b"cookie");
+    let pairs = fields.flat_map(|(_, value)| value.split(|&byte| byte == b';'));
+    pairs.map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty()).map(|pair| {
+        let cut = pair.iter().position(|&byte| byte == b'=').unwrap_or(pair.len());
+        let (name, rest) = pair.split_at_checked(cut).unwrap_or((pair, &[]));
+        (name, rest.get(1..).unwrap_or_default())
+    })
+}
+
+/// How a body of the request is read.
+fn reader(request: &RequestHead<'_>) -> &'static str {
+    let sent = request.headers.iter().find(|(name, _)| *name == b"content-type");
+    match kind_by_type(sent.and_then(|(_, value)| crate::media::parse(value))) {
+        BodyKind::Form => "URLENCODED",
+        BodyKind::Multipart => "MULTIPART",
+        BodyKind::Json => "JSON",
+        BodyKind::Xml => "XML",
+        _ => "",
     }
 }
 

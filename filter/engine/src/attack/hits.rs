@@ -1,11 +1,12 @@
 //! What was hit in a message, which rules that makes fire, and what they score.
 
 use super::sets;
-use super::subject::Subject;
+use super::subject::{Name, Subject};
+use crate::access::slice;
 use crate::finding::Position;
 use portcullis_bundle::layout::{
     Exception, FieldMode, HitMode, LAST, Matcher, NONE, OperationRules, RULE_OUTBOUND,
-    RULE_SAME_VALUE, Rule, Target, View,
+    RULE_SAME_VALUE, RULE_SILENT, Rule, Target, View,
 };
 
 /// Rules that are remembered of one message, at most; all score.
@@ -46,9 +47,31 @@ pub(super) struct Hits {
     /// How often a matcher has hit a value of the message.
     pub count: u64,
     pub fired: Vec<Fired>,
+    /// How many values matchers that count have met.
+    counts: Vec<(u32, u32)>,
+    /// The hashes of the names that values came with, by the matchers that count them.
+    names: Vec<(u32, u64)>,
+    /// Hits that a rule may yet take away.
+    pending: Vec<Pending>,
+    /// Whether rules may still fire that take hits away.
+    pub decided: bool,
     pub inbound: Score,
     pub outbound: Score,
 }
+
+/// A hit that counts unless a rule fires.
+#[derive(Debug)]
+struct Pending {
+    matcher: u32,
+    /// Indexes into removals.
+    removals: Vec<u32>,
+    position: Position,
+}
+
+/// Hits that wait, at most; further ones count at once.
+const MAX_PENDING: usize = 1024;
+/// Names that are counted, at most.
+const MAX_NAMES: usize = 4096;
 
 /// What hits are weighed by.
 #[derive(Clone, Copy)]
@@ -118,8 +141,103 @@ impl Hits {
         self.value.clear();
         self.count = 0;
         self.fired.clear();
+        self.counts.clear();
+        self.names.clear();
+        self.pending.clear();
         self.inbound = Score::default();
         self.outbound = Score::default();
+    }
+
+    /// Forgets what was counted of a part of the message that is read again.
+    pub(super) fn forget_counts(&mut self) {
+        self.counts.clear();
+        self.names.clear();
+    }
+
+    /// Counts a value that a matcher meets.
+    pub(super) fn count(&mut self, matcher: u32) {
+        match self.counts.iter_mut().find(|(own, _)| *own == matcher) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => self.counts.push((matcher, 1)),
+        }
+    }
+
+    /// Notes the name that a value came with.
+    pub(super) fn name(&mut self, matcher: u32, name: &[u8]) {
+        if self.names.len() < MAX_NAMES {
+            self.names.push((matcher, hash(name)));
+        }
+    }
+
+    /// What a matcher that counts has counted: values, or how often the commonest name came.
+    pub(super) fn counted(&mut self, matcher: u32, by_name: bool) -> u32 {
+        if !by_name {
+            let own = self.counts.iter().find(|(own, _)| *own == matcher);
+            return own.map_or(0, |(_, count)| *count);
+        }
+        self.names.sort_unstable();
+        let (mut most, mut run, mut last) = (0u32, 0u32, None);
+        for name in self.names.iter().filter(|(own, _)| *own == matcher) {
+            run = if last == Some(name) { run.saturating_add(1) } else { 1 };
+            (most, last) = (most.max(run), Some(name));
+        }
+        most
+    }
+
+    /// Whether a rule has fired.
+    pub(super) fn has_fired(&self, rule: u32) -> bool {
+        holds(&self.has_fired, rule)
+    }
+
+    /// Every rule that has fired, as bits.
+    pub(super) fn fired_rules(&self) -> &[u64] {
+        &self.has_fired
+    }
+
+    /// Lets the hits count that wait for rules which have not fired.
+    pub(super) fn settle(&mut self, weighing: &Weighing<'_, '_>) {
+        self.decided = true;
+        for Pending { matcher, removals, position } in core::mem::take(&mut self.pending) {
+            let rule = |removal: u32| weighing.view.removals.get(removal as usize);
+            let mut rules = removals.into_iter().filter_map(rule);
+            if rules.any(|removal| self.has_fired(removal.rule.get())) {
+                continue;
+            }
+            self.value.push(matcher);
+            self.end_value(weighing, &Subject::new(Target::Request, Name::None, &position));
+        }
+    }
+
+    /// Whether a rule takes the hit away, or may yet do so.
+    fn is_removed(
+        &mut self,
+        weighing: &Weighing<'_, '_>,
+        matcher: u32,
+        subject: &Subject<'_>,
+    ) -> bool {
+        let mut removals = Vec::new();
+        for (index, removal) in (0..).zip(weighing.view.removals) {
+            let own = sets::set(weighing.view, weighing.words, removal.matchers.get().into());
+            if !sets::holds(own, matcher) {
+                continue;
+            }
+            let count = removal.selector_count.get().into();
+            let selectors = slice(weighing.view.selectors, removal.selectors.get(), count);
+            if count > 0 && !selectors.iter().any(|it| subject.is(weighing.view, it)) {
+                continue;
+            }
+            if self.has_fired(removal.rule.get()) {
+                return true;
+            }
+            if removal.early == 0 && !self.decided {
+                removals.push(index);
+            }
+        }
+        if removals.is_empty() || self.pending.len() >= MAX_PENDING {
+            return false;
+        }
+        self.pending.push(Pending { matcher, removals, position: subject.position() });
+        true
     }
 
     /// Which matchers have hit a value of the message.
@@ -150,6 +268,9 @@ impl Hits {
     ) {
         let exceptions = weighing.view.exceptions.iter();
         if exceptions.into_iter().any(|it| weighing.spares(it, matcher, subject)) {
+            return;
+        }
+        if !weighing.view.removals.is_empty() && self.is_removed(weighing, matcher, subject) {
             return;
         }
         match weighing.mode(matcher, subject) {
@@ -187,7 +308,7 @@ impl Hits {
         for &matcher in &value {
             let Some(of) = weighing.view.matchers.get(matcher as usize) else { continue };
             let Some(rule) = weighing.view.rules.get(of.rule.get() as usize) else { continue };
-            if self.holds(rule, &value) {
+            if self.holds(weighing.view, rule, &value) {
                 self.fire(of.rule.get(), rule, subject);
             }
         }
@@ -195,13 +316,16 @@ impl Hits {
         self.value.clear();
     }
 
-    fn holds(&self, rule: &Rule, value: &[u32]) -> bool {
+    fn holds(&self, view: &View<'_>, rule: &Rule, value: &[u32]) -> bool {
         let first = rule.matchers.get();
-        let mut own = first..first.saturating_add(rule.matcher_count.get().into());
-        if rule.flags & RULE_SAME_VALUE != 0 {
-            return own.all(|matcher| value.contains(&matcher));
-        }
-        own.all(|matcher| holds(&self.message, matcher))
+        let matchers = slice(view.matchers, first, rule.matcher_count.get().into());
+        let same = rule.flags & RULE_SAME_VALUE != 0;
+        let hit =
+            |matcher| if same { value.contains(&matcher) } else { holds(&self.message, matcher) };
+        (0..rule.conditions).all(|condition| {
+            let mut own = (first..).zip(matchers);
+            own.any(|(matcher, of)| of.condition == condition && hit(matcher))
+        })
     }
 
     /// Makes a rule fire, once; again where it has only reported and may refuse now.
@@ -214,6 +338,9 @@ impl Hits {
             return;
         }
         sets::insert(&mut self.has_fired, index);
+        if rule.flags & RULE_SILENT != 0 {
+            return;
+        }
         let outbound = rule.flags & RULE_OUTBOUND != 0;
         let score = if outbound { &mut self.outbound } else { &mut self.inbound };
         let points = u32::from(rule.score.get());
@@ -232,6 +359,13 @@ impl Hits {
             self.fired.push(fired);
         }
     }
+}
+
+/// A hash of a name (FNV-1a), which tells names apart well enough to count them.
+fn hash(name: &[u8]) -> u64 {
+    name.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn holds(words: &[u64], index: u32) -> bool {

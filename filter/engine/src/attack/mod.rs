@@ -6,6 +6,8 @@
 //! [operator](operator); [`hits`] makes rules fire and adds up scores. Which matchers can hit a value at all is known
 //! beforehand, by its target, its operation and its schema. All of it works within one budget of steps a message.
 
+mod captures;
+mod follow;
 pub(crate) mod grams;
 mod head;
 mod hits;
@@ -26,12 +28,14 @@ pub(crate) use tap::Tap;
 
 use crate::exchange::Findings;
 use crate::finding::{Finding, FindingCode, Position};
+use follow::Follow;
 use grams::Grams;
 use hits::{Fired, Hits, Score, Weighing};
 use operator::Operators;
 use portcullis_bundle::layout::{
-    Action, Attacks, FIRST_KIND, LAST, Matcher, Mode, NONE, OperationRules, SCHEMA_ANY, TARGETS,
-    Target, UNPROPOSED, View,
+    Action, Attacks, BODY_ALL, BODY_FIELD, BODY_JSON, BODY_TEXT, BODY_XML, BodyKind, FIRST_KIND,
+    LAST, MATCHER_NEGATED, Matcher, Mode, NONE, OperationRules, Operator, RULE_OUTBOUND,
+    SCHEMA_ANY, TARGETS, Target, UNPROPOSED, View,
 };
 use steps::{Exhausted, Steps};
 use texts::Texts;
@@ -100,6 +104,16 @@ impl<'a, 'b> Scan<'a, 'b> {
         })
     }
 
+    /// Whether rules ask how clients call arguments.
+    pub(crate) fn names_arguments(&self) -> bool {
+        self.attacks.names_arguments == 1
+    }
+
+    /// Whether rules are asked before all others.
+    fn has_early(&self) -> bool {
+        self.view.removals.iter().any(|removal| removal.early == 1)
+    }
+
     /// Whether rules refuse at all.
     pub(crate) fn is_enforced(&self) -> bool {
         let mode = self.rules().map_or(self.attacks.mode, |rules| rules.mode);
@@ -124,6 +138,15 @@ impl<'a, 'b> Scan<'a, 'b> {
     }
 }
 
+/// How a body is read as sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Raw {
+    /// As one value too: nothing else reads it.
+    pub text: bool,
+    /// It is a form, a text, or of no known kind.
+    pub plain: bool,
+}
+
 /// Scans one message. The buffers serve the next one.
 #[derive(Debug, Default)]
 pub(crate) struct Scanner {
@@ -133,6 +156,7 @@ pub(crate) struct Scanner {
     applicable: Vec<u64>,
     texts: Texts,
     operators: Operators,
+    follow: Follow,
     hits: Hits,
     steps: Steps,
     exhausted: bool,
@@ -142,8 +166,23 @@ pub(crate) struct Scanner {
     /// Whether every matcher of its target is tried on a value, whatever its contract says.
     pub(crate) without_contract: bool,
     decoded: Vec<u8>,
+    /// Whether only the matchers are asked that are asked before all others.
+    early: bool,
+    /// What the body is that is being read: a `BODY_*` bit.
+    pub(super) body: u8,
+    /// The names of members on the way to the present value, where rules ask for them.
+    pub(super) names: Names,
+    sizes: Sizes,
     /// The first bytes of the body, for the matchers that read it as sent.
     raw: Vec<u8>,
+}
+
+/// Sizes of a message's parts, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sizes {
+    body: u64,
+    arguments: u64,
+    files: u64,
 }
 
 impl Scanner {
@@ -159,12 +198,48 @@ impl Scanner {
         self.steps = Steps::new(scan.attacks.budget.get().into());
         self.exhausted = false;
         self.hits.begin(scan.words, scan.view.rules.len());
+        self.hits.decided = scan.view.removals.iter().all(|removal| removal.early == 1);
+        self.sizes = Sizes::default();
+        self.body = BODY_ALL;
+        self.names = Names::new(true);
         let enabled = scan.enabled();
         self.active.clear();
         for target in 0..TARGETS {
             let own = scan.set(target).iter().zip(enabled);
             self.active.extend(own.map(|(own, enabled)| own.get() & enabled.get()));
         }
+    }
+
+    /// Whether only the matchers are asked that rules have which take hits of others away.
+    fn asks_early(&mut self, early: bool) {
+        self.early = early;
+    }
+
+    /// Takes what a body is that is read next.
+    pub(crate) fn reads(&mut self, kind: BodyKind) {
+        self.body = match kind {
+            BodyKind::Json | BodyKind::JsonLines | BodyKind::JsonSeq | BodyKind::Jose => BODY_JSON,
+            BodyKind::Form | BodyKind::Multipart => BODY_FIELD,
+            BodyKind::Xml => BODY_XML,
+            BodyKind::Text | BodyKind::Opaque | BodyKind::Range | BodyKind::Binary => BODY_TEXT,
+        };
+    }
+
+    /// Adds an argument's bytes to what all have.
+    pub(super) fn add_argument(&mut self, subject: &Subject<'_>, value: &[u8]) {
+        let size = subject.called().len().saturating_add(value.len()) as u64;
+        self.sizes.arguments = self.sizes.arguments.saturating_add(size);
+    }
+
+    /// Adds an uploaded file's bytes to what all have.
+    pub(super) fn add_file(&mut self, bytes: u64) {
+        self.sizes.files = self.sizes.files.saturating_add(bytes);
+    }
+
+    /// The rules that have fired on the message: indexes into rules.
+    pub(crate) fn fired(&self) -> impl Iterator<Item = u32> {
+        let words = self.hits.fired_rules().iter().enumerate();
+        words.flat_map(|(index, word)| sets::members(*word, index))
     }
 
     /// Whether any matcher looks at a target.
@@ -217,6 +292,10 @@ impl Scanner {
         let mut applicable = core::mem::take(&mut self.applicable);
         applicable.clear();
         applicable.extend_from_slice(self.active(scan, subject.target));
+        if self.early {
+            let early = scan.set(scan.attacks.early.get().into());
+            applicable.iter_mut().zip(early).for_each(|(word, early)| *word &= early.get());
+        }
         if let Some(set) = narrowed.filter(|_| !self.without_contract) {
             let set = scan.set(set.into());
             applicable.iter_mut().zip(set).for_each(|(word, set)| *word &= set.get());
@@ -236,7 +315,7 @@ impl Scanner {
         applicable: &[u64],
         value: &[u8],
     ) -> Result<(), Exhausted> {
-        let Scanner { texts, operators, hits, steps, exhaustive, .. } = self;
+        let Scanner { texts, operators, follow, hits, steps, exhaustive, .. } = self;
         let triggers = scan.attacks.triggers.get();
         texts.make(scan.view, (&scan.grams, triggers), value, applicable, steps)?;
         let (unproposed, last) = (scan.set(UNPROPOSED), scan.set(LAST));
@@ -257,9 +336,8 @@ impl Scanner {
                         continue;
                     }
                     let literal = proposed >> (at % 64) & 1 == 1;
-                    if operators.holds(scan.view, matcher, (text, literal), steps)? {
-                        hits.take(&scan.weighing(), at, subject);
-                    }
+                    let mut asked = Asked { scan, operators, follow, hits, steps, subject };
+                    asked.ask((at, matcher), (text, literal))?;
                 }
             }
         }
@@ -273,7 +351,7 @@ impl Scanner {
         subject: &Subject<'_>,
         applicable: &[u64],
     ) -> Result<(), Exhausted> {
-        let Scanner { texts, operators, hits, steps, exhaustive, .. } = self;
+        let Scanner { texts, operators, follow, hits, steps, exhaustive, .. } = self;
         if !hits.has_hit() && !*exhaustive {
             return Ok(());
         }
@@ -285,31 +363,36 @@ impl Scanner {
                     continue;
                 }
                 let Some(text) = texts.of(matcher.step.get()) else { continue };
-                if operators.holds(scan.view, matcher, (text, false), steps)? {
-                    hits.take(&scan.weighing(), at, subject);
-                }
+                let mut asked = Asked { scan, operators, follow, hits, steps, subject };
+                asked.ask((at, matcher), (text, false))?;
             }
         }
         Ok(())
     }
 
     /// Keeps the first bytes of the body, where a matcher reads them.
-    pub(crate) fn keep_raw(&mut self, scan: &Scan<'_, '_>, chunk: &[u8], is_text: bool) {
-        if is_text || self.looks_at(scan, Target::BodyRaw) {
+    pub(crate) fn keep_raw(&mut self, scan: &Scan<'_, '_>, chunk: &[u8], is: Raw) {
+        self.sizes.body = self.sizes.body.saturating_add(chunk.len() as u64);
+        let plain = is.plain && self.looks_at(scan, Target::BodyPlain);
+        if is.text || plain || self.looks_at(scan, Target::BodyRaw) {
             let room = (scan.attacks.raw_body.get() as usize).saturating_sub(self.raw.len());
             self.raw.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
         }
     }
 
     /// Scans what was kept of the body, also as one value where it is a text.
-    pub(crate) fn raw(&mut self, scan: &Scan<'_, '_>, is_text: bool) {
+    pub(crate) fn raw(&mut self, scan: &Scan<'_, '_>, is: Raw) {
         let raw = core::mem::take(&mut self.raw);
         if !raw.is_empty() {
             let position = Position::Body { pointer: String::new(), offset: 0 };
             let subject = |target| Subject::new(target, Name::Pointer(""), &position);
             self.value(scan, subject(Target::BodyRaw), SCHEMA_ANY, &raw);
-            if is_text {
-                self.value(scan, subject(Target::Body), SCHEMA_ANY, &raw);
+            if is.plain {
+                self.value(scan, subject(Target::BodyPlain), SCHEMA_ANY, &raw);
+            }
+            if is.text {
+                let subject = Subject { bodies: BODY_TEXT, ..subject(Target::Body) };
+                self.value(scan, subject, SCHEMA_ANY, &raw);
             }
         }
         self.raw = raw;
@@ -318,6 +401,54 @@ impl Scanner {
     /// How often a condition of a rule has hit a value of the message.
     pub(crate) fn hit_count(&self) -> u64 {
         self.hits.count
+    }
+
+    /// Asks what can be asked at the end of the message only.
+    fn finish(&mut self, scan: &Scan<'_, '_>) {
+        if self.side == Side::Request {
+            let sizes = self.sizes;
+            for (target, size) in [
+                (Target::BodyLength, sizes.body),
+                (Target::ArgumentsSize, sizes.arguments),
+                (Target::FilesSize, sizes.files),
+            ] {
+                if self.looks_at(scan, target) {
+                    let subject = Subject::new(target, Name::None, &Position::Message);
+                    self.value(scan, subject, SCHEMA_ANY, size.to_string().as_bytes());
+                }
+            }
+        }
+        self.counts(scan);
+        self.hits.settle(&scan.weighing());
+    }
+
+    /// Compares what was counted.
+    fn counts(&mut self, scan: &Scan<'_, '_>) {
+        let subject = Subject::new(Target::Request, Name::None, &Position::Message);
+        let early = scan.set(scan.attacks.early.get().into());
+        let enabled = scan.enabled();
+        for (at, matcher) in (0..).zip(scan.view.matchers) {
+            let by_name = match Operator::from_code(matcher.operator) {
+                Some(Operator::Count) => false,
+                Some(Operator::SameName) => true,
+                _ => continue,
+            };
+            let outbound = scan.view.rules.get(matcher.rule.get() as usize);
+            let outbound = outbound.is_some_and(|rule| rule.flags & RULE_OUTBOUND != 0);
+            if !sets::holds(enabled, at)
+                || self.early && !sets::holds(early, at)
+                || outbound != (self.side == Side::Response)
+            {
+                continue;
+            }
+            let counted = self.hits.counted(at, by_name).into();
+            let asked = i64::from(matcher.argument.get());
+            let found = operator::compare::numbers(matcher.relation, counted, asked);
+            if found != (matcher.flags & MATCHER_NEGATED != 0) {
+                self.hits.take(&scan.weighing(), at, &subject);
+            }
+        }
+        self.hits.end_value(&scan.weighing(), &subject);
     }
 
     /// Whether what was hit so far refuses the message, whatever follows.
@@ -336,6 +467,7 @@ impl Scanner {
 
     /// Turns what was hit into findings.
     pub(crate) fn report(&mut self, scan: &Scan<'_, '_>, findings: &mut Findings) {
+        self.finish(scan);
         let (exhausted, refused, suspected) = match self.side {
             Side::Request => (
                 FindingCode::AttackBudget,
@@ -382,10 +514,51 @@ impl Scanner {
     pub(crate) fn trim(&mut self) {
         self.texts.trim(KEPT);
         self.operators.trim(KEPT);
+        self.follow.trim(KEPT);
         for buffer in [&mut self.decoded, &mut self.raw] {
             buffer.clear();
             buffer.shrink_to(KEPT);
         }
+    }
+}
+
+/// What a matcher is asked with.
+struct Asked<'x, 'a, 'b> {
+    scan: &'x Scan<'a, 'b>,
+    operators: &'x mut Operators,
+    follow: &'x mut Follow,
+    hits: &'x mut Hits,
+    steps: &'x mut Steps,
+    subject: &'x Subject<'x>,
+}
+
+impl Asked<'_, '_, '_> {
+    /// Asks a matcher of a text, and all that follows on it; takes the hit, or counts.
+    fn ask(
+        &mut self,
+        (at, matcher): (u32, &Matcher),
+        (text, literal): (&[u8], bool),
+    ) -> Result<(), Exhausted> {
+        let Asked { scan, operators, follow, hits, steps, subject } = self;
+        match Operator::from_code(matcher.operator) {
+            Some(Operator::Count) => hits.count(at),
+            Some(Operator::SameName) => hits.name(at, subject.called()),
+            _ => {
+                let holds = if Operators::compares(matcher) {
+                    follow.asks(scan.view, (matcher, text), subject, operators, steps)?
+                } else {
+                    operators.holds(scan.view, matcher, (text, literal), steps)?
+                };
+                let ends = matcher.then.get() == NONE;
+                if holds
+                    && (ends
+                        || follow.holds(scan.view, (matcher, text), subject, operators, steps)?)
+                {
+                    hits.take(&scan.weighing(), at, subject);
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Name, Scan, Scanner, Subject};
 use crate::exchange::ResponseHead;
 use crate::finding::Position;
 use crate::schema::{Place, Scalar, ScalarKind};
-use portcullis_bundle::layout::{SCHEMA_ANY, Target};
+use portcullis_bundle::layout::{BODY_ALL, SCHEMA_ANY, Target};
 
 /// What of an answer rules look at.
 pub(crate) const TARGETS: [Target; 5] = [
@@ -116,7 +116,9 @@ impl Names {
             ScalarKind::Number | ScalarKind::String => {
                 let target = Target::ResponseValue;
                 let name = Name::Place(place);
-                let mut subject = Subject { target, name, position: None, offset };
+                let (bodies, argument) = (BODY_ALL, &[][..]);
+                let mut subject =
+                    Subject { target, name, position: None, offset, bodies, argument };
                 if !self.asked {
                     return scanner.value(scan, subject, SCHEMA_ANY, text);
                 }
@@ -130,7 +132,7 @@ impl Names {
         }
     }
 
-    fn enter(&mut self, depth: usize, name: &[u8]) {
+    pub(super) fn enter(&mut self, depth: usize, name: &[u8]) {
         if self.by_depth.len() < depth {
             self.by_depth.resize(depth, Vec::new());
         }
@@ -138,6 +140,21 @@ impl Names {
             own.clear();
             own.extend_from_slice(name);
         }
+    }
+
+    /// The name of an argument of JSON: `json`, and every name and index on the way, with dots between.
+    pub(super) fn argument(&self, shown: &str) -> Vec<u8> {
+        let mut name = b"json".to_vec();
+        for (at, step) in shown.split('/').skip(1).enumerate() {
+            name.push(b'.');
+            match self.by_depth.get(at).filter(|_| step == "*") {
+                Some(own) => name.extend_from_slice(own),
+                None => {
+                    name.extend_from_slice(step.replace("~1", "/").replace("~0", "~").as_bytes())
+                }
+            }
+        }
+        name
     }
 
     /// A pointer with the names of the body in place of `*`.

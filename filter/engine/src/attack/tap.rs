@@ -3,8 +3,9 @@
 use super::operator::token::Header;
 use super::subject::{Name, Subject};
 use super::{Names, Scan, Scanner};
+use crate::finding::Position;
 use crate::schema::{Field, Place, Scalar, ScalarKind, ScalarSink};
-use portcullis_bundle::layout::{SCHEMA_ANY, Target};
+use portcullis_bundle::layout::{BODY_FIELD, BODY_TEXT, BODY_XML, SCHEMA_ANY, Target};
 
 /// Reads the values of a text that is being judged. One type for all readers, so that the validator is
 /// compiled once.
@@ -37,23 +38,82 @@ impl ScalarSink for Tap<'_, '_, '_> {
             name: Name::Pointer(field.pointer),
             position: None,
             offset: 0,
+            bodies: if field.name.is_empty() { BODY_TEXT } else { BODY_FIELD },
+            argument: field.name,
         };
         scanner.field(scan, subject, field.declared, field.text);
-        if let Some(name) = field.undeclared_name {
-            scanner.value(scan, Subject { target: Target::BodyName, ..subject }, SCHEMA_ANY, name);
+        scanner.add_argument(&subject, field.text);
+        let mut named = |target, name| {
+            scanner.value(scan, Subject { target, ..subject }, SCHEMA_ANY, name);
+        };
+        match field.is_file_name {
+            true => named(Target::FileField, field.name),
+            false if !field.name.is_empty() => named(Target::BodyArgument, field.name),
+            false => {}
         }
+        if let Some(name) = field.undeclared_name {
+            named(Target::BodyName, name);
+        }
+    }
+
+    fn file(&mut self, bytes: u64) {
+        if let Tap::Scan(scanner, _) = self {
+            scanner.add_file(bytes);
+        }
+    }
+
+    fn part_header(&mut self, part: &[u8], line: &[u8]) {
+        let Tap::Scan(scanner, scan) = self else { return };
+        let position = Position::Body { pointer: String::new(), offset: 0 };
+        let subject =
+            Subject { argument: part, ..Subject::new(Target::PartHeader, Name::None, &position) };
+        scanner.value(scan, subject, SCHEMA_ANY, line);
     }
 }
 
 #[inline(never)]
 fn take(scanner: &mut Scanner, scan: &Scan<'_, '_>, scalar: &Scalar<'_>, place: &Place<'_>) {
+    if scan.names_arguments() && scanner.body != BODY_XML {
+        return take_named(scanner, scan, scalar, place);
+    }
     let target = match scalar.kind {
         ScalarKind::Name => Target::BodyName,
         // The literals of JSON say nothing.
         ScalarKind::Null | ScalarKind::Boolean => return,
         ScalarKind::Number | ScalarKind::String => Target::Body,
     };
-    let name = Name::Place(place);
-    let subject = Subject { target, name, position: None, offset: scalar.offset };
+    let (name, bodies) = (Name::Place(place), scanner.body);
+    let subject =
+        Subject { target, name, position: None, offset: scalar.offset, bodies, argument: &[] };
     scanner.value(scan, subject, scalar.schema, scalar.text);
+}
+
+/// The same, where rules ask how the client calls arguments: `json.a.b`.
+fn take_named(scanner: &mut Scanner, scan: &Scan<'_, '_>, scalar: &Scalar<'_>, place: &Place<'_>) {
+    let mut names = core::mem::take(&mut scanner.names);
+    let (name, bodies) = (Name::Place(place), scanner.body);
+    let mut subject = Subject {
+        target: Target::BodyName,
+        name,
+        position: None,
+        offset: scalar.offset,
+        bodies,
+        argument: &[],
+    };
+    if scalar.kind == ScalarKind::Name {
+        names.enter(place.depth(), scalar.text);
+        scanner.value(scan, subject, scalar.schema, scalar.text);
+    } else {
+        let argument = names.argument(&place.pointer());
+        subject.argument = &argument;
+        subject.target = Target::Body;
+        // The literals of JSON say nothing, but count.
+        if matches!(scalar.kind, ScalarKind::Number | ScalarKind::String) {
+            scanner.value(scan, subject, scalar.schema, scalar.text);
+        }
+        scanner.add_argument(&subject, scalar.text);
+        subject.target = Target::BodyArgument;
+        scanner.value(scan, subject, SCHEMA_ANY, &argument);
+    }
+    scanner.names = names;
 }

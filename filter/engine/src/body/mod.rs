@@ -287,7 +287,7 @@ fn give_field<S: ScalarSink>(
     let undeclared_name = (declared.is_none() && !name.is_empty()).then_some(name);
     let declared = declared.filter(|_| role == Role::Value);
     let is_file_name = role == Role::FileName;
-    sink.field(&Field { pointer: &pointer, declared, undeclared_name, text, is_file_name });
+    sink.field(&Field { pointer: &pointer, name, declared, undeclared_name, text, is_file_name });
 }
 
 /// The pointer to a property of the body.

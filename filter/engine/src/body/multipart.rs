@@ -59,6 +59,8 @@ struct Current {
     kept: Kept,
     /// The names of its header fields, lower case, each with a line's end.
     fields: Vec<u8>,
+    /// Its header fields as sent, each with a line's end.
+    lines: Vec<u8>,
     header_bytes: usize,
     /// Where its content begins in the text, and in the body.
     mark: usize,
@@ -217,12 +219,14 @@ impl Parts {
         part.name.clear();
         part.content_type.clear();
         part.fields.clear();
+        part.lines.clear();
         let (content_type, fields, name) = (
             core::mem::take(&mut part.content_type),
             core::mem::take(&mut part.fields),
             core::mem::take(&mut part.name),
         );
-        *part = Current { content_type, fields, name, ..Current::default() };
+        let lines = core::mem::take(&mut part.lines);
+        *part = Current { content_type, fields, lines, name, ..Current::default() };
         Ok(())
     }
 
@@ -244,6 +248,8 @@ impl Parts {
             self.begin_content(task, here.saturating_add(next))?;
             return Ok(true);
         }
+        self.part.lines.extend_from_slice(line);
+        self.part.lines.push(b'\n');
         self.field(line, here)?;
         Ok(true)
     }
@@ -441,6 +447,15 @@ impl Parts {
         }
         let (part, mark) = (&self.part, self.part.mark);
         let name = part.name.as_slice();
+        if S::ACTIVE {
+            let lines = part.lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+            lines.for_each(|line| sink.part_header(name, line));
+        }
+        if part.has_file_name {
+            let text = self.text.get(mark..).unwrap_or_default();
+            let kept = part.kept != Kept::Nothing;
+            sink.file(if kept { text.len() as u64 } else { part.size });
+        }
         if part.kept == Kept::Nothing {
             let (least, most) = part.sizes;
             let small = part.size < u64::from(least);

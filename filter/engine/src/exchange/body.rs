@@ -5,6 +5,7 @@ use super::head::action;
 use super::scan::kind_by_type;
 use super::{Conditions, Exchange, Outcome};
 use crate::access::slice;
+use crate::attack::Raw;
 use crate::body::{Judged, Task, Wrong};
 use crate::finding::{Finding, FindingCode, Position};
 use crate::media::{self, ContentType};
@@ -160,7 +161,7 @@ impl Exchange {
                 let Some(task) = task(view, &watch) else {
                     return Outcome::Decided(super::policy_missing());
                 };
-                let (bodies, mut judges, mut tap) = self.readers(view);
+                let (bodies, mut judges, mut tap) = self.readers(view, kind);
                 let outcome = bodies.chunk(&task, kind, (judged, stops), &mut judges, &mut tap);
                 if let Err(wrong) = outcome {
                     return self.faulty(view, &watch, operation, wrong);
@@ -170,7 +171,7 @@ impl Exchange {
                 let Some(task) = task(view, &watch) else {
                     return Outcome::Decided(super::policy_missing());
                 };
-                let (bodies, mut judges, mut tap) = self.readers(view);
+                let (bodies, mut judges, mut tap) = self.readers(view, kind);
                 let outcome = bodies.chunk(&task, kind, (judged, stops), &mut judges, &mut tap);
                 if let Err(wrong) = outcome {
                     self.unreadable(view, wrong);
@@ -179,7 +180,7 @@ impl Exchange {
             }
             _ => {}
         }
-        self.keep_raw(view, judged, watch.is_text());
+        self.keep_raw(view, judged, watch.raw());
         if stops {
             let position = Position::Body { pointer: String::new(), offset: limit };
             let finding = Finding::new(FindingCode::BodyTooLarge, position);
@@ -204,7 +205,7 @@ impl Exchange {
             }
             (Kind::Judged(kind), Some(operation)) => {
                 if let Some(task) = task(view, &watch) {
-                    let (bodies, mut judges, mut tap) = self.readers(view);
+                    let (bodies, mut judges, mut tap) = self.readers(view, kind);
                     match bodies.end(&task, kind, &mut judges, &mut tap) {
                         Ok(Judged::Whole) => {}
                         Ok(Judged::Form) => self.unenforced(operation, task.media),
@@ -216,7 +217,7 @@ impl Exchange {
             }
             (Kind::Scanned(kind), _) => {
                 if let Some(task) = task(view, &watch) {
-                    let (bodies, mut judges, mut tap) = self.readers(view);
+                    let (bodies, mut judges, mut tap) = self.readers(view, kind);
                     if let Err(wrong) = bodies.end(&task, kind, &mut judges, &mut tap) {
                         self.unreadable(view, wrong);
                     }
@@ -224,7 +225,7 @@ impl Exchange {
             }
             _ => {}
         }
-        self.scan_raw(view, watch.is_text());
+        self.scan_raw(view, watch.raw());
         self.conclude(view, watch.operation)
     }
 
@@ -257,7 +258,7 @@ impl Exchange {
         kind: BodyKind,
         sent: &ContentType<'_>,
     ) -> bool {
-        let (bodies, mut judges, _) = self.readers(view);
+        let (bodies, mut judges, _) = self.readers(view, kind);
         bodies.begin(task, kind, sent, &mut judges).is_ok()
     }
 
@@ -361,8 +362,14 @@ impl Watch {
     }
 
     /// Whether the body is scanned as one text.
-    fn is_text(&self) -> bool {
-        self.kind == Kind::Scanned(BodyKind::Opaque)
+    fn raw(&self) -> Raw {
+        let plain = matches!(
+            self.kind,
+            Kind::Opaque
+                | Kind::Judged(BodyKind::Form | BodyKind::Text)
+                | Kind::Scanned(BodyKind::Form | BodyKind::Opaque)
+        );
+        Raw { text: self.kind == Kind::Scanned(BodyKind::Opaque), plain }
     }
 }
 

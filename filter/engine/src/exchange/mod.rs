@@ -13,6 +13,7 @@ mod scan;
 
 pub(crate) use findings::Findings;
 pub use response::{Awaited, ResponseHead};
+pub(crate) use scan::kind_by_type;
 
 use crate::attack::Scanner;
 use crate::attack::lazy::Automata;
@@ -52,6 +53,8 @@ pub struct Conditions {
     pub mutual_tls: Option<bool>,
     /// Seconds since 1970, by which exceptions from attack rules expire.
     pub now: i64,
+    /// The version of HTTP, as `HTTP/1.1`; empty where it is not known.
+    pub protocol: &'static str,
 }
 
 /// What the engine wants next.
@@ -126,6 +129,12 @@ impl Exchange {
     /// How often conditions of attack rules have hit values of the request so far, whatever that led to.
     pub fn attack_hits(&self) -> u64 {
         self.scanner.hit_count()
+    }
+
+    /// The attack rules that have fired on the last message, those that only serve others too: indexes into the
+    /// bundle's rules. A decision names a few of them.
+    pub fn fired_rules(&self) -> impl Iterator<Item = u32> {
+        self.scanner.fired()
     }
 
     /// Forgets the request and keeps the buffers, unless a request has made them large.

@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::head::action;
 use super::{Conditions, Exchange, Outcome, RequestHead};
-use crate::attack::{Head, Scan, Side, Tap};
+use crate::attack::{Head, Raw, Scan, Side, Tap};
 use crate::body::{Bodies, Judges, Wrong};
 use crate::finding::{Finding, Position};
 use crate::media::ContentType;
@@ -52,6 +52,7 @@ impl Exchange {
             captures: &self.router.captures,
             operation: parts.operation.map(|(_, operation)| operation),
             max_parameters: policy.max_parameters.get(),
+            protocol: conditions.protocol,
         };
         self.scanner.head(&scan, &head);
         if self.findings.can_refuse() && self.scanner.refuses(&scan) {
@@ -85,7 +86,9 @@ impl Exchange {
     pub(super) fn readers<'x, 'v, 'b>(
         &'x mut self,
         view: &'v View<'b>,
+        kind: BodyKind,
     ) -> (&'x mut Bodies, Judges<'x>, Tap<'x, 'v, 'b>) {
+        self.scanner.reads(kind);
         let tap = match scan(view, self.scanning) {
             Some(scan) => Tap::Scan(&mut self.scanner, scan),
             None => Tap::Shut,
@@ -95,16 +98,16 @@ impl Exchange {
     }
 
     /// Keeps the first bytes of a body for the rules that read it as sent.
-    pub(super) fn keep_raw(&mut self, view: &View<'_>, chunk: &[u8], is_text: bool) {
+    pub(super) fn keep_raw(&mut self, view: &View<'_>, chunk: &[u8], is: Raw) {
         if let Some(scan) = scan(view, self.scanning) {
-            self.scanner.keep_raw(&scan, chunk, is_text);
+            self.scanner.keep_raw(&scan, chunk, is);
         }
     }
 
     /// Scans the body as it was sent.
-    pub(super) fn scan_raw(&mut self, view: &View<'_>, is_text: bool) {
+    pub(super) fn scan_raw(&mut self, view: &View<'_>, is: Raw) {
         if let Some(scan) = scan(view, self.scanning) {
-            self.scanner.raw(&scan, is_text);
+            self.scanner.raw(&scan, is);
         }
     }
 
@@ -134,7 +137,7 @@ impl Exchange {
 }
 
 /// How a body is read that no document says anything about.
-pub(super) fn kind_by_type(sent: Option<ContentType<'_>>) -> BodyKind {
+pub(crate) fn kind_by_type(sent: Option<ContentType<'_>>) -> BodyKind {
     let Some(sent) = sent else { return BodyKind::Opaque };
     let is = |name: &[u8]| sent.name.eq_ignore_ascii_case(name);
     if sent.is_json() {

@@ -60,6 +60,8 @@ pub struct Field<'a> {
     pub pointer: &'a str,
     /// Where a schema declares it and judges its text: index into text_fields.
     pub declared: Option<usize>,
+    /// Its name, declared or not; empty for a text that is the whole body.
+    pub name: &'a [u8],
     /// Its name, if no schema declares it.
     pub undeclared_name: Option<&'a [u8]>,
     /// What it says.
@@ -78,6 +80,12 @@ pub trait ScalarSink {
 
     /// Takes the next field of a form.
     fn field(&mut self, _field: &Field<'_>) {}
+
+    /// Takes how many bytes an uploaded file has.
+    fn file(&mut self, _bytes: u64) {}
+
+    /// Takes a header field of a part of a multipart body, and the part's name.
+    fn part_header(&mut self, _part: &[u8], _line: &[u8]) {}
 }
 
 /// A sink that takes nothing.

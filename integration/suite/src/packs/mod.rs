@@ -258,7 +258,7 @@ impl Suite<'_> {
         let json = |body: &Vec<u8>| matches!(body.first(), Some(b'{' | b'['));
         bodies.extend(sent.filter(json).filter_map(|body| String::from_utf8(body).ok()));
         let mut answers = Tally::default();
-        let target = TargetName { target: Target::ResponseBody, name: None };
+        let target = TargetName::new(Target::ResponseBody, None);
         for body in bodies {
             let judged = self.alarms(&Message::at(&target, &body));
             answers.count(!judged.alarms(), || format!("{:?} {body}", judged.rules));

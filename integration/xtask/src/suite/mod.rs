@@ -1,5 +1,6 @@
 //! `cargo xtask suite`: conformance suites, run whole against the compiler and the engine.
 
+mod crs;
 mod json_schema;
 pub mod libinjection;
 mod openapi;
@@ -31,6 +32,8 @@ enum Suite {
     Packs(packs::Options),
     /// That no attack rule is skipped at a value of a document that it would have matched
     Skipped(skipped::Options),
+    /// Rules in SecLang against regression tests in the form of go-ftw; ends with `passed/total`
+    Crs(crs::Options),
     /// The injection detectors against the C library that they follow; ends with `agreed A/B`
     Libinjection(libinjection::Options),
     /// Transformations of values against ModSecurity's (from PyPI); ends with `agreed A/B`
@@ -45,6 +48,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Suite::Transformations(options) => transformations::run(workspace, options),
         Suite::Differential(options) => openapi::differential(workspace, &data(workspace), options),
         Suite::Packs(options) => packs::run(workspace, options),
+        Suite::Crs(options) => crs::run(workspace, options),
         Suite::Skipped(options) => skipped::run(workspace, &data(workspace), options),
         Suite::Libinjection(options) => libinjection::run(workspace, &data(workspace), options),
     }

@@ -4,14 +4,18 @@
 //! so are those that are off everywhere.
 
 mod automaton;
+mod captures;
 mod contract;
 mod grams;
 mod kinds;
+mod links;
 mod literals;
+mod names;
 pub(crate) mod narrow;
 mod nfa;
 mod pipeline;
 pub(crate) mod regex;
+mod removals;
 
 #[cfg(test)]
 mod tests;
@@ -20,18 +24,20 @@ use super::operation::limits;
 use super::pattern::Table;
 use super::policy::{action, mode};
 use super::tables::Tables;
-use crate::diag::{Diagnostic, RULE_PATTERN, RULES_TOO_MANY, Span};
+use crate::diag::{Diagnostic, RULE_PATTERN, RULES_TOO_MANY, SECLANG_LEFT_OUT, Span};
 use crate::ir::{
     AttackMode, Attacks, Exception, Matcher, Model, Operator, Rule, TargetName, Tuning,
 };
 use automaton::Automaton;
 use contract::Contract;
 use kinds::Kinds;
+use links::{compared, compared_texts};
 use literals::{Bytes, Required, folded, required};
+use names::{Names, names_arguments, selector, write_names};
 use pipeline::Steps;
 use portcullis_bundle::layout::{
-    self, FIXED_SETS, HitMode, MATCHER_LITERALS, MATCHER_NEGATED, NONE, Operator as Code,
-    RULE_OUTBOUND, RULE_SAME_VALUE, TARGETS, Transformation, UNPROPOSED,
+    self, BODY_ALL, FIXED_SETS, HitMode, MATCHER_LITERALS, MATCHER_NEGATED, NONE, Operator as Code,
+    RULE_OUTBOUND, RULE_SAME_VALUE, RULE_SILENT, Relation, TARGETS, Transformation, UNPROPOSED,
 };
 use portcullis_engine::attack::transform::Transform;
 use regex_syntax::hir::Hir;
@@ -57,6 +63,20 @@ struct Lowered<'m> {
     required: Required,
     /// The automaton of what it asks, where that is one.
     asked: Option<Rc<Automaton>>,
+    relation: Relation,
+    /// Which condition of the rule it is an alternative of; `FOLLOWS` for none.
+    condition: u8,
+    /// Index into links of what follows on it; `NONE` for nothing.
+    then: u32,
+    /// Index into captures; `NONE` for none.
+    captures: u32,
+}
+
+impl Lowered<'_> {
+    /// Whether it can hold only where one of its literals occurs.
+    fn is_proposed(&self) -> bool {
+        self.required.is_known_by_literals() && !self.of.negated
+    }
 }
 
 /// Writes the rules of a model. `operations` says of each operation of the bundle which of the model it is.
@@ -67,24 +87,32 @@ pub fn write(
     operations: &[(usize, usize)],
 ) -> Vec<Diagnostic> {
     let Some(attacks) = &model.attacks else { return Vec::new() };
-    let rules: Vec<&Rule> =
-        attacks.rules.iter().filter(|rule| counts(attacks, model, rule)).collect();
     let mut diagnostics = Vec::new();
+    let mut left_out = Vec::new();
     let mut steps = Steps::default();
     let mut matchers: Vec<Lowered<'_>> = Vec::new();
     let mut automata = Automata::default();
-    for (index, rule) in rules.iter().enumerate() {
-        let first = matchers.len() as u32;
-        for of in &rule.conditions {
-            let mut writer = Writer { tables, steps: &mut steps, automata: &mut automata };
-            match writer.lower(of, index as u32) {
-                Ok(lowered) => matchers.push(lowered),
-                Err(reason) => diagnostics.push(unsupported(rule, of, &reason)),
-            }
+    let mut rules: Vec<&Rule> = Vec::new();
+    // By rule of the model: which of the bundle it is.
+    let mut index_of = vec![None; attacks.rules.len()];
+    for (at, rule) in attacks.rules.iter().enumerate() {
+        if !counts(attacks, model, rule) {
+            continue;
         }
-        let count = matchers.len() as u32 - first;
-        let record = rule_record(tables, rule, (first, count));
-        tables.sections.rules.push(record);
+        let (index, first) = (rules.len() as u32, matchers.len());
+        let mut writer = Writer { tables, steps: &mut steps, automata: &mut automata };
+        match writer.lower_rule(rule, index, first) {
+            Ok((lowered, conditions)) => {
+                let count = lowered.len() as u32;
+                matchers.extend(lowered);
+                let record = rule_record(tables, rule, (first as u32, count), conditions);
+                tables.sections.rules.push(record);
+                rules.push(rule);
+                index_of[at] = Some(index);
+            }
+            Err((of, reason)) if rule.lenient => left_out.push(lenient(rule, of, &reason)),
+            Err((of, reason)) => diagnostics.push(unsupported(rule, of, &reason)),
+        }
     }
     if tables.sections.byte_sets.len() > MAX_BYTE_SETS {
         let title = "the expressions of the rules tell too many sets of bytes apart";
@@ -100,15 +128,25 @@ pub fn write(
         tables.sections.rules.clear();
         return diagnostics;
     }
-    let mut writer = Sets::new(tables, &matchers, &rules);
+    let names = match write_names(tables, &matchers, &attacks.removals) {
+        Ok(names) => names,
+        Err(why) => {
+            let title = format!("a variable's expression cannot be compiled: {why}");
+            diagnostics.push(Diagnostic::new(RULE_PATTERN, title));
+            tables.sections.rules.clear();
+            return diagnostics;
+        }
+    };
+    let mut writer = Sets::new(tables, &matchers, &rules, names);
     let kinds = choose_kinds(&steps, &matchers);
     writer.targets();
     let key_kinds = writer.kinds(&kinds);
-    write_matchers(writer.tables, &matchers, &kinds);
+    write_matchers(writer.tables, &matchers, &kinds, &writer.names);
     writer.steps(&steps, &kinds);
     let (enabled, monitored) = (writer.enabled(&attacks.tuning), writer.monitored(&attacks.tuning));
     writer.operations(model, attacks, operations);
     writer.exceptions(model, attacks, operations);
+    let early = writer.removals(attacks, &index_of);
     writer.schemas(patterns);
     let words = writer.words;
     let joins = rules.iter().any(|rule| looks_outbound(rule) && looks_inbound(rule));
@@ -117,7 +155,11 @@ pub fn write(
     let media_type = tables.sections.media_types.len() as u32;
     tables.sections.media_types.push(any_media_type());
     let response_types = tables.text(&attacks.response_body.media_types.join(" "));
+    let names_arguments = names_arguments(&matchers, &attacks.removals);
     tables.sections.attacks.push(layout::Attacks {
+        early: early.into(),
+        names_arguments: names_arguments.into(),
+        reserved: 0,
         threshold_inbound: attacks.inbound.into(),
         threshold_outbound: attacks.outbound.into(),
         budget: attacks.budget.into(),
@@ -140,14 +182,22 @@ pub fn write(
         enabled: enabled.into(),
         monitored: monitored.into(),
     });
+    diagnostics.extend(left_out);
     diagnostics
+}
+
+/// What is said of a rule that cannot be compiled and is left out.
+fn lenient(rule: &Rule, of: &Matcher, reason: &str) -> Diagnostic {
+    let title = format!("rule {} is left out: {reason}", rule.id);
+    let help = "it is not in the bundle; CRS.md says what is supported";
+    Diagnostic::new(SECLANG_LEFT_OUT, title).at(Span::word(&rule.file, of.line, 1)).help(help)
 }
 
 /// Whether a rule's level is wanted, and whether it looks anywhere.
 fn counts(attacks: &Attacks, model: &Model, rule: &Rule) -> bool {
     let on =
         |tuning: &[Tuning]| tuned(tuning, rule) != AttackMode::Off || is_on_somewhere(tuning, rule);
-    rule.paranoia <= attacks.paranoia
+    (rule.lenient || rule.paranoia <= attacks.paranoia)
         && (on(&attacks.tuning)
             || model.operations().any(|(_, operation)| on(&operation.settings.attacks.tuning)))
 }
@@ -155,7 +205,8 @@ fn counts(attacks: &Attacks, model: &Model, rule: &Rule) -> bool {
 /// The mode of a rule on values that no entry names: what the last entry that means it says.
 fn tuned(tuning: &[Tuning], rule: &Rule) -> AttackMode {
     let own = tuning.iter().rev().find(|it| it.at.is_none() && it.rules.is(rule));
-    own.map_or(AttackMode::Enforce, |it| it.mode)
+    let otherwise = if rule.detects_only { AttackMode::Monitor } else { AttackMode::Enforce };
+    own.map_or(otherwise, |it| it.mode)
 }
 
 /// The entries that mean a rule on some values, and that no later entry on all values takes back.
@@ -176,8 +227,17 @@ fn unsupported(rule: &Rule, of: &Matcher, reason: &str) -> Diagnostic {
     Diagnostic::new(RULE_PATTERN, title).at(Span::word(&rule.file, of.line, 1))
 }
 
-fn rule_record(tables: &mut Tables<'_>, rule: &Rule, (first, count): (u32, u32)) -> layout::Rule {
-    let flags = [(RULE_SAME_VALUE, rule.same_value), (RULE_OUTBOUND, looks_outbound(rule))];
+fn rule_record(
+    tables: &mut Tables<'_>,
+    rule: &Rule,
+    (first, count): (u32, u32),
+    conditions: u8,
+) -> layout::Rule {
+    let flags = [
+        (RULE_SAME_VALUE, rule.same_value),
+        (RULE_OUTBOUND, looks_outbound(rule)),
+        (RULE_SILENT, rule.silent),
+    ];
     layout::Rule {
         id: tables.text(&rule.id),
         title: tables.text(&rule.title),
@@ -189,7 +249,8 @@ fn rule_record(tables: &mut Tables<'_>, rule: &Rule, (first, count): (u32, u32))
         score: rule.score.into(),
         paranoia: rule.paranoia,
         flags: flags.iter().filter(|(_, set)| *set).fold(0, |flags, (bit, _)| flags | bit),
-        reserved: 0.into(),
+        conditions,
+        reserved: 0,
     }
 }
 
@@ -221,11 +282,21 @@ struct Writer<'t, 'm> {
 }
 
 impl Writer<'_, '_> {
-    fn lower<'m>(&mut self, of: &'m Matcher, rule: u32) -> Result<Lowered<'m>, String> {
+    fn lower<'m>(
+        &mut self,
+        of: &'m Matcher,
+        rule: u32,
+        follows: bool,
+    ) -> Result<Lowered<'m>, String> {
         let (pipeline, caseless) = pipeline::split(&of.transform);
         // What does not come as an automaton or a literal must see the letters as they become.
         let folds = matches!(of.operator, Operator::Regex(_) | Operator::AnyOf(_));
         let step = self.steps.of(if folds { &pipeline } else { &of.transform });
+        let mut relation = Relation::Equal;
+        let text = match &of.operator {
+            Operator::Text(_, text) | Operator::CompareText(_, text) => self.pieces(text),
+            _ => (0, 0),
+        };
         let sections = &mut self.tables.sections;
         let mut needed = Required::default();
         let mut asked = None;
@@ -235,6 +306,15 @@ impl Writer<'_, '_> {
                 needed = required(&hir);
                 let (code, index, automaton) = self.automaton(pattern, &hir, caseless)?;
                 asked = Some(automaton);
+                (code, index, 0)
+            }
+            // No literals are looked up in what follows.
+            Operator::AnyOf(texts) if follows => {
+                let escaped: Vec<String> =
+                    texts.iter().map(|text| regex_syntax::escape(text)).collect();
+                let pattern = format!("(?i-u:{})", escaped.join("|"));
+                let hir = regex::parse(&pattern)?;
+                let (code, index, _) = self.automaton(&pattern, &hir, caseless)?;
                 (code, index, 0)
             }
             Operator::AnyOf(texts) => {
@@ -305,11 +385,51 @@ impl Writer<'_, '_> {
             }
             Operator::CountOver { count, .. } => (Code::CountOver, *count, 0),
             Operator::Repeated { .. } => (Code::Repeated, 0, 0),
+            Operator::Compare(of, number) => {
+                relation = compared(*of);
+                (Code::Compare, number.cast_unsigned(), 0)
+            }
+            Operator::Count(of, number) => {
+                relation = compared(*of);
+                (Code::Count, *number, 0)
+            }
+            Operator::SameName(of, number) => {
+                relation = compared(*of);
+                (Code::SameName, *number, 0)
+            }
+            Operator::Text(of, _) => {
+                relation = compared_texts(*of);
+                (Code::Text, text.0, text.1)
+            }
+            Operator::CompareText(of, _) => {
+                relation = compared(*of);
+                (Code::CompareText, text.0, text.1)
+            }
+            Operator::Always => (Code::Always, 0, 0),
         };
         if of.negated {
-            needed = Required::default();
+            needed.bytes.clear();
+            needed.instead = None;
+            if code != Code::AnyOf {
+                needed.literals.clear();
+            }
         }
-        Ok(Lowered { of, rule, step, code, argument, argument_count, required: needed, asked })
+        let (condition, then, captures) = (0, NONE, NONE);
+        let required = needed;
+        Ok(Lowered {
+            of,
+            rule,
+            step,
+            code,
+            argument,
+            argument_count,
+            required,
+            asked,
+            relation,
+            condition,
+            then,
+            captures,
+        })
     }
 
     fn automaton(&mut self, pattern: &str, hir: &Hir, caseless: bool) -> Result<Written, String> {
@@ -341,7 +461,7 @@ fn triggers(step: Transformation) -> Bytes {
 }
 
 /// Writes the records of matchers and their selectors.
-fn write_matchers(tables: &mut Tables<'_>, matchers: &[Lowered<'_>], kinds: &Kinds) {
+fn write_matchers(tables: &mut Tables<'_>, matchers: &[Lowered<'_>], kinds: &Kinds, names: &Names) {
     for matcher in matchers {
         let first = tables.sections.selectors.len() as u32;
         let mut selectors: Vec<layout::Selector> = Vec::new();
@@ -350,17 +470,15 @@ fn write_matchers(tables: &mut Tables<'_>, matchers: &[Lowered<'_>], kinds: &Kin
             _ => None,
         };
         if let Some(target) = counted {
-            selectors.push(selector(tables, &TargetName { target, name: None }));
-        } else if matcher.of.targets.iter().any(|target| target.name.is_some()) {
-            selectors.extend(matcher.of.targets.iter().map(|target| selector(tables, target)));
+            selectors.push(selector(tables, &TargetName::new(target, None), names));
+        } else if matcher.of.targets.iter().any(|it| it.name.is_some() || it.bodies != BODY_ALL) {
+            selectors.extend(matcher.of.targets.iter().map(|it| selector(tables, it, names)));
         }
         let count = selectors.len();
-        selectors.extend(matcher.of.except.iter().map(|target| selector(tables, target)));
+        selectors.extend(matcher.of.except.iter().map(|it| selector(tables, it, names)));
         let needs = matcher.required.bytes.iter().filter_map(|set| kinds.bit(set));
-        let flags = [
-            (MATCHER_NEGATED, matcher.of.negated),
-            (MATCHER_LITERALS, !matcher.required.literals.is_empty()),
-        ];
+        let flags =
+            [(MATCHER_NEGATED, matcher.of.negated), (MATCHER_LITERALS, matcher.is_proposed())];
         tables.sections.matchers.push(layout::Matcher {
             rule: matcher.rule.into(),
             argument: matcher.argument.into(),
@@ -372,14 +490,14 @@ fn write_matchers(tables: &mut Tables<'_>, matchers: &[Lowered<'_>], kinds: &Kin
             step: matcher.step.into(),
             operator: matcher.code.code(),
             flags: flags.iter().filter(|(_, set)| *set).fold(0, |flags, (bit, _)| flags | bit),
+            then: matcher.then.into(),
+            captures: matcher.captures.into(),
+            condition: matcher.condition,
+            relation: matcher.relation.code(),
+            reserved: 0.into(),
         });
         tables.sections.selectors.extend(selectors);
     }
-}
-
-fn selector(tables: &mut Tables<'_>, target: &TargetName) -> layout::Selector {
-    let name = tables.text(target.name.as_deref().unwrap_or_default());
-    layout::Selector { name, target: target.target.code(), reserved: [0; 3] }
 }
 
 /// Writes the literals that propose matchers.
@@ -410,14 +528,20 @@ struct Sets<'t, 'm, 'l> {
     tables: &'t mut Tables<'m>,
     matchers: &'l [Lowered<'l>],
     rules: &'l [&'l Rule],
+    names: Names,
     words: usize,
     known: HashMap<Vec<u64>, u16>,
 }
 
 impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
-    fn new(tables: &'t mut Tables<'m>, matchers: &'l [Lowered<'l>], rules: &'l [&'l Rule]) -> Self {
+    fn new(
+        tables: &'t mut Tables<'m>,
+        matchers: &'l [Lowered<'l>],
+        rules: &'l [&'l Rule],
+        names: Names,
+    ) -> Self {
         let words = matchers.len().div_ceil(64).max(1);
-        Sets { tables, matchers, rules, words, known: HashMap::new() }
+        Sets { tables, matchers, rules, names, words, known: HashMap::new() }
     }
 
     /// The bits of the matchers that are meant.
@@ -461,7 +585,7 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
     /// the kinds that propose something.
     fn kinds(&mut self, kinds: &Kinds) -> u64 {
         let key = |it: &Lowered<'_>| it.required.key().and_then(|set| kinds.bit(&set));
-        let bits = self.bits(|it| !it.required.is_known_by_literals() && key(it).is_none());
+        let bits = self.bits(|it| !it.is_proposed() && key(it).is_none());
         self.push(bits);
         let mut used = 0;
         for kind in 0..64 {
@@ -543,7 +667,7 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
         operation: u32,
         (matchers, mode): (u16, AttackMode),
     ) {
-        let selector = at.map(|at| selector(self.tables, at));
+        let selector = at.map(|at| selector(self.tables, at, &self.names));
         let mode = match mode {
             AttackMode::Enforce => HitMode::Enforce,
             AttackMode::Monitor => HitMode::Monitor,
@@ -627,7 +751,7 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
         for exception in &attacks.exceptions {
             let (rules, own) = (self.rules, &exception.rules);
             let matchers = self.of(|matcher| own.is(rules[matcher.rule as usize]));
-            let selector = exception.at.as_ref().map(|at| selector(self.tables, at));
+            let selector = exception.at.as_ref().map(|at| selector(self.tables, at, &self.names));
             for operation in meant(model, exception, operations) {
                 let record = layout::Exception {
                     expires: exception.expires.into(),

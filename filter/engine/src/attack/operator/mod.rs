@@ -2,6 +2,7 @@
 
 mod address;
 mod card;
+pub(super) mod compare;
 mod graphql;
 mod number;
 pub(super) mod token;
@@ -30,8 +31,37 @@ impl Operators {
         (text, proposed): (&[u8], bool),
         steps: &mut Steps,
     ) -> Result<bool, Exhausted> {
-        let found = self.finds(view, matcher, (text, proposed), steps)?;
+        self.holds_with(view, matcher, (text, proposed), b"", steps)
+    }
+
+    /// The same, with a text to compare with.
+    pub(super) fn holds_with(
+        &mut self,
+        view: &View<'_>,
+        matcher: &Matcher,
+        (text, proposed): (&[u8], bool),
+        other: &[u8],
+        steps: &mut Steps,
+    ) -> Result<bool, Exhausted> {
+        let found = match Operator::from_code(matcher.operator) {
+            Some(Operator::Text) => {
+                steps.spend(text.len() as u64)?;
+                compare::texts(matcher.relation, text, other)
+            }
+            Some(Operator::CompareText) => {
+                compare::numbers(matcher.relation, number::leading(text), number::leading(other))
+            }
+            _ => self.finds(view, matcher, (text, proposed), steps)?,
+        };
         Ok(found != (matcher.flags & MATCHER_NEGATED != 0))
+    }
+
+    /// Whether a matcher compares with a text that is put together.
+    pub(super) fn compares(matcher: &Matcher) -> bool {
+        matches!(
+            Operator::from_code(matcher.operator),
+            Some(Operator::Text | Operator::CompareText)
+        )
     }
 
     fn finds(
@@ -46,7 +76,7 @@ impl Operators {
         let Some(operator) = Operator::from_code(matcher.operator) else { return Ok(false) };
         // Some read a text several times.
         let reads = match operator {
-            Operator::LongerThan | Operator::AnyOf => 0,
+            Operator::LongerThan | Operator::AnyOf | Operator::Always => 0,
             Operator::Sql => 8,
             Operator::Xss | Operator::Jwt => 4,
             _ => 1,
@@ -83,8 +113,19 @@ impl Operators {
             Operator::GraphQl => {
                 view.graphql_checks.get(index).is_some_and(|check| graphql::is_attack(check, text))
             }
-            // They look at the request as a whole.
-            Operator::CountOver | Operator::Repeated => false,
+            Operator::Compare => compare::numbers(
+                matcher.relation,
+                number::leading(text),
+                argument.cast_signed().into(),
+            ),
+            Operator::Always => true,
+            // They look at the request as a whole, or are asked otherwise.
+            Operator::CountOver
+            | Operator::Repeated
+            | Operator::Count
+            | Operator::SameName
+            | Operator::Text
+            | Operator::CompareText => false,
         })
     }
 

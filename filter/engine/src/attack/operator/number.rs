@@ -17,9 +17,29 @@ pub(super) fn read(text: &[u8]) -> Option<i64> {
     Some(if negative { value.saturating_neg() } else { value })
 }
 
+/// The number that a text begins with, as C's `atoi` reads it: 0 where it begins with none.
+pub(super) fn leading(text: &[u8]) -> i64 {
+    let text = text.trim_ascii_start();
+    let signed = usize::from(matches!(text.first(), Some(b'-' | b'+')));
+    let digits = text.get(signed..).unwrap_or_default().iter().take_while(|it| it.is_ascii_digit());
+    let most = i64::from(i32::MAX);
+    let value = digits.fold(0i64, |sum, digit| {
+        sum.saturating_mul(10).saturating_add(i64::from(digit.wrapping_sub(b'0'))).min(most)
+    });
+    if text.first() == Some(&b'-') { value.saturating_neg() } else { value }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::read;
+    use super::{leading, read};
+
+    #[test]
+    fn reads_numbers_at_the_beginning() {
+        for (text, value) in [("12a", 12), (" -3", -3), ("x1", 0), ("", 0), ("-", 0), ("+7", 7)] {
+            assert_eq!(leading(text.as_bytes()), value, "{text}");
+        }
+        assert_eq!(leading(b"99999999999999999999"), i64::from(i32::MAX));
+    }
 
     #[test]
     fn reads_whole_numbers() {

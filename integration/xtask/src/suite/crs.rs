@@ -1,0 +1,20 @@
+//! `cargo xtask suite crs`: rules in SecLang against regression tests.
+
+use anyhow::Result;
+
+use super::openapi::tool;
+use crate::process;
+use crate::workspace::Workspace;
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// Passed on to the tool: `--rules DIR --setup FILE --tests DIR`, `--paranoia N`, `--only NUMBER`, `--verbose`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    tool(workspace)?;
+    let mut command = std::process::Command::new(workspace.target.join("tools/suite"));
+    process::run(command.current_dir(&workspace.root).arg("crs").args(&options.arguments))
+}

@@ -1,0 +1,531 @@
+//! From a chain to conditions: each a list of alternatives, in which what one link matched is what the next asks of.
+
+use super::assemble::{Chain, Link};
+use super::constant::{self, is_group};
+use super::names::{Collection, OperatorName};
+use super::operator;
+use super::resolve::{self, Given, Giver, Outcome, Resolver};
+use super::syntax::{Change, Piece, Selector, Sense, Template, Variable};
+use super::target;
+use crate::ir::{self, Matcher, Operator, TextPiece};
+use std::collections::HashMap;
+
+/// Alternatives of one condition, at most.
+const MAX_ALTERNATIVES: usize = 64;
+
+/// A chain on its way to conditions.
+#[derive(Default)]
+struct Builder {
+    conditions: Vec<Vec<Matcher>>,
+    /// The condition of the last link whose groups are kept.
+    captured: Option<usize>,
+    /// The condition of the link before; none where that was constant.
+    before: Option<usize>,
+    /// Variables that links of this chain have set: text and condition.
+    own: HashMap<String, (Vec<TextPiece>, usize)>,
+    /// What they have set that cannot be told, and why.
+    untold: HashMap<String, String>,
+    /// The same, by what their names begin with.
+    own_prefixes: Vec<(String, Vec<TextPiece>, usize)>,
+}
+
+/// What one variable of a link stands for.
+enum Source {
+    /// Values of the message.
+    Targets(Vec<ir::TargetName>),
+    /// How many of these there are.
+    Count(Vec<ir::TargetName>),
+    /// A text that the match of a condition gives.
+    Text(Vec<TextPiece>, usize),
+}
+
+/// Builds the conditions of a chain.
+///
+/// # Errors
+/// Why it cannot be asked.
+pub(super) fn chain(resolver: &mut Resolver<'_, '_>, chain: &Chain) -> Result<Outcome, String> {
+    let mut builder = Builder::default();
+    if chain.links.iter().any(reads_scores) {
+        return Ok(Outcome::Superseded);
+    }
+    for link in &chain.links {
+        // What this chain has set itself is not what it was before.
+        let constant = match builder.reads_own(link)? {
+            true => None,
+            false => constant::link(&resolver.tx, link),
+        };
+        match constant {
+            Some(false) => return Ok(Outcome::Never),
+            Some(true) => {
+                builder.before = None;
+                // The set-up of the chain itself: what follows may read it.
+                builder.note_constant(resolver, link)?;
+            }
+            None => {
+                builder.link(resolver, chain, link)?;
+                builder.note(resolver, link)?;
+            }
+        }
+    }
+    if builder.conditions.is_empty() {
+        return Ok(Outcome::Always);
+    }
+    give(resolver, chain, &builder);
+    Ok(Outcome::Ask(builder.conditions))
+}
+
+/// Whether a link asks of scores, which the engine keeps.
+fn reads_scores(link: &Link) -> bool {
+    let is = |variable: &Variable| {
+        variable.collection == Collection::Tx
+            && matches!(&variable.selector, Selector::Name(name) if constant::is_score(&name.to_ascii_lowercase()))
+            && variable.sense == Sense::Values
+    };
+    link.variables.iter().any(is)
+}
+
+impl Builder {
+    /// Whether a link asks of a variable that this chain has set.
+    ///
+    /// # Errors
+    /// What it has set cannot be told.
+    fn reads_own(&self, link: &Link) -> Result<bool, String> {
+        let mut reads = false;
+        for variable in link.variables.iter().filter(|it| resolve::is_tx(it)) {
+            match &variable.selector {
+                Selector::Name(name) => {
+                    let name = name.to_ascii_lowercase();
+                    if let Some(why) = self.untold.get(&name) {
+                        return Err(why.clone());
+                    }
+                    reads |= self.own.contains_key(&name);
+                }
+                Selector::Regex(pattern) => {
+                    let regex = expression(pattern)?;
+                    let mut own = self.own_prefixes.iter();
+                    reads |= own.any(|(name, ..)| regex.is_match(&format!("{name}x")));
+                }
+                Selector::All | Selector::XPath(_) => {}
+            }
+        }
+        Ok(reads)
+    }
+
+    fn link(
+        &mut self,
+        resolver: &mut Resolver<'_, '_>,
+        chain: &Chain,
+        link: &Link,
+    ) -> Result<(), String> {
+        let Some(operator) = &link.operator else { return Ok(()) };
+        let mut sources = Vec::new();
+        for variable in link.variables.iter().filter(|it| it.sense != Sense::Without) {
+            self.source(resolver, chain, variable, &mut sources)?;
+        }
+        let mut except = Vec::new();
+        for variable in link.variables.iter().filter(|it| it.sense == Sense::Without) {
+            except.extend(target::of(variable, chain.phase)?);
+        }
+        if let Some(counted) = self.counter(resolver, link)? {
+            self.before = Some(self.conditions.len());
+            self.conditions.push(vec![counted]);
+            return Ok(());
+        }
+        let data = match operator.name {
+            OperatorName::PmFromFile
+            | OperatorName::PmF
+            | OperatorName::IpMatchFromFile
+            | OperatorName::IpMatchF => {
+                let names = operator.argument.plain().unwrap_or_default();
+                let mut lines = Vec::new();
+                for name in names.split_whitespace() {
+                    lines.extend((resolver.files)(&chain.file, name)?);
+                }
+                lines
+            }
+            _ => Vec::new(),
+        };
+        let anchor = sources.iter().find_map(|source| match source {
+            Source::Text(_, of) => Some(*of),
+            _ => None,
+        });
+        let argument = self.pieces(resolver, &operator.argument, anchor)?;
+        let asked = operator::of(operator.name, &argument, &data)?;
+        let matcher = |asked: Operator| Matcher {
+            targets: Vec::new(),
+            except: Vec::new(),
+            transform: link.transform.clone(),
+            operator: asked,
+            negated: operator.negated,
+            line: operator.at.line,
+            or: false,
+            capture: link.capture
+                && matches!(operator.name, OperatorName::Rx | OperatorName::RxGlobal),
+            then: None,
+        };
+        let mut targets = Vec::new();
+        let mut counts = Vec::new();
+        let mut texts: Vec<(Vec<TextPiece>, usize)> = Vec::new();
+        for source in sources {
+            match source {
+                Source::Targets(own) => targets.extend(own),
+                Source::Count(own) => counts.push(own),
+                Source::Text(text, of) => texts.push((text, of)),
+            }
+        }
+        let mut alternatives = Vec::new();
+        if !targets.is_empty() {
+            targets.sort();
+            targets.dedup();
+            let whole = Matcher { targets, except, ..matcher(asked.clone()) };
+            alternatives.extend(multiplied(whole, link.multi_match));
+        }
+        for targets in counts {
+            let Operator::Compare(relation, number) = asked else {
+                return Err("`&` is compared with a constant number only".to_owned());
+            };
+            let number = u32::try_from(number).map_err(|_| "a count is not negative".to_owned())?;
+            let counted = Operator::Count(relation, number);
+            alternatives.push(Matcher { targets, transform: Vec::new(), ..matcher(counted) });
+        }
+        if texts.is_empty() {
+            if alternatives.is_empty() {
+                return Err("it looks at nothing".to_owned());
+            }
+            self.before = Some(self.conditions.len());
+            self.conditions.push(alternatives);
+        } else {
+            self.derived(&matcher(asked), link.multi_match, texts, alternatives)?;
+        }
+        if link.capture && matches!(operator.name, OperatorName::Rx | OperatorName::RxGlobal) {
+            self.captured = self.before;
+        }
+        Ok(())
+    }
+
+    /// A link that asks of what a link before it matched.
+    fn derived(
+        &mut self,
+        matcher: &Matcher,
+        multi: bool,
+        texts: Vec<(Vec<TextPiece>, usize)>,
+        others: Vec<Matcher>,
+    ) -> Result<(), String> {
+        let of = texts[0].1;
+        if texts.iter().any(|(_, other)| *other != of) {
+            return Err("it asks of what two links before it matched".to_owned());
+        }
+        let heads = self.conditions.get(of).cloned().unwrap_or_default();
+        let mut made = Vec::new();
+        for head in &heads {
+            for (text, _) in &texts {
+                for matcher in multiplied(matcher.clone(), multi) {
+                    let mut head = head.clone();
+                    append(&mut head, ir::Link { text: text.clone(), matcher });
+                    made.push(head);
+                }
+            }
+        }
+        if made.len() + others.len() > MAX_ALTERNATIVES {
+            return Err(format!("it has more than {MAX_ALTERNATIVES} alternatives"));
+        }
+        if others.is_empty() {
+            self.conditions[of] = made;
+            self.before = Some(of);
+        } else {
+            // The link before must hold, and either this or that.
+            made.extend(others);
+            self.before = Some(self.conditions.len());
+            self.conditions.push(made);
+        }
+        Ok(())
+    }
+
+    fn source(
+        &mut self,
+        resolver: &Resolver<'_, '_>,
+        chain: &Chain,
+        variable: &Variable,
+        out: &mut Vec<Source>,
+    ) -> Result<(), String> {
+        let before = || self.before.ok_or_else(|| "it asks of what a constant matched".to_owned());
+        match (variable.collection, variable.sense) {
+            (Collection::MatchedVar | Collection::MatchedVars, Sense::Values) => {
+                out.push(Source::Text(vec![TextPiece::Matched], before()?));
+            }
+            (Collection::MatchedVarName, Sense::Values) => {
+                out.push(Source::Text(vec![TextPiece::Name], before()?));
+            }
+            (Collection::Tx, _) => self.tx(resolver, variable, out)?,
+            (_, Sense::Count) => out.push(Source::Count(target::of(variable, chain.phase)?)),
+            _ => out.push(Source::Targets(target::of(variable, chain.phase)?)),
+        }
+        Ok(())
+    }
+
+    /// What a variable of TX stands for that is not constant.
+    fn tx(
+        &mut self,
+        resolver: &Resolver<'_, '_>,
+        variable: &Variable,
+        out: &mut Vec<Source>,
+    ) -> Result<(), String> {
+        if variable.sense != Sense::Values {
+            return Err("it counts variables of TX that are not constant".to_owned());
+        }
+        if let Selector::Name(name) = &variable.selector {
+            if is_group(name) {
+                let of = self.captured.ok_or("no link before it captures")?;
+                out.push(Source::Text(vec![TextPiece::Capture(group(name))], of));
+                return Ok(());
+            }
+            if let Some((text, of)) = self.own.get(&name.to_ascii_lowercase()) {
+                out.push(Source::Text(text.clone(), *of));
+                return Ok(());
+            }
+        }
+        if let Selector::Regex(pattern) = &variable.selector {
+            let regex = expression(pattern)?;
+            let own =
+                self.own_prefixes.iter().filter(|(name, ..)| regex.is_match(&format!("{name}x")));
+            let own: Vec<_> = own.map(|(_, text, of)| Source::Text(text.clone(), *of)).collect();
+            if !own.is_empty() {
+                out.extend(own);
+                return Ok(());
+            }
+        }
+        let chosen = constant::chosen(&resolver.tx, &variable.selector)
+            .ok_or("it asks of every variable of TX")?;
+        for (name, value) in chosen {
+            for giver in &value.givers {
+                match &giver.given {
+                    Given::Text(text) => {
+                        let first = self.conditions.len();
+                        self.conditions.extend(giver.conditions.iter().cloned());
+                        out.push(Source::Text(text.clone(), first + giver.of));
+                    }
+                    Given::Counted => {}
+                    Given::Unknown(why) => return Err(why.clone()),
+                }
+            }
+            if value.known.is_some() {
+                return Err(format!("`tx.{name}` has a value, and rules may give it another"));
+            }
+            if value.givers.len() > 1 {
+                return Err(format!("several rules set `tx.{name}`"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A link that asks how often a name comes: what counts it is one rule, what asks another.
+    fn counter(&self, resolver: &Resolver<'_, '_>, link: &Link) -> Result<Option<Matcher>, String> {
+        let [variable] = link.variables.as_slice() else { return Ok(None) };
+        if !resolve::is_tx(variable) {
+            return Ok(None);
+        }
+        let Some(chosen) = constant::chosen(&resolver.tx, &variable.selector) else {
+            return Ok(None);
+        };
+        let mut givers = chosen.iter().flat_map(|(_, value)| &value.givers);
+        let Some(giver) = givers.next().filter(|giver| matches!(giver.given, Given::Counted))
+        else {
+            return Ok(None);
+        };
+        let [alternatives] = giver.conditions.as_slice() else {
+            return Err("what counts names has several conditions".to_owned());
+        };
+        let [counted] = alternatives.as_slice() else {
+            return Err("what counts names has several alternatives".to_owned());
+        };
+        let operator = link.operator.as_ref().ok_or("it asks nothing")?;
+        let relation = operator::relation(operator.name).ok_or("names are compared as numbers")?;
+        let number = constant::text(&resolver.tx, &operator.argument)
+            .ok_or("names are counted against a constant number")?;
+        let number = u32::try_from(operator::number(&number)).unwrap_or(0);
+        Ok(Some(Matcher {
+            operator: Operator::SameName(relation, number),
+            negated: operator.negated,
+            transform: Vec::new(),
+            line: operator.at.line,
+            ..counted.clone()
+        }))
+    }
+
+    /// A text with macros, put together from what is constant and what the condition `of` gives.
+    fn pieces(
+        &self,
+        resolver: &Resolver<'_, '_>,
+        template: &Template,
+        of: Option<usize>,
+    ) -> Result<Vec<TextPiece>, String> {
+        let mut pieces: Vec<TextPiece> = Vec::new();
+        for piece in &template.0 {
+            let next = match piece {
+                Piece::Text(text) => vec![TextPiece::Text(text.clone())],
+                Piece::Macro { collection, key } => {
+                    self.macro_(resolver, *collection, key.as_deref(), of)?
+                }
+            };
+            for piece in next {
+                match (pieces.last_mut(), piece) {
+                    (Some(TextPiece::Text(text)), TextPiece::Text(more)) => text.push_str(&more),
+                    (_, TextPiece::Text(text)) if text.is_empty() => {}
+                    (_, piece) => pieces.push(piece),
+                }
+            }
+        }
+        Ok(pieces)
+    }
+
+    fn macro_(
+        &self,
+        resolver: &Resolver<'_, '_>,
+        collection: Collection,
+        key: Option<&str>,
+        of: Option<usize>,
+    ) -> Result<Vec<TextPiece>, String> {
+        let written = || {
+            let key = key.map(|key| format!(".{key}")).unwrap_or_default();
+            format!("%{{{}{key}}}", collection.name())
+        };
+        let within = |piece: TextPiece, is: bool| match is {
+            true => Ok(vec![piece]),
+            false => Err(format!("{} is of another link", written())),
+        };
+        match (collection, key) {
+            (Collection::Tx, Some(key)) if is_group(key) => {
+                within(TextPiece::Capture(group(key)), of.is_some() && of == self.captured)
+            }
+            (Collection::Tx, Some(key)) => {
+                let key = key.to_ascii_lowercase();
+                if let Some((text, own)) = self.own.get(&key) {
+                    return if of == Some(*own)
+                        || text.iter().all(|it| matches!(it, TextPiece::Text(_)))
+                    {
+                        Ok(text.clone())
+                    } else {
+                        Err(format!("{} is of another link", written()))
+                    };
+                }
+                match resolver.tx.get(&key) {
+                    None => Ok(Vec::new()),
+                    Some(value) if value.givers.is_empty() => {
+                        Ok(vec![TextPiece::Text(value.known.clone().unwrap_or_default())])
+                    }
+                    Some(_) => Err(format!("{} is not constant", written())),
+                }
+            }
+            (Collection::MatchedVar, None) => within(TextPiece::Matched, of.is_some()),
+            (Collection::MatchedVarName, None) => within(TextPiece::Name, of.is_some()),
+            (Collection::RequestHeaders, Some(key)) if key.eq_ignore_ascii_case("host") => {
+                Ok(vec![TextPiece::Host])
+            }
+            (Collection::RequestMethod, None) => Ok(vec![TextPiece::Method]),
+            _ => Err(format!("the macro {}", written())),
+        }
+    }
+
+    /// Notes what a link sets, for the links after it.
+    fn note(&mut self, resolver: &Resolver<'_, '_>, link: &Link) -> Result<(), String> {
+        let Some(of) = self.before else { return Ok(()) };
+        for set in resolve::changes(link) {
+            let (name, is_prefix) = constant::name(&resolver.tx, &set.name);
+            let Change::Set(value) = &set.change else { continue };
+            match self.pieces(resolver, value, Some(of)) {
+                Ok(text) if is_prefix => self.own_prefixes.push((name, text, of)),
+                Ok(text) => {
+                    self.own.insert(name, (text, of));
+                }
+                // Who reads it is left out.
+                Err(why) => {
+                    self.untold.insert(name, why);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note_constant(&mut self, resolver: &Resolver<'_, '_>, link: &Link) -> Result<(), String> {
+        for set in resolve::changes(link) {
+            let (name, _) = constant::name(&resolver.tx, &set.name);
+            let Change::Set(value) = &set.change else { continue };
+            if let Ok(text) = self.pieces(resolver, value, None) {
+                self.own.insert(name, (text, usize::MAX));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Notes what a rule sets for later rules.
+fn give(resolver: &mut Resolver<'_, '_>, chain: &Chain, builder: &Builder) {
+    for link in &chain.links {
+        for set in resolve::changes(link) {
+            let (name, is_prefix) = constant::name(&resolver.tx, &set.name);
+            if constant::is_score(&name) || name == "anomaly_score" {
+                continue;
+            }
+            let own = builder.own.get(&name).cloned().or_else(|| {
+                let mut prefixes = builder.own_prefixes.iter();
+                prefixes.find(|(own, ..)| *own == name).map(|(_, text, of)| (text.clone(), *of))
+            });
+            let counted = matches!(&set.change, Change::Add(value) if value.plain() == Some("1"))
+                && matches!(
+                    set.name.0.last(),
+                    Some(Piece::Macro { collection: Collection::MatchedVarName, .. })
+                );
+            let (given, of) = match own {
+                Some((text, of)) if of != usize::MAX => (Given::Text(text), of),
+                _ if counted => (Given::Counted, 0),
+                _ => (Given::Unknown(format!("rule {} sets `tx.{name}`", chain.id)), 0),
+            };
+            let value = resolver.tx.entry(name).or_default();
+            value.is_prefix |= is_prefix;
+            value.givers.push(Giver { conditions: builder.conditions.clone(), of, given });
+        }
+    }
+}
+
+/// The names of variables that an expression means.
+fn expression(pattern: &str) -> Result<regex_automata::meta::Regex, String> {
+    regex_automata::meta::Regex::new(&format!("(?i){}", super::pattern::rewrite(pattern)))
+        .map_err(|_| format!("`{pattern}` is no regular expression"))
+}
+
+fn group(key: &str) -> u8 {
+    key.bytes().next().map_or(0, |digit| digit.wrapping_sub(b'0'))
+}
+
+/// A matcher, or with `multiMatch` one for what each transformation makes.
+fn multiplied(matcher: Matcher, multi: bool) -> Vec<Matcher> {
+    if !multi {
+        return vec![matcher];
+    }
+    let steps = matcher.transform.len();
+    let prefix = |count: usize| Matcher {
+        transform: matcher.transform[..count].to_vec(),
+        ..matcher.clone()
+    };
+    (0..=steps).map(prefix).collect()
+}
+
+/// Adds a link at the end.
+fn append(head: &mut Matcher, link: ir::Link) {
+    let mut last = head;
+    while last.then.is_some() {
+        match &mut last.then {
+            Some(then) => last = &mut then.matcher,
+            None => return,
+        }
+    }
+    last.then = Some(Box::new(link));
+}
+
+/// Leaves a variable out of what matchers look at.
+pub(super) fn leave_out(conditions: &mut [Matcher], variable: &Variable) {
+    let Ok(targets) = target::of(variable, 2) else { return };
+    for matcher in conditions {
+        matcher.except.extend(targets.iter().cloned());
+    }
+}

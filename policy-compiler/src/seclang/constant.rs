@@ -1,0 +1,211 @@
+//! What is constant: variables of TX, and links that ask only of these.
+
+use super::assemble::Link;
+use super::names::{Collection, OperatorName};
+use super::operator::{compares, number, relation};
+use super::resolve::Value;
+use super::syntax::{Change, Piece, Selector, Sense, SetVar, Template, Variable};
+use portcullis_engine::attack::transform::Transform;
+use regex_automata::meta::Regex;
+use std::collections::BTreeMap;
+
+/// The variables of TX by name, in lower case.
+pub(super) type Tx = BTreeMap<String, Value>;
+
+/// Whether a variable holds a score that the engine keeps itself.
+pub(super) fn is_score(name: &str) -> bool {
+    name == "anomaly_score"
+        || name.ends_with("_score") && !CATEGORY_FREE.contains(&name)
+        || name.contains("anomaly_score_pl")
+        || name == "outbound_anomaly_score"
+}
+
+/// Constants of the set-up that end as scores do.
+const CATEGORY_FREE: [&str; 4] = [
+    "critical_anomaly_score",
+    "error_anomaly_score",
+    "warning_anomaly_score",
+    "notice_anomaly_score",
+];
+
+/// A text whose macros are all constant.
+pub(super) fn text(tx: &Tx, template: &Template) -> Option<String> {
+    let mut out = String::new();
+    for piece in &template.0 {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Macro { collection: Collection::Tx, key: Some(key) } if !is_group(key) => {
+                match tx.get(&key.to_ascii_lowercase()) {
+                    None => {}
+                    Some(value) if value.givers.is_empty() => {
+                        out.push_str(value.known.as_deref().unwrap_or_default());
+                    }
+                    Some(_) => return None,
+                }
+            }
+            Piece::Macro { .. } => return None,
+        }
+    }
+    Some(out)
+}
+
+/// Whether a key of TX is that of a group: `0` to `9`.
+pub(super) fn is_group(key: &str) -> bool {
+    key.len() == 1 && key.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The name of a variable, or what it begins with.
+pub(super) fn name(tx: &Tx, template: &Template) -> (String, bool) {
+    if let Some(name) = text(tx, template) {
+        return (name.to_ascii_lowercase(), false);
+    }
+    let first = match template.0.first() {
+        Some(Piece::Text(text)) => text.to_ascii_lowercase(),
+        _ => String::new(),
+    };
+    (first, true)
+}
+
+/// Sets a variable for every message.
+pub(super) fn set(tx: &mut Tx, set: &SetVar) {
+    let (name, is_prefix) = name(tx, &set.name);
+    let before = || {
+        let value = tx.get(&name);
+        let known = value.filter(|value| value.givers.is_empty());
+        (value.is_none() || known.is_some())
+            .then(|| number(known.and_then(|it| it.known.as_deref()).unwrap_or_default()))
+    };
+    let known = match &set.change {
+        Change::Remove => {
+            tx.remove(&name);
+            return;
+        }
+        Change::Set(value) => text(tx, value),
+        Change::Add(value) => text(tx, value)
+            .and_then(|value| Some(before()?.saturating_add(number(&value)).to_string())),
+        Change::Subtract(value) => text(tx, value)
+            .and_then(|value| Some(before()?.saturating_sub(number(&value)).to_string())),
+    };
+    let mut value = Value { known, givers: Vec::new(), is_prefix };
+    if value.known.is_none() {
+        let why = format!("what `tx.{name}` is cannot be told beforehand");
+        let given = super::resolve::Given::Unknown(why);
+        value.givers.push(super::resolve::Giver { conditions: Vec::new(), of: 0, given });
+    }
+    tx.insert(name, value);
+}
+
+/// What a `setvar` adds to a message's score.
+pub(super) fn points(tx: &Tx, set: &SetVar) -> i32 {
+    let (name, _) = name(tx, &set.name);
+    let counts = name.contains("anomaly_score_pl")
+        || matches!(name.as_str(), "anomaly_score" | "outbound_anomaly_score");
+    match &set.change {
+        Change::Add(value) if counts => text(tx, value).map_or(0, |text| number(&text)),
+        _ => 0,
+    }
+}
+
+/// The values of TX that a variable names; none where they are not constant.
+fn values(tx: &Tx, variable: &Variable) -> Option<Vec<String>> {
+    if variable.collection != Collection::Tx {
+        return None;
+    }
+    let chosen = chosen(tx, &variable.selector)?;
+    let mut values = Vec::new();
+    for (_, value) in chosen {
+        if !value.givers.is_empty() || value.is_prefix {
+            return None;
+        }
+        values.extend(value.known.clone());
+    }
+    match variable.sense {
+        Sense::Values => Some(values),
+        Sense::Count => Some(vec![values.len().to_string()]),
+        Sense::Without => Some(Vec::new()),
+    }
+}
+
+/// The variables of TX that a selector names; none where it names groups, or is no expression.
+pub(super) fn chosen<'t>(tx: &'t Tx, selector: &Selector) -> Option<Vec<(&'t String, &'t Value)>> {
+    match selector {
+        Selector::Name(name) if is_group(name) => None,
+        Selector::Name(name) => {
+            let name = name.to_ascii_lowercase();
+            let named = |(own, value): &(&String, &Value)| {
+                **own == name || value.is_prefix && name.starts_with(own.as_str())
+            };
+            Some(tx.iter().filter(named).collect())
+        }
+        Selector::Regex(pattern) => {
+            let regex = Regex::new(&format!("(?i){}", super::pattern::rewrite(pattern))).ok()?;
+            let named = |(own, value): &(&String, &Value)| match value.is_prefix {
+                true => regex.is_match(&format!("{own}x")),
+                false => regex.is_match(own.as_str()),
+            };
+            Some(tx.iter().filter(named).collect())
+        }
+        Selector::All | Selector::XPath(_) => None,
+    }
+}
+
+/// Whether a link holds for every message, or for none; none where that depends on the message.
+pub(super) fn link(tx: &Tx, link: &Link) -> Option<bool> {
+    let Some(operator) = &link.operator else { return Some(true) };
+    let mut all = Vec::new();
+    for variable in &link.variables {
+        all.extend(values(tx, variable)?);
+    }
+    if all.is_empty() {
+        return Some(false);
+    }
+    let argument = text(tx, &operator.argument)?;
+    for value in all {
+        if holds(operator.name, &argument, &transformed(value.into_bytes(), link))?
+            != operator.negated
+        {
+            return Some(true);
+        }
+    }
+    Some(false)
+}
+
+fn transformed(mut value: Vec<u8>, link: &Link) -> Vec<u8> {
+    for step in &link.transform {
+        let mut out = Vec::new();
+        step.apply(&value, &mut out);
+        value = out;
+    }
+    value
+}
+
+/// Whether an operator holds of a constant; none for those that are not asked of constants.
+pub(super) fn holds(name: OperatorName, argument: &str, value: &[u8]) -> Option<bool> {
+    use OperatorName as O;
+    let text = String::from_utf8_lossy(value);
+    if let Some(relation) = relation(name) {
+        return Some(compares(relation, number(&text), number(argument)));
+    }
+    Some(match name {
+        O::StrEq => text == argument,
+        O::BeginsWith => text.starts_with(argument),
+        O::EndsWith => text.ends_with(argument),
+        O::Contains | O::StrMatch => text.contains(argument),
+        O::Within => argument.contains(&*text),
+        O::UnconditionalMatch => true,
+        O::NoMatch => false,
+        O::Rx => {
+            let pattern = format!("(?s-u){}", super::pattern::rewrite(argument));
+            Regex::builder()
+                .syntax(regex_automata::util::syntax::Config::new().utf8(false))
+                .build(&pattern)
+                .ok()?
+                .is_match(value)
+        }
+        O::Pm => {
+            let text = text.to_ascii_lowercase();
+            argument.split_whitespace().any(|it| text.contains(&it.to_ascii_lowercase()))
+        }
+        _ => return None,
+    })
+}

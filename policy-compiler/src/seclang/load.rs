@@ -1,0 +1,102 @@
+//! From a folder of rules and its set-up to rules of the rule language.
+
+use super::assemble::assemble;
+use super::parse;
+use super::resolve::{Resolved, resolve};
+use super::syntax::Statement;
+use crate::diag::{self, Diagnostic, Diagnostics, Span};
+use crate::source::{Library, join};
+use std::collections::HashMap;
+
+/// Lines of a data file, at most.
+const MAX_LINES: usize = 100_000;
+
+/// Which rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The folder, whose `*.conf` are read in the order of their names.
+    pub folder: String,
+    /// The set-up, read before them.
+    pub setup: Option<String>,
+    /// Variables of TX that take the place of what the set-up gives.
+    pub variables: Vec<(String, String)>,
+}
+
+/// Rules, and what was said of them.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The rules.
+    pub resolved: Resolved,
+    /// Directives that were read.
+    pub statements: usize,
+}
+
+/// Reads rules.
+pub fn load(options: &Options, library: &mut Library<'_>, diagnostics: &mut Diagnostics) -> Loaded {
+    let mut statements: Vec<Statement> = Vec::new();
+    if let Some(setup) = &options.setup {
+        statements.extend(parse::files(std::slice::from_ref(setup), library, diagnostics));
+    }
+    statements.extend(given(&options.variables, diagnostics));
+    let folder = options.folder.trim_end_matches('/');
+    match parse::matching(library, &format!("{folder}/*.conf")) {
+        Ok(paths) if paths.is_empty() => {
+            let title = format!("the folder `{folder}` has no `*.conf`");
+            diagnostics.push(Diagnostic::new(diag::RULE_PACK, title).at(Span::file(folder)));
+        }
+        Ok(paths) => statements.extend(parse::files(&paths, library, diagnostics)),
+        Err(why) => {
+            let title = format!("the folder `{folder}` cannot be read: {why}");
+            diagnostics.push(Diagnostic::new(diag::RULE_PACK, title).at(Span::file(folder)));
+        }
+    }
+    let mut wrong = Vec::new();
+    let items = assemble(&statements, &mut wrong);
+    let mut known: HashMap<String, Result<Vec<String>, String>> = HashMap::new();
+    let mut files = |file: &str, name: &str| {
+        let path = join(file, name);
+        let read = || lines(&path, library);
+        known.entry(path.clone()).or_insert_with(read).clone()
+    };
+    let resolved = resolve(&items, &mut files);
+    for (file, wrong) in wrong.into_iter().chain(resolved.wrong.iter().cloned()) {
+        diagnostics.push(parse::diagnostic(diag::SECLANG_SYNTAX, &file, wrong));
+    }
+    for left in &resolved.left_out {
+        let title = format!("rule {} is left out: {}", left.id, left.why);
+        let span = Span::word(&left.file, left.at.line, left.at.column);
+        let help = "it is not in the bundle; CRS.md says what is supported";
+        diagnostics.push(Diagnostic::new(diag::SECLANG_LEFT_OUT, title).at(span).help(help));
+    }
+    Loaded { resolved, statements: statements.len() }
+}
+
+/// Variables of the policy, as a set-up would give them.
+fn given(variables: &[(String, String)], diagnostics: &mut Diagnostics) -> Vec<Statement> {
+    if variables.is_empty() {
+        return Vec::new();
+    }
+    let mut text = String::from("SecAction \"id:899999,phase:1,pass,nolog");
+    for (name, value) in variables {
+        text.push_str(&format!(",setvar:'tx.{name}={value}'"));
+    }
+    text.push('"');
+    parse::text("policy", &text, diagnostics)
+}
+
+/// The lines of a data file: without empty ones and comments.
+fn lines(path: &str, library: &mut Library<'_>) -> Result<Vec<String>, String> {
+    let mut told = Diagnostics::default();
+    let Some(text) = library.read_text(path, &mut told) else {
+        return Err(format!("the file `{path}` cannot be read"));
+    };
+    let lines = text
+        .lines()
+        .map(|line| line.trim_end_matches('\r'))
+        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let lines: Vec<String> = lines.map(str::to_owned).collect();
+    if lines.len() > MAX_LINES {
+        return Err(format!("the file `{path}` has more than {MAX_LINES} lines"));
+    }
+    Ok(lines)
+}
