@@ -164,6 +164,10 @@ impl Exchange {
                 let (bodies, mut judges, mut tap) = self.readers(view, kind);
                 let outcome = bodies.chunk(&task, kind, (judged, stops), &mut judges, &mut tap);
                 if let Err(wrong) = outcome {
+                    // An attack before the fault decides, as it does where the body is cut between them.
+                    if self.is_attacked(view) {
+                        return self.conclude(view, watch.operation);
+                    }
                     return self.faulty(view, &watch, operation, wrong);
                 }
             }
@@ -174,6 +178,9 @@ impl Exchange {
                 let (bodies, mut judges, mut tap) = self.readers(view, kind);
                 let outcome = bodies.chunk(&task, kind, (judged, stops), &mut judges, &mut tap);
                 if let Err(wrong) = outcome {
+                    if self.is_attacked(view) {
+                        return self.conclude(view, watch.operation);
+                    }
                     self.unreadable(view, wrong);
                     watch.kind = Kind::Opaque;
                 }
@@ -181,14 +188,14 @@ impl Exchange {
             _ => {}
         }
         self.keep_raw(view, judged, watch.raw());
+        if self.is_attacked(view) {
+            return self.conclude(view, watch.operation);
+        }
         if stops {
             let position = Position::Body { pointer: String::new(), offset: limit };
             let finding = Finding::new(FindingCode::BodyTooLarge, position);
             let origin = operation.map_or(NONE, |operation| operation.body_origin.get());
             self.findings.refuse(finding.at(origin));
-            return self.conclude(view, watch.operation);
-        }
-        if self.is_attacked(view) {
             return self.conclude(view, watch.operation);
         }
         Outcome::Await(watch)
