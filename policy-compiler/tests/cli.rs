@@ -349,3 +349,48 @@ fn budgets_are_told_with_their_place() {
     let told = compiled(&all, &components);
     assert!(told.contains("warning[PC0414]") && told.contains("api.yaml:169:"), "{told}");
 }
+
+/// The example of POLICY.md does what the page says of it.
+#[test]
+fn the_outbound_example_of_the_page_runs() {
+    let page = include_str!("../POLICY.md");
+    let (_, section) = page.split_once("## What an API sends").unwrap();
+    let (_, policy) = section.split_once("```yaml\n").unwrap();
+    let (policy, _) = policy.split_once("```").unwrap();
+    let folder = folder("outbound-page");
+    std::fs::write(folder.join("policy.yaml"), policy).unwrap();
+    std::fs::write(
+        folder.join("orders.yaml"),
+        "openapi: 3.1.0\ninfo: { title: orders, version: '1' }\npaths:\n  /orders:\n    post:\n      operationId: createOrder\n\
+         \x20     responses: { '201': { description: made } }\n      callbacks:\n        onChange:\n          '{$request.body#/url}':\n\
+         \x20           post: { requestBody: { required: true, content: { application/json: { schema: { type: object, required: [state] } } } }, responses: { '204': { description: ok } } }\n\
+         webhooks:\n  orderPaid: { post: &sent { requestBody: { required: true, content: { application/json: { schema: { type: object, required: [id] } } } }, responses: { '204': { description: ok } } } }\n\
+         \x20 orderRefunded: { post: *sent }\n",
+    )
+    .unwrap();
+    done(&folder, "compile -p policy.yaml --unsigned -o a.bundle");
+    let verdict = |host: &str, path: &str, body: &str| {
+        let length = body.len();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        std::fs::write(folder.join("request.http"), request).unwrap();
+        let told = run(&folder, "explain a.bundle request.http").stdout;
+        String::from_utf8(told).unwrap().lines().next().unwrap_or_default().to_owned()
+    };
+    let (hooks, refunds) = ("hooks.partner.example", "refunds.partner.example");
+    let all = [
+        (hooks, "/partners/7/paid", r#"{"id":1}"#, "verdict: allow"),
+        (hooks, "/partners/7/paid?trace=1", r#"{"id":1}"#, "verdict: allow"),
+        (hooks, "/partners/7/paid", "{}", "verdict: block:body-invalid (400)"),
+        (refunds, "/orderRefunded", r#"{"id":1}"#, "verdict: allow"),
+        (hooks, "/changes", r#"{"state":1}"#, "verdict: allow"),
+        (hooks, "/changes", "{}", "verdict: block:body-invalid (400)"),
+        (hooks, "/orders", "{}", "verdict: block:operation-undeclared (404)"),
+    ];
+    for (host, path, body, expected) in all {
+        assert_eq!(verdict(host, path, body), expected, "{host}{path} {body}");
+    }
+    // The refunds are bound to a host of their own.
+    assert_ne!(verdict(hooks, "/orderRefunded", r#"{"id":1}"#), "verdict: allow");
+}

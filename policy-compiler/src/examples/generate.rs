@@ -244,7 +244,12 @@ impl<'m> Generator<'m> {
     ) -> Option<Value> {
         let model = self.evaluator.model;
         let schemas: Vec<&Schema> = flat.iter().map(|id| &model.schemas[*id]).collect();
-        let admits = |kind| schemas.iter().all(|schema| super::evaluate::admits(schema, kind));
+        let admits = |kind| {
+            schemas.iter().all(|schema| {
+                let not = schema.applied.not.map(|at| &model.schemas[at.value]);
+                super::evaluate::admits(schema, kind) && !not.is_some_and(|not| is_type(not, kind))
+            })
+        };
         let inward = task.way.first().map(|step| &step.edge);
         if inward.is_none() && task.present.is_empty() {
             if salt == 0 {
@@ -276,7 +281,10 @@ impl<'m> Generator<'m> {
             Type::Object => self.object(task, choices, flat, &schemas, salt),
             Type::Array => self.array(task, &schemas, salt),
             Type::String => self.string(&schemas, salt),
-            Type::Integer => number(&schemas, true, salt).map(Value::Number),
+            // Where no whole number fits, another may.
+            Type::Integer => number(&schemas, true, salt)
+                .or_else(|| number(&schemas, false, salt).filter(|_| admits(Type::Number)))
+                .map(Value::Number),
             Type::Number => number(&schemas, false, salt).map(Value::Number),
             Type::Boolean => Some(Value::Bool(salt.is_multiple_of(2))),
             Type::Null => Some(Value::Null),
@@ -617,6 +625,18 @@ impl<'m> Generator<'m> {
         }
         None
     }
+}
+
+/// Whether a schema says nothing but types, and this one is among them.
+fn is_type(schema: &Schema, kind: Type) -> bool {
+    let groups = schema.string.is_empty()
+        && schema.number.is_empty()
+        && schema.array.is_empty()
+        && schema.object.is_empty()
+        && schema.applied.is_empty();
+    let literals = schema.enumeration.is_some() || schema.constant.is_some();
+    let refers = schema.reference.is_some() || schema.dynamic_reference.is_some();
+    groups && !literals && !refers && schema.types.is_some_and(|types| types.value.admits(kind))
 }
 
 /// Whether a value satisfies the branches chosen for it.
