@@ -98,6 +98,7 @@ pub fn load_policy(sources: &dyn Sources, path: &str) -> Loaded {
     let mut loaded = finish(library, &apis, diagnostics);
     loaded.model.attacks = attacks;
     policy::apply(&file, &mut loaded.model, &mut loaded.diagnostics);
+    policy::close(&mut loaded.model);
     check::run(&loaded.model, &mut loaded.diagnostics);
     loaded
 }

@@ -34,5 +34,6 @@ pub fn run(model: &Model, diagnostics: &mut Diagnostics) {
 /// Schemas that requests can reach.
 fn requested(model: &Model) -> impl Iterator<Item = (SchemaId, &Schema)> {
     let requests = Usage::REQUEST_BODY.with(Usage::PARAMETER);
-    model.schemas.iter().filter(move |(_, schema)| schema.usage.intersects(requests))
+    let written = model.schemas.iter().filter(|(id, _)| !model.copied.contains(&id.index()));
+    written.filter(move |(_, schema)| schema.usage.intersects(requests))
 }

@@ -34,6 +34,8 @@ pub struct Model {
     pub apis: Vec<Api>,
     /// Every schema location reachable from an operation, indexed by [`SchemaId`].
     pub schemas: Schemas,
+    /// Which of them are copies that the policy asked for, of others that stand in the documents.
+    pub copied: std::ops::Range<usize>,
     /// The JSON pointers that origins refer to.
     pub pointers: Pointers,
     /// Constructs that the front end already knows to have no effect on enforcement.

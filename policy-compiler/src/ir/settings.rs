@@ -201,6 +201,8 @@ pub enum AdditionalProperties {
     AsWritten,
     /// Further properties pass, as if it were not written.
     Open,
+    /// Further properties are refused also where the documents say nothing of them.
+    Closed,
 }
 
 /// What the compiler does with a `format` that it does not know.

@@ -5,6 +5,7 @@
 
 mod apply;
 mod attacks;
+mod closed;
 mod read;
 mod schema;
 mod shape;
@@ -14,6 +15,7 @@ mod validate;
 pub(crate) use apply::is_match;
 pub use apply::{apply, mappings};
 pub use attacks::AttackPolicy;
+pub use closed::close;
 pub use read::{ApiPolicy, MappingPolicy, OperationPolicy, PolicyFile, Selector};
 pub use schema::{json_schema, markdown_table};
 pub use size::show as show_size;

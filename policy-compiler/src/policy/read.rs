@@ -250,6 +250,7 @@ fn strictness(node: Option<Node<'_>>, inherited: &Strictness) -> Strictness {
         additional_properties: match word(node, "additional_properties") {
             Some("as_written") => AdditionalProperties::AsWritten,
             Some("open") => AdditionalProperties::Open,
+            Some("closed") => AdditionalProperties::Closed,
             _ => inherited.additional_properties,
         },
         unknown_formats: match word(node, "unknown_formats") {

@@ -130,9 +130,9 @@ const STRICTNESS: &[Field] = &[
     ),
     field(
         "additional_properties",
-        Shape::Choice(&["as_written", "open"]),
+        Shape::Choice(&["as_written", "open", "closed"]),
         "as_written",
-        "whether `additionalProperties: false` refuses further properties, or lets them pass",
+        "whether `additionalProperties: false` refuses further properties, or lets them pass; `closed` refuses them wherever properties are named",
     ),
     field(
         "unknown_formats",

@@ -68,6 +68,9 @@ pub(super) fn string_format(name: &str) -> Option<Format> {
     })
 }
 
+/// What the policy adds to the documents' objects.
+const CLOSED: &str = "strictness.additional_properties";
+
 impl Lowering<'_> {
     /// Records what becomes of the keywords of schemas, unions aside.
     pub(super) fn record_flat(&mut self, goal: &Goal, flat: &[SchemaId]) {
@@ -78,6 +81,18 @@ impl Lowering<'_> {
             let schema = &self.model.schemas[*id];
             for (keyword, origin) in keywords(schema) {
                 let (status, reason) = match keyword {
+                    "unevaluatedProperties" if origin == schema.origin => {
+                        let (status, reason) =
+                            self.unevaluated_outcome(goal, *id, Members::Properties);
+                        let reason = match status {
+                            Status::Enforced => {
+                                "the policy refuses properties that no schema names"
+                            }
+                            _ => &reason,
+                        };
+                        self.recorder.record(origin, CLOSED, status, reason.to_owned());
+                        continue;
+                    }
                     "anyOf" | "oneOf" | "discriminator" => continue,
                     _ => self.outcome(goal, *id, schema, keyword, origin),
                 };
