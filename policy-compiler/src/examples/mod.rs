@@ -10,6 +10,7 @@ mod exact;
 mod generate;
 mod judge;
 mod mutate;
+mod number;
 mod probe;
 mod reach;
 mod redundant;
