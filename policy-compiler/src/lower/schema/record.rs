@@ -82,8 +82,13 @@ impl Lowering<'_> {
             for (keyword, origin) in keywords(schema) {
                 let (status, reason) = match keyword {
                     "unevaluatedProperties" if origin == schema.origin => {
-                        let (status, reason) =
-                            self.unevaluated_outcome(goal, *id, Members::Properties);
+                        let (status, reason) = self.unevaluated_outcome(
+                            goal,
+                            *id,
+                            Members::Properties,
+                            CLOSED,
+                            origin,
+                        );
                         let reason = match status {
                             Status::Enforced => {
                                 "the policy refuses properties that no schema names"
