@@ -25,6 +25,9 @@ use probes::Random;
 /// A document with every kind of value that rules are skipped for.
 const DOCUMENT: &str = include_str!("typed.yaml");
 
+/// Strings and numbers of a value that others are tried for, at most.
+const MAX_REPLACED: usize = 24;
+
 /// Hits without which the comparison says nothing.
 const LEAST_HITS: u64 = 10_000;
 
@@ -232,11 +235,13 @@ impl<'m> Maker<'m> {
             let value =
                 self.generator.all(&[*schema], salt).or_else(|| self.generator.value(*schema));
             let Some(mut value) = value else { continue };
-            let before = value.clone();
-            if round > 0 {
-                values::replace(&mut value, random);
-                if !self.generator.evaluator.accepts(&[*schema], &value) {
-                    value = before;
+            // One at a time: of many together, one that the schema refuses would spoil all.
+            let leaves = if round > 0 { values::leaves(&value) } else { 0 };
+            for _ in 0..leaves.min(MAX_REPLACED) {
+                let mut other = value.clone();
+                values::replace(&mut other, random.below(leaves), random);
+                if self.generator.evaluator.accepts(&[*schema], &other) {
+                    value = other;
                 }
             }
             match part {

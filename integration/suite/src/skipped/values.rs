@@ -84,21 +84,43 @@ const NUMBERS: [&str; 14] = [
     "0.0",
 ];
 
-/// Replaces some of a value's strings and numbers.
-pub fn replace(value: &mut Value, random: &mut Random) {
+/// How many strings and numbers a value holds.
+pub fn leaves(value: &Value) -> usize {
     match value {
-        Value::String(text) => {
-            if random.one_in(2) {
-                *text = other(text, random);
-            }
-        }
+        Value::String(_) | Value::Number(_) => 1,
+        Value::Array(items) => items.iter().map(leaves).sum(),
+        Value::Object(members) => members.iter().map(|(_, value)| leaves(value)).sum(),
+        Value::Null | Value::Bool(_) => 0,
+    }
+}
+
+/// Replaces one string or number of a value, by its place among them.
+pub fn replace(value: &mut Value, mut at: usize, random: &mut Random) {
+    match value {
+        Value::String(text) => *text = other(text, random),
         Value::Number(number) => {
-            if let Some(other) = Number::parse(random.of(&NUMBERS)).filter(|_| random.one_in(2)) {
+            if let Some(other) = Number::parse(random.of(&NUMBERS)) {
                 *number = other;
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, random)),
-        Value::Object(members) => members.iter_mut().for_each(|(_, value)| replace(value, random)),
+        Value::Array(items) => {
+            for item in items {
+                let own = leaves(item);
+                if at < own {
+                    return replace(item, at, random);
+                }
+                at -= own;
+            }
+        }
+        Value::Object(members) => {
+            for (_, member) in members {
+                let own = leaves(member);
+                if at < own {
+                    return replace(member, at, random);
+                }
+                at -= own;
+            }
+        }
         Value::Null | Value::Bool(_) => {}
     }
 }
