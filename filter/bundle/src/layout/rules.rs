@@ -449,8 +449,6 @@ record! {
 
 /// [`Matcher::flags`]: it holds where the operator does not.
 pub const MATCHER_NEGATED: u8 = 1;
-/// [`Matcher::flags`]: the operator can hold only where one of its literals occurs.
-pub const MATCHER_LITERALS: u8 = 2;
 
 record! {
     /// Values by target and name.

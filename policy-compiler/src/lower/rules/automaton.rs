@@ -3,13 +3,14 @@
 //! In: an expression. Out: what the bundle holds of it, and what the contract's languages are compared with.
 
 use super::literals::has;
-use super::nfa::{Beside, Net, Node, holds};
+use super::nfa::{Net, Node};
 use crate::lower::pattern::{Table, Verdict};
 use crate::lower::schema::write_automaton;
 use crate::lower::tables::Tables;
 use portcullis_bundle::layout::{
     self, NFA_ANCHORED, NFA_BASE_LOOKS, NONE, NfaOp, NfaState, Operator as Code,
 };
+use portcullis_engine::attack::lazy::{Context, holds};
 use regex_syntax::hir::Hir;
 use std::collections::{HashSet, VecDeque};
 
@@ -83,14 +84,14 @@ impl Automaton {
         let mut seen: HashSet<Pair> = HashSet::new();
         let mut open: Vec<Pair> = Vec::new();
         // Where the language can be before a match begins.
-        let mut places = HashSet::from([(language.start, Beside::Edge)]);
-        let mut ahead = vec![(language.start, Beside::Edge)];
+        let mut places = HashSet::from([(language.start, Context::Edge)]);
+        let mut ahead = vec![(language.start, Context::Edge)];
         while let Some((state, _)) = ahead.pop() {
             if self.net.is_anchored() {
                 continue;
             }
             for (byte, next) in steps(language, state, &alive) {
-                let place = (next, Beside::of(Some(byte)));
+                let place = (next, Context::of(Some(byte)));
                 if places.insert(place) {
                     ahead.push(place);
                 }
@@ -116,8 +117,8 @@ impl Automaton {
                     let mut goes_on = steps(language, state, &alive);
                     let met = match after {
                         None => alive[state as usize],
-                        Some(Beside::Edge) => ends,
-                        Some(after) => goes_on.any(|(byte, _)| Beside::of(Some(byte)) == after),
+                        Some(Context::Edge) => ends,
+                        Some(after) => goes_on.any(|(byte, _)| Context::of(Some(byte)) == after),
                     };
                     if met {
                         return true;
@@ -125,7 +126,7 @@ impl Automaton {
                 }
                 Node::Any(of) => of.iter().for_each(|node| reach(Pair { node: *node, ..pair })),
                 Node::Look(look, next) => {
-                    for beside in Beside::ALL {
+                    for beside in Context::ALL {
                         if after.is_none_or(|after| after == beside) && holds(*look, before, beside)
                         {
                             reach(Pair { node: *next, after: Some(beside), ..pair });
@@ -134,7 +135,7 @@ impl Automaton {
                 }
                 Node::Bytes(set, next) => {
                     for (byte, to) in steps(language, state, &alive) {
-                        let beside = Beside::of(Some(byte));
+                        let beside = Context::of(Some(byte));
                         if has(set, byte) && after.is_none_or(|after| after == beside) {
                             reach(Pair { node: *next, state: to, before: beside, after: None });
                         }
@@ -154,8 +155,8 @@ impl Automaton {
 struct Pair {
     node: u32,
     state: u32,
-    before: Beside,
-    after: Option<Beside>,
+    before: Context,
+    after: Option<Context>,
 }
 
 /// The bytes that lead on from a state to where something is still accepted.

@@ -36,8 +36,8 @@ use literals::{Bytes, Required, folded, required};
 use names::{Names, names_arguments, selector, write_names};
 use pipeline::Steps;
 use portcullis_bundle::layout::{
-    self, BODY_ALL, FIXED_SETS, HitMode, MATCHER_LITERALS, MATCHER_NEGATED, NONE, Operator as Code,
-    RULE_OUTBOUND, RULE_SAME_VALUE, RULE_SILENT, Relation, TARGETS, Transformation, UNPROPOSED,
+    self, BODY_ALL, FIXED_SETS, HitMode, MATCHER_NEGATED, NONE, Operator as Code, RULE_OUTBOUND,
+    RULE_SAME_VALUE, RULE_SILENT, Relation, TARGETS, Transformation, UNPROPOSED,
 };
 use portcullis_engine::attack::transform::Transform;
 use regex_syntax::hir::Hir;
@@ -477,8 +477,6 @@ fn write_matchers(tables: &mut Tables<'_>, matchers: &[Lowered<'_>], kinds: &Kin
         let count = selectors.len();
         selectors.extend(matcher.of.except.iter().map(|it| selector(tables, it, names)));
         let needs = matcher.required.bytes.iter().filter_map(|set| kinds.bit(set));
-        let flags =
-            [(MATCHER_NEGATED, matcher.of.negated), (MATCHER_LITERALS, matcher.is_proposed())];
         tables.sections.matchers.push(layout::Matcher {
             rule: matcher.rule.into(),
             argument: matcher.argument.into(),
@@ -489,7 +487,7 @@ fn write_matchers(tables: &mut Tables<'_>, matchers: &[Lowered<'_>], kinds: &Kin
             except_count: ((selectors.len() - count) as u16).into(),
             step: matcher.step.into(),
             operator: matcher.code.code(),
-            flags: flags.iter().filter(|(_, set)| *set).fold(0, |flags, (bit, _)| flags | bit),
+            flags: if matcher.of.negated { MATCHER_NEGATED } else { 0 },
             then: matcher.then.into(),
             captures: matcher.captures.into(),
             condition: matcher.condition,

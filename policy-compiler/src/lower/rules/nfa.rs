@@ -5,6 +5,7 @@
 
 use super::literals::{Bytes, has};
 use portcullis_bundle::layout::{MAX_NFA_STATES, NfaLook};
+use portcullis_engine::attack::lazy::{Context, holds};
 use regex_automata::nfa::thompson::{self, State, WhichCaptures};
 use regex_automata::util::look::Look;
 use regex_syntax::hir::Hir;
@@ -96,13 +97,13 @@ impl Net {
                 _ => {}
             }
         }
-        let mut known: HashMap<(Vec<u64>, Beside), u8> = HashMap::new();
+        let mut known: HashMap<(Vec<u64>, Context), u8> = HashMap::new();
         let classes = (0..=255u8).map(|byte| {
             let mut key = vec![0u64; sets.len().div_ceil(64)];
             for (at, _) in sets.iter().enumerate().filter(|(_, set)| has(set, byte)) {
                 key[at / 64] |= 1 << (at % 64);
             }
-            let beside = if looks { Beside::of(Some(byte)) } else { Beside::Other };
+            let beside = if looks { Context::of(Some(byte)) } else { Context::Other };
             let fresh = known.len() as u8;
             *known.entry((key, beside)).or_insert(fresh)
         });
@@ -113,12 +114,12 @@ impl Net {
     /// Whether a text is accepted.
     pub fn matches(&self, text: &[u8]) -> bool {
         let (mut own, mut open): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
-        let mut before = Beside::Edge;
+        let mut before = Context::Edge;
         // By state: the place at which it was met last, from 1.
         let mut met = vec![0usize; self.nodes.len()];
         for at in 0..=text.len() {
             let unit = text.get(at).copied();
-            let after = Beside::of(unit);
+            let after = Context::of(unit);
             open.extend(own.drain(..).chain(0..self.base));
             while let Some(state) = open.pop() {
                 if std::mem::replace(&mut met[state as usize], at + 1) == at + 1 {
@@ -137,53 +138,6 @@ impl Net {
             before = after;
         }
         false
-    }
-}
-
-/// What stands beside a place in a text, as far as looking around tells it apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Beside {
-    Edge,
-    Word,
-    Lf,
-    Cr,
-    Other,
-}
-
-impl Beside {
-    /// All of them.
-    pub const ALL: [Beside; 5] =
-        [Beside::Edge, Beside::Word, Beside::Lf, Beside::Cr, Beside::Other];
-
-    /// That of a byte, or of the end.
-    pub fn of(unit: Option<u8>) -> Beside {
-        match unit {
-            None => Beside::Edge,
-            Some(b'\n') => Beside::Lf,
-            Some(b'\r') => Beside::Cr,
-            Some(byte) if byte == b'_' || byte.is_ascii_alphanumeric() => Beside::Word,
-            Some(_) => Beside::Other,
-        }
-    }
-}
-
-/// Whether a look holds between what stands before and what follows.
-pub fn holds(look: NfaLook, before: Beside, after: Beside) -> bool {
-    use Beside::{Cr, Edge, Lf, Word};
-    let (from, to) = (before == Word, after == Word);
-    match look {
-        NfaLook::Start => before == Edge,
-        NfaLook::End => after == Edge,
-        NfaLook::StartLf => matches!(before, Edge | Lf),
-        NfaLook::EndLf => matches!(after, Edge | Lf),
-        NfaLook::StartCrlf => matches!(before, Edge | Lf) || (before == Cr && after != Lf),
-        NfaLook::EndCrlf => matches!(after, Edge | Cr) || (after == Lf && before != Cr),
-        NfaLook::Word => from != to,
-        NfaLook::NotWord => from == to,
-        NfaLook::WordStart => !from && to,
-        NfaLook::WordEnd => from && !to,
-        NfaLook::WordStartHalf => !from,
-        NfaLook::WordEndHalf => !to,
     }
 }
 

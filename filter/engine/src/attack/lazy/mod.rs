@@ -10,6 +10,8 @@ mod net;
 mod store;
 mod walk;
 
+pub use net::{Context, holds};
+
 use super::steps::{Exhausted, Steps};
 use net::Net;
 use portcullis_bundle::layout::View;

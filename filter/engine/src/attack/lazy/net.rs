@@ -6,21 +6,28 @@ use portcullis_bundle::layout::{
 };
 
 /// What stands beside a place in a text, as far as looking around tells it apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
-pub(super) enum Context {
+pub enum Context {
     /// The text begins or ends.
     Edge = 0,
-    /// A byte of a word.
+    /// A byte of a word: an ASCII letter or digit, or `_`.
     Word = 1,
+    /// A line feed.
     Lf = 2,
+    /// A carriage return.
     Cr = 3,
+    /// Any other byte.
     Other = 4,
 }
 
 impl Context {
+    /// All of them.
+    pub const ALL: [Context; 5] =
+        [Context::Edge, Context::Word, Context::Lf, Context::Cr, Context::Other];
+
     /// That of a byte, or of the end.
-    pub(super) fn of(unit: Option<u8>) -> Context {
+    pub fn of(unit: Option<u8>) -> Context {
         match unit {
             None => Context::Edge,
             Some(b'\n') => Context::Lf,
@@ -42,7 +49,7 @@ impl Context {
 }
 
 /// Whether a look holds between what stands before and what follows.
-pub(super) fn holds(look: NfaLook, before: Context, after: Context) -> bool {
+pub fn holds(look: NfaLook, before: Context, after: Context) -> bool {
     use Context::{Cr, Edge, Lf, Word};
     let (from, to) = (before == Word, after == Word);
     match look {
