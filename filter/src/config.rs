@@ -39,6 +39,8 @@ pub struct Settings {
     pub force_monitor_until: Option<u64>,
     /// Findings logged a second at most, by each worker.
     pub findings_per_second: u32,
+    /// Whether a line in the form of an audit log tells of each message on which rules fired.
+    pub audit: bool,
 }
 
 /// The fields of the JSON text; all but `bundle` may stand in the node's metadata too.
@@ -62,6 +64,8 @@ pub struct Document<'a> {
     pub force_monitor_until: Option<String>,
     /// See [`Settings::findings_per_second`].
     pub log_findings_per_second: Option<u32>,
+    /// See [`Settings::audit`].
+    pub log_audit: Option<bool>,
 }
 
 impl Configuration {
@@ -104,6 +108,7 @@ impl Document<'_> {
             allow_unsigned: self.allow_unsigned.or(other.allow_unsigned),
             force_monitor_until: self.force_monitor_until.or(other.force_monitor_until),
             log_findings_per_second: self.log_findings_per_second.or(other.log_findings_per_second),
+            log_audit: self.log_audit.or(other.log_audit),
         }
     }
 
@@ -121,6 +126,7 @@ impl Document<'_> {
             findings_per_second: self
                 .log_findings_per_second
                 .unwrap_or(DEFAULT_FINDINGS_PER_SECOND),
+            audit: self.log_audit.unwrap_or(false),
         })
     }
 }

@@ -2,6 +2,11 @@
 //!
 //! `finding.schema.json` describes them; the member `portcullis` holds its version.
 
+mod audit;
+mod json;
+
+pub use audit::log_audit;
+
 use crate::generation::Generation;
 use crate::host::{Host, Level};
 use crate::metrics::Event;
@@ -60,6 +65,7 @@ struct RulePart<'a> {
     title: &'a str,
     tags: Vec<&'a str>,
     target: &'a str,
+    severity: u8,
     paranoia: u8,
     points: u16,
     score: u16,
@@ -247,6 +253,7 @@ fn rule_part<'a>(
         title: rule.title,
         tags,
         target: rule.target,
+        severity: rule.severity,
         paranoia: rule.paranoia,
         points: rule.points,
         score: rule.score,

@@ -35,6 +35,7 @@ fn parse(bytes: &[u8]) -> Result<Document<'static>, Refusal> {
             "log_findings_per_second" => number(value)
                 .and_then(|it| u32::try_from(it).ok())
                 .map(|it| document.log_findings_per_second = Some(it)),
+            "log_audit" => boolean(value).map(|it| document.log_audit = Some(it)),
             _ => return Err(refuse(&name, "is not known")),
         };
         known.ok_or_else(|| refuse(&name, "has not the documented form"))?;

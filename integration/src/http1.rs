@@ -193,6 +193,11 @@ impl Connection {
         Ok(Self { stream, pending: Vec::new() })
     }
 
+    /// Makes reads end after another time.
+    pub fn set_patience(&mut self, limit: Duration) -> Result<(), Error> {
+        self.stream.set_read_timeout(Some(limit)).map_err(Error::io("set socket options"))
+    }
+
     /// Sends a request and reads its answer. An answer that comes before the body is out wins.
     pub fn exchange(&mut self, request: &Request) -> Result<Response, Error> {
         let sent = self.send(request);

@@ -97,6 +97,8 @@ fn every_kind_of_line_is_as_described() {
     let refuses = |_: &Envoy| status(&Request::post_json("/pay", BAD)) == 400;
     envoy.wait_until("epoch 6", LIMIT, refuses).unwrap();
 
+    audited(&setup, &envoy, &mut discovery);
+
     // A veto, and a roll-back that Envoy does not try again.
     let nonsense = Filter { configuration: "{\"bundle\": \"UE9SVA==\"}".to_owned(), ..deny };
     discovery.publish(&nonsense).unwrap();
@@ -121,9 +123,49 @@ fn every_kind_of_line_is_as_described() {
         list.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect()
     };
     assert_eq!(all("event"), described("/properties/event/enum"));
-    assert_eq!(all("outcome"), described("/oneOf/2/properties/outcome/enum"));
+    assert_eq!(all("outcome"), described("/oneOf/3/properties/outcome/enum"));
     let verdicts = described("/oneOf/0/properties/verdict/enum");
     assert_eq!(verdicts.difference(&all("verdict")).next(), None, "{:?}", all("verdict"));
+}
+
+/// Every rule that fired on a message in one line, for tools that read ModSecurity's audit log.
+fn audited(setup: &Setup, envoy: &Envoy, discovery: &mut FilterDiscovery) {
+    let rule = |number: u32, score: u32, word: &str| {
+        format!(
+            "SecRule ARGS \"@contains {word}\" \"id:{number},phase:2,pass,\\\n  msg:'The word {word}',\\\n  \
+             severity:CRITICAL,tag:'attack-words',setvar:tx.inbound_anomaly_score_pl1=+{score}\"\n"
+        )
+    };
+    let rules = setup.dir.join("words");
+    std::fs::create_dir_all(&rules).unwrap();
+    let words = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
+    let all: String = (1..).zip(words).map(|(at, word)| rule(at, 2, word)).collect();
+    std::fs::write(rules.join("words.conf"), all).unwrap();
+    let attacks = "attacks: { rules: [ { crs: words } ] }";
+    let bundle = setup.compile("enforce", 7, attacks);
+    discovery.publish(&setup.filter(&bundle, json!({ "log_audit": true }))).unwrap();
+    let note = format!(r#"{{"amount": 3, "note": "{MARK} {}"}}"#, words.join(" "));
+    let refused =
+        |_: &Envoy| Request::post_json("/pay", &note).send(envoy.address()).unwrap().status == 403;
+    envoy.wait_until("epoch 7", LIMIT, refused).unwrap();
+    let line = lines::parsed(&envoy.log()).find(|line| line["event"] == "audit").unwrap();
+    let told = &line["transaction"];
+    assert_eq!(told["request"], json!({ "method": "POST", "uri": "/pay" }));
+    assert_eq!(told["response"]["http_code"], 403);
+    assert_eq!(told["is_interrupted"], true);
+    assert_eq!(told["anomaly_scores"], json!({ "inbound": 16, "inbound_threshold": 5 }));
+    assert!(told["unique_id"].is_string(), "{told}");
+    let messages = told["messages"].as_array().unwrap();
+    assert_eq!(messages.len(), words.len(), "{told}");
+    let last = json!({
+        "message": "The word eight",
+        "details": {
+            "ruleId": "8", "file": "words/words.conf", "lineNumber": "22", "severity": "2",
+            "tags": ["attack-words"], "points": 2,
+        },
+    });
+    assert_eq!(messages.last(), Some(&last));
+    assert!(!line.to_string().contains(MARK), "{line}");
 }
 
 fn without_consent(setup: &Setup, epoch: u32, more: Value) -> Filter {

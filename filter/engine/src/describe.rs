@@ -68,6 +68,8 @@ pub struct RuleNames<'b> {
     pub file: &'b str,
     /// The line of its beginning.
     pub line: u32,
+    /// From 0 (emergency) to 7 (debug), as syslog has them.
+    pub severity: u8,
     /// Its level, from 1 to 4.
     pub paranoia: u8,
     /// The score from which such messages are refused.
@@ -190,6 +192,7 @@ pub fn rule_names<'b>(view: &View<'b>, rule: u32, finding: &Finding) -> Option<R
         score: finding.score,
         file: view.text(rule.file),
         line: rule.line.get(),
+        severity: rule.severity,
         paranoia: rule.paranoia,
         threshold,
         target: finding.target.map_or("", target_name),

@@ -6,7 +6,7 @@
 mod response;
 
 use crate::answer::{Asked, answer};
-use crate::events::log_findings;
+use crate::events::{log_audit, log_findings};
 use crate::generation::Generation;
 use crate::headers::Fields;
 use crate::host::Host;
@@ -288,6 +288,10 @@ impl<H: Host> Http<H> {
             metrics.count_finding(finding.code);
         }
         log_findings(&self.vm, generation, view, decision, self.request_id());
+        if let Some(exchange) = &self.exchange {
+            let fired = (exchange.fired_rules(), self.request_id());
+            log_audit(&self.vm, generation, view, decision, fired);
+        }
     }
 
     fn show(&self, parts: &[&str]) {

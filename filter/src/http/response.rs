@@ -2,7 +2,7 @@
 
 use super::{Http, SLICE, Stage, block};
 use crate::answer::{Asked, answer};
-use crate::events::log_findings;
+use crate::events::{log_audit, log_findings};
 use crate::generation::Generation;
 use crate::headers::Fields;
 use crate::host::Host;
@@ -211,7 +211,12 @@ impl<H: Host> Http<H> {
         for finding in &decision.findings {
             metrics.count_finding(finding.code);
         }
-        log_findings(&self.vm, Some(&response.generation), view, decision, self.request_id());
+        let generation = Some(&*response.generation);
+        log_findings(&self.vm, generation, view, decision, self.request_id());
+        if let Some(exchange) = &response.exchange {
+            let fired = (exchange.fired_rules(), self.request_id());
+            log_audit(&self.vm, generation, view, decision, fired);
+        }
     }
 
     pub(super) fn forget_response(&mut self) {

@@ -114,6 +114,7 @@ fn rule(view: &View<'_>, decision: &Decision, told: &FindingDescription<'_>) -> 
         "title": rule.title,
         "tags": rule.tags.split_ascii_whitespace().collect::<Vec<_>>(),
         "target": rule.target,
+        "severity": rule.severity,
         "paranoia": rule.paranoia,
         "points": rule.points,
         "score": rule.score,

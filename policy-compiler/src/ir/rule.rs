@@ -145,6 +145,8 @@ pub struct Rule {
     pub title: String,
     /// What it adds to a message's score.
     pub score: u16,
+    /// From 0 (emergency) to 7 (debug).
+    pub severity: u8,
     /// From 1 to 4.
     pub paranoia: u8,
     /// Words for tuning and reports.

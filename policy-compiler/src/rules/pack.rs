@@ -100,6 +100,7 @@ impl Reader<'_, '_> {
             id,
             title,
             score: u16::try_from(score).unwrap_or(u16::MAX),
+            severity: severity(score),
             paranoia: u8::try_from(paranoia).unwrap_or(1),
             tags,
             file: self.path.to_owned(),
@@ -346,5 +347,15 @@ impl Reader<'_, '_> {
         let at = if code == diag::RULE_FIELD { node.anchor() } else { node.position() };
         let span = Span::word(self.path, at.line, at.column);
         self.diagnostics.push(Diagnostic::new(code, title).at(span).maybe_help(help));
+    }
+}
+
+/// The severity, as syslog has them, that a score stands for.
+fn severity(score: u64) -> u8 {
+    match score {
+        5.. => 2,
+        4 => 3,
+        3 => 4,
+        _ => 5,
     }
 }

@@ -334,6 +334,7 @@ impl Resolver<'_, '_> {
             id: chain.id.to_string(),
             title: chain.message.clone(),
             score: u16::try_from(score.clamp(0, REFUSES)).unwrap_or(0),
+            severity: chain.severity.unwrap_or(NOTICE),
             paranoia: paranoia(chain),
             tags: chain.tags.iter().map(|tag| tag.replace(' ', "-")).collect(),
             file: chain.file.to_string(),
@@ -403,6 +404,9 @@ impl Resolver<'_, '_> {
         self.out
     }
 }
+
+/// The severity of rules that do not say theirs.
+const NOTICE: u8 = 5;
 
 /// The score of a rule that refuses by itself.
 const REFUSES: i32 = 10_000;

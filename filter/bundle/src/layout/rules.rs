@@ -322,8 +322,8 @@ record! {
         flags: u8,
         /// How many conditions: of each an alternative must hold.
         conditions: u8,
-        /// Zero; reserved.
-        reserved: u8,
+        /// From 0 (emergency) to 7 (debug), as syslog has them (RFC 5424, section 6.2.1).
+        severity: u8,
     }
 }
 

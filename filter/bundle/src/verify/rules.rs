@@ -111,6 +111,7 @@ fn rule(check: &Check<'_, '_>, rule: &Rule) -> Result<(), OpenError> {
     {
         check.text(text, what)?;
     }
+    check.that(rule.severity <= 7, "severity")?;
     let count = u32::from(rule.matcher_count.get());
     check.that(count > 0, "no matcher")?;
     let own = check.run(rule.matchers.get(), count, check.view.matchers, "matchers")?;

@@ -15,17 +15,41 @@ pub struct Case {
     pub test: u32,
     /// The request.
     pub message: Message,
+    /// What is sent for it.
+    pub wire: Vec<u8>,
     expected: Vec<u32>,
     unexpected: Vec<u32>,
-    /// What the test asks that is not the rules' work.
-    foreign: Option<String>,
+    /// The status that the client must see.
+    status: Option<u16>,
+    /// Whether it asks for the text of a log.
+    asks_text: bool,
+}
+
+/// What came of a test.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The rules that fired.
+    pub fired: BTreeSet<u32>,
+    /// The status that the client saw, 0 for no answer; none where nobody answers.
+    pub status: Option<u16>,
 }
 
 impl Case {
-    /// What is wrong where these rules fire.
-    pub fn wrong(&self, fired: &BTreeSet<u32>) -> Option<String> {
-        if let Some(foreign) = &self.foreign {
-            return Some(foreign.clone());
+    /// What is wrong with what came of it.
+    pub fn wrong(&self, told: &Told) -> Option<String> {
+        let fired = &told.fired;
+        if self.asks_text {
+            return Some("asks for the text of a log".to_owned());
+        }
+        let named = self.expected.len() + self.unexpected.len() > 0;
+        match (self.status, told.status) {
+            (Some(asked), Some(seen)) if asked != seen => {
+                return Some(format!("asks for the status {asked}, the answer is {seen}"));
+            }
+            (Some(asked), None) if !named => {
+                return Some(format!("asks for the status {asked} only"));
+            }
+            _ => {}
         }
         let missing: Vec<u32> =
             self.expected.iter().filter(|id| !fired.contains(id)).copied().collect();
@@ -147,20 +171,15 @@ fn case(rule: u32, test: Test) -> Result<Case, String> {
     let [stage] = <[Stage; 1]>::try_from(test.stages)
         .map_err(|stages| format!("test {} has {} stages", test.test_id, stages.len()))?;
     let Output { log, status } = stage.output;
-    let named = log.expect_ids.len() + log.no_expect_ids.len() > 0;
-    let foreign = match status {
-        _ if log.match_regex.is_some() || log.no_match_regex.is_some() => {
-            Some("asks for the text of a log".to_owned())
-        }
-        Some(status) if !named => Some(format!("asks for the status {status} only")),
-        _ => None,
-    };
+    let (message, wire) = Message::of(&stage.input)?;
     Ok(Case {
         rule,
         test: test.test_id,
-        message: Message::of(&stage.input)?,
+        message,
+        wire,
+        asks_text: log.match_regex.is_some() || log.no_match_regex.is_some(),
         expected: log.expect_ids,
         unexpected: log.no_expect_ids,
-        foreign,
+        status,
     })
 }

@@ -4,6 +4,7 @@ use super::message::{Answer, Message};
 use policy_compiler::diag::{self, Severity};
 use policy_compiler::source::{FileSystem, Memory, Sources};
 use policy_compiler::{Input, Release, compile};
+use portcullis_bundle::layout::RULE_SILENT;
 use portcullis_bundle::{Bundle, Trust};
 use portcullis_engine::exchange::{Conditions, Exchange, Progress, RequestHead, ResponseHead};
 use std::cell::RefCell;
@@ -58,6 +59,7 @@ fn policy(setup: bool, paranoia: u8) -> String {
 /// Judges messages.
 pub struct Gateway {
     bundle: Bundle,
+    bytes: Vec<u8>,
     exchange: RefCell<Exchange>,
     /// Rules that are not in the bundle, and why.
     missing: BTreeMap<u32, String>,
@@ -93,19 +95,23 @@ impl Gateway {
             eprint!("{}", diag::render_text(&output.diagnostics, &output.files, false));
             return None;
         };
-        let size = bytes.len();
         let trust = Trust { keys: Vec::new(), allow_unsigned: true };
-        let bundle = Bundle::open(bytes, &trust)
+        let bundle = Bundle::open(bytes.clone(), &trust)
             .inspect_err(|error| eprintln!("the bundle does not open: {error}"))
             .ok()?;
         println!(
             "{} rules in a bundle of {} KiB, {} left out, compiled in {:.1} s",
             bundle.view().rules.len(),
-            size >> 10,
+            bytes.len() >> 10,
             missing.len(),
             started.elapsed().as_secs_f64()
         );
-        Some(Gateway { bundle, exchange: RefCell::new(Exchange::new()), missing })
+        Some(Gateway { bundle, bytes, exchange: RefCell::new(Exchange::new()), missing })
+    }
+
+    /// The bundle.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// How many rules there are.
@@ -118,7 +124,7 @@ impl Gateway {
         self.missing.get(&rule).map(String::as_str)
     }
 
-    /// The rules that fire on a request or on its answer.
+    /// The rules that fire on a request or on its answer, but for those that only serve others.
     pub fn judge(&self, message: &Message) -> BTreeSet<u32> {
         self.judge_by(message, false)
     }
@@ -172,6 +178,7 @@ impl Gateway {
     fn fired(&self, exchange: &Exchange) -> BTreeSet<u32> {
         let view = self.bundle.view();
         let rules = exchange.fired_rules().filter_map(|rule| view.rules.get(rule as usize));
+        let rules = rules.filter(|rule| rule.flags & RULE_SILENT == 0);
         rules.filter_map(|rule| view.text(rule.id).parse().ok()).collect()
     }
 }

@@ -22,15 +22,22 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+impl Default for Answer {
+    fn default() -> Self {
+        Answer { status: "200".to_owned(), headers: Vec::new(), body: Vec::new() }
+    }
+}
+
 impl Message {
-    /// The request of a test.
+    /// The request of a test, as the server reads it, and the bytes that are sent.
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub fn of(input: &Input) -> Result<Message, String> {
+    pub fn of(input: &Input) -> Result<(Message, Vec<u8>), String> {
         if let Some(encoded) = &input.encoded_request {
             let raw = base64(encoded).ok_or("`encoded_request` is no base64")?;
-            return Message::parse(&raw).ok_or_else(|| "no request".to_owned());
+            let message = Message::parse(&raw).ok_or("no request")?;
+            return Ok((message, raw));
         }
         let mut message = Message {
             method: input.method.clone().unwrap_or_else(|| "GET".to_owned()),
@@ -44,8 +51,22 @@ impl Message {
             message.headers.push((name.to_ascii_lowercase(), value.trim().as_bytes().to_vec()));
         }
         message.complete(input.autocomplete_headers.unwrap_or(true));
+        let wire = message.wire(input);
         message.receive();
-        Ok(message)
+        Ok((message, wire))
+    }
+
+    /// The bytes that are sent: names of header fields as the test writes them.
+    fn wire(&self, input: &Input) -> Vec<u8> {
+        let mut out = format!("{} {} {}\r\n", self.method, self.uri, self.version).into_bytes();
+        let written = input.headers.keys().map(Some).chain(std::iter::repeat(None));
+        for (written, (name, value)) in written.zip(&self.headers) {
+            let name = written.unwrap_or(name);
+            out.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+        }
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(&self.body);
+        out
     }
 
     fn has(&self, name: &str) -> bool {

@@ -83,6 +83,15 @@ pub fn suites(workspace: &Workspace) -> Result<Counts> {
     counts.add(passes(packs.args(["suite", "packs", "--requests", "1000"]))?);
     let mut skipped = Command::new(std::env::current_exe()?);
     counts.add(passes(skipped.args(["suite", "skipped", "--built-in", "--requests", "150"]))?);
+    match crate::suite::core_rule_set(workspace) {
+        // Both ways of matching must find the same, and as many tests pass as ever have.
+        Some(arguments) => {
+            let mut crs = Command::new(std::env::current_exe()?);
+            crs.args(["suite", "crs", "--failures", "22"]).args(arguments);
+            counts.add(passes(&mut crs)?);
+        }
+        None => counts.add(Counts::skip("Core Rule Set: no data (set PORTCULLIS_DATA)")),
+    }
     if !crate::suite::has_json_schema(workspace) {
         counts.add(Counts::skip("conformance suites: no data (set PORTCULLIS_DATA)"));
         return Ok(counts);

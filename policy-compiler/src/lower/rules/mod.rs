@@ -250,7 +250,7 @@ fn rule_record(
         paranoia: rule.paranoia,
         flags: flags.iter().filter(|(_, set)| *set).fold(0, |flags, (bit, _)| flags | bit),
         conditions,
-        reserved: 0,
+        severity: rule.severity,
     }
 }
 
