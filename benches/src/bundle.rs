@@ -21,6 +21,40 @@ pub fn of(path: &Path) -> Result<Vec<u8>, Error> {
     compiled(&sources, &Input::Documents(vec![name]))
 }
 
+/// The same of a document with references that lead nowhere, which a policy allows.
+pub fn of_unresolved(path: &Path) -> Result<Vec<u8>, Error> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let policy = serde_json::json!({
+        "version": 1,
+        "name": "bench",
+        "strictness": { "unresolved_refs": "not_enforced" },
+        "apis": [{ "name": "api", "documents": [name] }],
+    });
+    let sources =
+        WithPolicy { files: FileSystem { base: folder.to_path_buf() }, policy: policy.to_string() };
+    of_policy(&sources, WithPolicy::NAME)
+}
+
+/// Files, and a policy that is none.
+struct WithPolicy {
+    files: FileSystem,
+    policy: String,
+}
+
+impl WithPolicy {
+    const NAME: &str = "policy of the benchmark";
+}
+
+impl Sources for WithPolicy {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        if path == Self::NAME {
+            return Ok(self.policy.clone().into_bytes());
+        }
+        self.files.read(path)
+    }
+}
+
 /// The bundle of a policy, unsigned.
 pub fn of_policy(sources: &dyn Sources, policy: &str) -> Result<Vec<u8>, Error> {
     compiled(sources, &Input::Policy(policy.to_owned()))

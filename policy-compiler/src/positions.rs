@@ -132,6 +132,9 @@ impl Positions<'_, '_> {
         for at in first..first + of.parameter_count.get() as usize {
             let Some(parameter) = self.view.parameters.get(at) else { continue };
             let name = self.view.text(parameter.name).to_owned();
+            if name.is_empty() && parameter.location == Location::Header.code() {
+                continue; // an alternative without parameters
+            }
             let (target, place) = match Location::from_code(parameter.location) {
                 Some(Location::Path) => (Target::Path, "path"),
                 Some(Location::Header) => (Target::Header, "headers"),

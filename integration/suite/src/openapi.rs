@@ -93,6 +93,12 @@ fn show(outcome: &Outcome, seconds: f64, samples: usize) {
     if let Some(error) = &outcome.error {
         println!("    does not compile: {error}");
     }
+    if outcome.unresolved > 0 {
+        println!(
+            "    {} references lead nowhere: an error, unless the policy says `unresolved_refs: not_enforced`, as here",
+            outcome.unresolved
+        );
+    }
     if outcome.unknown_formats > 0 {
         println!("    {} formats that no specification defines", outcome.unknown_formats);
     }

@@ -45,6 +45,8 @@ pub struct Outcome {
     pub operations: usize,
     /// Constraint keywords that requests can meet: enforced, and all.
     pub keywords: (usize, usize),
+    /// References in schemas that lead nowhere: by default an error, here allowed by the policy, and not enforced.
+    pub unresolved: usize,
     /// Formats that no specification defines, which are no constraints.
     pub unknown_formats: usize,
     /// Examples: agreed, judged by both.
@@ -132,6 +134,7 @@ pub fn run(root: &Path, name: &str, limit: usize) -> Outcome {
         outcome.keywords.1 += document.total();
         outcome.unknown_formats += document.unknown_formats;
     }
+    outcome.unresolved = model.schemas.iter().filter(|(_, it)| it.unresolved.is_some()).count();
     let unenforced = unenforced(report);
     let mut diagnostics = policy_compiler::diag::Diagnostics::default();
     let mut library = Library::new(&overlay);
@@ -149,7 +152,8 @@ pub fn run(root: &Path, name: &str, limit: usize) -> Outcome {
     }
     // Everything that will be asked of the oracle is translated before.
     let mut wanted: Vec<SchemaId> = Vec::new();
-    for (_, operation) in model.operations() {
+    let apart = apart(model);
+    for (_, operation) in apart.iter().flat_map(|model| model.operations()) {
         wanted.extend(parts(operation).into_iter().map(|(_, schema)| schema));
     }
     wanted.extend(written.iter().filter_map(|example| match example.subject {
@@ -186,6 +190,7 @@ pub fn run(root: &Path, name: &str, limit: usize) -> Outcome {
     let mut runner = Runner {
         model,
         judge: Judge::new(bundle),
+        whole: None,
         generator: Generator::new(Evaluator::new(model, strictness)),
         oracle,
         numbers,
@@ -223,11 +228,32 @@ pub fn run(root: &Path, name: &str, limit: usize) -> Outcome {
                 .filter(|((x, y, _), _)| (*x, *y) == (a, o))
                 .map(|((_, _, part), values)| (*part, values.clone()))
                 .collect();
-            runner.operation(api, operation, &mine, &written, (a, o));
+            if operation.alternatives.is_empty() {
+                runner.operation(api, operation, &mine, &written, (a, o));
+            }
         }
+    }
+    for (number, alone) in apart.iter().enumerate() {
+        runner.alternatives(alone, number, &written);
     }
     runner.unpaired(report);
     runner.outcome
+}
+
+/// The model without alternatives of parameters, once with each: what a request of one violates may fit another, so that
+/// each is judged as if it were alone. The first holds every operation that has none.
+fn apart(model: &Model) -> Vec<Model> {
+    let most = model.operations().map(|(_, it)| it.alternatives.len()).max().unwrap_or(0);
+    let mut all = vec![model.clone(); most + 1];
+    for (number, alone) in all.iter_mut().enumerate() {
+        for operation in alone.apis.iter_mut().flat_map(|api| &mut api.operations) {
+            let mut others = std::mem::take(&mut operation.alternatives);
+            if (1..=others.len()).contains(&number) {
+                operation.parameters = others.swap_remove(number - 1);
+            }
+        }
+    }
+    all
 }
 
 /// The oracle's schemas of a model's schema: one, or those that two joined operations have between them.
@@ -279,6 +305,8 @@ pub(crate) fn unenforced(report: &Report) -> Unenforced {
 pub(crate) struct Runner<'m> {
     pub model: &'m Model,
     pub judge: Judge,
+    /// Of an operation whose parameters have alternatives: the judge of all, where `judge` is that of one.
+    pub whole: Option<Judge>,
     pub generator: Generator<'m>,
     pub oracle: Oracle,
     pub numbers: HashMap<SchemaId, Vec<usize>>,
@@ -375,6 +403,38 @@ impl Runner<'_> {
         self.outcome.disagreements.add(kind, || format!("{} {finding}", place()));
     }
 
+    /// Operations with alternatives, held to one of these by itself. Its requests must pass all together, too.
+    fn alternatives(&mut self, alone: &Model, number: usize, written: &[Example]) {
+        let model = self.model;
+        let own = model.operations().filter(|(_, it)| it.alternatives.len() >= number.max(1));
+        if own.count() == 0 {
+            return;
+        }
+        let bundle = match compile(alone) {
+            Ok(bundle) => bundle,
+            Err(why) => {
+                self.outcome.disagreements.add("an alternative alone", || why.to_string());
+                return;
+            }
+        };
+        self.whole = Some(std::mem::replace(&mut self.judge, Judge::new(bundle)));
+        for (a, (api, whole)) in alone.apis.iter().zip(&model.apis).enumerate() {
+            for (o, (operation, whole)) in api.operations.iter().zip(&whole.operations).enumerate()
+            {
+                if whole.alternatives.len() < number.max(1) {
+                    continue;
+                }
+                // Examples are told by the place of a parameter in the first alternative.
+                let (examples, place) =
+                    if number == 0 { (written, (a, o)) } else { (&[][..], (usize::MAX, o)) };
+                self.operation(api, operation, &HashMap::new(), examples, place);
+            }
+        }
+        if let Some(whole) = self.whole.take() {
+            self.judge = whole;
+        }
+    }
+
     fn operation(
         &mut self,
         api: &Api,
@@ -389,7 +449,11 @@ impl Runner<'_> {
         let passes = |runner: &mut Self, parts: &Parts| -> Result<Judged, String> {
             let request =
                 assemble(runner.model, api, operation, parts).map_err(|why| why.0.to_owned())?;
-            Ok(runner.judge.judge(&request))
+            let alone = runner.judge.judge(&request);
+            Ok(match &mut runner.whole {
+                Some(whole) if alone.passed => whole.judge(&request),
+                _ => alone,
+            })
         };
         let base = match base {
             Some(base) => base,

@@ -146,7 +146,8 @@ impl Runner<'_> {
 
     fn is_path_variable(&self, document: &str, pointer: &str) -> bool {
         use policy_compiler::ir::ParameterLocation;
-        self.model.operations().flat_map(|(_, operation)| &operation.parameters).any(|parameter| {
+        let operations = self.model.operations();
+        operations.flat_map(|(_, operation)| operation.all_parameters()).any(|parameter| {
             let at = self.model.locate(parameter.required.origin);
             parameter.location == ParameterLocation::Path
                 && (at.path, at.pointer.as_str()) == (document, pointer)

@@ -114,7 +114,14 @@ fn operation(view: &View<'_>, of: &Operation) -> Value {
         })
         .collect();
     let api = view.apis.get(of.api.get() as usize).map_or("", |api| view.text(api.name));
-    let names: Vec<&str> = parameters.iter().map(|parameter| view.text(parameter.name)).collect();
+    let mut names: Vec<&str> = Vec::new();
+    for parameter in parameters {
+        let name = view.text(parameter.name);
+        // Alternatives repeat names; one without parameters has a nameless record.
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
     json!({
         "id": format!("{:016x}", of.id.get()),
         "api": api,

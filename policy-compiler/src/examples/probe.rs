@@ -44,6 +44,7 @@ pub fn probe(model: &Model, ids: &[SchemaId]) -> Model {
                 tags: Vec::new(),
                 deprecated: false,
                 parameters: Vec::new(),
+                alternatives: Vec::new(),
                 request_body: Some(RequestBody {
                     origin,
                     required: at(true),

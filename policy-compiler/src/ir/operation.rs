@@ -77,6 +77,9 @@ pub struct Operation {
     pub deprecated: bool,
     /// Parameters of the path item and of the operation, merged, in document order.
     pub parameters: Vec<Parameter>,
+    /// Parameters that a request may have instead: those of operations that match the same requests and write theirs
+    /// in other ways.
+    pub alternatives: Vec<Vec<Parameter>>,
     /// `requestBody`
     pub request_body: Option<RequestBody>,
     /// `responses`
@@ -90,6 +93,11 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// The parameters of every alternative.
+    pub fn all_parameters(&self) -> impl Iterator<Item = &Parameter> {
+        self.parameters.iter().chain(self.alternatives.iter().flatten())
+    }
+
     /// The hosts that it is bound to, of an API that it belongs to; empty: every host.
     pub fn hosts<'o>(&'o self, api: &'o Api) -> &'o [String] {
         if self.hosts.is_empty() { &api.hosts } else { &self.hosts }

@@ -25,7 +25,8 @@ pub struct Lowered<'m> {
     place: (usize, usize),
     of: &'m Api,
     operation: &'m ir::Operation,
-    parameters: Vec<parameter::Lowered<'m>>,
+    /// By alternative; the first are the operation's own.
+    parameters: Vec<Vec<parameter::Lowered<'m>>>,
     media_types: Vec<media::Lowered>,
     security: Option<security::Lowered<'m>>,
 }
@@ -33,7 +34,7 @@ pub struct Lowered<'m> {
 impl Lowered<'_> {
     /// The nodes that judge its parameters and bodies.
     pub fn roots(&self) -> Vec<NodeId> {
-        let parameters = self.parameters.iter().map(parameter::Lowered::root);
+        let parameters = self.parameters.iter().flatten().map(parameter::Lowered::root);
         let bodies = self.media_types.iter().map(media::Lowered::root);
         let security = self.security.iter().flat_map(security::Lowered::roots);
         parameters.chain(bodies).chain(security).collect()
@@ -50,9 +51,12 @@ pub fn lower<'m>(
         for (number, operation) in of.operations.iter().enumerate() {
             let place = (api, number);
             let profile = lowering.profile(Profile::request(&operation.settings.strictness));
-            let parameters = operation.parameters.iter();
-            let parameters = parameters
-                .filter_map(|parameter| parameter::lower(lowering, profile, parameter))
+            let alternatives = [&operation.parameters].into_iter().chain(&operation.alternatives);
+            let parameters = alternatives
+                .map(|parameters| {
+                    let each = parameters.iter();
+                    each.filter_map(|it| parameter::lower(lowering, profile, it)).collect()
+                })
                 .collect();
             let body = operation.request_body.as_ref();
             let media_types =

@@ -7,8 +7,9 @@ use super::text_value::{ANY_TEXT, Manner, Parts};
 use crate::ir::{self, ParameterLocation, ParameterValue};
 use crate::report::construct;
 use portcullis_bundle::layout::{
-    self, Location, PARAMETER_EMPTY_ALLOWED, PARAMETER_EXPLODE, PARAMETER_OPEN_OBJECT,
-    PARAMETER_REQUIRED, PARAMETER_UNENFORCED, Style, TYPE_ALL, TYPE_ARRAY, TYPE_NULL, TYPE_OBJECT,
+    self, Location, NONE, PARAMETER_ALTERNATIVE, PARAMETER_EMPTY_ALLOWED, PARAMETER_EXPLODE,
+    PARAMETER_OPEN_OBJECT, PARAMETER_REQUIRED, PARAMETER_UNENFORCED, SCHEMA_ANY, Style, TYPE_ALL,
+    TYPE_ARRAY, TYPE_NULL, TYPE_OBJECT,
 };
 use std::collections::HashMap;
 
@@ -200,13 +201,50 @@ fn read(nodes: &[Node], lowered: &mut Lowered<'_>) -> bool {
     false
 }
 
-/// Writes parameters of one operation; gives the first record and how many.
+/// Writes the parameters of one operation, by alternative; gives the first record and how many.
 pub fn write(
     tables: &mut Tables<'_>,
     moved: &HashMap<NodeId, NodeId>,
     variables: &[&str],
-    parameters: &[Lowered<'_>],
+    alternatives: &[Vec<Lowered<'_>>],
 ) -> (u32, u32) {
+    let mut records = Vec::new();
+    for (number, parameters) in alternatives.iter().enumerate() {
+        let mut own = alternative(tables, moved, variables, parameters);
+        if alternatives.len() > 1 && own.is_empty() {
+            own.push(nothing(tables));
+        }
+        if let Some(first) = own.first_mut().filter(|_| number > 0) {
+            first.flags |= PARAMETER_ALTERNATIVE;
+        }
+        records.extend(own);
+    }
+    let first = tables.sections.parameters.len() as u32;
+    let count = records.len() as u32;
+    tables.sections.parameters.extend(records);
+    (first, count)
+}
+
+/// What stands for an alternative without parameters: a header that no message has.
+fn nothing(tables: &mut Tables<'_>) -> layout::Parameter {
+    layout::Parameter {
+        name: tables.text(""),
+        schema: SCHEMA_ANY.into(),
+        value: ANY_TEXT.into(),
+        origin: NONE.into(),
+        location: Location::Header.code(),
+        style: Style::Simple.code(),
+        flags: PARAMETER_UNENFORCED,
+        capture: 0,
+    }
+}
+
+fn alternative(
+    tables: &mut Tables<'_>,
+    moved: &HashMap<NodeId, NodeId>,
+    variables: &[&str],
+    parameters: &[Lowered<'_>],
+) -> Vec<layout::Parameter> {
     let mut records = Vec::new();
     for lowered in parameters {
         let parameter = lowered.parameter;
@@ -240,10 +278,7 @@ pub fn write(
             capture,
         });
     }
-    let first = tables.sections.parameters.len() as u32;
-    let count = records.len() as u32;
-    tables.sections.parameters.extend(records);
-    (first, count)
+    records
 }
 
 /// The code of a style.

@@ -3,7 +3,7 @@
 //! Templates may be equal up to the names of their variables (`/a/{id}` and `/a/{name}`). With
 //! different methods both stay; with the same method no request tells them apart, so that a
 //! request is allowed if it fits either: the operations are joined, which is reported as an
-//! approximation.
+//! approximation. Parameters that are written in different ways stay apart, as alternatives.
 
 use std::collections::HashMap;
 
@@ -12,6 +12,8 @@ use crate::ir::{
     At, Ignored, MediaType, Operation, Parameter, ParameterLocation, ParameterValue, Schema,
     SchemaId,
 };
+
+use portcullis_bundle::layout::MAX_ALTERNATIVES;
 
 use super::context::Context;
 use super::parameters::key;
@@ -87,31 +89,14 @@ fn report(cx: &mut Context<'_>, first: &Operation, second: &Operation) {
 
 fn join(cx: &mut Context<'_>, first: &mut Operation, mut second: Operation) {
     rename_variables(first, &mut second);
-    let mut parameters = Vec::new();
-    let order: Vec<_> = second.parameters.iter().map(key).collect();
-    let mut others: HashMap<_, Parameter> =
-        order.iter().cloned().zip(std::mem::take(&mut second.parameters)).collect();
-    for mut parameter in std::mem::take(&mut first.parameters) {
-        match others.remove(&key(&parameter)) {
-            Some(other) => {
-                approximate(cx, &parameter);
-                approximate(cx, &other);
-                parameter.required.value &= other.required.value;
-                parameter.value = either_value(cx, &parameter, &other);
-            }
-            None => {
-                approximate(cx, &parameter);
-                loosen(&mut parameter);
-            }
-        }
-        parameters.push(parameter);
+    let apart = !first.alternatives.is_empty() || !is_alike(&first.parameters, &second.parameters);
+    if apart && first.alternatives.len() + 1 < MAX_ALTERNATIVES {
+        first.alternatives.push(std::mem::take(&mut second.parameters));
+    } else {
+        let known = first.alternatives.last_mut().unwrap_or(&mut first.parameters);
+        let own = std::mem::take(known);
+        *known = join_parameters(cx, own, std::mem::take(&mut second.parameters));
     }
-    for mut parameter in order.iter().filter_map(|key| others.remove(key)) {
-        approximate(cx, &parameter);
-        loosen(&mut parameter);
-        parameters.push(parameter);
-    }
-    first.parameters = parameters;
     first.request_body = match (first.request_body.take(), second.request_body) {
         (Some(mut a), Some(b)) => {
             a.required.value &= b.required.value;
@@ -145,6 +130,49 @@ fn join(cx: &mut Context<'_>, first: &mut Operation, mut second: Operation) {
             first.base_paths.push(base);
         }
     }
+}
+
+/// Parameters that take what either of two lists takes.
+fn join_parameters(
+    cx: &mut Context<'_>,
+    own: Vec<Parameter>,
+    other: Vec<Parameter>,
+) -> Vec<Parameter> {
+    let mut parameters = Vec::new();
+    let order: Vec<_> = other.iter().map(key).collect();
+    let mut others: HashMap<_, Parameter> = order.iter().cloned().zip(other).collect();
+    for mut parameter in own {
+        match others.remove(&key(&parameter)) {
+            Some(other) => {
+                approximate(cx, &parameter);
+                approximate(cx, &other);
+                parameter.required.value &= other.required.value;
+                parameter.value = either_value(cx, &parameter, &other);
+            }
+            None => {
+                approximate(cx, &parameter);
+                loosen(&mut parameter);
+            }
+        }
+        parameters.push(parameter);
+    }
+    for mut parameter in order.iter().filter_map(|key| others.remove(key)) {
+        approximate(cx, &parameter);
+        loosen(&mut parameter);
+        parameters.push(parameter);
+    }
+    parameters
+}
+
+/// Whether parameters that both lists have are written in the same way.
+fn is_alike(first: &[Parameter], second: &[Parameter]) -> bool {
+    let known: HashMap<_, &Parameter> = first.iter().map(|it| (key(it), it)).collect();
+    second.iter().all(|b| known.get(&key(b)).is_none_or(|a| is_written_alike(a, b)))
+}
+
+fn is_written_alike(a: &Parameter, b: &Parameter) -> bool {
+    let schemas = [a, b].map(|it| matches!(it.value, ParameterValue::Schema(_)));
+    schemas == [true, true] && a.style.value == b.style.value && a.explode.value == b.explode.value
 }
 
 fn approximate(cx: &mut Context<'_>, parameter: &Parameter) {
@@ -183,9 +211,7 @@ fn loosen(parameter: &mut Parameter) {
 
 fn either_value(cx: &mut Context<'_>, a: &Parameter, b: &Parameter) -> ParameterValue {
     match (&a.value, &b.value) {
-        (ParameterValue::Schema(x), ParameterValue::Schema(y))
-            if a.style.value == b.style.value && a.explode.value == b.explode.value =>
-        {
+        (ParameterValue::Schema(x), ParameterValue::Schema(y)) if is_written_alike(a, b) => {
             ParameterValue::Schema(either(cx, *x, *y))
         }
         _ => ParameterValue::Any,

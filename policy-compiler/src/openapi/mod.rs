@@ -370,7 +370,7 @@ fn collect(
         ParameterValue::Content(media) => roots.extend(media.schema.map(|s| (s.value, usage))),
         ParameterValue::Any => {}
     };
-    for p in &op.parameters {
+    for p in op.all_parameters() {
         value(&p.value, parameter);
     }
     for r in &op.responses {

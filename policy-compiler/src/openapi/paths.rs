@@ -186,6 +186,7 @@ pub(super) fn path_item<'a>(
             tags: tags(cx, target),
             deprecated: cx.boolean(target, "deprecated").is_some_and(|d| d.value),
             parameters,
+            alternatives: Vec::new(),
             request_body,
             responses: content::responses(cx, target, version),
             security: security.unwrap_or_else(|| defaults.security.clone()),

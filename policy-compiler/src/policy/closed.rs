@@ -16,7 +16,8 @@ pub fn close(model: &mut Model) {
         if operation.settings.strictness.additional_properties != AdditionalProperties::Closed {
             continue;
         }
-        for parameter in &mut operation.parameters {
+        let alternatives = operation.alternatives.iter_mut().flatten();
+        for parameter in operation.parameters.iter_mut().chain(alternatives) {
             match &mut parameter.value {
                 ParameterValue::Schema(id) => *id = closing.value(*id),
                 ParameterValue::Content(media) => {

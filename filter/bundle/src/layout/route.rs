@@ -164,6 +164,11 @@ pub const PARAMETER_EMPTY_ALLOWED: u8 = 4;
 pub const PARAMETER_UNENFORCED: u8 = 8;
 /// [`Parameter::flags`]: an exploded form object whose schema takes any further property.
 pub const PARAMETER_OPEN_OBJECT: u8 = 16;
+/// [`Parameter::flags`]: the first of another alternative. A request is held to the parameters of one alternative, of
+/// which there are [`MAX_ALTERNATIVES`] at most. One without parameters is a header without a name, which none has.
+pub const PARAMETER_ALTERNATIVE: u8 = 32;
+/// Alternatives of an operation's parameters, at most.
+pub const MAX_ALTERNATIVES: usize = 8;
 
 record! {
     /// What the text of a parameter or form says: how it is typed, and what its arrays and objects

@@ -3,8 +3,8 @@
 use super::Check;
 use crate::error::OpenError;
 use crate::layout::{
-    Action, BodyKind, Content, Location, MEDIA_WHOLE, Mode, Node, Operation, Parameter, Style,
-    TYPE_ALL, TextValue,
+    Action, BodyKind, Content, Location, MAX_ALTERNATIVES, MEDIA_WHOLE, Mode, Node, Operation,
+    PARAMETER_ALTERNATIVE, Parameter, Style, TYPE_ALL, TextValue,
 };
 
 pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
@@ -82,7 +82,10 @@ fn operation(check: &Check<'_, '_>, operation: &Operation) -> Result<(), OpenErr
     check.text(&operation.template, "template")?;
     check.text(&operation.operation_id, "operation_id")?;
     let (first, count) = (operation.parameters.get(), operation.parameter_count.get());
-    check.run(first, count, view.parameters, "parameters")?;
+    let parameters = check.run(first, count, view.parameters, "parameters")?;
+    let begins = |it: &&Parameter| it.flags & PARAMETER_ALTERNATIVE != 0;
+    let further = parameters.iter().skip(1).filter(begins).count();
+    check.that(further < MAX_ALTERNATIVES, "alternatives")?;
     let (first, count) = (operation.media_types.get(), operation.media_type_count.get());
     check.run(first, count, view.media_types, "media_types")?;
     check.maybe(operation.origin.get(), view.origins, "origin")?;

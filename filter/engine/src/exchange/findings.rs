@@ -77,6 +77,32 @@ impl Findings {
         self.push(Effect::Note, finding);
     }
 
+    /// An empty collection in which findings weigh what they weigh here.
+    pub(crate) fn apart(&self) -> Self {
+        Findings {
+            list: Vec::new(),
+            enforced: self.enforced,
+            suspended: self.suspended,
+            spared: false,
+        }
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Takes all findings of another collection.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.spared |= other.spared;
+        other.list.into_iter().for_each(|(effect, finding)| self.push(effect, finding));
+    }
+
     fn push(&mut self, effect: Effect, finding: Finding) {
         if self.list.len() < MAX_FINDINGS {
             self.list.push((effect, finding));

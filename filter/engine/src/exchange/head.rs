@@ -127,10 +127,12 @@ impl Exchange {
             return false;
         }
         let count = |text: &[u8]| text.iter().filter(|&&byte| byte == b';').count();
-        let captures = declared.iter().filter(matrix).filter_map(|parameter| {
-            self.router.captures.get(usize::from(parameter.capture)).map(|span| span.of(path))
+        // Alternatives may take the same variable.
+        let captures = self.router.captures.iter().enumerate().filter(|(index, _)| {
+            let is = |parameter: &Parameter| usize::from(parameter.capture) == *index;
+            declared.iter().filter(matrix).any(is)
         });
-        captures.map(count).sum::<usize>() == count(path)
+        captures.map(|(_, span)| count(span.of(path))).sum::<usize>() == count(path)
     }
 
     /// What is wrong with the path as such. Which operation a path names is not certain if it can

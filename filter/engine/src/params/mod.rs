@@ -21,9 +21,10 @@ use crate::security::is_query_key;
 pub(crate) use cookie::all as cookies;
 pub(crate) use form::{Form, FormFault, declared_field, declares, property_types};
 use portcullis_bundle::layout::{
-    Action, FIELD_UNSAID, Location, NONE, Operation, PARAMETER_EMPTY_ALLOWED, PARAMETER_EXPLODE,
-    PARAMETER_OPEN_OBJECT, PARAMETER_REQUIRED, PARAMETER_UNENFORCED, Parameter, SecurityScheme,
-    Style, TEXT_LENIENT, TYPE_ARRAY, TYPE_OBJECT, TextValue, View,
+    Action, FIELD_UNSAID, Location, MAX_ALTERNATIVES, NONE, Operation, PARAMETER_ALTERNATIVE,
+    PARAMETER_EMPTY_ALLOWED, PARAMETER_EXPLODE, PARAMETER_OPEN_OBJECT, PARAMETER_REQUIRED,
+    PARAMETER_UNENFORCED, Parameter, SecurityScheme, Style, TEXT_LENIENT, TYPE_ARRAY, TYPE_OBJECT,
+    TextValue, View,
 };
 use query::{Pair, brackets, is_named, pairs};
 pub(crate) use query::{beyond_pairs, cut_pairs};
@@ -95,7 +96,42 @@ impl Parameters {
     ) {
         let (first, count) =
             (call.operation.parameters.get(), call.operation.parameter_count.get());
-        let declared = slice(call.view.parameters, first, count);
+        let mut rest = slice(call.view.parameters, first, count);
+        let (mut own, mut first) = (alternative(rest), first);
+        if own.len() == rest.len() {
+            return self.judge_alternative(call, validator, findings, (first, own));
+        }
+        // What is found is of the alternative that the request comes nearest to.
+        let mut least: Option<Findings> = None;
+        for _ in 0..MAX_ALTERNATIVES {
+            let mut found = findings.apart();
+            self.judge_alternative(call, validator, &mut found, (first, own));
+            if found.is_empty() {
+                return;
+            }
+            if least.as_ref().is_none_or(|least| found.len() < least.len()) {
+                least = Some(found);
+            }
+            rest = rest.get(own.len()..).unwrap_or_default();
+            first = first.saturating_add(u32::try_from(own.len()).unwrap_or(u32::MAX));
+            own = alternative(rest);
+            if own.is_empty() {
+                break;
+            }
+        }
+        if let Some(least) = least {
+            findings.extend(least);
+        }
+    }
+
+    /// Judges the parameters of one alternative, the first of which has the index `first`.
+    fn judge_alternative(
+        &mut self,
+        call: &Call<'_, '_>,
+        validator: &mut Validator,
+        findings: &mut Findings,
+        (first, declared): (u32, &[Parameter]),
+    ) {
         let max = call.max_parameters as usize;
         let complete = pairs(call.query, max, &mut self.pairs);
         if !complete {
@@ -509,6 +545,13 @@ impl Parameters {
 
 const PATH: Encoding = Encoding::Percent(Plus::Literal);
 const QUERY: Encoding = Encoding::Percent(Plus::Space);
+
+/// The parameters of the first alternative.
+fn alternative(parameters: &[Parameter]) -> &[Parameter] {
+    let begins = |parameter: &Parameter| parameter.flags & PARAMETER_ALTERNATIVE != 0;
+    let next = parameters.iter().skip(1).position(begins);
+    next.and_then(|at| parameters.get(..=at)).unwrap_or(parameters)
+}
 
 fn absent(parameter: &Parameter) -> Result<(), Fail> {
     if parameter.flags & PARAMETER_REQUIRED != 0 { Err(Fail::Missing) } else { Ok(()) }

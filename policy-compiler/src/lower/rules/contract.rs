@@ -13,8 +13,8 @@ use super::{Lowered, triggers};
 use crate::lower::pattern::{Table, Verdict};
 use crate::lower::tables::Tables;
 use portcullis_bundle::layout::{
-    BodyKind, CharClass, Format, GRAPHQL_MALFORMED, NarrowingKind as Kind, Operator as Code,
-    PARAMETER_UNENFORCED, PROPERTY_IMPLIED, Property, Transformation,
+    self, BodyKind, CharClass, Format, GRAPHQL_MALFORMED, NarrowingKind as Kind, Operator as Code,
+    PARAMETER_ALTERNATIVE, PARAMETER_UNENFORCED, PROPERTY_IMPLIED, Property, Transformation,
 };
 use portcullis_engine::attack::transform::Transform;
 use std::collections::BTreeMap;
@@ -73,7 +73,17 @@ impl<'l> Contract<'l> {
             let known = enforced(parameter.flags).then(|| records.of_parameter(parameter));
             known.unwrap_or_else(super::narrow::any)
         });
-        ways.map(|ways| self.of(tables, patterns, &ways)).collect()
+        let mut all: Vec<_> = ways.map(|ways| self.of(tables, patterns, &ways)).collect();
+        // A value may be that of another alternative, and the scan goes by names.
+        for operation in &tables.sections.operations {
+            let first = operation.parameters.get() as usize;
+            let own = first..first + operation.parameter_count.get() as usize;
+            let begins = |it: &layout::Parameter| it.flags & PARAMETER_ALTERNATIVE != 0;
+            if tables.sections.parameters[own.clone()].iter().any(begins) {
+                all[own].iter_mut().flatten().for_each(|can| *can = true);
+            }
+        }
+        all
     }
 
     /// By record of text_fields: which matchers can match the text of a form's field. The properties of a form's
