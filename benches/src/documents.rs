@@ -59,15 +59,15 @@ struct Load {
 
 /// What an Envoy that serves the main document uses.
 #[derive(Debug, Serialize)]
-struct Served {
+pub(crate) struct Served {
     /// CPU ms of a fresh worker thread until it serves: its VM is made and configured.
-    worker_start_ms: f64,
+    pub worker_start_ms: f64,
     /// The same with a bundle of next to nothing.
-    worker_start_small_ms: f64,
+    pub worker_start_small_ms: f64,
     /// CPU ms of the worker for an update to the next bundle.
     swap_ms: f64,
     /// Resident MiB for each worker more, all that belongs to it.
-    worker_mib: f64,
+    pub worker_mib: f64,
     /// The same with a bundle of next to nothing.
     worker_small_mib: f64,
     /// Resident MiB of an Envoy of one worker.
@@ -87,7 +87,8 @@ pub fn run(options: &Options) -> Result<(), Error> {
         match measure(&path, name.clone(), &directory, options) {
             Ok((document, bundle)) => {
                 if document.name == MAIN {
-                    served = Some(serve(&bundle, options)?);
+                    let serving = Serving { envoy: &options.envoy, filter: &options.filter };
+                    served = Some(serve(&bundle, serving)?);
                 }
                 compiled.push(document);
             }
@@ -170,7 +171,17 @@ fn measure(
     Ok((document, bundle))
 }
 
-fn serve(bundle: &[u8], options: &Options) -> Result<Served, Error> {
+/// What a bundle is served by.
+#[derive(Clone, Copy)]
+pub(crate) struct Serving<'a> {
+    /// Envoy's binary.
+    pub envoy: &'a Path,
+    /// Portcullis as a wasm module.
+    pub filter: &'a Path,
+}
+
+/// Serves a bundle, with one worker and with three.
+pub(crate) fn serve(bundle: &[u8], options: Serving<'_>) -> Result<Served, Error> {
     let small = bundle::of_benchmark_document()?;
     let start = |bundle: &[u8], workers| start(bundle, workers, options);
     let (_, three, _) = start(bundle, 3)?;
@@ -209,22 +220,22 @@ struct Running {
 }
 
 /// Starts an Envoy on a bundle: with its resident MiB and the CPU ms of its workers until they serve.
-fn start(bundle: &[u8], workers: u32, options: &Options) -> Result<(Running, f64, f64), Error> {
+fn start(bundle: &[u8], workers: u32, options: Serving<'_>) -> Result<(Running, f64, f64), Error> {
     let discovery = FilterDiscovery::new(&filter(bundle, options, "1"))?;
     let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
     let bootstrap = Bootstrap::to(nowhere).filter_from(discovery.dir(), None).workers(workers);
-    let envoy = Envoy::start(&options.envoy, &bootstrap)?;
+    let envoy = Envoy::start(options.envoy, &bootstrap)?;
     let started = Worker::of(envoy.id())?.cpu_ns()? as f64 / 1e6 / f64::from(workers);
     let resident = envoy.usage()?.resident as f64 / MIB;
     Ok((Running { envoy, discovery }, resident, started))
 }
 
 /// The filter with a bundle; `marker` makes one configuration differ from the next.
-fn filter(bundle: &[u8], options: &Options, marker: &str) -> Filter {
+fn filter(bundle: &[u8], options: Serving<'_>, marker: &str) -> Filter {
     let configuration = bundle::plugin_configuration(bundle);
     // White space after the JSON changes nothing but the text.
     let configuration = format!("{configuration}{}", " ".repeat(marker.parse().unwrap_or(1)));
-    Filter::new(&options.filter, configuration)
+    Filter::new(options.filter, configuration)
 }
 
 fn figures(documents: &[Document], served: Option<&Served>, refused: usize) -> Figures {

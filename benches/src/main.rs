@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use portcullis_benches::{attack, documents, envoy, schema};
+use portcullis_benches::{attack, crs, documents, envoy, schema};
 
 #[derive(Parser)]
 #[command(name = "bench", about = "Measures Portcullis")]
@@ -18,6 +18,8 @@ enum Bench {
     Schema(schema::Options),
     /// What the rules of api-core cost on benign requests, under Node and in a real Envoy
     Attack(attack::Options),
+    /// What the Core Rule Set costs, and what it takes of ModSecurity
+    Crs(crs::Options),
     /// CPU per request in a real Envoy: no filter, an empty one, Portcullis
     Envoy(envoy::Options),
     /// Compile time, size, load time and memory for real documents (PORTCULLIS_DATA)
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().bench {
         Bench::Schema(options) => schema::run(&options),
         Bench::Attack(options) => attack::run(&options),
+        Bench::Crs(options) => crs::run(&options),
         Bench::Envoy(options) => envoy::run(&options),
         Bench::Documents(options) => documents::run(&options),
     };

@@ -2,7 +2,7 @@
 
 use portcullis_integration::{Bootstrap, Envoy, Filter};
 
-use super::{Options, Variant};
+use super::{Run, Variant};
 use crate::envoy::load::Load;
 use crate::envoy::requests::Requests;
 use crate::envoy::upstream::Upstream;
@@ -14,7 +14,7 @@ use crate::{Error, bundle};
 const CONNECTIONS: usize = 4;
 
 /// The CPU µs per request of a worker in each round.
-pub(super) struct Sampled {
+pub(crate) struct Sampled {
     pub name: &'static str,
     pub us: Vec<f64>,
     envoy: Envoy,
@@ -26,11 +26,16 @@ impl Sampled {
     pub fn best(&self) -> f64 {
         self.us.iter().copied().fold(f64::INFINITY, f64::min)
     }
+
+    /// Resident MiB of its process.
+    pub fn resident_mib(&self) -> Result<f64, Error> {
+        Ok(self.envoy.usage()?.resident as f64 / f64::from(1 << 20))
+    }
 }
 
 /// Sends the messages through one Envoy for each bundle, in interleaved rounds.
-pub(super) fn run<'b>(
-    options: &Options,
+pub(crate) fn run<'b>(
+    options: &Run,
     bundles: impl Iterator<Item = &'b (&'b Variant, Vec<u8>)>,
     messages: &[Message],
 ) -> Result<Vec<Sampled>, Error> {

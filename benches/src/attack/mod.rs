@@ -1,8 +1,8 @@
 //! `bench attack`: what the rules of `api-core` cost on benign requests, with and without a contract, against trying
 //! every rule in turn, in wasm under Node; and what they add to a real Envoy's worker.
 
-mod envoy;
-mod node;
+pub(crate) mod envoy;
+pub(crate) mod node;
 
 use std::path::PathBuf;
 
@@ -13,41 +13,48 @@ use crate::report::{self, Figures};
 use crate::traffic::Traffic;
 use crate::{Error, bundle};
 
-/// What to run.
+/// What bundles are measured by, and how often.
 #[derive(Debug, clap::Args)]
-pub struct Options {
+pub struct Run {
     /// The engine as a wasm module
     #[arg(long)]
     engine: PathBuf,
     /// Portcullis as a wasm module
     #[arg(long)]
-    filter: PathBuf,
+    pub(crate) filter: PathBuf,
     /// Envoy's binary
     #[arg(long)]
-    envoy: PathBuf,
+    pub(crate) envoy: PathBuf,
     /// Rounds, of which the fastest counts
     #[arg(long, default_value_t = 15)]
-    rounds: u32,
+    pub(crate) rounds: u32,
     /// Requests per round and Envoy
     #[arg(long, default_value_t = 2048)]
     requests: u32,
+    /// Under Node alone
+    #[arg(long)]
+    pub(crate) without_envoy: bool,
+}
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    run: Run,
     /// Packs of rules to measure instead of `api-core`, as the policy names them
     #[arg(long)]
     pack: Vec<String>,
     /// The highest level of rules that count
     #[arg(long, default_value_t = 1)]
     paranoia: u8,
-    /// Under Node alone
-    #[arg(long)]
-    without_envoy: bool,
 }
 
 /// What is measured on the same requests.
 pub(crate) struct Variant {
     pub name: &'static str,
     /// Whether the document declares the operations; otherwise every operation is let pass.
-    contract: bool,
-    rules: bool,
+    pub contract: bool,
+    pub rules: bool,
     /// Whether every rule is tried in turn.
     pub every: bool,
 }
@@ -69,7 +76,8 @@ pub fn run(options: &Options) -> Result<(), Error> {
     for variant in &VARIANTS {
         bundles.push((variant, variant.bundle(&traffic, options)?));
     }
-    let measured = node::run(&options.engine, options.rounds, &bundles, &messages)?;
+    let measured = node::run("attack", &options.run, &bundles, &messages)?;
+    node::all_pass(&measured, &messages)?;
     let mut figures = Figures::default();
     let count = messages.len() as f64;
     for run in &measured {
@@ -97,9 +105,9 @@ pub fn run(options: &Options) -> Result<(), Error> {
     }
     figures.add("allocs", measured.iter().map(|run| f64::from(run.allocations)).sum(), 0);
     let mut rounds = Vec::new();
-    if !options.without_envoy {
+    if !options.run.without_envoy {
         let held = bundles.iter().filter(|(variant, _)| !variant.every);
-        let samples = envoy::run(options, held, &messages)?;
+        let samples = envoy::run(&options.run, held, &messages)?;
         for kind in ["open", "contract"] {
             let of = |name: String| {
                 samples

@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Variant;
+use super::{Run, Variant};
 use crate::traffic::Message;
 use crate::{Error, report};
 
 /// What the driver measures of one variant.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Measured {
+pub(crate) struct Measured {
     pub name: String,
     /// Nanoseconds for all messages, the fastest round.
     pub all_ns: f64,
@@ -23,17 +23,17 @@ pub(super) struct Measured {
     #[serde(default)]
     pub bundle_bytes: usize,
     /// Messages that did not pass, by number.
-    refused: Vec<usize>,
+    pub refused: Vec<usize>,
 }
 
-/// Measures bundles on messages, each of which must pass.
-pub(super) fn run(
-    engine: &Path,
-    rounds: u32,
+/// Measures bundles on messages, for a benchmark of that name.
+pub(crate) fn run(
+    name: &str,
+    options: &Run,
     bundles: &[(&Variant, Vec<u8>)],
     messages: &[Message],
 ) -> Result<Vec<Measured>, Error> {
-    let input = report::directory()?.join("attack");
+    let input = report::directory()?.join(name);
     fs::create_dir_all(&input)?;
     let written: Vec<Vec<u8>> = messages.iter().map(write).collect();
     let lengths: Vec<usize> = written.iter().map(Vec::len).collect();
@@ -46,12 +46,18 @@ pub(super) fn run(
     }
     let list = json!({ "variants": variants, "messages": "messages", "lengths": lengths });
     fs::write(input.join("input.json"), serde_json::to_vec(&list)?)?;
-    let mut measured: Vec<Measured> = drive(&input, engine, rounds)?;
+    let mut measured: Vec<Measured> = drive(&input, &options.engine, options.rounds)?;
     for (run, (_, bundle)) in measured.iter_mut().zip(bundles) {
         run.bundle_bytes = bundle.len();
-        if let Some(first) = run.refused.first() {
-            let (name, count) = (&run.name, run.refused.len());
-            let message = &messages[*first];
+    }
+    Ok(measured)
+}
+
+/// That every message passes without findings, whatever judges it.
+pub(crate) fn all_pass(measured: &[Measured], messages: &[Message]) -> Result<(), Error> {
+    for Measured { name, refused, .. } in measured {
+        if let Some(first) = refused.first() {
+            let (count, message) = (refused.len(), &messages[*first]);
             let body = String::from_utf8_lossy(&message.body);
             return Err(Error::Unexpected(format!(
                 "{name}: {count} messages have findings, the first: {} {} {:?} {body}",
@@ -59,7 +65,7 @@ pub(super) fn run(
             )));
         }
     }
-    Ok(measured)
+    Ok(())
 }
 
 fn drive<T: for<'d> Deserialize<'d>>(input: &Path, engine: &Path, rounds: u32) -> Result<T, Error> {
@@ -78,7 +84,7 @@ fn drive<T: for<'d> Deserialize<'d>>(input: &Path, engine: &Path, rounds: u32) -
 }
 
 /// A message as the module takes it: see `Gateway::passes` in benches/portcullis.
-fn write(message: &Message) -> Vec<u8> {
+pub(crate) fn write(message: &Message) -> Vec<u8> {
     let length = message.body.len().to_string();
     let mut fields = vec![
         (":method", message.method),

@@ -51,7 +51,10 @@ impl Gateway {
             answer.map(|answer| wire_response(answer, is_head));
         let response = wire_request(&case.request).send(self.envoy.address())?;
         let mut observed = observe(&response);
-        if case.expect.at.is_some() || case.expect.line.is_some() {
+        let expect = &case.expect;
+        let traced = expect.at.is_some() || expect.line.is_some() || expect.rule.is_some();
+        // An answer to HEAD has no body that names its finding.
+        if traced && !is_head {
             self.trace(&response, &mut observed);
         }
         // What is only reported of an answer stands in the log alone.
@@ -82,7 +85,7 @@ impl Gateway {
         Ok((response, differences))
     }
 
-    /// Adds where the documents say so, from the log. What passed has no answer to find it by.
+    /// Adds where the documents say so, and which rule fired, from the log. What passed has no answer to find it by.
     fn trace(&self, response: &http1::Response, observed: &mut Observed) {
         if observed.verdict != Some(Verdict::Block) {
             return;
@@ -90,6 +93,7 @@ impl Gateway {
         let logged = logged_finding(&self.envoy.log(), response).unwrap_or_default();
         let text = |pointer: &str| logged.pointer(pointer).and_then(Value::as_str);
         observed.traced = true;
+        observed.rule = text("/rule/id").map(str::to_owned);
         observed.at = text("/origin/document")
             .zip(text("/origin/pointer"))
             .map(|(document, pointer)| format!("{document}#{pointer}"));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::process::{self, say};
+use crate::suite::{self, modsecurity};
 use crate::wasm_std::{self, TARGET};
 use crate::workspace::Workspace;
 use crate::{build, envoy};
@@ -21,6 +22,8 @@ enum Bench {
     Schema(Passed),
     /// What the rules of api-core cost on benign requests, under Node and in a real Envoy
     Attack(Passed),
+    /// What the Core Rule Set (PORTCULLIS_DATA) costs on them, at three levels, and what ModSecurity takes
+    Crs(Passed),
     /// CPU per request in a real Envoy: no filter, an empty one, Portcullis
     Envoy(Passed),
     /// Compile time, size, load time and memory for real documents (PORTCULLIS_DATA)
@@ -47,6 +50,16 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             ("envoy", passed, vec![("--empty", empty), ("--filter", filter), ("--envoy", envoy)])
         }
         Bench::Attack(passed) => ("attack", passed, engine_and_envoy(workspace)?),
+        Bench::Crs(passed) => {
+            let Some([rules, setup, _]) = suite::core_rule_set(workspace) else {
+                println!("skipped: no Core Rule Set (set PORTCULLIS_DATA)");
+                return Ok(());
+            };
+            let mut inputs = engine_and_envoy(workspace)?;
+            inputs.extend([rules, setup]);
+            inputs.push(("--python", modsecurity::python(workspace)?));
+            ("crs", passed, inputs)
+        }
         Bench::Documents(passed) => ("documents", passed, engine_and_envoy(workspace)?),
     };
     say("building the benchmarks (profile tools)");

@@ -63,6 +63,8 @@ pub(super) struct Hits {
 #[derive(Debug)]
 struct Pending {
     matcher: u32,
+    /// Whether it may refuse.
+    enforced: bool,
     /// Indexes into removals.
     removals: Vec<u32>,
     position: Position,
@@ -197,11 +199,15 @@ impl Hits {
     /// Lets the hits count that wait for rules which have not fired.
     pub(super) fn settle(&mut self, weighing: &Weighing<'_, '_>) {
         self.decided = true;
-        for Pending { matcher, removals, position } in core::mem::take(&mut self.pending) {
+        for Pending { matcher, enforced, removals, position } in core::mem::take(&mut self.pending)
+        {
             let rule = |removal: u32| weighing.view.removals.get(removal as usize);
             let mut rules = removals.into_iter().filter_map(rule);
             if rules.any(|removal| self.has_fired(removal.rule.get())) {
                 continue;
+            }
+            if enforced {
+                sets::insert(&mut self.enforced, matcher);
             }
             self.value.push(matcher);
             self.end_value(weighing, &Subject::new(Target::Request, Name::None, &position));
@@ -212,7 +218,7 @@ impl Hits {
     fn is_removed(
         &mut self,
         weighing: &Weighing<'_, '_>,
-        matcher: u32,
+        (matcher, enforced): (u32, bool),
         subject: &Subject<'_>,
     ) -> bool {
         let mut removals = Vec::new();
@@ -236,7 +242,7 @@ impl Hits {
         if removals.is_empty() || self.pending.len() >= MAX_PENDING {
             return false;
         }
-        self.pending.push(Pending { matcher, removals, position: subject.position() });
+        self.pending.push(Pending { matcher, enforced, removals, position: subject.position() });
         true
     }
 
@@ -270,13 +276,17 @@ impl Hits {
         if exceptions.into_iter().any(|it| weighing.spares(it, matcher, subject)) {
             return;
         }
-        if !weighing.view.removals.is_empty() && self.is_removed(weighing, matcher, subject) {
+        let enforced = match weighing.mode(matcher, subject) {
+            HitMode::Enforce => true,
+            HitMode::Monitor => false,
+            HitMode::Off => return,
+        };
+        let hit = (matcher, enforced);
+        if !weighing.view.removals.is_empty() && self.is_removed(weighing, hit, subject) {
             return;
         }
-        match weighing.mode(matcher, subject) {
-            HitMode::Enforce => sets::insert(&mut self.enforced, matcher),
-            HitMode::Monitor => {}
-            HitMode::Off => return,
+        if enforced {
+            sets::insert(&mut self.enforced, matcher);
         }
         self.count = self.count.saturating_add(1);
         self.value.push(matcher);

@@ -5,7 +5,7 @@ use super::head::action;
 use super::{Conditions, Exchange, Outcome, RequestHead};
 use crate::attack::{Head, Raw, Scan, Side, Tap};
 use crate::body::{Bodies, Judges, Wrong};
-use crate::finding::{Finding, Position};
+use crate::finding::{Finding, FindingCode, Position};
 use crate::media::ContentType;
 use portcullis_bundle::layout::{BodyKind, Operation, Policy, View};
 
@@ -120,7 +120,12 @@ impl Exchange {
         conditions: Conditions,
     ) -> Outcome {
         let empty = end_of_stream || fields.content_length == Some(0);
-        if empty || fields.is_coded || !self.is_scanned() {
+        if empty || !self.is_scanned() {
+            return self.conclude(view, None);
+        }
+        if fields.is_coded {
+            let position = Position::Header("content-encoding");
+            self.cannot_read(view, Finding::new(FindingCode::ContentCodingUnsupported, position));
             return self.conclude(view, None);
         }
         let sent = fields.content_type.and_then(crate::media::parse);
@@ -129,10 +134,15 @@ impl Exchange {
 
     /// A body that is only scanned cannot be read: it is refused where the policy says so.
     pub(super) fn unreadable(&mut self, view: &View<'_>, wrong: Wrong) {
-        let Some(attacks) = view.attacks.first() else { return };
         let Wrong { code, fault } = wrong;
         let position = Position::Body { pointer: fault.pointer, offset: fault.offset };
-        self.findings.act(action(attacks.unreadable_bodies), Finding::new(code, position));
+        self.cannot_read(view, Finding::new(code, position));
+    }
+
+    fn cannot_read(&mut self, view: &View<'_>, finding: Finding) {
+        if let Some(attacks) = view.attacks.first() {
+            self.findings.act(action(attacks.unreadable_bodies), finding);
+        }
     }
 }
 

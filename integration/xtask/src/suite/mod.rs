@@ -3,6 +3,7 @@
 mod crs;
 mod json_schema;
 pub mod libinjection;
+pub mod modsecurity;
 mod openapi;
 mod packs;
 mod skipped;
@@ -59,14 +60,13 @@ pub fn has_json_schema(workspace: &Workspace) -> bool {
     data(workspace).join("json-schema-test-suite").is_dir()
 }
 
-/// The options by which `suite crs` takes the Core Rule Set that is on this machine, if it is.
-pub fn core_rule_set(workspace: &Workspace) -> Option<[PathBuf; 6]> {
+/// The options by which `suite crs` takes the Core Rule Set that is on this machine, if it is: rules, set-up, tests.
+pub fn core_rule_set(workspace: &Workspace) -> Option<[(&'static str, PathBuf); 3]> {
     let at = data(workspace).join("crs");
-    let files = [at.join("rules"), at.join("crs-setup.conf.example"), at.join("regression")];
-    let options = ["--rules", "--setup", "--tests"].map(PathBuf::from);
-    let ([rules, setup, tests], [one, two, three]) = (files, options);
+    let [rules, setup, tests] =
+        ["rules", "crs-setup.conf.example", "regression"].map(|it| at.join(it));
     let all = rules.is_dir() && setup.is_file() && tests.is_dir();
-    all.then_some([one, rules, two, setup, three, tests])
+    all.then_some([("--rules", rules), ("--setup", setup), ("--tests", tests)])
 }
 
 /// Where the data of suites is: `PORTCULLIS_DATA`, or `../shared/data` beside the repository.

@@ -5,18 +5,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use portcullis_engine::attack::transform::{Transform, Transformation};
 
+use super::modsecurity;
 use crate::process::{self, say};
 use crate::workspace::Workspace;
 
 mod models;
 
-const PACKAGE: &str = "libmodsecurity==3.0.15";
 const ORACLE: &str = include_str!("transformations.py");
 
 #[derive(clap::Args)]
@@ -80,7 +79,7 @@ const EXPLAINED: &[Explained] = &[
 
 /// Runs the comparison; the last line is `agreed A/B`.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    let python = python(workspace)?;
+    let python = modsecurity::python(workspace)?;
     let work = workspace.target.join("transformations");
     std::fs::create_dir_all(&work)?;
     let (script, questions, answers) =
@@ -167,26 +166,6 @@ fn explanation(
     theirs: &[u8],
 ) -> Option<&'static Explained> {
     EXPLAINED.iter().find(|known| known.of == it && (known.accounts)(value, ours, theirs))
-}
-
-/// Python with ModSecurity, installed where it is not there yet.
-fn python(workspace: &Workspace) -> Result<PathBuf> {
-    let venv = workspace.target.join("tools").join(PACKAGE.replace("==", "-"));
-    let python = venv.join("bin/python");
-    let works = |python: &PathBuf| {
-        let mut command = Command::new(python);
-        command.args(["-c", "import libmodsecurity"]);
-        process::succeeds_within(&mut command, std::time::Duration::from_secs(60))
-    };
-    if python.is_file() && works(&python) {
-        return Ok(python);
-    }
-    let system = process::find("python3").context("python3 is not on PATH")?;
-    say(format!("installing {PACKAGE} from PyPI into {}", venv.display()));
-    process::run(Command::new(system).args(["-m", "venv"]).arg(&venv))?;
-    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE];
-    process::run(Command::new(&python).args(install))?;
-    Ok(python)
 }
 
 /// What the transformations make something of, and what stands beside it.
