@@ -352,6 +352,26 @@ fn budgets_are_told_with_their_place() {
 
 /// The example of POLICY.md does what the page says of it.
 #[test]
+fn a_budget_of_xml_is_told_with_its_place() {
+    let folder = folder("budget-xml");
+    // Every property is an element of a kind of its own.
+    let each = |n: usize| {
+        format!("\"p{n}\": {{ \"type\": \"object\", \"xml\": {{ \"name\": \"q{n}\" }} }}")
+    };
+    let all = (0..66_000).map(each).collect::<Vec<_>>().join(", ");
+    let body = format!(
+        r#"{{"content": {{"application/xml": {{"schema": {{"type": "object", "properties": {{ {all} }}}}}}}}}}"#
+    );
+    let text = format!(
+        r#"{{"openapi": "3.0.3", "info": {{"title": "X", "version": "1"}}, "paths": {{"/x": {{"post": {{"requestBody": {body}, "responses": {{"200": {{"description": "ok"}}}}}}}}}}}}"#
+    );
+    std::fs::write(folder.join("xml.json"), text).unwrap();
+    let output = run(&folder, "compile xml.json --unsigned -o a.bundle");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("warning[PC0710]"), "{}", told.lines().take(9).collect::<String>());
+}
+
+#[test]
 fn the_outbound_example_of_the_page_runs() {
     let page = include_str!("../POLICY.md");
     let (_, section) = page.split_once("## What an API sends").unwrap();

@@ -3,20 +3,22 @@
 //! the outputs; look at the difference before committing it.
 //!
 //! A case is text: `--- PATH` starts an input file, `=== diagnostics`, `=== model` and
-//! `=== report` the outputs (the report only where the case has that section). The first input
-//! file is the policy if it is named `policy.yaml`, otherwise the document.
+//! `=== report` the outputs (the report only where the case has that section). `=== lowering` is there
+//! instead of the model and the report where the case is about what compiling tells beyond the front end.
+//! The first input file is the policy if it is named `policy.yaml`, otherwise the document.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use policy_compiler::diag::render_text;
+use policy_compiler::diag::{Diagnostics, render_text};
 use policy_compiler::ir::{
     Model, Operation, ParameterValue, Schema, SchemaId, Template, TypeSet, Usage, Value,
 };
 use policy_compiler::load::{Loaded, load_documents, load_policy};
 use policy_compiler::report::Recorder;
 use policy_compiler::source::Memory;
+use policy_compiler::{Input, Release, compile};
 
 #[test]
 fn cases() {
@@ -75,7 +77,11 @@ fn run(path: &Path) -> Option<String> {
     };
     let mut outputs = BTreeMap::new();
     outputs.insert("1 diagnostics", render_text(&loaded.diagnostics, &loaded.files, false));
-    outputs.insert("2 model", model(&loaded.model));
+    if case.lowering {
+        outputs.insert("4 lowering", lowering(&sources, first, &loaded));
+    } else {
+        outputs.insert("2 model", model(&loaded.model));
+    }
     if case.report {
         outputs.insert("3 report", report(&loaded));
     }
@@ -109,6 +115,25 @@ struct Case {
     /// Everything before the outputs.
     head: String,
     report: bool,
+    lowering: bool,
+}
+
+/// What the whole compiler tells that the front end does not.
+fn lowering(sources: &Memory, first: &str, loaded: &Loaded) -> String {
+    let input = match first {
+        "policy.yaml" => Input::Policy(first.to_owned()),
+        _ => Input::Documents(vec![first.to_owned()]),
+    };
+    let output = compile(sources, &input, &Release::default());
+    let mut later = Diagnostics::default();
+    let known: Vec<String> =
+        loaded.diagnostics.sorted().iter().map(|it| format!("{it:?}")).collect();
+    for diagnostic in output.diagnostics.sorted() {
+        if !known.contains(&format!("{diagnostic:?}")) {
+            later.push(diagnostic.clone());
+        }
+    }
+    render_text(&later, &output.files, false)
 }
 
 impl Case {
@@ -124,7 +149,8 @@ impl Case {
             }
         }
         assert!(!inputs.is_empty(), "a case without input");
-        Self { inputs, head: head.to_owned(), report: outputs.contains("=== report") }
+        let (report, lowering) = (outputs.contains("=== report"), outputs.contains("=== lowering"));
+        Self { inputs, head: head.to_owned(), report, lowering }
     }
 }
 

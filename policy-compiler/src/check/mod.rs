@@ -3,6 +3,7 @@
 //! In: a model with its policy applied. Out: diagnostics. One file per check. Checks of schemas
 //! look only at what requests can reach.
 
+mod byte_octets;
 mod closed_composition;
 mod crossing_templates;
 mod empty_range;
@@ -21,6 +22,7 @@ pub fn run(model: &Model, diagnostics: &mut Diagnostics) {
     overlapping_apis::check(model, diagnostics);
     undefined_schemes::check(model, diagnostics);
     crossing_templates::check(model, diagnostics);
+    byte_octets::check(model, diagnostics);
     for (_, schema) in requested(model) {
         empty_range::check(model, schema, diagnostics);
         enum_types::check(model, schema, diagnostics);

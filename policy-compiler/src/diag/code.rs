@@ -106,6 +106,7 @@ codes! {
     OVERLAPPING_APIS = "PC0610" Error "two APIs declare the same method, host and path";
     FORBIDDEN_REQUIRED = "PC0611" Warning "an object requires a property that it forbids";
     LONG_MULTIPLE = "PC0612" Warning "a `multipleOf` has more digits than the engine divides by";
+    BASE64_OCTETS = "PC0613" Warning "`format: byte` asks for base64 text in a body of octets";
 
     PATTERN_UNSUPPORTED = "PC0701" Error "a pattern cannot be enforced";
     BUNDLE_TOO_LARGE = "PC0702" Error "the bundle is larger than any reader takes";
@@ -117,6 +118,7 @@ codes! {
     PATTERN_LEFT_OUT = "PC0708" Warning "a pattern is not enforced";
     UNEVALUATED_LEFT_OUT = "PC0709" Warning "`unevaluatedProperties` or `unevaluatedItems` is not enforced";
     XML_LEFT_OUT = "PC0710" Warning "an XML body has more kinds of elements than are told apart";
+    TEXT_LEFT_OUT = "PC0711" Warning "a form or parameter has more kinds of parts than are told apart";
 
     RULE_PACK = "PC0801" Error "a pack of attack rules is not known";
     RULE_FIELD = "PC0802" Error "a pack has an unknown field";

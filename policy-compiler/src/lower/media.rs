@@ -106,6 +106,11 @@ fn judged(lowering: &mut Lowering<'_>, profile: usize, media_type: &MediaType) -
     }
     let beyond = match kind {
         BodyKind::Form | BodyKind::Multipart if !object => Some("a form is an object"),
+        BodyKind::Text | BodyKind::Binary
+            if node.types != TYPE_STRING && is_yaml(&media_type.range) =>
+        {
+            Some("bodies in YAML are not read")
+        }
         BodyKind::Text if node.types & !(TYPE_ARRAY | TYPE_OBJECT) == 0 && node.types != 0 => {
             Some("a text is no array or object")
         }
@@ -140,6 +145,7 @@ fn judged(lowering: &mut Lowering<'_>, profile: usize, media_type: &MediaType) -
         BodyKind::Text => judged.value = lowering.text_value(judged.root, profile),
         _ => {}
     }
+    lowering.note_texts(media_type.origin);
     record_as(lowering, media_type, reason, kind);
     judged
 }
@@ -214,6 +220,12 @@ fn kind(range: &MediaRange) -> (BodyKind, Option<&'static str>) {
         }
         _ => (BodyKind::Binary, None),
     }
+}
+
+/// Whether bodies of a media type are YAML (RFC 9512), or were before it was registered.
+fn is_yaml(range: &MediaRange) -> bool {
+    matches!(range.subtype.as_str(), "yaml" | "x-yaml" | "vnd.yaml")
+        || range.suffix() == Some("yaml")
 }
 
 /// Whether bodies of a media type are XML (RFC 7303, sections 4.1 and 9).

@@ -20,8 +20,8 @@ mod text_value;
 mod xml;
 
 use crate::diag::{
-    Diagnostic, FORMAT_UNKNOWN, PATTERN_LEFT_OUT, PATTERN_UNSUPPORTED, Span, UNEVALUATED_LEFT_OUT,
-    XML_LEFT_OUT,
+    Diagnostic, FORMAT_UNKNOWN, PATTERN_LEFT_OUT, PATTERN_UNSUPPORTED, Span, TEXT_LEFT_OUT,
+    UNEVALUATED_LEFT_OUT, XML_LEFT_OUT,
 };
 use crate::ir::{Model, SchemaId, Strictness};
 use crate::report::Recorder;
@@ -98,6 +98,12 @@ fn refused(lowering: &mut Lowering<'_>) -> Vec<Diagnostic> {
         let title = format!("`{keyword}` is not enforced: {reason}");
         Diagnostic::new(UNEVALUATED_LEFT_OUT, title).at(Span::of(origin, model))
     });
+    let texts = lowering.texts_left_out.take().map(|origin| {
+        let title = "this text has more kinds of arrays and objects within it than are told apart";
+        Diagnostic::new(TEXT_LEFT_OUT, title)
+            .at(Span::of(origin, model))
+            .help("what lies beyond is read as text of any type, and still held to its schema")
+    });
     let formats = std::mem::take(&mut lowering.refused_formats);
     let formats = formats.into_iter().map(|(origin, name)| {
         Diagnostic::new(FORMAT_UNKNOWN, format!("the format `{name}` is not known"))
@@ -117,6 +123,7 @@ fn refused(lowering: &mut Lowering<'_>) -> Vec<Diagnostic> {
         .chain(left_out)
         .chain(unevaluated)
         .chain(formats)
+        .chain(texts)
         .collect()
 }
 

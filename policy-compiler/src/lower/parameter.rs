@@ -93,6 +93,7 @@ pub fn lower<'m>(
             }
         }
     }
+    lowering.note_texts(parameter.origin);
     record_fields(lowering, parameter, lowered.unenforced);
     let recorder = lowering.recorder();
     match lowered.unenforced {

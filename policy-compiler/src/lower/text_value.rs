@@ -129,6 +129,8 @@ pub struct TextValues {
     memo: HashMap<(Vec<NodeId>, bool), u32>,
     shared: HashMap<Value, u32>,
     open: Vec<(u32, Vec<NodeId>, bool)>,
+    /// Something lies beyond what is told apart.
+    full: bool,
 }
 
 impl Default for TextValues {
@@ -140,11 +142,17 @@ impl Default for TextValues {
             memo: HashMap::new(),
             shared: HashMap::new(),
             open: Vec::new(),
+            full: false,
         }
     }
 }
 
 impl TextValues {
+    /// Whether more was met than is told apart.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
     /// The record of what a node judges.
     pub fn value(&mut self, nodes: &[Node], root: NodeId, lenient: bool) -> u32 {
         let value = self.of(nodes, vec![root], lenient);
@@ -197,6 +205,7 @@ impl TextValues {
             return *known;
         }
         if self.values.len() >= MAX_VALUES {
+            self.full = true;
             return ANY_TEXT;
         }
         let at = self.values.len() as u32;

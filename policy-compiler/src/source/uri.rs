@@ -65,7 +65,14 @@ fn read_names(found: &mut Vec<Resource>, node: Node<'_>, within: usize, naming: 
     let draft4 = naming == Naming::Draft4;
     let mut resource = within;
     // In draft 4 nothing beside `$ref` counts.
-    let id = node.get(if draft4 { "id" } else { "$id" }).and_then(Node::as_str);
+    // A document of OpenAPI 3.2 names itself by `$self`, as a schema does by `$id`.
+    let is_document = node.id() == found[0].node && node.get("openapi").is_some();
+    let keyword = match (draft4, is_document) {
+        (true, _) => "id",
+        (_, true) => "$self",
+        _ => "$id",
+    };
+    let id = node.get(keyword).and_then(Node::as_str);
     if let Some(id) = id.filter(|_| !draft4 || node.get("$ref").is_none()) {
         let (path, fragment) = id.split_once('#').unwrap_or((id, ""));
         let uri = resolve(&found[within].uri, path);

@@ -97,6 +97,8 @@ pub struct Lowering<'m> {
     pub left_out_patterns: Vec<(crate::ir::Origin, String)>,
     /// Keywords about unevaluated members that are left out: place, keyword, reason.
     pub left_out_unevaluated: Vec<(crate::ir::Origin, &'static str, String)>,
+    /// The first place whose text holds more than is told apart.
+    pub texts_left_out: Option<crate::ir::Origin>,
     /// Formats that are not known where the policy asks for an error: place and name.
     pub refused_formats: Vec<(crate::ir::Origin, String)>,
     facts: Facts<'m>,
@@ -129,6 +131,7 @@ impl<'m> Lowering<'m> {
             refused_patterns: Vec::new(),
             left_out_patterns: Vec::new(),
             left_out_unevaluated: Vec::new(),
+            texts_left_out: None,
             refused_formats: Vec::new(),
             facts: Facts::new(&model.schemas),
             profiles: Vec::new(),
@@ -188,6 +191,13 @@ impl<'m> Lowering<'m> {
     ) -> u32 {
         let lenient = self.profiles[profile].lenient_text;
         self.texts.form(&self.nodes, root, lenient, manner)
+    }
+
+    /// Notes the first place whose text has more kinds of parts than are told apart.
+    pub fn note_texts(&mut self, origin: crate::ir::Origin) {
+        if self.texts.is_full() {
+            self.texts_left_out.get_or_insert(origin);
+        }
     }
 
     /// Where statuses of constructs are recorded.

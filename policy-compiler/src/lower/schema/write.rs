@@ -50,8 +50,9 @@ fn traces(node: &Node) -> Vec<(Keyword, u16, Origin)> {
     let mut traces: Vec<_> = node.traces.iter().map(|(keyword, at)| (*keyword, 0, *at)).collect();
     let properties = node.object.iter().flat_map(|object| &object.properties);
     traces.extend(
-        properties.zip(1u16..).filter_map(|(property, member)| {
-            Some((Keyword::Required, member, property.required_by?))
+        // Of properties beyond, the first list that asks for any is told.
+        properties.zip(1u32..).filter_map(|(property, member)| {
+            Some((Keyword::Required, u16::try_from(member).ok()?, property.required_by?))
         }),
     );
     traces.sort_by_key(|(keyword, member, _)| (*keyword, *member));
