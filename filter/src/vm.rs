@@ -5,7 +5,7 @@ use crate::generation::{Generation, Generations};
 use crate::host::{Host, Metric, MetricKind};
 use crate::metrics::{Event, Metrics};
 use crate::worker::Worker;
-use portcullis_engine::attack::lazy::Automata;
+use portcullis_engine::attack::Shared;
 use portcullis_engine::exchange::Exchange;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -26,8 +26,8 @@ pub struct Vm<H: Host> {
     generations: RefCell<Generations>,
     #[expect(clippy::vec_box, reason = "an exchange is large: taking one must not copy it")]
     exchanges: RefCell<Vec<Box<Exchange>>>,
-    /// What all exchanges have built of the bundle's automata.
-    automata: Automata,
+    /// What all exchanges have learnt of the bundle.
+    shared: Shared,
     worker: Worker,
     gauges: RefCell<Vec<(Rc<str>, Option<Metric>)>>,
 }
@@ -42,7 +42,7 @@ impl<H: Host> Vm<H> {
             metrics: OnceCell::new(),
             generations: RefCell::default(),
             exchanges: RefCell::default(),
-            automata: Automata::default(),
+            shared: Shared::default(),
             worker: Worker::default(),
             gauges: RefCell::default(),
         })
@@ -85,7 +85,7 @@ impl<H: Host> Vm<H> {
     /// An exchange for a request.
     pub fn take_exchange(&self) -> Box<Exchange> {
         let pooled = self.exchanges.try_borrow_mut().ok().and_then(|mut pool| pool.pop());
-        pooled.unwrap_or_else(|| Box::new(Exchange::sharing(&self.automata)))
+        pooled.unwrap_or_else(|| Box::new(Exchange::sharing(&self.shared)))
     }
 
     /// Keeps an exchange for a later request.

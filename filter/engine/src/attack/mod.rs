@@ -12,6 +12,7 @@ pub(crate) mod grams;
 mod head;
 mod hits;
 pub mod lazy;
+mod memo;
 mod operator;
 mod response;
 mod sets;
@@ -31,6 +32,7 @@ use crate::finding::{Finding, FindingCode, Position};
 use follow::Follow;
 use grams::Grams;
 use hits::{Fired, Hits, Score, Weighing};
+use memo::{Lens, Memo};
 use operator::Operators;
 use portcullis_bundle::layout::{
     Action, Attacks, BODY_ALL, BODY_FIELD, BODY_JSON, BODY_TEXT, BODY_XML, BodyKind, FIRST_KIND,
@@ -98,10 +100,15 @@ impl<'a, 'b> Scan<'a, 'b> {
 
     /// The matchers that are not off for the operation.
     fn enabled(&self) -> &'b [zerocopy::little_endian::U64] {
-        self.set(match self.rules() {
+        self.set(self.enabled_set())
+    }
+
+    /// Index of the set of them.
+    fn enabled_set(&self) -> u32 {
+        match self.rules() {
             Some(rules) => rules.enabled.get().into(),
             None => self.attacks.enabled.get().into(),
-        })
+        }
     }
 
     /// Whether rules ask how clients call arguments.
@@ -138,6 +145,13 @@ impl<'a, 'b> Scan<'a, 'b> {
     }
 }
 
+/// What the exchanges of one worker have learnt and share: cloning shares.
+#[derive(Clone, Debug, Default)]
+pub struct Shared {
+    automata: lazy::Automata,
+    memo: Memo,
+}
+
 /// How a body is read as sent.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Raw {
@@ -145,6 +159,8 @@ pub(crate) struct Raw {
     pub text: bool,
     /// It is a form, a text, or of no known kind.
     pub plain: bool,
+    /// It is JSON that was read to its end: every value of it has been scanned.
+    pub covered: bool,
 }
 
 /// Scans one message. The buffers serve the next one.
@@ -173,6 +189,8 @@ pub(crate) struct Scanner {
     /// The names of members on the way to the present value, where rules ask for them.
     pub(super) names: Names,
     sizes: Sizes,
+    /// Values that nothing hit: those of the worker.
+    memo: Memo,
     /// The first bytes of the body, for the matchers that read it as sent.
     raw: Vec<u8>,
 }
@@ -186,9 +204,10 @@ struct Sizes {
 }
 
 impl Scanner {
-    /// Shares automata with others.
-    pub(crate) fn share(&mut self, automata: &lazy::Automata) {
-        self.operators.automata = automata.clone();
+    /// Shares what is learnt with others.
+    pub(crate) fn share(&mut self, shared: &Shared) {
+        self.operators.automata = shared.automata.clone();
+        self.memo = shared.memo.clone();
     }
 
     /// Begins a message.
@@ -289,6 +308,35 @@ impl Scanner {
         if self.exhausted {
             return;
         }
+        let narrowed = narrowed.filter(|_| !self.without_contract);
+        let field = Memo::takes(&subject, value).filter(|_| !self.exhaustive);
+        let Some(field) = field else {
+            self.apply(scan, &subject, narrowed, value);
+            return;
+        };
+        let lens = Lens {
+            target: subject.target.code(),
+            field,
+            early: self.early,
+            narrowed,
+            enabled: scan.enabled_set(),
+        };
+        let (identity, before) = (scan.view.identity, self.steps);
+        if let Some(steps) = self.memo.recall(identity, lens, value) {
+            self.exhausted = self.steps.spend(steps).is_err();
+        } else if self.apply(scan, &subject, narrowed, value) {
+            self.memo.keep(identity, lens, value, memo::spent(before, self.steps));
+        }
+    }
+
+    /// Scans a value, with the matchers that apply. Gives whether the value alone says that none hits it.
+    fn apply(
+        &mut self,
+        scan: &Scan<'_, '_>,
+        subject: &Subject<'_>,
+        narrowed: Option<u16>,
+        value: &[u8],
+    ) -> bool {
         let mut applicable = core::mem::take(&mut self.applicable);
         applicable.clear();
         applicable.extend_from_slice(self.active(scan, subject.target));
@@ -296,28 +344,33 @@ impl Scanner {
             let early = scan.set(scan.attacks.early.get().into());
             applicable.iter_mut().zip(early).for_each(|(word, early)| *word &= early.get());
         }
-        if let Some(set) = narrowed.filter(|_| !self.without_contract) {
+        if let Some(set) = narrowed {
             let set = scan.set(set.into());
             applicable.iter_mut().zip(set).for_each(|(word, set)| *word &= set.get());
         }
+        let mut plain = true;
         if applicable.iter().any(|word| *word != 0) {
-            self.exhausted = self.scan(scan, &subject, &applicable, value).is_err();
-            self.hits.end_value(&scan.weighing(), &subject);
+            let scanned = self.scan(scan, subject, &applicable, value);
+            plain = scanned == Ok(true);
+            self.exhausted = scanned.is_err();
+            self.hits.end_value(&scan.weighing(), subject);
         }
         self.applicable = applicable;
+        plain
     }
 
-    /// Transforms a value, and confirms what its texts propose.
+    /// Transforms a value, and confirms what its texts propose. Gives whether the value alone says that nothing hits.
     fn scan(
         &mut self,
         scan: &Scan<'_, '_>,
         subject: &Subject<'_>,
         applicable: &[u64],
         value: &[u8],
-    ) -> Result<(), Exhausted> {
+    ) -> Result<bool, Exhausted> {
         let Scanner { texts, operators, follow, hits, steps, exhaustive, .. } = self;
         let triggers = scan.attacks.triggers.get();
         texts.make(scan.view, (&scan.grams, triggers), value, applicable, steps)?;
+        let mut plain = true;
         let (unproposed, last) = (scan.set(UNPROPOSED), scan.set(LAST));
         for (index, (text, kinds, proposed)) in texts.each().enumerate() {
             let words = applicable.iter().zip(unproposed).zip(last).zip(proposed).enumerate();
@@ -329,19 +382,21 @@ impl Scanner {
                 for at in sets::members(applicable & !last.get() & tried, word) {
                     let Some(matcher) = scan.view.matchers.get(at as usize) else { continue };
                     let lacks = kinds & matcher.needs.get() != matcher.needs.get();
-                    if (lacks && !*exhaustive)
-                        || !texts.is_of(matcher.step.get(), index)
-                        || !is_meant(scan.view, matcher, subject)
-                    {
+                    if (lacks && !*exhaustive) || !texts.is_of(matcher.step.get(), index) {
+                        continue;
+                    }
+                    if !is_meant(scan.view, matcher, subject) {
+                        plain &= matches!(subject.name, Name::Text(_));
                         continue;
                     }
                     let literal = proposed >> (at % 64) & 1 == 1;
                     let mut asked = Asked { scan, operators, follow, hits, steps, subject };
-                    asked.ask((at, matcher), (text, literal))?;
+                    plain &= asked.ask((at, matcher), (text, literal))?;
                 }
             }
         }
-        self.scan_last(scan, subject, applicable)
+        self.scan_last(scan, subject, applicable)?;
+        Ok(plain)
     }
 
     /// Tries what costs most, where all else that its rule asks of the value holds.
@@ -386,7 +441,9 @@ impl Scanner {
         if !raw.is_empty() {
             let position = Position::Body { pointer: String::new(), offset: 0 };
             let subject = |target| Subject::new(target, Name::Pointer(""), &position);
-            self.value(scan, subject(Target::BodyRaw), SCHEMA_ANY, &raw);
+            if !is.covered || self.asks_for_raw(scan) {
+                self.value(scan, subject(Target::BodyRaw), SCHEMA_ANY, &raw);
+            }
             if is.plain {
                 self.value(scan, subject(Target::BodyPlain), SCHEMA_ANY, &raw);
             }
@@ -396,6 +453,22 @@ impl Scanner {
             }
         }
         self.raw = raw;
+    }
+
+    /// Whether a matcher looks at the body as sent that does not look at every value of it too.
+    fn asks_for_raw(&self, scan: &Scan<'_, '_>) -> bool {
+        let values = self.active(scan, Target::Body);
+        let pairs = self.active(scan, Target::BodyRaw).iter().zip(values).enumerate();
+        let mut own = pairs.flat_map(|(word, (raw, values))| {
+            sets::members(*raw, word).map(move |at| (at, values >> (at % 64) & 1 == 1))
+        });
+        own.any(|(at, values)| {
+            let matcher = scan.view.matchers.get(at as usize);
+            !values
+                || matcher.is_none_or(|it| {
+                    it.selector_count.get() != 0 || it.except_count.get() != 0
+                })
+        })
     }
 
     /// How often a condition of a rule has hit a value of the message.
@@ -533,32 +606,35 @@ struct Asked<'x, 'a, 'b> {
 }
 
 impl Asked<'_, '_, '_> {
-    /// Asks a matcher of a text, and all that follows on it; takes the hit, or counts.
+    /// Asks a matcher of a text, and all that follows on it; takes the hit, or counts. Gives whether it
+    /// misses the text wherever that stands.
     fn ask(
         &mut self,
         (at, matcher): (u32, &Matcher),
         (text, literal): (&[u8], bool),
-    ) -> Result<(), Exhausted> {
+    ) -> Result<bool, Exhausted> {
         let Asked { scan, operators, follow, hits, steps, subject } = self;
         match Operator::from_code(matcher.operator) {
             Some(Operator::Count) => hits.count(at),
             Some(Operator::SameName) => hits.name(at, subject.called()),
             _ => {
-                let holds = if Operators::compares(matcher) {
+                let compares = Operators::compares(matcher);
+                let holds = if compares {
                     follow.asks(scan.view, (matcher, text), subject, operators, steps)?
                 } else {
                     operators.holds(scan.view, matcher, (text, literal), steps)?
                 };
-                let ends = matcher.then.get() == NONE;
-                if holds
-                    && (ends
-                        || follow.holds(scan.view, (matcher, text), subject, operators, steps)?)
+                if !holds {
+                    return Ok(!compares);
+                }
+                if matcher.then.get() == NONE
+                    || follow.holds(scan.view, (matcher, text), subject, operators, steps)?
                 {
                     hits.take(&scan.weighing(), at, subject);
                 }
             }
         }
-        Ok(())
+        Ok(false)
     }
 }
 

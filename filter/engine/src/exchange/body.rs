@@ -204,6 +204,7 @@ impl Exchange {
     /// Judges the end of a body.
     pub(super) fn judge_end(&mut self, view: &View<'_>, watch: Watch) -> Outcome {
         let operation = operation_of(view, &watch);
+        let mut is = watch.raw();
         match (watch.kind, operation) {
             _ if watch.seen == 0 => {
                 if let Some(operation) = operation {
@@ -214,7 +215,7 @@ impl Exchange {
                 if let Some(task) = task(view, &watch) {
                     let (bodies, mut judges, mut tap) = self.readers(view, kind);
                     match bodies.end(&task, kind, &mut judges, &mut tap) {
-                        Ok(Judged::Whole) => {}
+                        Ok(Judged::Whole) => is.covered = kind == BodyKind::Json,
                         Ok(Judged::Form) => self.unenforced(operation, task.media),
                         Err(wrong) => {
                             self.findings.refuse(body_finding(view, &watch, operation, wrong));
@@ -225,14 +226,15 @@ impl Exchange {
             (Kind::Scanned(kind), _) => {
                 if let Some(task) = task(view, &watch) {
                     let (bodies, mut judges, mut tap) = self.readers(view, kind);
-                    if let Err(wrong) = bodies.end(&task, kind, &mut judges, &mut tap) {
-                        self.unreadable(view, wrong);
+                    match bodies.end(&task, kind, &mut judges, &mut tap) {
+                        Ok(_) => is.covered = kind == BodyKind::Json,
+                        Err(wrong) => self.unreadable(view, wrong),
                     }
                 }
             }
             _ => {}
         }
-        self.scan_raw(view, watch.raw());
+        self.scan_raw(view, is);
         self.conclude(view, watch.operation)
     }
 
@@ -376,7 +378,7 @@ impl Watch {
                 | Kind::Judged(BodyKind::Form | BodyKind::Text)
                 | Kind::Scanned(BodyKind::Form | BodyKind::Opaque)
         );
-        Raw { text: self.kind == Kind::Scanned(BodyKind::Opaque), plain }
+        Raw { text: self.kind == Kind::Scanned(BodyKind::Opaque), plain, covered: false }
     }
 }
 

@@ -16,7 +16,7 @@ pub use response::{Awaited, ResponseHead};
 pub(crate) use scan::kind_by_type;
 
 use crate::attack::Scanner;
-use crate::attack::lazy::Automata;
+use crate::attack::Shared;
 use crate::body::Bodies;
 use crate::decision::{Decision, Verdict};
 use crate::finding::{Finding, FindingCode, Position};
@@ -108,10 +108,10 @@ impl Exchange {
         Exchange::default()
     }
 
-    /// The same, with what was built of automata shared with other exchanges of the worker.
-    pub fn sharing(automata: &Automata) -> Self {
+    /// The same, with what is learnt of a bundle shared with other exchanges of the worker.
+    pub fn sharing(shared: &Shared) -> Self {
         let mut exchange = Exchange::default();
-        exchange.scanner.share(automata);
+        exchange.scanner.share(shared);
         exchange
     }
 

@@ -1,0 +1,203 @@
+//! Values that were scanned before and that nothing hit.
+//!
+//! Names, and the fields by which clients describe themselves, are the same in request after request. What scanning
+//! one of them came to depends on the value, on which matchers look at it, and on nothing else, unless a matcher was
+//! met that asks for more, such as the place in the body: such values are not kept. A value is compared whole, and costs the steps that it cost when
+//! it was scanned, so that remembering changes no verdict. What may be a secret is never kept: neither the values of
+//! bodies, queries, paths and cookies nor those of fields that are not listed here.
+
+use super::steps::Steps;
+use super::subject::{Name, Subject};
+use portcullis_bundle::{layout::Target, name_hash};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// Bytes of a value that is kept, at most.
+const MAX_LEN: usize = 160;
+
+/// Pairs of values that are kept, at most: about 90 KB. A power of two.
+const PAIRS: usize = 256;
+
+/// Header fields whose values are alike from request to request, and no secrets.
+const FIELDS: [&[u8]; 26] = [
+    b"accept",
+    b"accept-charset",
+    b"accept-encoding",
+    b"accept-language",
+    b"cache-control",
+    b"connection",
+    b"content-encoding",
+    b"content-language",
+    b"content-type",
+    b"dnt",
+    b"expect",
+    b"host",
+    b"origin",
+    b"pragma",
+    b"priority",
+    b"sec-ch-ua",
+    b"sec-ch-ua-mobile",
+    b"sec-ch-ua-platform",
+    b"sec-fetch-dest",
+    b"sec-fetch-mode",
+    b"sec-fetch-site",
+    b"te",
+    b"upgrade-insecure-requests",
+    b"user-agent",
+    b"x-forwarded-proto",
+    b"x-requested-with",
+];
+
+/// What the outcome of scanning a value depends on beside its bytes: which matchers look at it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lens {
+    pub target: u8,
+    /// Which of [`FIELDS`] it is the value of; 0 for names.
+    pub field: u8,
+    pub early: bool,
+    /// The set of its schema; none where it has none.
+    pub narrowed: Option<u16>,
+    /// The set of its operation.
+    pub enabled: u32,
+}
+
+#[derive(Debug)]
+struct Known {
+    lens: Lens,
+    len: u16,
+    steps: u32,
+    bytes: [u8; MAX_LEN],
+}
+
+/// The values that were kept of one bundle.
+#[derive(Debug, Default)]
+struct Store {
+    identity: u64,
+    /// Two for each hash, the latest first.
+    known: Vec<Option<Known>>,
+}
+
+/// The values that one worker has met, shared by its exchanges: cloning shares.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memo(Rc<RefCell<Store>>);
+
+impl Memo {
+    /// Which field a value is of, 0 for a name; `None` where it is not one that may be kept.
+    pub(super) fn takes(subject: &Subject<'_>, value: &[u8]) -> Option<u8> {
+        if value.len() > MAX_LEN {
+            return None;
+        }
+        match (subject.target, subject.name) {
+            (Target::HeaderName | Target::BodyName | Target::QueryName | Target::CookieName, _) => {
+                Some(0)
+            }
+            (Target::Header, Name::Text(name)) => {
+                FIELDS.binary_search(&name).ok().and_then(|at| u8::try_from(at).ok())
+            }
+            _ => None,
+        }
+    }
+
+    /// The steps that a value cost which nothing hit; `None` where that is not known.
+    pub(super) fn recall(&self, identity: u64, lens: Lens, value: &[u8]) -> Option<u64> {
+        let mut store = self.0.try_borrow_mut().ok()?;
+        if store.identity != identity {
+            return None;
+        }
+        let first = place(value);
+        let pair = store.known.get_mut(first..)?.first_chunk_mut::<2>()?;
+        let is = |known: &Option<Known>| known.as_ref().is_some_and(|it| it.is(lens, value));
+        if !is(&pair[0]) {
+            if !is(&pair[1]) {
+                return None;
+            }
+            pair.swap(0, 1);
+        }
+        pair[0].as_ref().map(|known| known.steps.into())
+    }
+
+    /// Keeps a value that nothing hit, and the steps that it cost.
+    pub(super) fn keep(&self, identity: u64, lens: Lens, value: &[u8], steps: u64) {
+        let (Ok(mut store), Ok(steps)) = (self.0.try_borrow_mut(), u32::try_from(steps)) else {
+            return;
+        };
+        let mut bytes = [0; MAX_LEN];
+        let (Some(own), Ok(len)) = (bytes.get_mut(..value.len()), u16::try_from(value.len())) else {
+            return;
+        };
+        own.copy_from_slice(value);
+        if store.identity != identity {
+            store.identity = identity;
+            store.known.clear();
+        }
+        store.known.resize_with(2 * PAIRS, || None);
+        if let Some(pair) = store.known.get_mut(place(value)..).and_then(<[_]>::first_chunk_mut::<2>)
+        {
+            pair.swap(0, 1);
+            pair[0] = Some(Known { lens, len, steps, bytes });
+        }
+    }
+}
+
+impl Known {
+    fn is(&self, lens: Lens, value: &[u8]) -> bool {
+        self.lens == lens && self.bytes.get(..self.len.into()) == Some(value)
+    }
+}
+
+/// Where the pair of a value begins. Names of clients differ in the middle, which the hash of names does not read.
+fn place(value: &[u8]) -> usize {
+    let middle = value.get(value.len() / 3..value.len() - value.len() / 3).unwrap_or_default();
+    let hash = name_hash(value) ^ name_hash(middle).rotate_left(7);
+    (hash as usize & (PAIRS - 1)) * 2
+}
+
+/// The steps spent between two readings.
+pub(super) fn spent(before: Steps, after: Steps) -> u64 {
+    before.left().saturating_sub(after.left())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Position;
+
+    #[test]
+    fn values_are_known_by_every_byte_and_by_who_looks() {
+        let (memo, lens) = (Memo::default(), Lens { enabled: 3, ..Lens::default() });
+        assert_eq!(memo.recall(1, lens, b"accept"), None);
+        memo.keep(1, lens, b"accept", 17);
+        assert_eq!(memo.recall(1, lens, b"accept"), Some(17));
+        assert_eq!(memo.recall(1, lens, b"accepT"), None);
+        assert_eq!(memo.recall(1, Lens { narrowed: Some(0), ..lens }, b"accept"), None);
+        assert_eq!(memo.recall(1, Lens { enabled: 4, ..lens }, b"accept"), None);
+        assert_eq!(memo.recall(2, lens, b"accept"), None, "another bundle");
+        memo.keep(2, lens, b"host", 4);
+        assert_eq!(memo.recall(2, lens, b"accept"), None, "what was known of the one before is lost");
+    }
+
+    #[test]
+    fn the_fields_are_in_order_and_hold_no_secret() {
+        assert!(FIELDS.is_sorted());
+        for secret in ["authorization", "cookie", "x-api-key", "proxy-authorization"] {
+            let position = Position::Message;
+            let subject = Subject::new(Target::Header, Name::Text(secret.as_bytes()), &position);
+            assert_eq!(Memo::takes(&subject, b"x"), None, "{secret}");
+        }
+        let position = Position::Message;
+        let subject = Subject::new(Target::Body, Name::None, &position);
+        assert_eq!(Memo::takes(&subject, b"x"), None);
+        let subject = Subject::new(Target::HeaderName, Name::None, &position);
+        assert_eq!(Memo::takes(&subject, &[b'x'; MAX_LEN]), Some(0));
+        assert_eq!(Memo::takes(&subject, &[b'x'; MAX_LEN + 1]), None);
+    }
+
+    #[test]
+    fn many_values_leave_the_latest() {
+        let memo = Memo::default();
+        for number in 0..10_000u32 {
+            memo.keep(1, Lens::default(), number.to_string().as_bytes(), 1);
+            assert_eq!(memo.recall(1, Lens::default(), number.to_string().as_bytes()), Some(1));
+        }
+    }
+}
