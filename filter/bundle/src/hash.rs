@@ -49,6 +49,32 @@ pub const fn gram_bucket(gram: u32, bits: u8) -> usize {
     (gram.wrapping_mul(0x85EB_CA6B) >> 16) as usize & ((1 << (bits & 15)) - 1)
 }
 
+/// The class of a byte, of 32: three classes stand for a gram in the first look for it. Letters are told apart, in one
+/// case; digits, spaces and marks that ordinary values hold come together, apart from those that attacks hold.
+#[inline(always)]
+pub fn gram_class(byte: u8) -> u8 {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
+}
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [31; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let lower = (byte as u8).to_ascii_lowercase();
+        classes[byte] = match lower {
+            b'a'..=b'z' => lower - b'a',
+            b'0'..=b'9' => 26,
+            0..=b' ' => 27,
+            b'-' | b'_' | b'.' | b',' | b':' | b'/' | b'@' | b'+' => 28,
+            b'\'' | b'"' | b'`' | b'\\' | b'=' => 29,
+            b'(' | b')' | b'<' | b'>' | b'[' | b']' | b'{' | b'}' => 30,
+            _ => 31,
+        };
+        byte += 1;
+    }
+    classes
+};
+
 #[cfg(test)]
 mod tests {
     use super::name_hash;

@@ -29,7 +29,7 @@ mod verify;
 mod write;
 
 pub use error::{ActivationError, OpenError};
-pub use hash::{gram_bucket, gram_hash, name_hash};
+pub use hash::{gram_bucket, gram_class, gram_hash, name_hash};
 pub use key::property_key;
 pub use read::{Bundle, Trust};
 pub use signature::{key_id, message};

@@ -185,8 +185,26 @@ pub const FIRST_KIND: u32 = TARGETS + 1;
 /// The set after those of the kinds: the matchers that are tried on a value where all others of their rule hold of it.
 pub const LAST: u32 = FIRST_KIND + 64;
 
+/// The set after that: the matchers that have literals.
+pub const PROPOSED: u32 = LAST + 1;
+
+/// The set after that: the matchers that can match a plain text, one without any of `Attacks::marks`.
+pub const PLAIN: u32 = PROPOSED + 1;
+
+/// The set after that: those of them that a plain text need not hold a literal for.
+pub const PLAIN_KEYED: u32 = PLAIN + 1;
+
+/// The set after that: those of them that have literals for plain texts.
+pub const PLAIN_PROPOSED: u32 = PLAIN_KEYED + 1;
+
 /// Sets that every bundle with rules holds.
-pub const FIXED_SETS: u32 = LAST + 1;
+pub const FIXED_SETS: u32 = PLAIN_PROPOSED + 1;
+
+/// Bytes of the bit map of pairs, and of that of hashed grams of three bytes; gram_filter begins with both.
+pub const GRAM_MAP: usize = 8192;
+
+/// Bytes of the bit map of three classes of bytes: for texts with marks, then for plain ones; both end gram_filter.
+pub const CLASS_MAP: usize = 4096;
 
 codes! {
     /// What a matcher asks of a value.
@@ -276,6 +294,8 @@ record! {
         triggers: U64,
         /// Bits of byte_kinds: those whose sets are not empty.
         key_kinds: U64,
+        /// A bit of byte_kinds: the marks. A text without them is plain: fewer matchers and literals count there.
+        marks: U64,
         /// Words of 64 bits in a set of matchers.
         set_words: u8,
         /// The logarithm to base 2 of how many buckets of literals there are.

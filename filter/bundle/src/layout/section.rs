@@ -244,7 +244,8 @@ sections! {
     LiteralBytes = 69, literal_bytes: u8, 1;
     /// Where each bucket of literals begins, and one more.
     Buckets = 70, buckets: Index, 1;
-    /// Which pairs of bytes, then which hashes of three bytes, begin a gram: a bit each, 8192 bytes each.
+    /// Where grams can be, a bit each: pairs of bytes and hashes of three bytes (`GRAM_MAP` bytes each), then three
+    /// classes of bytes, in texts with marks and in plain ones (`CLASS_MAP` bytes each).
     GramFilter = 71, gram_filter: u8, 1;
     /// The matchers that use a literal: indexes into matchers.
     LiteralUses = 72, literal_uses: zerocopy::little_endian::U16, 1;

@@ -3,15 +3,16 @@
 use super::Check;
 use crate::error::OpenError;
 use crate::layout::{
-    Action, Capture, CaptureCode, FIXED_SETS, FOLLOWS, HitMode, Link, Literal, Matcher, Mode, NONE,
-    Naming, NarrowingKind, Operator, PieceKind, Relation, Rule, Selector, Step, Target,
+    Action, CLASS_MAP, Capture, CaptureCode, FIXED_SETS, FOLLOWS, GRAM_MAP, HitMode, Link, Literal,
+    Matcher, Mode, NONE, Naming, NarrowingKind, Operator, PieceKind, Relation, Rule, Selector,
+    Step, Target,
 };
 
 /// Places that groups have, at most: two for each of ten.
 const CAPTURE_SLOTS: u32 = 20;
 
-/// Bytes of both halves of the gram filter.
-const GRAM_FILTER: usize = 2 * 8192;
+/// Bytes of the filters of grams.
+const GRAM_FILTER: usize = 2 * (GRAM_MAP + CLASS_MAP);
 
 pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     let view = check.view;

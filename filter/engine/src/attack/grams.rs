@@ -1,16 +1,17 @@
-//! One pass over a text: the kinds of its bytes, and the matchers whose literals occur in it.
+//! What a text holds: the kinds of its bytes, and the matchers whose literals occur in it.
 //!
-//! Of each literal the compiler has chosen two or three bytes that are rare, its gram. Two bit maps say which pairs
-//! and which hashes of three bytes begin a search; what they let through is looked up in buckets and compared.
-//! ASCII letters are compared in lower case.
+//! Of each literal the compiler has chosen two or three bytes that are rare, its gram. A bit map of three classes of
+//! bytes says where a gram may stand; two more say it of the bytes themselves; what they let through is looked up in
+//! buckets and compared. ASCII letters are compared in lower case. Plain texts, those without marks, have a map of
+//! their own: most matchers need a mark.
 
 use super::sets::insert;
 use super::steps::{Exhausted, Steps};
 use crate::access::slice;
-use portcullis_bundle::layout::{ByteKinds, Literal, View};
-
-/// Bytes of one bit map.
-const MAP: usize = 8192;
+use portcullis_bundle::gram_class;
+use portcullis_bundle::layout::{
+    ByteKinds, CLASS_MAP, GRAM_MAP, Literal, PLAIN_PROPOSED, PROPOSED, View,
+};
 
 /// Added to the gram of a pair, so that it differs from every gram of three bytes.
 const PAIR: u32 = 1 << 24;
@@ -19,54 +20,103 @@ const PAIR: u32 = 1 << 24;
 #[derive(Clone, Copy)]
 pub(super) struct Grams<'b> {
     kinds: Option<&'b [ByteKinds; 256]>,
-    pairs: Option<&'b [u8; MAP]>,
-    triples: Option<&'b [u8; MAP]>,
+    maps: Option<Maps<'b>>,
+    marks: u64,
     bits: u8,
+}
+
+#[derive(Clone, Copy)]
+struct Maps<'b> {
+    pairs: &'b [u8; GRAM_MAP],
+    triples: &'b [u8; GRAM_MAP],
+    all: &'b [u8; CLASS_MAP],
+    plain: &'b [u8; CLASS_MAP],
+}
+
+impl<'b> Maps<'b> {
+    fn of(filter: &'b [u8]) -> Option<Self> {
+        let (pairs, rest) = filter.split_first_chunk()?;
+        let (triples, rest) = rest.split_first_chunk()?;
+        let (all, rest) = rest.split_first_chunk()?;
+        Some(Maps { pairs, triples, all, plain: rest.first_chunk()? })
+    }
 }
 
 impl<'b> Grams<'b> {
     pub(super) fn of(view: &View<'b>) -> Self {
+        let attacks = view.attacks.first();
         Grams {
             kinds: view.byte_kinds.try_into().ok(),
-            pairs: view.gram_filter.first_chunk(),
-            triples: view.gram_filter.get(MAP..).and_then(<[u8]>::first_chunk),
-            bits: view.attacks.first().map_or(0, |attacks| attacks.bucket_bits),
+            maps: Maps::of(view.gram_filter),
+            marks: attacks.map_or(0, |attacks| attacks.marks.get()),
+            bits: attacks.map_or(0, |attacks| attacks.bucket_bits),
         }
     }
 
-    /// Reads a text: gives the kinds of its bytes, and adds the matchers whose literals occur.
+    /// The kinds of a text's bytes.
+    pub(super) fn kinds(&self, text: &[u8]) -> u64 {
+        // Some transformations make something of nothing.
+        let Some(kinds) = self.kinds.filter(|_| !text.is_empty()) else { return u64::MAX };
+        let kind = |byte: u8| kinds.get(usize::from(byte)).map_or(0, |it| it.kinds.get());
+        text.iter().fold(0, |all, &byte| all | kind(byte))
+    }
+
+    /// The fixed set of the matchers whose literals are looked for in a text of some kinds of bytes.
+    pub(super) fn proposed(&self, kinds: u64) -> u32 {
+        if self.is_plain(kinds) { PLAIN_PROPOSED } else { PROPOSED }
+    }
+
+    /// Whether a text of some kinds of bytes holds no mark.
+    pub(super) fn is_plain(&self, kinds: u64) -> bool {
+        kinds & self.marks == 0
+    }
+
+    /// Adds the matchers whose literals occur in a text of some kinds of bytes.
     pub(super) fn read(
         &self,
         view: &View<'_>,
-        text: &[u8],
+        (text, kinds): (&[u8], u64),
         found: &mut [u64],
         steps: &mut Steps,
-    ) -> Result<u64, Exhausted> {
-        // Some transformations make something of nothing.
-        let Some(kinds) = self.kinds.filter(|_| !text.is_empty()) else { return Ok(u64::MAX) };
-        steps.spend(text.len() as u64)?;
-        let kind = |byte: u8| kinds.get(usize::from(byte)).map_or(0, |it| it.kinds.get());
-        let (Some(pairs), Some(triples)) = (self.pairs, self.triples) else {
-            return Ok(text.iter().fold(0, |all, &byte| all | kind(byte)));
-        };
-        let mut present = 0;
-        // The last three bytes, the latest highest.
-        let mut window = 0u32;
+    ) -> Result<(), Exhausted> {
+        let Some(maps) = &self.maps else { return Ok(()) };
+        let map = if self.is_plain(kinds) { maps.plain } else { maps.all };
+        // The classes of the last three bytes, the latest lowest.
+        let mut window = 0;
         for (at, &byte) in text.iter().enumerate() {
-            present |= kind(byte);
-            window = window >> 8 | u32::from(byte.to_ascii_lowercase()) << 16;
-            let pair = window >> 8;
-            if bit(triples, hash(window)) && at >= 2 {
-                self.look_up(view, text, (at - 2, window), found, steps)?;
-            }
-            if bit(pairs, pair) && at >= 1 {
-                self.look_up(view, text, (at - 1, pair | PAIR), found, steps)?;
+            window = (window << 5 | u32::from(gram_class(byte))) & 0x7FFF;
+            if bit(map, window) {
+                self.confirm(view, maps, (text, at), found, steps)?;
             }
         }
-        Ok(present)
+        Ok(())
     }
 
-    #[cold]
+    /// Looks for grams that end at a place of a text.
+    #[inline(never)]
+    fn confirm(
+        &self,
+        view: &View<'_>,
+        maps: &Maps<'_>,
+        (text, at): (&[u8], usize),
+        found: &mut [u64],
+        steps: &mut Steps,
+    ) -> Result<(), Exhausted> {
+        let byte = |back: usize| {
+            let byte = at.checked_sub(back).and_then(|at| text.get(at));
+            byte.map_or(0, |byte| u32::from(byte.to_ascii_lowercase()))
+        };
+        let pair = byte(1) | byte(0) << 8;
+        let gram = byte(2) | pair << 8;
+        if at >= 2 && bit(maps.triples, portcullis_bundle::gram_hash(gram)) {
+            self.look_up(view, text, (at - 2, gram), found, steps)?;
+        }
+        if at >= 1 && bit(maps.pairs, pair) {
+            self.look_up(view, text, (at - 1, pair | PAIR), found, steps)?;
+        }
+        Ok(())
+    }
+
     fn look_up(
         &self,
         view: &View<'_>,
@@ -101,14 +151,8 @@ fn occurs(view: &View<'_>, literal: &Literal, text: &[u8], place: usize) -> bool
 }
 
 #[inline]
-fn bit(map: &[u8; MAP], index: u32) -> bool {
-    map.get(index as usize >> 3 & (MAP - 1)).is_some_and(|byte| byte >> (index & 7) & 1 == 1)
-}
-
-/// Where a gram of three bytes stands in its bit map.
-#[inline]
-const fn hash(gram: u32) -> u32 {
-    portcullis_bundle::gram_hash(gram)
+fn bit<const BYTES: usize>(map: &[u8; BYTES], index: u32) -> bool {
+    map.get(index as usize >> 3 & (BYTES - 1)).is_some_and(|byte| byte >> (index & 7) & 1 == 1)
 }
 
 fn bucket(gram: u32, bits: u8) -> usize {

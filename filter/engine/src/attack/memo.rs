@@ -122,7 +122,8 @@ impl Memo {
             return;
         };
         let mut bytes = [0; MAX_LEN];
-        let (Some(own), Ok(len)) = (bytes.get_mut(..value.len()), u16::try_from(value.len())) else {
+        let (Some(own), Ok(len)) = (bytes.get_mut(..value.len()), u16::try_from(value.len()))
+        else {
             return;
         };
         own.copy_from_slice(value);
@@ -131,7 +132,8 @@ impl Memo {
             store.known.clear();
         }
         store.known.resize_with(2 * PAIRS, || None);
-        if let Some(pair) = store.known.get_mut(place(value)..).and_then(<[_]>::first_chunk_mut::<2>)
+        if let Some(pair) =
+            store.known.get_mut(place(value)..).and_then(<[_]>::first_chunk_mut::<2>)
         {
             pair.swap(0, 1);
             pair[0] = Some(Known { lens, len, steps, bytes });
@@ -173,7 +175,11 @@ mod tests {
         assert_eq!(memo.recall(1, Lens { enabled: 4, ..lens }, b"accept"), None);
         assert_eq!(memo.recall(2, lens, b"accept"), None, "another bundle");
         memo.keep(2, lens, b"host", 4);
-        assert_eq!(memo.recall(2, lens, b"accept"), None, "what was known of the one before is lost");
+        assert_eq!(
+            memo.recall(2, lens, b"accept"),
+            None,
+            "what was known of the one before is lost"
+        );
     }
 
     #[test]

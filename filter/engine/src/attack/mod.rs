@@ -11,6 +11,7 @@ mod follow;
 pub(crate) mod grams;
 mod head;
 mod hits;
+mod keyed;
 pub mod lazy;
 mod memo;
 mod operator;
@@ -32,12 +33,13 @@ use crate::finding::{Finding, FindingCode, Position};
 use follow::Follow;
 use grams::Grams;
 use hits::{Fired, Hits, Score, Weighing};
+use keyed::Keyed;
 use memo::{Lens, Memo};
 use operator::Operators;
 use portcullis_bundle::layout::{
-    Action, Attacks, BODY_ALL, BODY_FIELD, BODY_JSON, BODY_TEXT, BODY_XML, BodyKind, FIRST_KIND,
-    LAST, MATCHER_NEGATED, Matcher, Mode, NONE, OperationRules, Operator, RULE_OUTBOUND,
-    SCHEMA_ANY, TARGETS, Target, UNPROPOSED, View,
+    Action, Attacks, BODY_ALL, BODY_FIELD, BODY_JSON, BODY_TEXT, BODY_XML, BodyKind, LAST,
+    MATCHER_NEGATED, Matcher, Mode, NONE, OperationRules, Operator, RULE_OUTBOUND, SCHEMA_ANY,
+    TARGETS, Target, View,
 };
 use steps::{Exhausted, Steps};
 use texts::Texts;
@@ -131,15 +133,6 @@ impl<'a, 'b> Scan<'a, 'b> {
         self.view.operation_rules.get(self.operation as usize)
     }
 
-    /// The matchers, in one word of their set, that the kinds of a text's bytes propose.
-    fn by_kinds(&self, kinds: u64, word: usize) -> u64 {
-        let present = sets::members(kinds & self.attacks.key_kinds.get(), 0);
-        present.fold(0, |all, kind| {
-            let set = self.set(FIRST_KIND.saturating_add(kind));
-            all | set.get(word).map_or(0, |own| own.get())
-        })
-    }
-
     fn weighing(&self) -> Weighing<'a, 'b> {
         Weighing { view: self.view, words: self.words, operation: self.operation, now: self.now }
     }
@@ -189,6 +182,7 @@ pub(crate) struct Scanner {
     /// The names of members on the way to the present value, where rules ask for them.
     pub(super) names: Names,
     sizes: Sizes,
+    keyed: Keyed,
     /// Values that nothing hit: those of the worker.
     memo: Memo,
     /// The first bytes of the body, for the matchers that read it as sent.
@@ -214,6 +208,7 @@ impl Scanner {
     pub(crate) fn begin(&mut self, scan: &Scan<'_, '_>, side: Side) {
         self.side = side;
         self.raw.clear();
+        self.keyed.begin(scan);
         self.steps = Steps::new(scan.attacks.budget.get().into());
         self.exhausted = false;
         self.hits.begin(scan.words, scan.view.rules.len());
@@ -367,18 +362,16 @@ impl Scanner {
         applicable: &[u64],
         value: &[u8],
     ) -> Result<bool, Exhausted> {
-        let Scanner { texts, operators, follow, hits, steps, exhaustive, .. } = self;
+        let Scanner { texts, operators, follow, hits, steps, exhaustive, keyed, .. } = self;
         let triggers = scan.attacks.triggers.get();
         texts.make(scan.view, (&scan.grams, triggers), value, applicable, steps)?;
         let mut plain = true;
-        let (unproposed, last) = (scan.set(UNPROPOSED), scan.set(LAST));
+        let last = scan.set(LAST);
         for (index, (text, kinds, proposed)) in texts.each().enumerate() {
-            let words = applicable.iter().zip(unproposed).zip(last).zip(proposed).enumerate();
-            for (word, (((applicable, unproposed), last), proposed)) in words {
-                let tried = match exhaustive {
-                    true => u64::MAX,
-                    false => unproposed.get() | proposed | scan.by_kinds(kinds, word),
-                };
+            let keyed = keyed.of(scan, kinds);
+            let words = applicable.iter().zip(keyed).zip(last).zip(proposed).enumerate();
+            for (word, (((applicable, keyed), last), proposed)) in words {
+                let tried = if *exhaustive { u64::MAX } else { keyed | proposed };
                 for at in sets::members(applicable & !last.get() & tried, word) {
                     let Some(matcher) = scan.view.matchers.get(at as usize) else { continue };
                     let lacks = kinds & matcher.needs.get() != matcher.needs.get();
@@ -465,9 +458,8 @@ impl Scanner {
         own.any(|(at, values)| {
             let matcher = scan.view.matchers.get(at as usize);
             !values
-                || matcher.is_none_or(|it| {
-                    it.selector_count.get() != 0 || it.except_count.get() != 0
-                })
+                || matcher
+                    .is_none_or(|it| it.selector_count.get() != 0 || it.except_count.get() != 0)
         })
     }
 

@@ -7,7 +7,7 @@ use super::grams::Grams;
 use super::sets;
 use super::steps::{Exhausted, Steps};
 use super::transform::Transform;
-use portcullis_bundle::layout::{Step, Transformation, View};
+use portcullis_bundle::layout::{PLAIN, Step, Transformation, View};
 
 /// What a text was found to hold.
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ impl Texts {
         self.made.clear();
         let mut first = self.spare();
         first.extend_from_slice(value);
-        let kinds = self.add(view, grams, first, applicable.len(), steps)?;
+        let kinds = self.add(view, grams, first, applicable, steps)?;
         if kinds & triggers == 0 {
             return Ok(());
         }
@@ -62,7 +62,7 @@ impl Texts {
             let own = match Transformation::from_code(step.transformation) {
                 _ if kinds & step.triggers.get() == 0 => parent,
                 Some(transformation) if is_wanted(view, step, applicable) => {
-                    self.transform(view, grams, (parent, transformation), applicable.len(), steps)?
+                    self.transform(view, grams, (parent, transformation), applicable, steps)?
                 }
                 _ => NO_TEXT,
             };
@@ -77,7 +77,7 @@ impl Texts {
         view: &View<'_>,
         grams: &Grams<'_>,
         (parent, transformation): (u16, Transformation),
-        words: usize,
+        applicable: &[u64],
         steps: &mut Steps,
     ) -> Result<u16, Exhausted> {
         let known = self.made.iter().find(|(text, by, _)| (*text, *by) == (parent, transformation));
@@ -92,7 +92,7 @@ impl Texts {
         let own = known.unwrap_or(self.count);
         match known {
             Some(_) => self.keep(made),
-            None => _ = self.add(view, grams, made, words, steps)?,
+            None => _ = self.add(view, grams, made, applicable, steps)?,
         }
         let own = u16::try_from(own).unwrap_or(NO_TEXT);
         self.made.push((parent, transformation, own));
@@ -120,7 +120,7 @@ impl Texts {
         view: &View<'_>,
         grams: &Grams<'_>,
         bytes: Vec<u8>,
-        words: usize,
+        applicable: &[u64],
         steps: &mut Steps,
     ) -> Result<u64, Exhausted> {
         if self.texts.len() == self.count {
@@ -130,8 +130,16 @@ impl Texts {
         self.count += 1;
         text.bytes = bytes;
         text.proposed.clear();
-        text.proposed.resize(words, 0);
-        text.kinds = grams.read(view, &text.bytes, &mut text.proposed, steps)?;
+        text.proposed.resize(applicable.len(), 0);
+        steps.spend(text.bytes.len() as u64)?;
+        text.kinds = grams.kinds(&text.bytes);
+        if meets(view, applicable, grams.proposed(text.kinds)) {
+            grams.read(view, (&text.bytes, text.kinds), &mut text.proposed, steps)?;
+            if grams.is_plain(text.kinds) {
+                let plain = sets::set(view, applicable.len(), PLAIN as usize);
+                text.proposed.iter_mut().zip(plain).for_each(|(own, plain)| *own &= plain.get());
+            }
+        }
         Ok(text.kinds)
     }
 
@@ -168,6 +176,11 @@ impl Texts {
 
 /// Whether any matcher that applies asks for a step, or for one after it.
 fn is_wanted(view: &View<'_>, step: &Step, applicable: &[u64]) -> bool {
-    let reach = sets::set(view, applicable.len(), step.reach.get().into());
-    reach.iter().zip(applicable).any(|(set, it)| set.get() & it != 0)
+    meets(view, applicable, step.reach.get().into())
+}
+
+/// Whether any matcher that applies is in a set.
+fn meets(view: &View<'_>, applicable: &[u64], set: u32) -> bool {
+    let set = sets::set(view, applicable.len(), set as usize);
+    set.iter().zip(applicable).any(|(set, it)| set.get() & it != 0)
 }

@@ -2,43 +2,50 @@
 
 use super::literals::gram;
 use crate::lower::tables::Tables;
-use portcullis_bundle::layout::{self, Index};
-use portcullis_bundle::{gram_bucket, gram_hash};
+use portcullis_bundle::layout::{self, CLASS_MAP, GRAM_MAP, Index};
+use portcullis_bundle::{gram_bucket, gram_class, gram_hash};
 use std::collections::BTreeMap;
 use zerocopy::little_endian::U16;
-
-/// Bytes of one bit map.
-const MAP: usize = 8192;
 
 /// As the engine marks the gram of a pair.
 const PAIR: u32 = 1 << 24;
 
+/// The matchers that a literal proposes: indexes into matchers.
+#[derive(Debug, Default)]
+pub struct Uses {
+    /// On texts with marks.
+    pub all: Vec<u16>,
+    /// On plain texts.
+    pub plain: Vec<u16>,
+}
+
 /// Writes literals and the matchers that use them. Gives the logarithm of how many buckets there are.
-pub fn write(tables: &mut Tables<'_>, uses: &BTreeMap<Vec<u8>, Vec<u16>>) -> u8 {
+pub fn write(tables: &mut Tables<'_>, uses: BTreeMap<Vec<u8>, Uses>) -> u8 {
     if uses.is_empty() {
         return 0;
     }
     let bits = (uses.len().next_power_of_two().ilog2() as u8).clamp(4, 15);
-    let mut maps = vec![0u8; 2 * MAP];
-    let mut placed: Vec<(usize, u32, &Vec<u8>, usize)> = Vec::new();
-    for literal in uses.keys() {
-        let (at, _) = gram(literal);
+    let mut filters = Filters::default();
+    let mut placed: Vec<(usize, u32, Vec<u8>, usize, Vec<u16>)> = Vec::new();
+    for (literal, Uses { all, plain }) in uses {
+        let (at, _) = gram(&literal);
         let bytes = &literal[at..literal.len().min(at + 3)];
         let key = bytes.iter().rev().fold(0, |key, byte| key << 8 | u32::from(*byte));
-        let (bit, key) =
-            if bytes.len() == 2 { (key, key | PAIR) } else { (gram_hash(key) + 65_536, key) };
-        maps[bit as usize / 8] |= 1 << (bit % 8);
-        placed.push((gram_bucket(key, bits), key, literal, at));
+        let key = if bytes.len() == 2 { key | PAIR } else { key };
+        filters.add(bytes, key, (!all.is_empty(), !plain.is_empty()));
+        let mut own = [all, plain].concat();
+        own.sort_unstable();
+        own.dedup();
+        placed.push((gram_bucket(key, bits), key, literal, at, own));
     }
     placed.sort();
     let sections = &mut tables.sections;
     let mut bucket = 0;
-    for (place, (of, gram, literal, at)) in placed.iter().enumerate() {
+    for (place, (of, gram, literal, at, own)) in placed.iter().enumerate() {
         while bucket <= *of {
             sections.buckets.push(Index { value: (place as u32).into() });
             bucket += 1;
         }
-        let own = &uses[*literal];
         sections.literals.push(layout::Literal {
             bytes: (sections.literal_bytes.len() as u32).into(),
             gram: (*gram).into(),
@@ -55,6 +62,50 @@ pub fn write(tables: &mut Tables<'_>, uses: &BTreeMap<Vec<u8>, Vec<u16>>) -> u8 
         sections.buckets.push(Index { value: (placed.len() as u32).into() });
         bucket += 1;
     }
-    sections.gram_filter = maps;
+    sections.gram_filter = filters.bytes();
     bits
+}
+
+/// The bit maps by which grams are found.
+struct Filters {
+    /// Pairs, then hashes of three bytes.
+    exact: Vec<u8>,
+    /// Three classes, for all texts.
+    all: Vec<u8>,
+    /// The same, for texts without marks.
+    plain: Vec<u8>,
+}
+
+impl Default for Filters {
+    fn default() -> Self {
+        let map = |len| vec![0; len];
+        Filters { exact: map(2 * GRAM_MAP), all: map(CLASS_MAP), plain: map(CLASS_MAP) }
+    }
+}
+
+impl Filters {
+    fn add(&mut self, gram: &[u8], key: u32, (all, plain): (bool, bool)) {
+        let class = |at: usize| usize::from(gram_class(gram[at]));
+        // Before a pair anything may stand.
+        let (exact, firsts, pair) = match gram.len() {
+            2 => (key & 0xFFFF, 0..32, class(0) << 5 | class(1)),
+            _ => (gram_hash(key) + 65_536, class(0)..class(0) + 1, class(1) << 5 | class(2)),
+        };
+        set(&mut self.exact, exact as usize);
+        for first in firsts {
+            for (map, wanted) in [(&mut self.all, all), (&mut self.plain, plain)] {
+                if wanted {
+                    set(map, first << 10 | pair);
+                }
+            }
+        }
+    }
+
+    fn bytes(self) -> Vec<u8> {
+        [self.exact, self.all, self.plain].concat()
+    }
+}
+
+fn set(map: &mut [u8], bit: usize) {
+    map[bit / 8] |= 1 << (bit % 8);
 }

@@ -82,7 +82,10 @@ fn mixed(hir: &Hir) -> Option<Mixed> {
         let marks = marks.filter(|set| commonness(set) <= MAX_INSTEAD);
         let own = match (found.any().filter(|set| is_useful(set)), marks) {
             (Some(literals), _) => Mixed { literals, instead: [0; 4] },
-            (None, Some(marks)) => Mixed { literals: Vec::new(), instead: *marks },
+            (None, Some(marks)) => match mixed(part) {
+                Some(own) if commonness(&own.instead) < commonness(marks) => own,
+                _ => Mixed { literals: Vec::new(), instead: *marks },
+            },
             (None, None) => mixed(part)?,
         };
         all.literals.extend(own.literals);

@@ -14,6 +14,7 @@ mod names;
 pub(crate) mod narrow;
 mod nfa;
 mod pipeline;
+mod plain;
 pub(crate) mod regex;
 mod removals;
 
@@ -35,6 +36,7 @@ use links::{compared, compared_texts};
 use literals::{Bytes, Required, folded, required};
 use names::{Names, names_arguments, selector, write_names};
 use pipeline::Steps;
+use plain::Plain;
 use portcullis_bundle::layout::{
     self, BODY_ALL, FIXED_SETS, HitMode, MATCHER_NEGATED, NONE, Operator as Code, RULE_OUTBOUND,
     RULE_SAME_VALUE, RULE_SILENT, Relation, TARGETS, Transformation, UNPROPOSED,
@@ -61,6 +63,7 @@ struct Lowered<'m> {
     argument: u32,
     argument_count: u32,
     required: Required,
+    plain: Plain,
     /// The automaton of what it asks, where that is one.
     asked: Option<Rc<Automaton>>,
     relation: Relation,
@@ -76,6 +79,12 @@ impl Lowered<'_> {
     /// Whether it can hold only where one of its literals occurs.
     fn is_proposed(&self) -> bool {
         self.required.is_known_by_literals() && !self.of.negated
+    }
+
+    /// The kinds of each of which a text must hold a byte.
+    fn needs(&self, kinds: &Kinds) -> u64 {
+        let bits = self.required.bytes.iter().filter_map(|set| kinds.bit(set));
+        bits.fold(0, |needs, bit| needs | bit)
     }
 }
 
@@ -175,6 +184,7 @@ pub fn write(
         unreadable_bodies: action(attacks.unreadable_bodies).code(),
         triggers: kinds.triggers(&steps).into(),
         key_kinds: key_kinds.into(),
+        marks: kinds.bit(&plain::marks()).unwrap_or(0).into(),
         set_words: words as u8,
         bucket_bits: bits,
         media_type: media_type.into(),
@@ -300,12 +310,14 @@ impl Writer<'_, '_> {
         let sections = &mut self.tables.sections;
         let mut needed = Required::default();
         let mut asked = None;
+        let mut expression = None;
         let (code, argument, argument_count) = match &of.operator {
             Operator::Regex(pattern) => {
                 let hir = regex::parse(pattern)?;
                 needed = required(&hir);
                 let (code, index, automaton) = self.automaton(pattern, &hir, caseless)?;
                 asked = Some(automaton);
+                expression = Some(hir);
                 (code, index, 0)
             }
             // No literals are looked up in what follows.
@@ -414,6 +426,11 @@ impl Writer<'_, '_> {
                 needed.literals.clear();
             }
         }
+        let plain = match expression.filter(|_| !of.negated) {
+            Some(hir) => Plain::of_expression(&hir, &needed),
+            None if of.negated => Plain::Keyed(needed.literals.clone()),
+            None => Plain::of_needs(&needed),
+        };
         let (condition, then, captures) = (0, NONE, NONE);
         let required = needed;
         Ok(Lowered {
@@ -424,6 +441,7 @@ impl Writer<'_, '_> {
             argument,
             argument_count,
             required,
+            plain,
             asked,
             relation,
             condition,
@@ -453,7 +471,7 @@ fn choose_kinds(steps: &Steps, matchers: &[Lowered<'_>]) -> Kinds {
     let triggers = steps.steps.iter().filter_map(|(_, step)| *step).map(triggers);
     let keys = matchers.iter().filter_map(|matcher| matcher.required.key());
     let needs = matchers.iter().flat_map(|matcher| matcher.required.bytes.iter().copied());
-    Kinds::choose(triggers, keys, needs)
+    Kinds::choose(triggers.chain([plain::marks()]), keys, needs)
 }
 
 fn triggers(step: Transformation) -> Bytes {
@@ -476,13 +494,12 @@ fn write_matchers(tables: &mut Tables<'_>, matchers: &[Lowered<'_>], kinds: &Kin
         }
         let count = selectors.len();
         selectors.extend(matcher.of.except.iter().map(|it| selector(tables, it, names)));
-        let needs = matcher.required.bytes.iter().filter_map(|set| kinds.bit(set));
         tables.sections.matchers.push(layout::Matcher {
             rule: matcher.rule.into(),
             argument: matcher.argument.into(),
             argument_count: matcher.argument_count.into(),
             selectors: first.into(),
-            needs: needs.fold(0, |needs, bit| needs | bit).into(),
+            needs: matcher.needs(kinds).into(),
             selector_count: (count as u16).into(),
             except_count: ((selectors.len() - count) as u16).into(),
             step: matcher.step.into(),
@@ -500,14 +517,16 @@ fn write_matchers(tables: &mut Tables<'_>, matchers: &[Lowered<'_>], kinds: &Kin
 
 /// Writes the literals that propose matchers.
 fn write_literals(tables: &mut Tables<'_>, matchers: &[Lowered<'_>]) -> u8 {
-    let mut uses: BTreeMap<Vec<u8>, Vec<u16>> = BTreeMap::new();
+    let mut uses: BTreeMap<Vec<u8>, grams::Uses> = BTreeMap::new();
     for (index, matcher) in matchers.iter().enumerate() {
         for literal in &matcher.required.literals {
-            uses.entry(literal.clone()).or_default().push(index as u16);
+            uses.entry(literal.clone()).or_default().all.push(index as u16);
+        }
+        for literal in matcher.plain.literals() {
+            uses.entry(literal.clone()).or_default().plain.push(index as u16);
         }
     }
-    uses.values_mut().for_each(|own| own.dedup());
-    grams::write(tables, &uses)
+    grams::write(tables, uses)
 }
 
 /// The media type by which bodies are read that no document declares.
@@ -593,6 +612,13 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
         }
         let bits = self.bits(|matcher| self.comes_last(matcher));
         self.push(bits);
+        let proposed = self.bits(|it| !it.required.literals.is_empty());
+        let plain = self.bits(|it| it.plain != Plain::Never);
+        let plain_keyed = self.bits(|it| matches!(it.plain, Plain::Keyed(_)));
+        let plain_proposed = self.bits(|it| !it.plain.literals().is_empty());
+        for bits in [proposed, plain, plain_keyed, plain_proposed] {
+            self.push(bits);
+        }
         debug_assert_eq!(self.tables.sections.matcher_sets.len(), self.words * FIXED_SETS as usize);
         used
     }
