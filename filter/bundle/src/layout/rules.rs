@@ -489,18 +489,23 @@ record! {
 }
 
 record! {
-    /// A transformation after another. The first stands for the value as it is.
+    /// A transformation after another. The first stands for the value as it is; those that follow on a step come
+    /// right after it.
     pub struct Step {
         /// Bits of byte_kinds: a text without any such byte stays as it is.
         triggers: U64,
+        /// The same bits, of this step and all that follow on it.
+        all_triggers: U64,
         /// The step before: a lower index into steps.
         parent: U16,
         /// The matchers of this step and of all that follow on it: a set.
         reach: U16,
+        /// The first step that does not follow on this one: a higher index into steps, or their count.
+        next: U16,
         /// A [`super::Transformation`] code.
         transformation: u8,
         /// Zero; reserved.
-        reserved: [u8; 3],
+        reserved: u8,
     }
 }
 

@@ -193,6 +193,8 @@ fn capture(check: &Check<'_, '_>, capture: &Capture) -> Result<(), OpenError> {
 
 fn step(check: &Check<'_, '_>, step: &Step) -> Result<(), OpenError> {
     check.set(step.reach.get(), "reach")?;
+    let next = usize::from(step.next.get());
+    check.that(next > check.record && next <= check.view.steps.len(), "next")?;
     let parent = usize::from(step.parent.get());
     check.that(parent < check.record || check.record == 0, "a step comes before its parent")
 }

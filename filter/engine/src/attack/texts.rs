@@ -54,19 +54,31 @@ impl Texts {
         if kinds & triggers == 0 {
             return Ok(());
         }
-        self.of_step.push(0);
-        for step in view.steps.iter().skip(1) {
+        self.of_step.resize(view.steps.len(), 0);
+        let mut at = 1;
+        while let Some(step) = view.steps.get(at) {
             let parent = self.of_step.get(usize::from(step.parent.get())).copied();
             let parent = parent.unwrap_or(NO_TEXT);
             let kinds = self.texts.get(usize::from(parent)).map_or(0, |text| text.kinds);
+            let changes = kinds & step.all_triggers.get() != 0;
+            if !changes || !is_wanted(view, step, applicable) {
+                // What follows on it is as the text before, or nobody asks for it.
+                let end = usize::from(step.next.get()).max(at.saturating_add(1));
+                let own = if changes { NO_TEXT } else { parent };
+                self.of_step.get_mut(at..end).unwrap_or_default().fill(own);
+                at = end;
+                continue;
+            }
             let own = match Transformation::from_code(step.transformation) {
-                _ if kinds & step.triggers.get() == 0 => parent,
-                Some(transformation) if is_wanted(view, step, applicable) => {
+                Some(transformation) if kinds & step.triggers.get() != 0 => {
                     self.transform(view, grams, (parent, transformation), applicable, steps)?
                 }
-                _ => NO_TEXT,
+                _ => parent,
             };
-            self.of_step.push(own);
+            if let Some(place) = self.of_step.get_mut(at) {
+                *place = own;
+            }
+            at = at.saturating_add(1);
         }
         Ok(())
     }

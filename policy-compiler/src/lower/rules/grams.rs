@@ -1,10 +1,10 @@
 //! The tables by which literals are found in one pass over a text.
 
-use super::literals::gram;
+use super::literals::grams;
 use crate::lower::tables::Tables;
 use portcullis_bundle::layout::{self, CLASS_MAP, GRAM_MAP, Index};
 use portcullis_bundle::{gram_bucket, gram_class, gram_hash};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use zerocopy::little_endian::U16;
 
 /// As the engine marks the gram of a pair.
@@ -27,8 +27,8 @@ pub fn write(tables: &mut Tables<'_>, uses: BTreeMap<Vec<u8>, Uses>) -> u8 {
     let bits = (uses.len().next_power_of_two().ilog2() as u8).clamp(4, 15);
     let mut filters = Filters::default();
     let mut placed: Vec<(usize, u32, Vec<u8>, usize, Vec<u16>)> = Vec::new();
-    for (literal, Uses { all, plain }) in uses {
-        let (at, _) = gram(&literal);
+    let places = choose(uses.keys());
+    for ((literal, Uses { all, plain }), at) in uses.into_iter().zip(places) {
         let bytes = &literal[at..literal.len().min(at + 3)];
         let key = bytes.iter().rev().fold(0, |key, byte| key << 8 | u32::from(*byte));
         let key = if bytes.len() == 2 { key | PAIR } else { key };
@@ -64,6 +64,25 @@ pub fn write(tables: &mut Tables<'_>, uses: BTreeMap<Vec<u8>, Uses>) -> u8 {
     }
     sections.gram_filter = filters.bytes();
     bits
+}
+
+/// Chooses where the gram of each literal begins: at rare bytes, and so that few literals share a gram.
+fn choose<'l>(literals: impl Iterator<Item = &'l Vec<u8>>) -> Vec<usize> {
+    let mut shared: HashMap<&[u8], u32> = HashMap::new();
+    let mut chosen = Vec::new();
+    for literal in literals {
+        let worth = |gram: &[u8], rare: u32| {
+            let others = shared.get(gram).copied().unwrap_or(0);
+            i64::from(rare) * 4 - i64::from((others + 1).ilog2()) * 4
+        };
+        // The first of the best.
+        let best = grams(literal)
+            .max_by_key(|(at, gram, rare)| (worth(gram, *rare), std::cmp::Reverse(*at)));
+        let (at, gram, _) = best.unwrap_or((0, &[], 0));
+        *shared.entry(gram).or_default() += 1;
+        chosen.push(at);
+    }
+    chosen
 }
 
 /// The bit maps by which grams are found.

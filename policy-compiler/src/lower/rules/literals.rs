@@ -4,6 +4,7 @@
 //! lower case, where there is a useful one; and sets of bytes of each of which every match holds one.
 
 use regex_syntax::hir::{Class, Hir, HirKind};
+use std::collections::HashSet;
 
 /// Strings that one part of an expression can be, at most.
 const MAX_EXACT: usize = 128;
@@ -51,7 +52,22 @@ pub fn required(hir: &Hir) -> Required {
         Some(literals) => (literals, None),
         None => mixed(hir).map_or_else(Default::default, |it| (it.literals, Some(it.instead))),
     };
-    Required { literals, instead, bytes: found.bytes }
+    Required { literals: shortest(literals), instead, bytes: found.bytes }
+}
+
+/// Those of some literals that hold no other of them: where a longer one occurs, so does it.
+fn shortest(mut literals: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    literals.sort_unstable_by_key(Vec::len);
+    let mut kept: HashSet<Vec<u8>> = HashSet::new();
+    for literal in literals {
+        let parts = |len| literal.windows(len).any(|part| kept.contains(part));
+        if !(2..=literal.len()).any(parts) {
+            kept.insert(literal);
+        }
+    }
+    let mut kept: Vec<Vec<u8>> = kept.into_iter().collect();
+    kept.sort_unstable();
+    kept
 }
 
 /// How common bytes may be that stand for the alternatives without literals: marks, no letters or digits.
@@ -261,25 +277,39 @@ fn better(one: Option<Vec<Vec<u8>>>, other: Option<Vec<Vec<u8>>>) -> Option<Vec<
 
 /// How well a set tells texts apart: by its plainest literal, less for every doubling.
 fn worth(set: &[Vec<u8>]) -> i64 {
-    let least = set.iter().map(|text| i64::from(gram(text).1) + text.len().min(8) as i64).min();
+    let least = set.iter().map(|text| i64::from(rarest(text)) + text.len().min(8) as i64).min();
     least.unwrap_or(0) * 8 - i64::from(set.len().max(1).ilog2()) * 6
 }
 
-/// Where the rarest three bytes (two, of a literal of two) of a literal begin, and how rare they are.
-pub fn gram(literal: &[u8]) -> (usize, u32) {
-    let len = literal.len().min(3);
-    let grams = literal.windows(len.max(1)).enumerate();
-    let rare = grams.map(|(at, gram)| (at, gram.iter().map(|byte| rarity(*byte)).sum::<u32>()));
-    // The first of the rarest.
-    rare.fold((0, 0), |best, it| if it.1 > best.1 { it } else { best })
+/// The three bytes (two, of a literal of two) of a literal that are its gram if they begin at a place, and how rare
+/// they are.
+pub fn grams(literal: &[u8]) -> impl Iterator<Item = (usize, &[u8], u32)> {
+    let grams = literal.windows(literal.len().clamp(1, 3)).enumerate();
+    grams.map(|(at, gram)| {
+        let rare = gram.iter().map(|byte| rarity(*byte)).sum::<u32>();
+        (at, gram, if COMMON.contains(&gram) { rare / 2 } else { rare })
+    })
 }
+
+/// How rare the rarest gram of a literal is.
+fn rarest(literal: &[u8]) -> u32 {
+    grams(literal).map(|(.., rare)| rare).max().unwrap_or(0)
+}
+
+/// Grams that words and addresses often hold, though not for their letters.
+const COMMON: [&[u8]; 48] = [
+    b"ack", b"age", b"all", b"amp", b"and", b"app", b"are", b"ate", b"bil", b"cat", b"cha", b"com",
+    b"cou", b"cur", b"dat", b"ent", b"est", b"exa", b".ex", b"for", b"ght", b"htt", b"ing", b"ion",
+    b"ist", b"ity", b"les", b"lic", b"men", b"mpl", b"nce", b"ome", b"oun", b"our", b"pla", b"ple",
+    b"ppl", b"pro", b"rec", b"sta", b"ted", b"ter", b"the", b"tio", b"tru", b"ver", b"www", b"xam",
+];
 
 /// How rare a byte is in what people and programs send.
 fn rarity(byte: u8) -> u32 {
     match byte.to_ascii_lowercase() {
-        b' ' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 1,
-        b'0'..=b'9' | b'l' | b'd' | b'c' | b'u' | b'm' | b'p' | b'h' => 2,
-        b'a'..=b'z' | b'-' | b'.' | b',' | b':' | b'/' | b'_' | b'=' => 3,
+        b' ' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' | b'0'..=b'9' => 1,
+        b'l' | b'd' | b'c' | b'u' | b'm' | b'p' | b'h' | b'-' | b'.' | b',' | b':' | b'/' => 2,
+        b'a'..=b'z' | b'_' | b'=' | b'+' | b'@' => 3,
         _ => 6,
     }
 }

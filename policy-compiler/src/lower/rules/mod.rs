@@ -146,6 +146,8 @@ pub fn write(
             return diagnostics;
         }
     };
+    let index = steps.sort();
+    matchers.iter_mut().for_each(|matcher| matcher.step = index[usize::from(matcher.step)]);
     let mut writer = Sets::new(tables, &matchers, &rules, names);
     let kinds = choose_kinds(&steps, &matchers);
     writer.targets();
@@ -635,13 +637,19 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
     fn steps(&mut self, steps: &Steps, kinds: &Kinds) {
         for (index, (parent, step)) in steps.steps.iter().enumerate() {
             let reach = self.of(|matcher| steps.leads_to(index as u16, matcher.step));
-            let bits = step.and_then(|step| kinds.bit(&triggers(step)));
+            let bits = |step: &Option<Transformation>| {
+                step.and_then(|step| kinds.bit(&triggers(step))).unwrap_or(0)
+            };
+            let next = steps.after(index as u16);
+            let all = steps.steps[index..usize::from(next)].iter();
             self.tables.sections.steps.push(layout::Step {
-                triggers: bits.unwrap_or(0).into(),
+                triggers: bits(step).into(),
+                all_triggers: all.fold(0, |all, (_, step)| all | bits(step)).into(),
+                next: next.into(),
                 parent: (*parent).into(),
                 reach: reach.into(),
                 transformation: step.map_or(0, Transformation::code),
-                reserved: [0; 3],
+                reserved: 0,
             });
         }
     }

@@ -59,6 +59,32 @@ impl Steps {
         })
     }
 
+    /// Brings what follows on a step right after it. Gives the new index of each step.
+    pub fn sort(&mut self) -> Vec<u16> {
+        let mut order = Vec::new();
+        let mut open = vec![0];
+        while let Some(step) = open.pop() {
+            order.push(step);
+            let after = (step + 1..self.steps.len() as u16).rev();
+            open.extend(after.filter(|at| self.steps[usize::from(*at)].0 == step));
+        }
+        let mut index = vec![0; order.len()];
+        (0..).zip(&order).for_each(|(new, old)| index[usize::from(*old)] = new);
+        let moved = order.iter().map(|old| self.steps[usize::from(*old)]);
+        self.steps = moved.map(|(parent, step)| (index[usize::from(parent)], step)).collect();
+        let places = self.known.drain().map(|((parent, step), own)| {
+            ((index[usize::from(parent)], step), index[usize::from(own)])
+        });
+        self.known = places.collect();
+        index
+    }
+
+    /// The first step that does not follow on another.
+    pub fn after(&self, step: u16) -> u16 {
+        let rest = step + 1..self.steps.len() as u16;
+        rest.into_iter().find(|at| !self.leads_to(step, *at)).unwrap_or(self.steps.len() as u16)
+    }
+
     /// Whether a step is another, or comes before it.
     pub fn leads_to(&self, step: u16, mut last: u16) -> bool {
         while last > step {
@@ -88,5 +114,18 @@ mod tests {
         let (one, other) = (steps.of(&[T::UrlDecode, T::Trim]), steps.of(&[T::UrlDecode]));
         assert_eq!((one, other, steps.of(&[])), (2, 1, 0));
         assert!(steps.leads_to(1, 2) && steps.leads_to(0, 1) && !steps.leads_to(2, 1));
+    }
+
+    #[test]
+    fn what_follows_on_a_step_comes_right_after_it() {
+        let mut steps = Steps::default();
+        let [url, hex] = [T::UrlDecode, T::HexDecode].map(|first| steps.of(&[first]));
+        let [url_trim, hex_trim] =
+            [[T::UrlDecode, T::Trim], [T::HexDecode, T::Trim]].map(|pipeline| steps.of(&pipeline));
+        let new = steps.sort();
+        assert_eq!([url, url_trim, hex, hex_trim].map(|old| new[usize::from(old)]), [1, 2, 3, 4]);
+        assert_eq!(steps.steps[4], (3, Some(T::Trim)));
+        assert_eq!([0, 1, 2, 3, 4].map(|step| steps.after(step)), [5, 3, 3, 5, 5]);
+        assert_eq!(steps.of(&[T::HexDecode, T::Trim]), 4);
     }
 }

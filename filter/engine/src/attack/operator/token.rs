@@ -25,12 +25,14 @@ pub(super) fn is_attack(
     validator: &mut Validator,
     buffer: &mut Vec<u8>,
 ) -> bool {
-    let is_of_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.=".contains(byte);
-    let tokens = text.split(|byte| !is_of_token(byte)).filter(|word| word.contains(&b'.'));
-    tokens.take(MAX_TOKENS).any(|token| {
-        let mut parts = token.split(|&byte| byte == b'.');
-        let header = parts.next().unwrap_or_default();
-        if header.is_empty() || header.len() > MAX_HEADER || parts.next().is_none() {
+    let headers = text.split(|byte| !is_of_token(*byte)).filter_map(|token| {
+        // Before `{` white space may stand: that is what the first bytes of a header can be.
+        let begins = matches!(token.first(), Some(b'e' | b'I' | b'C' | b'D'));
+        let dot = token.iter().position(|byte| begins && *byte == b'.')?;
+        Some((token.get(..dot)?, token))
+    });
+    headers.take(MAX_TOKENS).any(|(header, token)| {
+        if header.is_empty() || header.len() > MAX_HEADER {
             return false;
         }
         let header = header.strip_suffix(b"==").or(header.strip_suffix(b"=")).unwrap_or(header);
@@ -46,6 +48,22 @@ pub(super) fn is_attack(
         found.flags & check.flags != 0
     })
 }
+
+/// Whether a byte may be one of a token.
+fn is_of_token(byte: u8) -> bool {
+    OF_TOKEN.get(usize::from(byte)) == Some(&true)
+}
+
+const OF_TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let letter = byte as u8;
+        table[byte] = letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'_' | b'.' | b'=');
+        byte += 1;
+    }
+    table
+};
 
 /// The name that a value has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
