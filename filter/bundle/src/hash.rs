@@ -56,6 +56,7 @@ pub fn gram_class(byte: u8) -> u8 {
     CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const CLASSES: [u8; 256] = {
     let mut classes = [31; 256];
     let mut byte = 0;

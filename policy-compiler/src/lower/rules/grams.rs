@@ -19,6 +19,18 @@ pub struct Uses {
     pub plain: Vec<u16>,
 }
 
+/// A literal in its bucket.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Placed {
+    bucket: usize,
+    gram: u32,
+    literal: Vec<u8>,
+    /// Where its gram begins.
+    at: usize,
+    /// The matchers that it proposes.
+    own: Vec<u16>,
+}
+
 /// Writes literals and the matchers that use them. Gives the logarithm of how many buckets there are.
 pub fn write(tables: &mut Tables<'_>, uses: BTreeMap<Vec<u8>, Uses>) -> u8 {
     if uses.is_empty() {
@@ -26,7 +38,7 @@ pub fn write(tables: &mut Tables<'_>, uses: BTreeMap<Vec<u8>, Uses>) -> u8 {
     }
     let bits = (uses.len().next_power_of_two().ilog2() as u8).clamp(4, 15);
     let mut filters = Filters::default();
-    let mut placed: Vec<(usize, u32, Vec<u8>, usize, Vec<u16>)> = Vec::new();
+    let mut placed = Vec::new();
     let places = choose(uses.keys());
     for ((literal, Uses { all, plain }), at) in uses.into_iter().zip(places) {
         let bytes = &literal[at..literal.len().min(at + 3)];
@@ -36,12 +48,13 @@ pub fn write(tables: &mut Tables<'_>, uses: BTreeMap<Vec<u8>, Uses>) -> u8 {
         let mut own = [all, plain].concat();
         own.sort_unstable();
         own.dedup();
-        placed.push((gram_bucket(key, bits), key, literal, at, own));
+        placed.push(Placed { bucket: gram_bucket(key, bits), gram: key, literal, at, own });
     }
     placed.sort();
     let sections = &mut tables.sections;
     let mut bucket = 0;
-    for (place, (of, gram, literal, at, own)) in placed.iter().enumerate() {
+    for (place, it) in placed.iter().enumerate() {
+        let Placed { bucket: of, gram, literal, at, own } = it;
         while bucket <= *of {
             sections.buckets.push(Index { value: (place as u32).into() });
             bucket += 1;

@@ -54,6 +54,7 @@ fn is_of_token(byte: u8) -> bool {
     OF_TOKEN.get(usize::from(byte)) == Some(&true)
 }
 
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const OF_TOKEN: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
