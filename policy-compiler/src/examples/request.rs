@@ -514,6 +514,12 @@ fn multipart(
         let own = encoding.iter().find(|encoding| encoding.property == name);
         let open = own.is_none_or(|own| own.content_type.is_none());
         let json = json && open || own.is_some_and(is_json_type);
+        // Of a part's header fields it is judged that they are there.
+        let headers = own.into_iter().flat_map(|own| &own.headers);
+        let headers: String = headers
+            .filter(|header| header.required.value)
+            .map(|header| format!("{}: 1\r\n", header.name))
+            .collect();
         let own = own.and_then(|own| own.content_type.as_ref());
         let own = own.map(|at| at.value.split(',').next().unwrap_or_default().trim());
         let complex = matches!(value, Value::Array(_) | Value::Object(_));
@@ -524,7 +530,7 @@ fn multipart(
             return Err(Unsayable("a name or text of a part cannot be written"));
         }
         let head = format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\nContent-Type: {content_type}\r\n\r\n"
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\nContent-Type: {content_type}\r\n{headers}\r\n"
         );
         out.extend_from_slice(head.as_bytes());
         out.extend_from_slice(text.as_bytes());
