@@ -1,6 +1,6 @@
-//! Judges the requests of `bench attack` natively, many times: what callgrind and perf look at.
+//! Judges the requests of `bench attack` or `bench crs` natively, many times: what callgrind and perf look at.
 //!
-//! `attack INPUT_DIRECTORY VARIANT PASSES`, on what `bench attack` has left under target/bench/attack.
+//! `attack INPUT_DIRECTORY VARIANT PASSES`, on what these have left under target/bench/attack or target/bench/crs.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -22,12 +22,16 @@ fn main() {
     let messages: Vec<&[u8]> = lengths
         .map(|length| rest.split_off(..length.as_u64().expect("a length") as usize).expect("bytes"))
         .collect();
-    let mut best = f64::INFINITY;
+    let (mut best, mut first) = (f64::INFINITY, None);
     for _ in 0..passes {
         let started = Instant::now();
         let passed = messages.iter().filter(|message| gateway.passes(black_box(message))).count();
-        assert_eq!(passed, messages.len());
+        assert_eq!(*first.get_or_insert(passed), passed);
         best = best.min(started.elapsed().as_nanos() as f64 / messages.len() as f64);
     }
-    println!("{variant}: {} messages, {best:.0} ns per message at best", messages.len());
+    println!(
+        "{variant}: {} messages, {} without findings, {best:.0} ns per message at best",
+        messages.len(),
+        first.unwrap_or_default()
+    );
 }

@@ -1,8 +1,9 @@
 //! Rules of several links: which condition each matcher is of, and what follows on it.
 
-use super::{Lowered, Writer, captures};
+use super::{Lowered, Writer, captures, regex};
 use crate::ir::{Link, Matcher, Operator, Rule, TextPiece, TextRelation};
 use portcullis_bundle::layout::{self, FOLLOWS, NONE, PieceKind, Relation};
+use regex_syntax::hir::Look;
 
 impl Writer<'_, '_> {
     /// Lowers a rule whose first matcher gets an index; how many conditions it has.
@@ -71,7 +72,8 @@ impl Writer<'_, '_> {
             if at + 1 < chain.len() {
                 lowered[at].then = links + 1;
             }
-            let (pieces, piece_count) = self.pieces(&link.text);
+            let before = if at == 0 { of } else { &chain[at - 1].matcher };
+            let (pieces, piece_count) = self.pieces(&of_whole(&link.text, before));
             self.tables.sections.links.push(layout::Link {
                 matcher: ((first + at) as u32).into(),
                 pieces: pieces.into(),
@@ -111,16 +113,39 @@ impl Writer<'_, '_> {
     }
 }
 
+/// Whether whatever a matcher matches is the whole text, so that its group 0 needs no captures.
+fn matches_whole(of: &Matcher) -> bool {
+    let Operator::Regex(pattern) = &of.operator else { return false };
+    let anchored = regex::parse(pattern).is_ok_and(|hir| {
+        let of = hir.properties();
+        of.look_set_prefix().contains(Look::Start) && of.look_set_suffix().contains(Look::End)
+    });
+    of.capture && !of.negated && anchored
+}
+
+/// A text that is asked next of a match, with the whole match named as such.
+fn of_whole(text: &[TextPiece], before: &Matcher) -> Vec<TextPiece> {
+    let whole = text.contains(&TextPiece::Capture(0)) && matches_whole(before);
+    let piece = |piece: &TextPiece| match piece {
+        TextPiece::Capture(0) if whole => TextPiece::Matched,
+        other => other.clone(),
+    };
+    text.iter().map(piece).collect()
+}
+
 /// Whether what follows on a matcher asks for its groups.
 fn asks_groups(of: &Matcher) -> bool {
     let is_group = |piece: &TextPiece| matches!(piece, TextPiece::Capture(_));
     let mut next = of.then.as_deref();
+    let mut first = true;
     while let Some(link) = next {
         let compared = match &link.matcher.operator {
             Operator::Text(_, text) | Operator::CompareText(_, text) => text.as_slice(),
             _ => &[],
         };
-        if link.text.iter().chain(compared).any(is_group) {
+        let text = if first { of_whole(&link.text, of) } else { link.text.clone() };
+        first = false;
+        if text.iter().chain(compared).any(is_group) {
             return true;
         }
         if link.matcher.capture {

@@ -13,9 +13,37 @@ use crate::access::slice;
 use crate::schema::{Validator, matches};
 use portcullis_bundle::layout::{ByteSet, MATCHER_NEGATED, Matcher, Operator, View};
 
+/// Bytes of a text that is remembered, at most.
+const REMEMBERED: usize = 4 << 10;
+
+/// What a detector said last, and of which text. Rules that ask it after each of several transformations ask it again
+/// of the same text where these change nothing, and so do several rules.
+#[derive(Debug, Default)]
+struct Said {
+    text: Vec<u8>,
+    found: Option<bool>,
+}
+
+impl Said {
+    fn of(&mut self, text: &[u8], detect: impl FnOnce(&[u8]) -> bool) -> bool {
+        if let Some(found) = self.found.filter(|_| self.text == text) {
+            return found;
+        }
+        let found = detect(text);
+        self.found = (text.len() <= REMEMBERED).then_some(found);
+        if self.found.is_some() {
+            self.text.clear();
+            self.text.extend_from_slice(text);
+        }
+        found
+    }
+}
+
 /// The buffers of operators, kept from value to value.
 #[derive(Debug, Default)]
 pub(super) struct Operators {
+    sql: Said,
+    xss: Said,
     validator: Validator,
     buffer: Vec<u8>,
     /// Those of the worker.
@@ -100,11 +128,11 @@ impl Operators {
             Operator::InvalidPercent => has_broken_escape(text),
             Operator::Sql => {
                 use portcullis_injection::sql;
-                sql::possible(text) && sql::is_injection(text).is_some()
+                sql::possible(text) && self.sql.of(text, |text| sql::is_injection(text).is_some())
             }
             Operator::Xss => {
                 use portcullis_injection::xss;
-                xss::possible(text) && xss::is_xss(text)
+                xss::possible(text) && self.xss.of(text, xss::is_xss)
             }
             Operator::Jwt => view.token_checks.get(index).is_some_and(|check| {
                 token::is_attack(view, check, text, &mut self.validator, &mut self.buffer)
@@ -145,4 +173,25 @@ fn has(set: &ByteSet, byte: u8) -> bool {
 fn has_broken_escape(text: &[u8]) -> bool {
     let percents = text.iter().enumerate().filter(|(_, byte)| **byte == b'%');
     percents.into_iter().any(|(at, _)| crate::percent::escape(text, at).is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{REMEMBERED, Said};
+
+    #[test]
+    fn a_detector_is_asked_once_of_the_same_text() {
+        let mut said = Said::default();
+        let mut asked = 0;
+        let mut ask = |text: &[u8]| {
+            said.of(text, |text| {
+                asked += 1;
+                text.contains(&b'x')
+            })
+        };
+        let long = vec![b'x'; REMEMBERED + 1];
+        let answers = [ask(b"x"), ask(b"x"), ask(b"a"), ask(b"a"), ask(b"x"), ask(&long), ask(b"")];
+        assert_eq!(answers, [true, true, false, false, true, true, false]);
+        assert_eq!(asked, 5);
+    }
 }
