@@ -2,9 +2,9 @@
 
 use crate::lower::rules::narrow::{self, Narrow, Records, Ways};
 use portcullis_bundle::layout::{
-    BodyKind, CompositionKind, Location, MediaType, NONE, Operation, PARAMETER_UNENFORCED,
-    PROPERTY_IMPLIED, SCHEMA_ANY, SCHEMA_NEVER, Schema, TYPE_FRACTION, TYPE_INTEGER, TYPE_STRING,
-    Target, View,
+    BODY_ALL, BODY_FIELD, BODY_JSON, BODY_TEXT, BODY_XML, BodyKind, CompositionKind, Location,
+    MediaType, NONE, Naming, Operation, PARAMETER_UNENFORCED, PROPERTY_IMPLIED, SCHEMA_ANY,
+    SCHEMA_NEVER, Schema, Selector, TYPE_FRACTION, TYPE_INTEGER, TYPE_STRING, Target, View,
 };
 
 /// Positions of one operation that are told, at most.
@@ -28,6 +28,8 @@ pub struct Position {
     pub schema: u32,
     /// The ways to be of it.
     pub ways: Ways,
+    /// Of which kinds of body it is: `BODY_*` bits.
+    bodies: u8,
 }
 
 impl Position {
@@ -38,13 +40,41 @@ impl Position {
             (usize::from(matcher.selector_count.get()), usize::from(matcher.except_count.get()));
         let own =
             view.selectors.iter().skip(matcher.selectors.get() as usize).take(wanted + except);
-        let fits: Vec<bool> = own
-            .map(|it| it.target == self.target.code() && self.is_called(view.text(it.name)))
-            .collect();
+        let own: Vec<_> = own.collect();
+        let of_target = |it: &&&Selector| it.target == self.target.code();
+        let fits = |selectors: &[&Selector]| {
+            selectors.iter().filter(of_target).any(|it| self.is_selected(view, it))
+        };
+        let (named, left_out) = own.split_at_checked(wanted).unwrap_or((&own, &[]));
         // Operators that count look at the request and name what they count.
         let counts = self.target == Target::Request;
-        (counts || wanted == 0 || fits.iter().take(wanted).any(|it| *it))
-            && (self.has_any_name() || !fits.iter().skip(wanted).any(|it| *it))
+        // An expression may or may not mean a name: what it leaves out is told all the same.
+        let surely: Vec<&Selector> = left_out
+            .iter()
+            .copied()
+            .filter(|it| Naming::from_code(it.naming) != Some(Naming::Regex))
+            .collect();
+        (counts || wanted == 0 || fits(named)) && (self.has_any_name() || !fits(&surely))
+    }
+
+    /// Whether a selector of its target can mean it.
+    fn is_selected(&self, view: &View<'_>, selector: &Selector) -> bool {
+        let name = view.text(selector.name);
+        if selector.bodies & self.bodies == 0 && self.target == Target::Body {
+            return false;
+        }
+        match Naming::from_code(selector.naming) {
+            Some(Naming::Regex) => true,
+            _ if name.is_empty() => true,
+            Some(Naming::Argument) => match &self.own {
+                Some(own) if self.target == Target::Body => {
+                    is_argument(own, name, self.bodies == BODY_JSON)
+                }
+                Some(own) => own.eq_ignore_ascii_case(name),
+                None => true,
+            },
+            _ => self.is_called(name),
+        }
     }
 
     /// Whether it can be what a name or a pointer means, by more than being undeclared in a query.
@@ -76,9 +106,31 @@ impl Position {
     }
 }
 
+/// Whether a place of a body can be what SecLang calls an argument: `json.a.b` in JSON, else the field's name.
+fn is_argument(pointer: &str, name: &str, json: bool) -> bool {
+    let mut wanted = name.split('.');
+    let mut found = pointer.trim_start_matches('/').split('/');
+    if !json {
+        return pointer.ends_with("/*")
+            || pointer.trim_start_matches('/').eq_ignore_ascii_case(name);
+    }
+    if !wanted.next().is_some_and(|first| first.eq_ignore_ascii_case("json")) {
+        return false;
+    }
+    loop {
+        match (wanted.next(), found.next()) {
+            (None, None) => return true,
+            (Some(_) | None, Some("*")) => {}
+            (Some(one), Some(other)) if one.eq_ignore_ascii_case(other) => {}
+            _ => return false,
+        }
+    }
+}
+
 /// The positions of an operation.
 pub fn positions(view: &View<'_>, of: &Operation) -> Vec<Position> {
-    let mut all = Positions { view, records: Records::from(view), found: Vec::new() };
+    let mut all =
+        Positions { view, records: Records::from(view), found: Vec::new(), bodies: BODY_ALL };
     all.parameters(of);
     for (target, name) in [
         (Target::QueryRaw, "query.raw"),
@@ -90,6 +142,16 @@ pub fn positions(view: &View<'_>, of: &Operation) -> Vec<Position> {
         (Target::CookieName, "cookies.names (undeclared)"),
         (Target::Method, "method"),
         (Target::Request, "request"),
+        (Target::Uri, "REQUEST_URI"),
+        (Target::Filename, "REQUEST_FILENAME"),
+        (Target::Basename, "REQUEST_BASENAME"),
+        (Target::RequestLine, "REQUEST_LINE"),
+        (Target::Protocol, "REQUEST_PROTOCOL"),
+        (Target::HeaderRest, "REQUEST_HEADERS (cookie, host)"),
+        (Target::HeaderRestName, "REQUEST_HEADERS_NAMES (cookie, host)"),
+        (Target::CookieRaw, "REQUEST_COOKIES"),
+        (Target::CookieRawName, "REQUEST_COOKIES_NAMES"),
+        (Target::QueryArgument, "ARGS_GET_NAMES"),
     ] {
         all.open(target, name);
     }
@@ -98,9 +160,22 @@ pub fn positions(view: &View<'_>, of: &Operation) -> Vec<Position> {
     for media in media {
         all.body(media);
     }
+    all.bodies = BODY_ALL;
     all.open(Target::BodyName, "body.names (undeclared)");
     all.open(Target::BodyRaw, "body.raw");
     all.open(Target::File, "files");
+    for (target, name) in [
+        (Target::BodyArgument, "ARGS_POST_NAMES"),
+        (Target::BodyPlain, "REQUEST_BODY"),
+        (Target::BodyReader, "REQBODY_PROCESSOR"),
+        (Target::BodyLength, "REQUEST_BODY_LENGTH"),
+        (Target::FileField, "FILES_NAMES"),
+        (Target::PartHeader, "MULTIPART_PART_HEADERS"),
+        (Target::ArgumentsSize, "ARGS_COMBINED_SIZE"),
+        (Target::FilesSize, "FILES_COMBINED_SIZE"),
+    ] {
+        all.open(target, name);
+    }
     all.found
 }
 
@@ -108,6 +183,8 @@ struct Positions<'a, 'v> {
     view: &'a View<'v>,
     records: Records<'a>,
     found: Vec<Position>,
+    /// Of which kind the body is that is read.
+    bodies: u8,
 }
 
 impl Positions<'_, '_> {
@@ -118,7 +195,8 @@ impl Positions<'_, '_> {
         (schema, ways): (u32, Ways),
     ) {
         if self.found.len() < MAX_POSITIONS {
-            self.found.push(Position { name, target, own, set, schema, ways });
+            let bodies = self.bodies;
+            self.found.push(Position { name, target, own, set, schema, ways, bodies });
         }
     }
 
@@ -154,7 +232,17 @@ impl Positions<'_, '_> {
     fn body(&mut self, media: &MediaType) {
         let name = self.view.text(media.name);
         let name = if name.is_empty() { "*/*" } else { name };
-        match BodyKind::from_code(media.kind) {
+        let kind = BodyKind::from_code(media.kind);
+        self.bodies = match kind {
+            Some(BodyKind::Form | BodyKind::Multipart) => BODY_FIELD,
+            Some(BodyKind::Xml) => BODY_XML,
+            Some(BodyKind::Text) => BODY_TEXT,
+            Some(BodyKind::Json | BodyKind::JsonLines | BodyKind::JsonSeq | BodyKind::Jose) => {
+                BODY_JSON
+            }
+            _ => BODY_ALL,
+        };
+        match kind {
             Some(BodyKind::Form | BodyKind::Multipart) => self.form(name, media),
             Some(
                 BodyKind::Json
@@ -283,5 +371,20 @@ impl Positions<'_, '_> {
         if of.types & open != 0 && unsaid(of.object.get()) && unsaid(of.array.get()) {
             self.walk(media_type, SCHEMA_ANY, format!("{pointer}/*"), above);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_argument;
+
+    #[test]
+    fn arguments_are_called_as_rules_in_seclang_call_them() {
+        let json = |pointer, name| is_argument(pointer, name, true);
+        assert!(json("/a/b", "json.a.B") && json("/list/*/id", "json.list.0.id"));
+        assert!(json("/map/*", "JSON.map.any"));
+        assert!(!json("/a/b", "json.a") && !json("/a", "a") && !json("/a", "json.a.b"));
+        let form = |pointer, name| is_argument(pointer, name, false);
+        assert!(form("/a", "A") && form("/*", "any") && !form("/a", "json.a"));
     }
 }

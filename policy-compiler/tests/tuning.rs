@@ -167,6 +167,13 @@ fn rules_that_are_skipped_are_told_with_the_reason() {
     let item = position("body./items/*/note (application/json)");
     assert_eq!(item["remaining"], serde_json::json!(["hush", "union"]));
     assert_eq!(position("body.names (undeclared)")["remaining"], serde_json::json!(["names"]));
+    let rule =
+        json[0]["rules"].as_array().unwrap().iter().find(|it| it["rule"] == "union").unwrap();
+    assert!(rule["applies"].as_array().unwrap().contains(&serde_json::json!("query.q")), "{rule}");
+    assert!(
+        rule["skipped"].as_array().unwrap().contains(&serde_json::json!("query.count")),
+        "{rule}"
+    );
     let told = refused(&folder, "portcullis inspect a.bundle --rules payy");
     assert!(told.contains("no operation `payy`: did you mean `pay`"), "{told}");
     // Where nothing is enforced nothing is skipped.

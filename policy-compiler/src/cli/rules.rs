@@ -6,8 +6,8 @@ use crate::diag::did_you_mean;
 use crate::lower::rules::narrow::{Narrow, Ways};
 use crate::positions::{Position, positions};
 use portcullis_bundle::layout::{
-    CodeLayout, Format, Keyword, Mode, NONE, NarrowingKind as Kind, Operation, Rule, TYPE_FRACTION,
-    TYPE_INTEGER, TYPE_STRING, Target, View,
+    CodeLayout, Format, Keyword, Mode, NONE, NarrowingKind as Kind, Operation, RULE_SILENT, Rule,
+    TYPE_FRACTION, TYPE_INTEGER, TYPE_STRING, Target, View,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -87,8 +87,35 @@ fn tell(view: &View<'_>, at: u32, of: &Operation) -> Value {
         "off": off,
         "monitored": monitored,
         "exceptions": exceptions(view, at, &sets),
+        "rules": if attack_mode == "off" { Vec::new() } else { of_rules(view, &told) },
         "positions": if attack_mode == "off" { Vec::new() } else { told },
     })
+}
+
+/// The rules that look at a position, each with where it applies and where the contract leaves it out.
+fn of_rules(view: &View<'_>, positions: &[Value]) -> Vec<Value> {
+    let mut places: BTreeMap<&str, [Vec<&str>; 2]> = BTreeMap::new();
+    for position in positions {
+        let name = position["position"].as_str().unwrap_or_default();
+        let each = |list: &'static str| position[list].as_array().into_iter().flatten();
+        for rule in each("remaining").filter_map(Value::as_str) {
+            places.entry(rule).or_default()[0].push(name);
+        }
+        for rule in each("skipped").filter_map(|it| it["rule"].as_str()) {
+            places.entry(rule).or_default()[1].push(name);
+        }
+    }
+    let of = |rule: &Rule| {
+        let id = view.text(rule.id);
+        let [applies, skipped] = places.get(id)?;
+        let tags: Vec<&str> = view.text(rule.tags).split_ascii_whitespace().collect();
+        Some(json!({
+            "rule": id, "title": view.text(rule.title), "paranoia": rule.paranoia,
+            "severity": rule.severity, "points": rule.score.get(), "tags": tags,
+            "applies": applies, "skipped": skipped,
+        }))
+    };
+    view.rules.iter().filter(|rule| rule.flags & RULE_SILENT == 0).filter_map(of).collect()
 }
 
 fn exceptions(view: &View<'_>, at: u32, sets: &Sets<'_, '_>) -> Vec<Value> {
@@ -341,7 +368,28 @@ fn print_text(told: &Value) {
             println!("    skipped, {why}: {}", names(&rules));
         }
     }
+    print_rules(&list(&told["rules"]));
     println!();
+}
+
+/// A line for each rule: its level, what it adds to the score, and at how many positions it applies and is left out.
+fn print_rules(rules: &[Value]) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let count = |value: &Value| value.as_array().map_or(0, Vec::len);
+    let width = rules.iter().map(|it| text(&it["rule"]).len()).max().unwrap_or(0).clamp(6, 40);
+    println!("\n{:<width$} level severity points applies skipped  title", "rule");
+    for rule in rules {
+        println!(
+            "{:<width$} {:>5} {:>8} {:>6} {:>7} {:>7}  {}",
+            text(&rule["rule"]),
+            rule["paranoia"].to_string(),
+            rule["severity"].to_string(),
+            rule["points"].to_string(),
+            count(&rule["applies"]),
+            count(&rule["skipped"]),
+            text(&rule["title"])
+        );
+    }
 }
 
 fn names(rules: &[Value]) -> String {
