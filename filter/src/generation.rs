@@ -30,6 +30,8 @@ pub struct Generation {
     pub keeps_time: bool,
     /// Whether a rule looks at the version of HTTP.
     pub asks_protocol: bool,
+    /// Whether a rule looks at the address that the connection is from.
+    pub asks_client: bool,
     /// Whether the epoch is recorded as served.
     pub recorded: Cell<bool>,
 }
@@ -43,6 +45,7 @@ impl Generation {
             content_hash: bundle.header().content_hash,
             break_glass: policy.is_some_and(|policy| policy.break_glass == 1),
             keeps_time: !bundle.view().exceptions.is_empty(),
+            asks_client: looks_at(&bundle.view(), Target::Client),
             asks_protocol: [Target::Protocol, Target::RequestLine]
                 .into_iter()
                 .any(|target| looks_at(&bundle.view(), target)),

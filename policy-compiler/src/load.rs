@@ -163,7 +163,7 @@ fn load_set(
         }
     }
     // Rules above the level that blocks only report.
-    let level = number("blocking_paranoia_level");
+    let level = number("blocking_paranoia_level").or_else(|| number("paranoia_level"));
     let first = attacks.rules.len();
     attacks.rules.extend(resolved.rules.into_iter().map(|mut rule| {
         rule.detects_only = level.is_some_and(|level| u16::from(rule.paranoia) > level);

@@ -202,13 +202,128 @@ fn what_cannot_be_enforced_is_told() {
     let rules = r#"
 SecRule TIME_HOUR "@gt 5" "id:1,phase:1,deny"
 SecRule ARGS "@rx (?=a)b" "id:2,phase:2,deny"
-SecRule ARGS "@rx (a)" "id:3,phase:2,deny,setvar:tx.x=%{ARGS.y},chain"
+SecRule ARGS "@rx (a)" "id:3,phase:2,deny,setvar:tx.x=%{ENV.y},chain"
     SecRule TX:x "@streq z"
 SecRule TX:ANOMALY_SCORE "@ge 5" "id:4,phase:2,deny"
 SecRule ARGS "@rx a" "id:5,phase:2,deny"
+SecRule TX:DETECTION_INBOUND_ANOMALY_SCORE "@ge 20000" "id:6,phase:2,deny"
 "#;
     let gateway = Gateway::open(rules);
     let told: Vec<&str> = gateway.said.iter().filter_map(|(_, title)| title.get(..6)).collect();
     assert_eq!(told[1..], ["rule 1", "rule 2", "rule 3"], "{:?}", gateway.said);
-    assert_eq!(gateway.get("q=a"), [5]);
+    assert_eq!(gateway.get("q=a"), [4, 5]);
+    assert_eq!(gateway.get("q=b"), ids(&[]));
+}
+
+/// Rules as operators tune them: before and after a set of others.
+const TUNED: &str = r#"
+SecRule REQUEST_FILENAME "@beginsWith /blog" "id:1,phase:1,pass,nolog,ctl:ruleRemoveByTag=attack-a"
+SecRule REQUEST_FILENAME "@beginsWith /shop" "id:2,phase:1,pass,nolog,ctl:ruleRemoveTargetByTag=attack-a;ARGS:/^free_/"
+SecRule REQUEST_FILENAME "@beginsWith /mail" "id:3,phase:1,pass,nolog,ctl:ruleRemoveByMsg=Second"
+SecRule REQUEST_FILENAME "@beginsWith /off" "id:4,phase:1,pass,nolog,ctl:ruleEngine=Off"
+SecRule REQUEST_HEADERS:X-Flag "@streq on" "id:5,phase:1,pass,nolog,setvar:tx.flag=1"
+SecRule ARGS "@contains alpha" "id:10,phase:2,deny,msg:'First',tag:'attack-a'"
+SecRule ARGS "@contains beta" "id:11,phase:2,deny,msg:'Second one',tag:'attack-b'"
+SecRule ARGS "@contains gamma" "id:12,phase:2,deny,msg:'Third',tag:'gone-x'"
+SecRule ARGS "@contains delta" "id:13,phase:2,deny,msg:'Fourth, gone'"
+SecRule ARGS "@contains eps" "id:14,phase:2,deny,msg:'Fifth',chain"
+    SecRule REQUEST_METHOD "@streq PUT" "t:none"
+SecRule TX:flag "@eq 1" "id:15,phase:2,deny,msg:'Flagged',chain"
+    SecRule ARGS:f "@rx ."
+SecRule &TX:flag "@eq 0" "id:16,phase:2,deny,msg:'Not flagged',chain"
+    SecRule ARGS:n "@rx ."
+SecRule ARGS:ban "@streq me" "id:17,phase:2,pass,nolog,setvar:'ip.banned=1'"
+SecRule IP:banned "@eq 1" "id:18,phase:2,deny,msg:'Banned'"
+SecRule REQUEST_METHOD "!@streq %{ARGS._method}" "id:19,phase:2,deny,msg:'Another method',t:lowercase"
+SecRule &ARGS:cs "@gt 0" "id:20,phase:2,deny,msg:'Charset',setvar:'tx.cs=|%{ARGS.cs}|',chain"
+    SecRule TX:cs "!@within |utf-8| |latin1|" "t:lowercase"
+SecRule ARGS "@rx ^x-(\w+)$" "id:21,phase:2,deny,capture,t:lowercase,msg:'Lower case, then a group',chain"
+    SecRule TX:1 "@streq abc"
+SecRuleRemoveByTag "^gone-"
+SecRuleRemoveByMsg "gone$"
+SecRuleUpdateTargetByTag "attack-b" "!ARGS:quiet"
+SecRuleUpdateTargetByMsg "First" "!ARGS:calm"
+SecRuleUpdateTargetById 14 "ARGS:only" "ARGS"
+SecRuleUpdateActionById 11 "nolog,pass"
+"#;
+
+#[test]
+fn rules_are_tuned_as_operators_do() {
+    let gateway = Gateway::open(TUNED);
+    let said: Vec<_> = gateway.said.iter().map(|(code, _)| code.as_str()).collect();
+    assert_eq!(said, ["PC0107", "PC0825"], "{:?}", gateway.said);
+    let fired = |method: &str, path: &str, headers: &[(&str, &str)]| -> Vec<u32> {
+        gateway.fired(method, path, headers, "").into_iter().collect()
+    };
+    let get = |path: &str| fired("GET", path, &[]);
+    for (path, wanted) in [
+        ("/x?q=alpha", &[10][..]),
+        ("/blog?q=alpha", &[]),
+        ("/shop?q=alpha", &[10]),
+        ("/shop?free_q=alpha", &[]),
+        ("/x?calm=alpha", &[]),
+        ("/off?q=alpha", &[]),
+        ("/mail?q=beta+alpha", &[10]),
+        ("/x?q=gamma+delta", &[]),
+        ("/x?n=1", &[16]),
+        ("/x?f=1", &[]),
+        ("/x?ban=me", &[18]),
+        ("/x?ban=you", &[]),
+        ("/x?_method=get", &[]),
+        ("/x?_method=delete", &[19]),
+        ("/x?cs=UTF-8", &[]),
+        ("/x?cs=utf-7", &[20]),
+        ("/x?q=X-ABC", &[21]),
+        ("/x?q=X-ABD", &[]),
+    ] {
+        assert_eq!(get(path), wanted, "{path}");
+    }
+    assert_eq!(fired("PUT", "/x?q=eps", &[]), ids(&[]));
+    assert_eq!(fired("PUT", "/x?only=eps", &[]), ids(&[14]));
+    let flag = ("x-flag", "on");
+    assert_eq!(fired("GET", "/x?f=1&n=1", &[flag]), ids(&[15]));
+}
+
+const BODIES: &str = r#"
+SecRule MULTIPART_STRICT_ERROR "!@eq 0" "id:1,phase:2,deny,msg:'Not strict'"
+SecRule MULTIPART_UNMATCHED_BOUNDARY "@eq 1" "id:2,phase:2,deny,msg:'A boundary'"
+SecRule REQBODY_ERROR "!@eq 0" "id:3,phase:2,deny,msg:'Not read'"
+SecRule URLENCODED_ERROR "@eq 1" "id:4,phase:2,deny,msg:'An escape'"
+SecRule FILES "@rx \.php$" "id:5,phase:2,deny,msg:'A file'"
+SecRule ARGS "@contains alpha" "id:6,phase:2,deny,msg:'A value'"
+SecRule MULTIPART_PART_HEADERS "@rx ^x-odd" "id:7,phase:2,deny,msg:'A field',t:lowercase"
+SecRule MULTIPART_LF_LINE "@eq 1" "id:8,phase:2,deny,msg:'A line'"
+"#;
+
+/// Rules see what forgiving readers would take, before the strict reader's verdict.
+#[test]
+fn bodies_that_are_not_strict_reach_the_rules() {
+    let gateway = Gateway::open(BODIES);
+    let form = ("content-type", "multipart/form-data; boundary=b");
+    let multipart = |text: &str| -> Vec<u32> {
+        let text = text.replace('\n', "\r\n").replace("\r\n^", "\n");
+        gateway.fired("POST", "/x", &[form], &text).into_iter().collect()
+    };
+    let part = "Content-Disposition: form-data; name=\"a\"";
+    for (body, wanted) in [
+        (format!("--b\n{part}\n\nok\n--b--\n"), &[][..]),
+        (format!("--b\n{part}; filename=\"../x.php\"\n\nx\n--b--\n"), &[1, 3, 5]),
+        (format!("--b\n{part}; filename='x.php'\n\nx\n--b--\n"), &[1, 3, 5]),
+        (format!("--b\n{part}; filename=\"a\\b.php\"\n\nx\n--b--\n"), &[1, 3, 5]),
+        (format!("junk\n--b\n{part}\n\nalpha\n--b--\n"), &[1, 3, 6]),
+        (format!("--b\n{part}\n\nok\n--b--\njunk"), &[1, 3]),
+        (format!("--b\n{part}\n\nalpha\n--b"), &[2, 3, 6]),
+        (format!("--b\n^{part}\n^\n^alpha\n^--b--\n"), &[1, 3, 6, 8]),
+        (format!("--b\n{part}\nX-Odd\n\nalpha\n--b--\n"), &[1, 3, 6, 7]),
+        (format!("--b\n{part}\nContent-Type: application/xml\n\nalpha\n--b--\n"), &[3, 6]),
+        (format!("--b \n{part}\n\nalpha\n--b--\n"), &[1, 3, 6]),
+    ] {
+        assert_eq!(multipart(&body), wanted, "{body}");
+    }
+    let form =
+        |body: &str| gateway.fired("POST", "/x", &[FORM], body).into_iter().collect::<Vec<_>>();
+    assert_eq!(form("a=%41lpha&b=1"), ids(&[]));
+    assert_eq!(form("a=%4&b=alpha"), ids(&[3, 4, 6]));
+    let json = gateway.fired("POST", "/x", &[JSON], "{\"a\": ").into_iter().collect::<Vec<_>>();
+    assert_eq!(json, ids(&[3]));
 }

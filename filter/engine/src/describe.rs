@@ -240,6 +240,9 @@ pub const fn target_name(target: Target) -> &'static str {
         Target::PartHeader => "MULTIPART_PART_HEADERS",
         Target::ArgumentsSize => "ARGS_COMBINED_SIZE",
         Target::FilesSize => "FILES_COMBINED_SIZE",
+        Target::BodyState => "REQBODY_ERROR",
+        Target::Client => "REMOTE_ADDR",
+        Target::Score | Target::ResponseScore => "TX",
     }
 }
 

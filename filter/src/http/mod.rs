@@ -106,6 +106,7 @@ impl<H: Host> Http<H> {
             mutual_tls: if generation.asks_certificate { self.has_certificate() } else { None },
             now: if generation.keeps_time { self.seconds() } else { 0 },
             protocol: if generation.asks_protocol { self.protocol() } else { "" },
+            client: if generation.asks_client { self.client() } else { None },
         };
         let head = RequestHead {
             method: seen.method,
@@ -191,6 +192,13 @@ impl<H: Host> Http<H> {
         const KNOWN: [&str; 4] = ["HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/3"];
         let value = self.vm.host.property(&["request", "protocol"]).unwrap_or_default();
         KNOWN.into_iter().find(|known| known.as_bytes() == value).unwrap_or("")
+    }
+
+    /// The address that the connection is from.
+    fn client(&self) -> Option<core::net::IpAddr> {
+        let value = self.vm.host.property(&["source", "address"])?;
+        let text = core::str::from_utf8(&value).ok()?;
+        text.parse::<core::net::SocketAddr>().ok().map(|address| address.ip())
     }
 
     fn undecided(&self) -> bool {

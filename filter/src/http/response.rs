@@ -81,6 +81,7 @@ impl<H: Host> Http<H> {
             mutual_tls: None,
             now: if response.generation.keeps_time { self.seconds() } else { 0 },
             protocol: "",
+            client: None,
         };
         let awaited = response.awaited.clone();
         let progress = fields.and_then(|fields| {

@@ -122,6 +122,7 @@ const CONDITIONS: Conditions = Conditions {
     mutual_tls: None,
     now: 1_790_000_000,
     protocol: "",
+    client: None,
 };
 
 /// Judges a request with its body cut at these offsets.

@@ -138,6 +138,7 @@ codes! {
     SECLANG_REFUSED = "PC0822" Error "a directive of SecLang is refused";
     SECLANG_LIMIT = "PC0823" Error "rules in SecLang go beyond a bound";
     SECLANG_LEFT_OUT = "PC0824" Warning "a rule in SecLang cannot be enforced, and is left out";
+    SECLANG_NOT_KEPT = "PC0825" Warning "rules in SecLang would keep something from one request to the next";
 }
 
 #[cfg(test)]

@@ -239,6 +239,8 @@ pub enum TextPiece {
     Host,
     /// The request's method.
     Method,
+    /// The same, in lower case.
+    MethodLower,
 }
 
 /// Values by place and name.
@@ -312,6 +314,7 @@ impl TargetName {
                 | Target::ResponseHeader
                 | Target::ResponseHeaderName
                 | Target::ResponseBody
+                | Target::ResponseScore
                 | Target::ResponseValue
         )
     }

@@ -125,7 +125,8 @@ fn set(node: Node<'_>) -> Option<seclang::Options> {
         .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
         .collect();
     if let Some(level) = node.get("paranoia").and_then(Node::as_number).and_then(|it| it.as_u64()) {
-        for name in ["blocking_paranoia_level", "detection_paranoia_level"] {
+        // The Core Rule Set 4, and 3.
+        for name in ["blocking_paranoia_level", "detection_paranoia_level", "paranoia_level"] {
             variables.push((name.to_owned(), level.to_string()));
         }
     }

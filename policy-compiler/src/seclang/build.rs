@@ -2,12 +2,14 @@
 
 use super::assemble::{Chain, Link};
 use super::constant::{self, is_group};
+use super::macros::{Around, around};
 use super::names::{Collection, OperatorName};
 use super::operator;
 use super::resolve::{self, Given, Giver, Outcome, Resolver};
 use super::syntax::{Change, Piece, Selector, Sense, Template, Variable};
 use super::target;
 use crate::ir::{self, Matcher, Operator, TextPiece};
+use portcullis_bundle::layout::Target;
 use std::collections::HashMap;
 
 /// Alternatives of one condition, at most.
@@ -15,14 +17,20 @@ const MAX_ALTERNATIVES: usize = 64;
 
 /// A chain on its way to conditions.
 #[derive(Default)]
-struct Builder {
-    conditions: Vec<Vec<Matcher>>,
+pub(super) struct Builder {
+    pub conditions: Vec<Vec<Matcher>>,
+    /// Rules of which none may fire: indexes into what there is so far.
+    pub unless: Vec<usize>,
     /// The condition of the last link whose groups are kept.
     captured: Option<usize>,
+    /// What the last link that counts names counts.
+    counted: Option<Variable>,
     /// The condition of the link before; none where that was constant.
     before: Option<usize>,
     /// Variables that links of this chain have set: text and condition.
     own: HashMap<String, (Vec<TextPiece>, usize)>,
+    /// Those whose text is around a value of the message.
+    own_values: HashMap<String, Around>,
     /// What they have set that cannot be told, and why.
     untold: HashMap<String, String>,
     /// The same, by what their names begin with.
@@ -45,12 +53,16 @@ enum Source {
 /// Why it cannot be asked.
 pub(super) fn chain(resolver: &mut Resolver<'_, '_>, chain: &Chain) -> Result<Outcome, String> {
     let mut builder = Builder::default();
-    if chain.links.iter().any(reads_scores) {
+    if has_false(resolver, chain) {
+        return Ok(Outcome::Never);
+    }
+    if chain.links.iter().any(|link| reads_scores(link) && score(&resolver.tx, link).is_none()) {
         return Ok(Outcome::Superseded);
     }
     for link in &chain.links {
         // What this chain has set itself is not what it was before.
         let constant = match builder.reads_own(link)? {
+            _ if reads_scores(link) => None,
             true => None,
             false => constant::link(&resolver.tx, link),
         };
@@ -67,11 +79,17 @@ pub(super) fn chain(resolver: &mut Resolver<'_, '_>, chain: &Chain) -> Result<Ou
             }
         }
     }
+    if builder.conditions.iter().any(Vec::is_empty) {
+        return Ok(Outcome::Never);
+    }
     if builder.conditions.is_empty() {
-        return Ok(Outcome::Always);
+        if builder.unless.is_empty() {
+            return Ok(Outcome::Always);
+        }
+        builder.conditions.push(vec![anything(chain)]);
     }
     give(resolver, chain, &builder);
-    Ok(Outcome::Ask(builder.conditions))
+    Ok(Outcome::Ask { conditions: builder.conditions, unless: builder.unless })
 }
 
 /// Whether a link asks of scores, which the engine keeps.
@@ -84,6 +102,63 @@ fn reads_scores(link: &Link) -> bool {
     link.variables.iter().any(is)
 }
 
+/// A link that compares the engine's score of a request or an answer with a number.
+fn score(tx: &constant::Tx, link: &Link) -> Option<Matcher> {
+    let ([variable], Some(operator)) = (link.variables.as_slice(), &link.operator) else {
+        return None;
+    };
+    let Selector::Name(name) = &variable.selector else { return None };
+    if (variable.collection, variable.sense) != (Collection::Tx, Sense::Values) {
+        return None;
+    }
+    let (target, name) = match name.to_ascii_lowercase().as_str() {
+        "blocking_inbound_anomaly_score" | "inbound_anomaly_score" | "anomaly_score" => {
+            (Target::Score, "blocking")
+        }
+        "detection_inbound_anomaly_score" => (Target::Score, "detection"),
+        "blocking_outbound_anomaly_score" | "outbound_anomaly_score" => {
+            (Target::ResponseScore, "blocking")
+        }
+        "detection_outbound_anomaly_score" => (Target::ResponseScore, "detection"),
+        _ => return None,
+    };
+    let relation = operator::relation(operator.name)?;
+    let number = operator::number(&constant::text(tx, &operator.argument)?);
+    Some(Matcher {
+        targets: vec![target::named(target, name)],
+        except: Vec::new(),
+        transform: Vec::new(),
+        operator: Operator::Compare(relation, number),
+        negated: operator.negated,
+        line: operator.at.line,
+        or: false,
+        capture: false,
+        then: None,
+    })
+}
+
+/// Whether a link holds for no message, whatever the links before it set.
+fn has_false(resolver: &Resolver<'_, '_>, chain: &Chain) -> bool {
+    let is_set = |variable: &Variable, before: &[Link]| {
+        before.iter().flat_map(resolve::changes).any(|set| {
+            let (own, is_prefix) = constant::name(&resolver.tx, set);
+            match &variable.selector {
+                Selector::Name(name) => {
+                    let name = constant::key(variable.collection, name);
+                    own == name || is_prefix && name.starts_with(&own)
+                }
+                _ => set.collection == variable.collection,
+            }
+        })
+    };
+    chain.links.iter().enumerate().any(|(at, link)| {
+        let before = chain.links.get(..at).unwrap_or_default();
+        !reads_scores(link)
+            && constant::link(&resolver.tx, link) == Some(false)
+            && !link.variables.iter().any(|it| is_set(it, before))
+    })
+}
+
 impl Builder {
     /// Whether a link asks of a variable that this chain has set.
     ///
@@ -94,11 +169,11 @@ impl Builder {
         for variable in link.variables.iter().filter(|it| resolve::is_tx(it)) {
             match &variable.selector {
                 Selector::Name(name) => {
-                    let name = name.to_ascii_lowercase();
+                    let name = constant::key(variable.collection, name);
                     if let Some(why) = self.untold.get(&name) {
                         return Err(why.clone());
                     }
-                    reads |= self.own.contains_key(&name);
+                    reads |= self.own.contains_key(&name) || self.own_values.contains_key(&name);
                 }
                 Selector::Regex(pattern) => {
                     let regex = expression(pattern)?;
@@ -118,6 +193,23 @@ impl Builder {
         link: &Link,
     ) -> Result<(), String> {
         let Some(operator) = &link.operator else { return Ok(()) };
+        if self.given(&resolver.tx, link)? {
+            self.before = None;
+            return Ok(());
+        }
+        if let Some(score) = score(&resolver.tx, link) {
+            self.before = None;
+            self.conditions.push(vec![score]);
+            return Ok(());
+        }
+        if let Some(swapped) = Builder::swapped(&resolver.tx, chain, link)? {
+            self.before = None;
+            self.conditions.push(vec![swapped]);
+            return Ok(());
+        }
+        if self.counts_named(link)? {
+            return Ok(());
+        }
         let mut sources = Vec::new();
         for variable in link.variables.iter().filter(|it| it.sense != Sense::Without) {
             self.source(resolver, chain, variable, &mut sources)?;
@@ -128,6 +220,7 @@ impl Builder {
         }
         if let Some(counted) = self.counter(resolver, link)? {
             self.before = Some(self.conditions.len());
+            self.counted = link.variables.first().cloned();
             self.conditions.push(vec![counted]);
             return Ok(());
         }
@@ -253,10 +346,12 @@ impl Builder {
             (Collection::MatchedVar | Collection::MatchedVars, Sense::Values) => {
                 out.push(Source::Text(vec![TextPiece::Matched], before()?));
             }
-            (Collection::MatchedVarName, Sense::Values) => {
+            (Collection::MatchedVarName | Collection::MatchedVarsNames, Sense::Values) => {
                 out.push(Source::Text(vec![TextPiece::Name], before()?));
             }
-            (Collection::Tx, _) => self.tx(resolver, variable, out)?,
+            (collection, _) if collection.is_set_by_rules() => {
+                self.tx(resolver, chain, variable, out)?;
+            }
             (_, Sense::Count) => out.push(Source::Count(target::of(variable, chain.phase)?)),
             _ => out.push(Source::Targets(target::of(variable, chain.phase)?)),
         }
@@ -267,6 +362,7 @@ impl Builder {
     fn tx(
         &mut self,
         resolver: &Resolver<'_, '_>,
+        chain: &Chain,
         variable: &Variable,
         out: &mut Vec<Source>,
     ) -> Result<(), String> {
@@ -279,8 +375,14 @@ impl Builder {
                 out.push(Source::Text(vec![TextPiece::Capture(group(name))], of));
                 return Ok(());
             }
-            if let Some((text, of)) = self.own.get(&name.to_ascii_lowercase()) {
+            if let Some((text, of)) = self.own.get(&constant::key(variable.collection, name)) {
                 out.push(Source::Text(text.clone(), *of));
+                return Ok(());
+            }
+            if let Some(own) = self.own_values.get(&constant::key(variable.collection, name)) {
+                let (matcher, text) = own.condition(chain.phase, chain.at.line)?;
+                out.push(Source::Text(text, self.conditions.len()));
+                self.conditions.push(vec![matcher]);
                 return Ok(());
             }
         }
@@ -294,10 +396,11 @@ impl Builder {
                 return Ok(());
             }
         }
-        let chosen = constant::chosen(&resolver.tx, &variable.selector)
-            .ok_or("it asks of every variable of TX")?;
+        let chosen =
+            constant::chosen(&resolver.tx, variable).ok_or("it asks of every variable of TX")?;
         for (name, value) in chosen {
             for giver in &value.givers {
+                self.unless.extend(&giver.unless);
                 match &giver.given {
                     Given::Text(text) => {
                         let first = self.conditions.len();
@@ -318,13 +421,37 @@ impl Builder {
         Ok(())
     }
 
+    /// Takes a link that asks how the variables are called that a link before it has counted, where all are called so.
+    fn counts_named(&self, link: &Link) -> Result<bool, String> {
+        let ([variable], Some(operator)) = (link.variables.as_slice(), &link.operator) else {
+            return Ok(false);
+        };
+        let names = matches!(
+            variable.collection,
+            Collection::MatchedVarName | Collection::MatchedVarsNames
+        );
+        let Some(Variable { collection, selector: Selector::Regex(counted), .. }) = &self.counted
+        else {
+            return Ok(false);
+        };
+        if !names || operator.name != OperatorName::Rx || operator.negated {
+            return Ok(false);
+        }
+        let begins = format!("{}:{}", collection.name(), counted.trim_end_matches(".*"));
+        let asked = expression(operator.argument.plain().unwrap_or_default())?;
+        match ["", "x"].iter().all(|rest| asked.is_match(&format!("{begins}{rest}"))) {
+            true => Ok(true),
+            false => Err("it asks how counted variables are called".to_owned()),
+        }
+    }
+
     /// A link that asks how often a name comes: what counts it is one rule, what asks another.
     fn counter(&self, resolver: &Resolver<'_, '_>, link: &Link) -> Result<Option<Matcher>, String> {
         let [variable] = link.variables.as_slice() else { return Ok(None) };
         if !resolve::is_tx(variable) {
             return Ok(None);
         }
-        let Some(chosen) = constant::chosen(&resolver.tx, &variable.selector) else {
+        let Some(chosen) = constant::chosen(&resolver.tx, variable) else {
             return Ok(None);
         };
         let mut givers = chosen.iter().flat_map(|(_, value)| &value.givers);
@@ -397,8 +524,8 @@ impl Builder {
             (Collection::Tx, Some(key)) if is_group(key) => {
                 within(TextPiece::Capture(group(key)), of.is_some() && of == self.captured)
             }
-            (Collection::Tx, Some(key)) => {
-                let key = key.to_ascii_lowercase();
+            (collection, Some(key)) if collection.is_set_by_rules() => {
+                let key = constant::key(collection, key);
                 if let Some((text, own)) = self.own.get(&key) {
                     return if of == Some(*own)
                         || text.iter().all(|it| matches!(it, TextPiece::Text(_)))
@@ -430,17 +557,18 @@ impl Builder {
     fn note(&mut self, resolver: &Resolver<'_, '_>, link: &Link) -> Result<(), String> {
         let Some(of) = self.before else { return Ok(()) };
         for set in resolve::changes(link) {
-            let (name, is_prefix) = constant::name(&resolver.tx, &set.name);
+            let (name, is_prefix) = constant::name(&resolver.tx, set);
             let Change::Set(value) = &set.change else { continue };
             match self.pieces(resolver, value, Some(of)) {
                 Ok(text) if is_prefix => self.own_prefixes.push((name, text, of)),
                 Ok(text) => {
                     self.own.insert(name, (text, of));
                 }
-                // Who reads it is left out.
-                Err(why) => {
-                    self.untold.insert(name, why);
-                }
+                Err(why) => match around(&resolver.tx, value).filter(|_| !is_prefix) {
+                    Some(around) => drop(self.own_values.insert(name, around)),
+                    // Who reads it is left out.
+                    None => drop(self.untold.insert(name, why)),
+                },
             }
         }
         Ok(())
@@ -448,7 +576,7 @@ impl Builder {
 
     fn note_constant(&mut self, resolver: &Resolver<'_, '_>, link: &Link) -> Result<(), String> {
         for set in resolve::changes(link) {
-            let (name, _) = constant::name(&resolver.tx, &set.name);
+            let (name, _) = constant::name(&resolver.tx, set);
             let Change::Set(value) = &set.change else { continue };
             if let Ok(text) = self.pieces(resolver, value, None) {
                 self.own.insert(name, (text, usize::MAX));
@@ -460,9 +588,10 @@ impl Builder {
 
 /// Notes what a rule sets for later rules.
 fn give(resolver: &mut Resolver<'_, '_>, chain: &Chain, builder: &Builder) {
+    let next = resolver.next_rule();
     for link in &chain.links {
         for set in resolve::changes(link) {
-            let (name, is_prefix) = constant::name(&resolver.tx, &set.name);
+            let (name, is_prefix) = constant::name(&resolver.tx, set);
             if constant::is_score(&name) || name == "anomaly_score" {
                 continue;
             }
@@ -477,13 +606,34 @@ fn give(resolver: &mut Resolver<'_, '_>, chain: &Chain, builder: &Builder) {
                 );
             let (given, of) = match own {
                 Some((text, of)) if of != usize::MAX => (Given::Text(text), of),
+                Some((text, _)) if text.iter().all(|it| matches!(it, TextPiece::Text(_))) => {
+                    (Given::Text(text), 0)
+                }
                 _ if counted => (Given::Counted, 0),
                 _ => (Given::Unknown(format!("rule {} sets `tx.{name}`", chain.id)), 0),
             };
             let value = resolver.tx.entry(name).or_default();
             value.is_prefix |= is_prefix;
-            value.givers.push(Giver { conditions: builder.conditions.clone(), of, given });
+            let rule = Some(next);
+            let (conditions, unless) = (builder.conditions.clone(), builder.unless.clone());
+            value.givers.push(Giver { conditions, unless, of, given, rule });
         }
+    }
+}
+
+/// A matcher that holds of every message of a phase.
+fn anything(chain: &Chain) -> Matcher {
+    let target = if chain.phase >= 3 { Target::ResponseStatus } else { Target::Method };
+    Matcher {
+        targets: vec![ir::TargetName::new(target, None)],
+        except: Vec::new(),
+        transform: Vec::new(),
+        operator: Operator::Always,
+        negated: false,
+        line: chain.at.line,
+        or: false,
+        capture: false,
+        then: None,
     }
 }
 

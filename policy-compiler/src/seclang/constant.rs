@@ -1,4 +1,7 @@
-//! What is constant: variables of TX, and links that ask only of these.
+//! What is constant: variables that rules set, and links that ask only of these.
+//!
+//! Variables of the collections that ModSecurity keeps from one transaction to the next are those of one exchange here,
+//! as TX is; [`key`] keeps them apart.
 
 use super::assemble::Link;
 use super::names::{Collection, OperatorName};
@@ -9,7 +12,7 @@ use portcullis_engine::attack::transform::Transform;
 use regex_automata::meta::Regex;
 use std::collections::BTreeMap;
 
-/// The variables of TX by name, in lower case.
+/// The variables by their [`key`].
 pub(super) type Tx = BTreeMap<String, Value>;
 
 /// Whether a variable holds a score that the engine keeps itself.
@@ -34,8 +37,10 @@ pub(super) fn text(tx: &Tx, template: &Template) -> Option<String> {
     for piece in &template.0 {
         match piece {
             Piece::Text(text) => out.push_str(text),
-            Piece::Macro { collection: Collection::Tx, key: Some(key) } if !is_group(key) => {
-                match tx.get(&key.to_ascii_lowercase()) {
+            Piece::Macro { collection, key: Some(name) }
+                if collection.is_set_by_rules() && !is_group(name) =>
+            {
+                match tx.get(&key(*collection, name)) {
                     None => {}
                     Some(value) if value.givers.is_empty() => {
                         out.push_str(value.known.as_deref().unwrap_or_default());
@@ -54,21 +59,30 @@ pub(super) fn is_group(key: &str) -> bool {
     key.len() == 1 && key.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The name of a variable, or what it begins with.
-pub(super) fn name(tx: &Tx, template: &Template) -> (String, bool) {
-    if let Some(name) = text(tx, template) {
-        return (name.to_ascii_lowercase(), false);
+/// What a variable goes by here: its name in lower case, with its collection where that is not TX.
+pub(super) fn key(collection: Collection, name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    match collection {
+        Collection::Tx => name,
+        other => format!("{}:{name}", other.name().to_ascii_lowercase()),
     }
-    let first = match template.0.first() {
-        Some(Piece::Text(text)) => text.to_ascii_lowercase(),
-        _ => String::new(),
+}
+
+/// The key of a variable that is set, or what it begins with.
+pub(super) fn name(tx: &Tx, set: &SetVar) -> (String, bool) {
+    if let Some(name) = text(tx, &set.name) {
+        return (key(set.collection, &name), false);
+    }
+    let first = match set.name.0.first() {
+        Some(Piece::Text(text)) => text.as_str(),
+        _ => "",
     };
-    (first, true)
+    (key(set.collection, first), true)
 }
 
 /// Sets a variable for every message.
 pub(super) fn set(tx: &mut Tx, set: &SetVar) {
-    let (name, is_prefix) = name(tx, &set.name);
+    let (name, is_prefix) = name(tx, set);
     let before = || {
         let value = tx.get(&name);
         let known = value.filter(|value| value.givers.is_empty());
@@ -89,15 +103,14 @@ pub(super) fn set(tx: &mut Tx, set: &SetVar) {
     let mut value = Value { known, givers: Vec::new(), is_prefix };
     if value.known.is_none() {
         let why = format!("what `tx.{name}` is cannot be told beforehand");
-        let given = super::resolve::Given::Unknown(why);
-        value.givers.push(super::resolve::Giver { conditions: Vec::new(), of: 0, given });
+        value.givers.push(super::resolve::Giver::unknown(why));
     }
     tx.insert(name, value);
 }
 
 /// What a `setvar` adds to a message's score.
 pub(super) fn points(tx: &Tx, set: &SetVar) -> i32 {
-    let (name, _) = name(tx, &set.name);
+    let (name, _) = name(tx, set);
     let counts = name.contains("anomaly_score_pl")
         || matches!(name.as_str(), "anomaly_score" | "outbound_anomaly_score");
     match &set.change {
@@ -108,10 +121,7 @@ pub(super) fn points(tx: &Tx, set: &SetVar) -> i32 {
 
 /// The values of TX that a variable names; none where they are not constant.
 fn values(tx: &Tx, variable: &Variable) -> Option<Vec<String>> {
-    if variable.collection != Collection::Tx {
-        return None;
-    }
-    let chosen = chosen(tx, &variable.selector)?;
+    let chosen = chosen(tx, variable)?;
     let mut values = Vec::new();
     for (_, value) in chosen {
         if !value.givers.is_empty() || value.is_prefix {
@@ -126,12 +136,20 @@ fn values(tx: &Tx, variable: &Variable) -> Option<Vec<String>> {
     }
 }
 
-/// The variables of TX that a selector names; none where it names groups, or is no expression.
-pub(super) fn chosen<'t>(tx: &'t Tx, selector: &Selector) -> Option<Vec<(&'t String, &'t Value)>> {
-    match selector {
+/// The variables that one of a rule names; none where it names groups or values of a message, or is no expression.
+pub(super) fn chosen<'t>(tx: &'t Tx, variable: &Variable) -> Option<Vec<(&'t String, &'t Value)>> {
+    if !variable.collection.is_set_by_rules() {
+        return None;
+    }
+    let collection = key(variable.collection, "");
+    let within = |own: &'t String| {
+        let name = own.strip_prefix(&collection)?;
+        (variable.collection != Collection::Tx || !own.contains(':')).then_some(name)
+    };
+    match &variable.selector {
         Selector::Name(name) if is_group(name) => None,
         Selector::Name(name) => {
-            let name = name.to_ascii_lowercase();
+            let name = key(variable.collection, name);
             let named = |(own, value): &(&String, &Value)| {
                 **own == name || value.is_prefix && name.starts_with(own.as_str())
             };
@@ -139,9 +157,10 @@ pub(super) fn chosen<'t>(tx: &'t Tx, selector: &Selector) -> Option<Vec<(&'t Str
         }
         Selector::Regex(pattern) => {
             let regex = Regex::new(&format!("(?i){}", super::pattern::rewrite(pattern))).ok()?;
-            let named = |(own, value): &(&String, &Value)| match value.is_prefix {
-                true => regex.is_match(&format!("{own}x")),
-                false => regex.is_match(own.as_str()),
+            let named = |(own, value): &(&'t String, &Value)| match within(own) {
+                Some(own) if value.is_prefix => regex.is_match(&format!("{own}x")),
+                Some(own) => regex.is_match(own),
+                None => false,
             };
             Some(tx.iter().filter(named).collect())
         }
@@ -170,7 +189,8 @@ pub(super) fn link(tx: &Tx, link: &Link) -> Option<bool> {
     Some(false)
 }
 
-fn transformed(mut value: Vec<u8>, link: &Link) -> Vec<u8> {
+/// What the transformations of a link make of a value.
+pub(super) fn transformed(mut value: Vec<u8>, link: &Link) -> Vec<u8> {
     for step in &link.transform {
         let mut out = Vec::new();
         step.apply(&value, &mut out);

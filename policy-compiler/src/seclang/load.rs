@@ -1,8 +1,9 @@
 //! From a folder of rules and its set-up to rules of the rule language.
 
 use super::assemble::assemble;
+use super::names::Collection;
 use super::parse;
-use super::resolve::{Resolved, resolve};
+use super::resolve::{LeftOut, Resolved, resolve};
 use super::syntax::Statement;
 use crate::diag::{self, Diagnostic, Diagnostics, Span};
 use crate::source::{Library, join};
@@ -14,7 +15,7 @@ const MAX_LINES: usize = 100_000;
 /// Which rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// The folder, whose `*.conf` are read in the order of their names.
+    /// The folder, whose `*.conf` are read in the order of their names; or one `.conf`, which includes others.
     pub folder: String,
     /// The set-up, read before them.
     pub setup: Option<String>,
@@ -39,7 +40,11 @@ pub fn load(options: &Options, library: &mut Library<'_>, diagnostics: &mut Diag
     }
     statements.extend(given(&options.variables, diagnostics));
     let folder = options.folder.trim_end_matches('/');
-    match parse::matching(library, &format!("{folder}/*.conf")) {
+    let wanted = match folder.ends_with(".conf") {
+        true => folder.to_owned(),
+        false => format!("{folder}/*.conf"),
+    };
+    match parse::matching(library, &wanted) {
         Ok(paths) if paths.is_empty() => {
             let title = format!("the folder `{folder}` has no `*.conf`");
             diagnostics.push(Diagnostic::new(diag::RULE_PACK, title).at(Span::file(folder)));
@@ -68,7 +73,31 @@ pub fn load(options: &Options, library: &mut Library<'_>, diagnostics: &mut Diag
         let help = "it is not in the bundle; CRS.md says what is supported";
         diagnostics.push(Diagnostic::new(diag::SECLANG_LEFT_OUT, title).at(span).help(help));
     }
+    for (collection, rules) in &resolved.not_kept {
+        diagnostics.push(not_kept(*collection, rules));
+    }
     Loaded { resolved, statements: statements.len() }
+}
+
+/// Says what rules would keep.
+fn not_kept(collection: Collection, rules: &[LeftOut]) -> Diagnostic {
+    const NAMED: usize = 12;
+    let mut ids: Vec<String> = rules.iter().take(NAMED).map(|rule| rule.id.to_string()).collect();
+    if rules.len() > NAMED {
+        ids.push(format!("{} more", rules.len() - NAMED));
+    }
+    let title = format!(
+        "variables of `{}` are of one exchange here: what rules {} keep in them is gone with it",
+        collection.name(),
+        ids.join(", ")
+    );
+    let help =
+        "what they decide by earlier requests is not enforced; limits of the policy are for that";
+    let told = Diagnostic::new(diag::SECLANG_NOT_KEPT, title).help(help);
+    match rules.first() {
+        Some(first) => told.at(Span::word(&first.file, first.at.line, first.at.column)),
+        None => told,
+    }
 }
 
 /// Variables of the policy, as a set-up would give them.

@@ -4,11 +4,14 @@
 //! known; what is not is an error. What can be read and cannot be enforced is said of each rule. CRS.md is the table
 //! of the words and what becomes of them.
 
+mod around;
 mod assemble;
 mod build;
 mod constant;
+mod given;
 mod lexer;
 mod load;
+mod macros;
 mod names;
 mod operator;
 mod parse;

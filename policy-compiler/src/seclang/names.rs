@@ -5,13 +5,15 @@
 pub enum Support {
     /// It does what ModSecurity's manual says.
     Full,
+    /// It does so within one exchange only: what it does not do.
+    Partly(&'static str),
     /// It is read, and has no effect here: why.
     NoEffect(&'static str),
     /// What uses it is refused: why.
     Refused(&'static str),
 }
 
-use Support::{Full, NoEffect, Refused};
+use Support::{Full, NoEffect, Partly, Refused};
 
 macro_rules! words {
     (
@@ -74,43 +76,43 @@ words! {
         FullRequest = "FULL_REQUEST" Refused("the request is judged as it streams by"),
         FullRequestLength = "FULL_REQUEST_LENGTH" Refused(NOT_YET),
         Geo = "GEO" Refused("no map of addresses is held"),
-        Global = "GLOBAL" Refused(NOT_KEPT),
+        Global = "GLOBAL" Partly(NOT_KEPT),
         HighestSeverity = "HIGHEST_SEVERITY" Refused(NOT_YET),
         InboundDataError = "INBOUND_DATA_ERROR" Refused("the policy's limits refuse what is too large"),
-        Ip = "IP" Refused(NOT_KEPT),
+        Ip = "IP" Partly(NOT_KEPT),
         MatchedVar = "MATCHED_VAR" Full,
         MatchedVarName = "MATCHED_VAR_NAME" Full,
         MatchedVars = "MATCHED_VARS" Full,
-        MatchedVarsNames = "MATCHED_VARS_NAMES" Refused(NOT_YET),
-        MultipartBoundaryQuoted = "MULTIPART_BOUNDARY_QUOTED" Refused(NOT_YET),
-        MultipartBoundaryWhitespace = "MULTIPART_BOUNDARY_WHITESPACE" Refused(NOT_YET),
-        MultipartCrlfLfLines = "MULTIPART_CRLF_LF_LINES" Refused(NOT_YET),
-        MultipartDataAfter = "MULTIPART_DATA_AFTER" Refused(NOT_YET),
-        MultipartDataBefore = "MULTIPART_DATA_BEFORE" Refused(NOT_YET),
-        MultipartFileLimitExceeded = "MULTIPART_FILE_LIMIT_EXCEEDED" Refused(NOT_YET),
-        MultipartFilename = "MULTIPART_FILENAME" Refused(NOT_YET),
-        MultipartHeaderFolding = "MULTIPART_HEADER_FOLDING" Refused(NOT_YET),
-        MultipartInvalidHeaderFolding = "MULTIPART_INVALID_HEADER_FOLDING" Refused(NOT_YET),
-        MultipartInvalidPart = "MULTIPART_INVALID_PART" Refused(NOT_YET),
-        MultipartInvalidQuoting = "MULTIPART_INVALID_QUOTING" Refused(NOT_YET),
-        MultipartLfLine = "MULTIPART_LF_LINE" Refused(NOT_YET),
-        MultipartMissingSemicolon = "MULTIPART_MISSING_SEMICOLON" Refused(NOT_YET),
-        MultipartName = "MULTIPART_NAME" Refused(NOT_YET),
+        MatchedVarsNames = "MATCHED_VARS_NAMES" Full,
+        MultipartBoundaryQuoted = "MULTIPART_BOUNDARY_QUOTED" Full,
+        MultipartBoundaryWhitespace = "MULTIPART_BOUNDARY_WHITESPACE" Full,
+        MultipartCrlfLfLines = "MULTIPART_CRLF_LF_LINES" Full,
+        MultipartDataAfter = "MULTIPART_DATA_AFTER" Full,
+        MultipartDataBefore = "MULTIPART_DATA_BEFORE" Full,
+        MultipartFileLimitExceeded = "MULTIPART_FILE_LIMIT_EXCEEDED" Refused("the policy's limits refuse what is too large"),
+        MultipartFilename = "MULTIPART_FILENAME" Full,
+        MultipartHeaderFolding = "MULTIPART_HEADER_FOLDING" Full,
+        MultipartInvalidHeaderFolding = "MULTIPART_INVALID_HEADER_FOLDING" Full,
+        MultipartInvalidPart = "MULTIPART_INVALID_PART" Full,
+        MultipartInvalidQuoting = "MULTIPART_INVALID_QUOTING" Full,
+        MultipartLfLine = "MULTIPART_LF_LINE" Full,
+        MultipartMissingSemicolon = "MULTIPART_MISSING_SEMICOLON" Full,
+        MultipartName = "MULTIPART_NAME" Full,
         MultipartPartHeaders = "MULTIPART_PART_HEADERS" Full,
-        MultipartStrictError = "MULTIPART_STRICT_ERROR" Refused(NOT_YET),
-        MultipartUnmatchedBoundary = "MULTIPART_UNMATCHED_BOUNDARY" Refused(NOT_YET),
+        MultipartStrictError = "MULTIPART_STRICT_ERROR" Full,
+        MultipartUnmatchedBoundary = "MULTIPART_UNMATCHED_BOUNDARY" Full,
         OutboundDataError = "OUTBOUND_DATA_ERROR" Refused("the policy's limits refuse what is too large"),
         PathInfo = "PATH_INFO" Refused(OTHER_PLACE),
         QueryString = "QUERY_STRING" Full,
-        RemoteAddr = "REMOTE_ADDR" Refused(NOT_YET),
+        RemoteAddr = "REMOTE_ADDR" Full,
         RemoteHost = "REMOTE_HOST" Refused("no names are resolved"),
         RemotePort = "REMOTE_PORT" Refused(NOT_YET),
         RemoteUser = "REMOTE_USER" Refused(OTHER_PLACE),
-        ReqbodyError = "REQBODY_ERROR" Refused(NOT_YET),
-        ReqbodyErrorMsg = "REQBODY_ERROR_MSG" Refused(NOT_YET),
+        ReqbodyError = "REQBODY_ERROR" Full,
+        ReqbodyErrorMsg = "REQBODY_ERROR_MSG" Refused("messages are the filter's own"),
         ReqbodyProcessor = "REQBODY_PROCESSOR" Full,
-        ReqbodyProcessorError = "REQBODY_PROCESSOR_ERROR" Refused(NOT_YET),
-        ReqbodyProcessorErrorMsg = "REQBODY_PROCESSOR_ERROR_MSG" Refused(NOT_YET),
+        ReqbodyProcessorError = "REQBODY_PROCESSOR_ERROR" Full,
+        ReqbodyProcessorErrorMsg = "REQBODY_PROCESSOR_ERROR_MSG" Refused("messages are the filter's own"),
         RequestBasename = "REQUEST_BASENAME" Full,
         RequestBody = "REQUEST_BODY" Full,
         RequestBodyLength = "REQUEST_BODY_LENGTH" Full,
@@ -124,13 +126,13 @@ words! {
         RequestProtocol = "REQUEST_PROTOCOL" Full,
         RequestUri = "REQUEST_URI" Full,
         RequestUriRaw = "REQUEST_URI_RAW" Full,
-        Resource = "RESOURCE" Refused(NOT_KEPT),
+        Resource = "RESOURCE" Partly(NOT_KEPT),
         ResponseArgs = "RESPONSE_ARGS" Refused(NOT_YET),
         ResponseBody = "RESPONSE_BODY" Full,
-        ResponseContentLength = "RESPONSE_CONTENT_LENGTH" Refused(NOT_YET),
-        ResponseContentType = "RESPONSE_CONTENT_TYPE" Refused(NOT_YET),
+        ResponseContentLength = "RESPONSE_CONTENT_LENGTH" Full,
+        ResponseContentType = "RESPONSE_CONTENT_TYPE" Full,
         ResponseHeaders = "RESPONSE_HEADERS" Full,
-        ResponseHeadersNames = "RESPONSE_HEADERS_NAMES" Refused(NOT_YET),
+        ResponseHeadersNames = "RESPONSE_HEADERS_NAMES" Full,
         ResponseProtocol = "RESPONSE_PROTOCOL" Refused(NOT_YET),
         ResponseStatus = "RESPONSE_STATUS" Full,
         ResponseXml = "RESPONSE_XML" Refused(NOT_YET),
@@ -145,7 +147,7 @@ words! {
         ServerAddr = "SERVER_ADDR" Refused(NOT_YET),
         ServerName = "SERVER_NAME" Full,
         ServerPort = "SERVER_PORT" Refused(NOT_YET),
-        Session = "SESSION" Refused(NOT_KEPT),
+        Session = "SESSION" Partly(NOT_KEPT),
         SessionId = "SESSIONID" Refused(NOT_KEPT),
         StatusLine = "STATUS_LINE" Refused(NOT_YET),
         Time = "TIME" Refused("a verdict does not depend on the clock"),
@@ -159,8 +161,8 @@ words! {
         TimeYear = "TIME_YEAR" Refused("a verdict does not depend on the clock"),
         Tx = "TX" Full,
         UniqueId = "UNIQUE_ID" Refused("a verdict does not depend on chance"),
-        UrlencodedError = "URLENCODED_ERROR" Refused(NOT_YET),
-        User = "USER" Refused(NOT_KEPT),
+        UrlencodedError = "URLENCODED_ERROR" Full,
+        User = "USER" Partly(NOT_KEPT),
         UserId = "USERID" Refused(NOT_KEPT),
         WebAppId = "WEBAPPID" Refused(OTHER_PLACE),
         WebserverErrorLog = "WEBSERVER_ERROR_LOG" Refused(OTHER_PLACE),
@@ -348,5 +350,17 @@ words! {
         SecUploadKeepFiles = "SecUploadKeepFiles" NoEffect("no file is written"),
         SecWebAppId = "SecWebAppId" NoEffect(LOGS),
         SecXmlExternalEntity = "SecXmlExternalEntity" NoEffect("entities are never resolved"),
+    }
+}
+
+impl Collection {
+    /// Whether rules set its variables.
+    pub fn is_set_by_rules(self) -> bool {
+        self == Collection::Tx || self.is_persistent()
+    }
+
+    /// Whether ModSecurity keeps it from one transaction to the next.
+    pub fn is_persistent(self) -> bool {
+        matches!(self.support(), Partly(_))
     }
 }

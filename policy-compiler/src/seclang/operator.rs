@@ -1,7 +1,7 @@
 //! Operators as those of the rule language.
 
 use super::names::OperatorName as O;
-use super::pattern;
+use super::{around, pattern};
 use crate::ir::{Operator, Relation, TextPiece, TextRelation};
 
 /// What an operator asks: with its argument put together, and `data` for the texts of files.
@@ -40,7 +40,7 @@ pub fn of(name: O, argument: &[TextPiece], data: &[String]) -> Result<Operator, 
         return Err(format!("a macro in the argument of `{}`", name.name()));
     };
     Ok(match name {
-        O::Rx | O::RxGlobal => Operator::Regex(pattern::rewrite(plain)),
+        O::Rx | O::RxGlobal => Operator::Regex(pattern::rewrite(&around::rewrite(plain)?)),
         O::ContainsWord => literal("(?:^|[^0-9A-Za-z_])", plain, "(?:$|[^0-9A-Za-z_])"),
         O::Pm => phrases(plain.split_whitespace().map(unhex).collect::<Result<_, _>>()?)?,
         O::PmFromFile | O::PmF => phrases(data.to_vec())?,

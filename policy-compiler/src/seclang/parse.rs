@@ -166,17 +166,37 @@ pub fn diagnostic(code: Code, file: &str, wrong: Wrong) -> Diagnostic {
     Diagnostic::new(code, wrong.title).at(span).maybe_help(wrong.help)
 }
 
-/// The files that a path means, in which `*` and `?` of the last part stand for letters; in the order of names.
+/// The files that a path means, in whose parts `*` and `?` stand for letters; in the order of names.
 pub fn matching(library: &Library<'_>, path: &str) -> Result<Vec<String>, String> {
+    let Some((first, rest)) = path.split_once('/') else { return in_folder(library, path) };
+    let mut known = vec![first.to_owned()];
+    for part in rest.split('/') {
+        let mut next = Vec::new();
+        for before in &known {
+            let path = format!("{before}/{part}");
+            match in_folder(library, &path) {
+                Ok(paths) => next.extend(paths),
+                // A file can stand beside the folders that a pattern means.
+                Err(why) if known.len() == 1 => return Err(why),
+                Err(_) => {}
+            }
+            if next.len() > MAX_FILES {
+                return Err(format!("it means more than {MAX_FILES} files"));
+            }
+        }
+        known = next;
+    }
+    Ok(known)
+}
+
+/// The same, of a path in whose last part alone letters are left open.
+fn in_folder(library: &Library<'_>, path: &str) -> Result<Vec<String>, String> {
     let (folder, pattern) = match path.rsplit_once('/') {
         Some((folder, pattern)) => (Some(folder), pattern),
         None => (None, path),
     };
     if !pattern.contains(['*', '?']) {
         return Ok(vec![path.to_owned()]);
-    }
-    if folder.is_some_and(|folder| folder.contains(['*', '?'])) {
-        return Err("only the last part of a path can have `*` or `?`".to_owned());
     }
     let mut names = library.list(folder.unwrap_or("."))?;
     names.retain(|name| fits(pattern.as_bytes(), name.as_bytes()));

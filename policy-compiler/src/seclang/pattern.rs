@@ -57,6 +57,12 @@ pub fn rewrite(pattern: &str) -> String {
                 out.push_str("\\{");
                 at += 1;
             }
+            // A letter beyond ASCII is its bytes, as it is without PCRE's UTF mode.
+            ([letter, ..], _) if !letter.is_ascii() => {
+                let bytes = letter.to_string().into_bytes();
+                bytes.iter().for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
+                at += 1;
+            }
             ([letter, ..], _) => {
                 out.push(*letter);
                 at += 1;
@@ -107,6 +113,7 @@ mod tests {
             (r"a{2,}b{x}${", r"a{2,}b\{x}$\{"),
             (r"[!--9]", r"[!\--9]"),
             (r"\x{12345}\x41", r"\x{12345}\x41"),
+            ("[\u{b4}]\u{2019}?", r"[\xc2\xb4]\xe2\x80\x99?"),
         ] {
             assert_eq!(rewrite(pcre), ours, "{pcre}");
         }

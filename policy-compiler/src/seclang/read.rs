@@ -81,7 +81,7 @@ fn refused(at: At, what: &str, name: &str, support: Support) -> Option<Wrong> {
         Support::Refused(why) => {
             Some(Wrong::new(at, format!("the {what} `{name}` is refused: {why}")))
         }
-        Support::Full | Support::NoEffect(_) => None,
+        Support::Full | Support::Partly(_) | Support::NoEffect(_) => None,
     }
 }
 
@@ -353,15 +353,13 @@ fn set_var(text: &str, at: At) -> Result<SetVar, Wrong> {
         None => (text, None),
     };
     let (collection, name) = named.split_once(['.', ':']).unwrap_or(("", named));
-    if !collection.eq_ignore_ascii_case("tx") {
-        let known = Collection::read(collection).is_some();
-        let why = if known {
-            "nothing is kept from one request to the next"
-        } else {
-            "it is no collection"
-        };
-        return Err(Wrong::new(at, format!("`setvar` of `{collection}` is refused: {why}")));
-    }
+    let known = Collection::read(collection).filter(|it| it.is_set_by_rules());
+    let Some(collection) = known else {
+        let title = format!("`setvar` sets no variable of `{collection}`");
+        return Err(
+            Wrong::new(at, title).help("rules set those of `tx`, `ip`, `global` and others")
+        );
+    };
     let change = match value {
         _ if removed => Change::Remove,
         // `setvar:tx.x` sets it to 1.
@@ -375,7 +373,7 @@ fn set_var(text: &str, at: At) -> Result<SetVar, Wrong> {
             }
         }
     };
-    Ok(SetVar { name: template(name.trim(), at)?, change })
+    Ok(SetVar { collection, name: template(name.trim(), at)?, change })
 }
 
 /// The `ctl` that change only what is logged, or how bodies are kept.

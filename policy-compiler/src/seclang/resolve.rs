@@ -7,11 +7,12 @@
 
 use super::assemble::{Chain, Item, Link, Meant, Told};
 use super::lexer::Wrong;
-use super::names::{ActionName, Collection};
+use super::names::{ActionName, Collection, Support};
 use super::syntax::{ActionKind, At, Change, Ctl, Engine, Sense, Variable};
 use super::{build, constant};
 use crate::ir::{Matcher, Removal, Rule, TargetName, TextPiece};
-use std::collections::{BTreeMap, HashSet};
+use portcullis_bundle::layout::Target;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// What chains became.
@@ -25,6 +26,8 @@ pub struct Resolved {
     pub left_out: Vec<LeftOut>,
     /// Chains whose work is the engine's own: scores, thresholds, logs.
     pub superseded: Vec<u32>,
+    /// By collection that ModSecurity keeps from one transaction to the next: the rules that use it.
+    pub not_kept: BTreeMap<Collection, Vec<LeftOut>>,
     /// What is wrong.
     pub wrong: Vec<Told>,
     /// The variables of TX that are constant in the end.
@@ -63,10 +66,22 @@ pub(super) struct Value {
 pub(super) struct Giver {
     /// What must hold.
     pub conditions: Vec<Vec<Matcher>>,
+    /// Rules of which none may fire.
+    pub unless: Vec<usize>,
+    /// The rule itself, by its place among all.
+    pub rule: Option<usize>,
     /// The condition that the text is of.
     pub of: usize,
     /// What it gives.
     pub given: Given,
+}
+
+impl Giver {
+    /// One of which nothing is known but why.
+    pub fn unknown(why: String) -> Giver {
+        let given = Given::Unknown(why);
+        Giver { conditions: Vec::new(), unless: Vec::new(), rule: None, of: 0, given }
+    }
 }
 
 /// What a rule gives a variable.
@@ -86,8 +101,13 @@ pub(super) enum Outcome {
     Always,
     /// It holds for none, or is not of interest.
     Never,
-    /// These must hold: each by one of its alternatives.
-    Ask(Vec<Vec<Matcher>>),
+    /// These must hold.
+    Ask {
+        /// Each by one of its alternatives.
+        conditions: Vec<Vec<Matcher>>,
+        /// And none of these rules may fire.
+        unless: Vec<usize>,
+    },
     /// The engine does its work.
     Superseded,
 }
@@ -101,9 +121,13 @@ struct Deed {
 }
 
 enum What {
-    Skip { until: usize },
+    Skip {
+        until: usize,
+    },
     Remove(Meant),
     RemoveTarget(Meant, Vec<TargetName>),
+    /// Of one rule.
+    Undo(usize),
 }
 
 /// Evaluates chains.
@@ -161,6 +185,13 @@ impl Resolver<'_, '_> {
 
     /// Evaluates a chain; the item that it always skips to.
     fn chain(&mut self, index: usize, chain: &Chain) -> Option<usize> {
+        if chain.phase == 5 {
+            if !self.reads_nothing(chain) {
+                self.note_kept(chain);
+            }
+            self.out.superseded.push(chain.id);
+            return None;
+        }
         if let Some(wrong) = chain.refused.first() {
             if !self.reads_nothing(chain) {
                 self.leave_out(chain, wrong.title.clone());
@@ -168,18 +199,22 @@ impl Resolver<'_, '_> {
             self.forget(chain);
             return None;
         }
-        if chain.phase == 5 {
-            self.out.superseded.push(chain.id);
-            return None;
+        let outcome = build::chain(self, chain);
+        if !matches!(outcome, Ok(Outcome::Never)) {
+            self.note_kept(chain);
         }
-        match build::chain(self, chain) {
+        match outcome {
             Ok(Outcome::Always) => self.always(index, chain),
             Ok(Outcome::Never) => None,
             Ok(Outcome::Superseded) => {
                 self.out.superseded.push(chain.id);
                 None
             }
-            Ok(Outcome::Ask(conditions)) => {
+            Ok(Outcome::Ask { conditions, unless }) => {
+                for by in unless {
+                    let rule = self.next_rule();
+                    self.note(by, index, chain, What::Undo(rule));
+                }
                 self.rule(index, chain, conditions);
                 None
             }
@@ -191,12 +226,28 @@ impl Resolver<'_, '_> {
         }
     }
 
+    /// Notes what a chain would have kept for other messages, or asks of earlier ones.
+    fn note_kept(&mut self, chain: &Chain) {
+        let of_link = |link: &Link| {
+            let read = link.variables.iter().map(|variable| variable.collection);
+            let set = changes(link).map(|set| set.collection);
+            read.chain(set).filter(|it| it.is_persistent()).collect::<Vec<_>>()
+        };
+        let used: BTreeSet<Collection> = chain.links.iter().flat_map(of_link).collect();
+        for collection in used {
+            let Support::Partly(why) = collection.support() else { continue };
+            let (file, at, id) = (chain.file.clone(), chain.at, chain.id);
+            let why = why.to_owned();
+            self.out.not_kept.entry(collection).or_default().push(LeftOut { file, at, id, why });
+        }
+    }
+
     fn leave_out(&mut self, chain: &Chain, why: String) {
         let (file, at, id) = (chain.file.clone(), chain.at, chain.id);
         self.out.left_out.push(LeftOut { file, at, id, why });
     }
 
-    /// Whether a refused chain never holds anyway.
+    /// Whether a chain that is not asked never holds anyway.
     fn reads_nothing(&self, chain: &Chain) -> bool {
         chain.links.iter().any(|link| {
             let refused = super::refused(link);
@@ -208,15 +259,14 @@ impl Resolver<'_, '_> {
     fn forget(&mut self, chain: &Chain) {
         for effect in chain.links.iter().flat_map(|link| &link.effects) {
             let ActionKind::SetVar(set) = &effect.kind else { continue };
-            let (name, is_prefix) = constant::name(&self.tx, &set.name);
+            let (name, is_prefix) = constant::name(&self.tx, set);
             if constant::is_score(&name) {
                 continue;
             }
             let why = format!("rule {}, which is left out, sets `tx.{name}`", chain.id);
             let value = self.tx.entry(name).or_default();
             value.is_prefix = is_prefix;
-            let given = Given::Unknown(why);
-            value.givers.push(Giver { conditions: Vec::new(), of: 0, given });
+            value.givers.push(Giver::unknown(why));
         }
     }
 
@@ -311,7 +361,10 @@ impl Resolver<'_, '_> {
             }
         }
         let refuses = matches!(chain.disruptive, ActionName::Deny | ActionName::Drop);
-        if refuses && score == 0 {
+        // What compares scores refuses nothing by itself: the policy's thresholds do.
+        let weighs = |it: &TargetName| matches!(it.target, Target::Score | Target::ResponseScore);
+        let weighs = conditions.iter().flatten().flat_map(|it| &it.targets).any(weighs);
+        if refuses && score == 0 && !weighs {
             score = REFUSES;
         }
         let mut conditions: Vec<Matcher> = conditions
@@ -348,6 +401,11 @@ impl Resolver<'_, '_> {
         });
     }
 
+    /// The place among all of the rule that is added next.
+    pub(super) fn next_rule(&self) -> usize {
+        self.out.rules.len()
+    }
+
     fn note(&mut self, by: usize, item: usize, chain: &Chain, what: What) {
         self.deeds.push(Deed { by, item, phase: chain.phase, what });
     }
@@ -367,10 +425,13 @@ impl Resolver<'_, '_> {
                 _ => false,
             };
             let rules = self.of_item.iter().enumerate();
-            let rules: Vec<usize> = rules
-                .filter(|(rule, place)| *rule != deed.by && later(**place) && is_meant(**place))
-                .map(|(rule, _)| rule)
-                .collect();
+            let rules: Vec<usize> = match deed.what {
+                What::Undo(rule) => vec![rule],
+                _ => rules
+                    .filter(|(rule, place)| *rule != deed.by && later(**place) && is_meant(**place))
+                    .map(|(rule, _)| rule)
+                    .collect(),
+            };
             let at = match &deed.what {
                 What::RemoveTarget(_, at) => at.clone(),
                 _ => Vec::new(),
@@ -416,9 +477,9 @@ fn paranoia(chain: &Chain) -> u8 {
     chain.tags.iter().find_map(level).filter(|level| (1..=4).contains(level)).unwrap_or(1)
 }
 
-/// Whether a variable is of TX and stands for its values.
+/// Whether rules set a variable, and it stands for its values.
 pub(super) fn is_tx(variable: &Variable) -> bool {
-    variable.collection == Collection::Tx && variable.sense != Sense::Without
+    variable.collection.is_set_by_rules() && variable.sense != Sense::Without
 }
 
 /// What a setvar sets, where a link that is not constant holds.

@@ -212,10 +212,12 @@ pub enum ActionKind {
     },
 }
 
-/// `setvar`: what becomes of a variable of TX.
+/// `setvar`: what becomes of a variable of TX, or of what is kept from one transaction to the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetVar {
-    /// Its name, without `tx.`.
+    /// Which collection it is of.
+    pub collection: Collection,
+    /// Its name, without that of the collection.
     pub name: Template,
     /// What becomes of it.
     pub change: Change,

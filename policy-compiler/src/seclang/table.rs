@@ -6,6 +6,7 @@ use portcullis_bundle::layout::Transformation;
 fn row(out: &mut String, name: &str, support: Support) {
     let said = match support {
         Support::Full => "supported".to_owned(),
+        Support::Partly(why) => format!("within one exchange: {why}"),
         Support::NoEffect(why) => format!("read, without effect: {why}"),
         Support::Refused(why) => format!("refused: {why}"),
     };

@@ -44,6 +44,32 @@ pub fn of(variable: &Variable, phase: u8) -> Result<Vec<TargetName>, String> {
         C::Files => &[(Target::File, BODY_ALL)],
         C::FilesNames => &[(Target::FileField, BODY_ALL)],
         C::MultipartPartHeaders => &[(Target::PartHeader, BODY_ALL)],
+        C::MultipartFilename => &[(Target::File, BODY_ALL)],
+        C::MultipartName => &[(Target::FileField, BODY_ALL)],
+        C::RemoteAddr => &[(Target::Client, BODY_ALL)],
+        C::ResponseHeadersNames => &[(Target::ResponseHeaderName, BODY_ALL)],
+        C::ResponseContentType => return Ok(vec![named(Target::ResponseHeader, "content-type")]),
+        C::ResponseContentLength => {
+            return Ok(vec![named(Target::ResponseHeader, "content-length")]);
+        }
+        C::ReqbodyError
+        | C::ReqbodyProcessorError
+        | C::UrlencodedError
+        | C::MultipartBoundaryQuoted
+        | C::MultipartBoundaryWhitespace
+        | C::MultipartCrlfLfLines
+        | C::MultipartDataAfter
+        | C::MultipartDataBefore
+        | C::MultipartHeaderFolding
+        | C::MultipartInvalidHeaderFolding
+        | C::MultipartInvalidPart
+        | C::MultipartInvalidQuoting
+        | C::MultipartLfLine
+        | C::MultipartMissingSemicolon
+        | C::MultipartStrictError
+        | C::MultipartUnmatchedBoundary => {
+            return Ok(vec![named(Target::BodyState, variable.collection.name())]);
+        }
         C::Xml => match &variable.selector {
             Selector::XPath(path) if matches!(path.as_str(), "/*" | "//@*") => {
                 return Ok(vec![TargetName {
@@ -76,6 +102,12 @@ pub fn of(variable: &Variable, phase: u8) -> Result<Vec<TargetName>, String> {
     Ok(places.iter().map(target).collect())
 }
 
+/// A value of one name.
+pub fn named(target: Target, name: &str) -> TargetName {
+    let name = Some(name.to_ascii_lowercase());
+    TargetName { naming: Naming::Argument, ..TargetName::new(target, name) }
+}
+
 fn is_named(target: Target) -> bool {
     matches!(
         target,
@@ -93,5 +125,6 @@ fn is_named(target: Target) -> bool {
             | Target::FileField
             | Target::PartHeader
             | Target::ResponseHeader
+            | Target::ResponseHeaderName
     )
 }

@@ -138,7 +138,7 @@ fn what_is_wrong_is_told_with_its_place() {
         "SecAction \"phase:6\"",
         "SecAction \"msg:'a\"",
         "SecAction \"msg\"",
-        "SecAction \"setvar:ip.x=1\"",
+        "SecAction \"setvar:args.x=1\"",
         "SecAction \"setvar:'tx.a=%{x'\"",
         "SecAction \"setvar:'tx.a=%{nothing.x}'\"",
         "SecAction \"ctl:ruleRemoveById=a\"",

@@ -86,6 +86,14 @@ codes! {
         ArgumentsSize = 35,
         /// How many bytes all files have, in decimal.
         FilesSize = 36,
+        /// What the form of a body departs in, by name, each `1` or `0`: `reqbody_error`, `multipart_strict_error` and others.
+        BodyState = 37,
+        /// The address that the connection is from.
+        Client = 38,
+        /// The request's score, in decimal: as `blocking` that of rules which may refuse, as `detection` that of all.
+        Score = 39,
+        /// The answer's score.
+        ResponseScore = 40,
     }
 }
 
@@ -151,6 +159,8 @@ codes! {
         Host = 4,
         /// The method.
         Method = 5,
+        /// The method in lower case.
+        MethodLower = 6,
     }
 }
 
@@ -174,7 +184,7 @@ codes! {
 }
 
 /// How many targets there are; the first sets of matcher_sets are theirs, in this order.
-pub const TARGETS: u32 = 37;
+pub const TARGETS: u32 = 41;
 
 /// The set after those of the targets: the matchers that neither a literal nor a kind of byte proposes.
 pub const UNPROPOSED: u32 = TARGETS;

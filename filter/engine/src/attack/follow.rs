@@ -18,6 +18,7 @@ const MAX_STEPS: usize = 16;
 pub(super) struct Facts {
     pub host: Vec<u8>,
     pub method: Vec<u8>,
+    pub method_lower: Vec<u8>,
 }
 
 /// The texts of matchers that follow, and what they are put together from.
@@ -106,6 +107,7 @@ impl Follow {
                 Some(PieceKind::Name) => subject.called(),
                 Some(PieceKind::Host) => &self.facts.host,
                 Some(PieceKind::Method) => &self.facts.method,
+                Some(PieceKind::MethodLower) => &self.facts.method_lower,
                 None => &[],
             };
             let room = MAX_TEXT.saturating_sub(out.len());

@@ -25,6 +25,8 @@ pub(crate) struct Head<'a, 'h> {
     pub max_parameters: u32,
     /// `HTTP/1.1`; empty where it is not known.
     pub protocol: &'static str,
+    /// The address that the connection is from.
+    pub client: Option<core::net::IpAddr>,
 }
 
 impl Scanner {
@@ -35,6 +37,8 @@ impl Scanner {
         facts.host.extend_from_slice(head.request.authority);
         facts.method.clear();
         facts.method.extend_from_slice(head.request.method);
+        facts.method_lower.clone_from(&facts.method);
+        facts.method_lower.make_ascii_lowercase();
         if scan.has_early() {
             self.asks_early(true);
             self.values(scan, head);
@@ -83,6 +87,10 @@ impl Scanner {
         let base = base.and_then(|at| buffer.get(at.saturating_add(1)..));
         part(Target::Basename, Position::Path, base.filter(|it| !it.is_empty()).unwrap_or(buffer));
         part(Target::BodyReader, Position::Header("content-type"), reader(request).as_bytes());
+        if let Some(client) = head.client.filter(|_| self.looks_at(scan, Target::Client)) {
+            let subject = Subject::new(Target::Client, Name::None, &Position::Message);
+            self.value(scan, subject, SCHEMA_ANY, client.to_string().as_bytes());
+        }
     }
 
     /// The variables of a declared path; the whole of another.

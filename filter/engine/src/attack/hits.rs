@@ -199,8 +199,10 @@ impl Hits {
     /// Lets the hits count that wait for rules which have not fired.
     pub(super) fn settle(&mut self, weighing: &Weighing<'_, '_>) {
         self.decided = true;
-        for Pending { matcher, enforced, removals, position } in core::mem::take(&mut self.pending)
-        {
+        let mut pending = core::mem::take(&mut self.pending);
+        // In the order of the rules: one that is taken away takes nothing away from those after it.
+        pending.sort_by_key(|it| it.matcher);
+        for Pending { matcher, enforced, removals, position } in pending {
             let rule = |removal: u32| weighing.view.removals.get(removal as usize);
             let mut rules = removals.into_iter().filter_map(rule);
             if rules.any(|removal| self.has_fired(removal.rule.get())) {
@@ -221,7 +223,7 @@ impl Hits {
         (matcher, enforced): (u32, bool),
         subject: &Subject<'_>,
     ) -> bool {
-        let mut removals = Vec::new();
+        let (mut removals, mut waits) = (Vec::new(), false);
         for (index, removal) in (0..).zip(weighing.view.removals) {
             let own = sets::set(weighing.view, weighing.words, removal.matchers.get().into());
             if !sets::holds(own, matcher) {
@@ -235,11 +237,11 @@ impl Hits {
             if self.has_fired(removal.rule.get()) {
                 return true;
             }
-            if removal.early == 0 && !self.decided {
-                removals.push(index);
-            }
+            // What is asked early may wait itself for what is not.
+            removals.push(index);
+            waits |= removal.early == 0 && !self.decided;
         }
-        if removals.is_empty() || self.pending.len() >= MAX_PENDING {
+        if !waits || self.pending.len() >= MAX_PENDING {
             return false;
         }
         self.pending.push(Pending { matcher, enforced, removals, position: subject.position() });

@@ -17,6 +17,7 @@ mod memo;
 mod operator;
 mod response;
 mod sets;
+mod state;
 pub mod steps;
 mod subject;
 mod tap;
@@ -185,6 +186,7 @@ pub(crate) struct Scanner {
     keyed: Keyed,
     /// Values that nothing hit: those of the worker.
     memo: Memo,
+    state: state::State,
     /// The first bytes of the body, for the matchers that read it as sent.
     raw: Vec<u8>,
 }
@@ -214,6 +216,7 @@ impl Scanner {
         self.hits.begin(scan.words, scan.view.rules.len());
         self.hits.decided = scan.view.removals.iter().all(|removal| removal.early == 1);
         self.sizes = Sizes::default();
+        self.state = state::State::default();
         self.body = BODY_ALL;
         self.names = Names::new(true);
         let enabled = scan.enabled();
@@ -243,6 +246,11 @@ impl Scanner {
     pub(super) fn add_argument(&mut self, subject: &Subject<'_>, value: &[u8]) {
         let size = subject.called().len().saturating_add(value.len()) as u64;
         self.sizes.arguments = self.sizes.arguments.saturating_add(size);
+    }
+
+    /// Takes that the body cannot be read as what it says it is.
+    pub(crate) fn body_failed(&mut self) {
+        self.state.failed = true;
     }
 
     /// Adds an uploaded file's bytes to what all have.
@@ -482,9 +490,27 @@ impl Scanner {
                     self.value(scan, subject, SCHEMA_ANY, size.to_string().as_bytes());
                 }
             }
+            self.body_state(scan);
         }
         self.counts(scan);
         self.hits.settle(&scan.weighing());
+        self.scores(scan);
+    }
+
+    /// Gives the scores to the rules that look at them.
+    fn scores(&mut self, scan: &Scan<'_, '_>) {
+        let (target, score) = match self.side {
+            Side::Request => (Target::Score, self.hits.inbound),
+            Side::Response => (Target::ResponseScore, self.hits.outbound),
+        };
+        if !self.looks_at(scan, target) {
+            return;
+        }
+        let blocking = if scan.is_enforced() { score.enforced } else { score.all };
+        for (name, score) in [("blocking", blocking), ("detection", score.all)] {
+            let subject = Subject::new(target, Name::Text(name.as_bytes()), &Position::Message);
+            self.value(scan, subject, SCHEMA_ANY, score.to_string().as_bytes());
+        }
     }
 
     /// Compares what was counted.
@@ -552,11 +578,14 @@ impl Scanner {
         let (score, threshold) = self.weighed(scan);
         let enforced = scan.is_enforced() && score.enforced >= threshold;
         let action = if enforced { Action::Block } else { Action::Monitor };
-        // Those that may refuse come first, so that one of them decides.
+        // Those that may refuse come first, so that one of them decides; those that score nothing last.
         let points = |fired: &Fired| {
             scan.view.rules.get(fired.rule as usize).map_or(0, |rule| rule.score.get())
         };
-        self.hits.fired.sort_by_key(|fired| (fired.monitored, core::cmp::Reverse(points(fired))));
+        self.hits.fired.sort_by_key(|fired| {
+            let points = points(fired);
+            (points == 0, fired.monitored, core::cmp::Reverse(points))
+        });
         for Fired { rule, monitored, target, position } in self.hits.fired.drain(..).take(MAX_NAMED)
         {
             let finding = |code| Finding {

@@ -62,6 +62,16 @@ impl ScalarSink for Tap<'_, '_, '_> {
         }
     }
 
+    fn wants_all(&self) -> bool {
+        matches!(self, Tap::Scan(..))
+    }
+
+    fn departs(&mut self, from: u16) {
+        if let Tap::Scan(scanner, _) = self {
+            scanner.state.departs |= from;
+        }
+    }
+
     fn part_header(&mut self, part: &[u8], line: &[u8]) {
         let Tap::Scan(scanner, scan) = self else { return };
         let position = Position::Body { pointer: String::new(), offset: 0 };

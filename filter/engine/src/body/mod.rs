@@ -6,6 +6,7 @@
 //! of value. The verdict does not depend on how the body was cut.
 
 mod jose;
+mod lenient;
 mod lines;
 mod multipart;
 
@@ -15,7 +16,9 @@ use crate::finding::FindingCode;
 use crate::media::ContentType;
 use crate::params::{Form, FormFault, Parameters, Unreadable, cut_pairs, declared_field, declares};
 use crate::percent::{self, Plus};
-use crate::schema::{Fault, FaultKind, Field, Limits, Malformation, Part, ScalarSink, Validator};
+use crate::schema::{
+    FORM_ESCAPE, Fault, FaultKind, Field, Limits, Malformation, Part, ScalarSink, Validator,
+};
 use crate::xml::{Program, Xml};
 use portcullis_bundle::layout::{BodyKind, BodyPart, Keyword, MEDIA_WHOLE, MediaType, NONE, View};
 
@@ -211,9 +214,12 @@ impl Bodies {
             BodyKind::Form => {
                 self.decoded.clear();
                 give_form(task, body, &mut self.decoded, sink);
+                if has_broken_escape(body) {
+                    sink.departs(FORM_ESCAPE);
+                }
                 judges.parameters.judge_form(task.form(), body, validator)?;
             }
-            BodyKind::Multipart => return self.parts.end(task, judges),
+            BodyKind::Multipart => return self.parts.end(task, judges, sink),
             BodyKind::Text => {
                 utf8(body, 0)?;
                 if body.len() > task.limits.string as usize {
@@ -242,6 +248,13 @@ impl Bodies {
         self.xml.trim(KEPT);
         self.parts.trim(KEPT);
     }
+}
+
+/// Whether a `%` is not followed by two hexadecimal digits.
+fn has_broken_escape(text: &[u8]) -> bool {
+    text.split(|&byte| byte == b'%')
+        .skip(1)
+        .any(|after| !after.get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)))
 }
 
 /// Hands the fields of a form to the sink, decoded.

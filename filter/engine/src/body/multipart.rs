@@ -3,13 +3,21 @@
 //! Read strictly, as readers differ in what they forgive: no text before the first boundary or
 //! after the last, CRLF alone ends lines, no folded header fields, no boundary after a lone LF or
 //! CR. The content of files is measured and not kept.
+//!
+//! Where a sink wants all values, a body that is refused for its form is read on as forgiving readers would, so that
+//! rules see what these would take; the first fault is the verdict at its end.
 
+use super::lenient;
 use super::{Judged, Judges, Role, Task, Wrong, give_field, utf8};
 use crate::finding::FindingCode;
 use crate::media::{self, ContentType};
 use crate::params::{Encoding, property_types};
 use crate::route::Span;
-use crate::schema::{FaultKind, Malformation, Part, ScalarSink};
+use crate::schema::{
+    FORM_BOUNDARY_QUOTED, FORM_BOUNDARY_SPACE, FORM_DATA_AFTER, FORM_DATA_BEFORE, FORM_FOLDING,
+    FORM_LF_LINE, FORM_MIXED_LINES, FORM_PART, FORM_UNMATCHED, FaultKind, Malformation, Part,
+    ScalarSink,
+};
 use portcullis_bundle::layout::{
     BodyPart, Content, Keyword, NONE, SCHEMA_ANY, TYPE_NULL, TYPE_OBJECT,
 };
@@ -26,6 +34,10 @@ enum State {
     /// Before the first boundary.
     #[default]
     Start,
+    /// In a line before it.
+    Preamble,
+    /// Behind a boundary, in what is no line's end.
+    Tail,
     /// Behind a boundary: a line's end, or the end of all.
     Delimiter,
     /// In the header fields of a part.
@@ -68,6 +80,10 @@ struct Current {
     /// Bytes of binary content, at least and at most.
     sizes: (u32, u32),
     size: u64,
+    /// `FORM_*` bits.
+    departs: u16,
+    /// Whether its disposition was read.
+    disposed: bool,
 }
 
 /// A multipart body so far.
@@ -85,6 +101,32 @@ pub(super) struct Parts {
     part: Current,
     /// The content of parts that are read.
     text: Vec<u8>,
+    /// What the body is refused for, where it is read on.
+    first: Option<Wrong>,
+    /// `FORM_*` bits.
+    departs: u16,
+    /// Whether a line has ended in CRLF.
+    has_crlf: bool,
+}
+
+impl Current {
+    /// Takes name and file name from a header field as a forgiving reader would.
+    fn departs(&mut self, line: &[u8]) {
+        let colon = line.iter().position(|&byte| byte == b':').unwrap_or(line.len());
+        let (name, value) = line.split_at_checked(colon).unwrap_or_default();
+        if !name.trim_ascii().eq_ignore_ascii_case(b"content-disposition") {
+            return;
+        }
+        // The first counts.
+        if core::mem::replace(&mut self.disposed, true) {
+            return;
+        }
+        let read = lenient::disposition(value);
+        self.departs |= read.departs;
+        (self.named, self.has_file_name) = (read.name.is_some(), read.file_name.is_some());
+        self.name = read.name.unwrap_or_default();
+        self.file_name = read.file_name.unwrap_or_default();
+    }
 }
 
 impl Parts {
@@ -106,6 +148,10 @@ impl Parts {
         }
         self.form = sent.name.eq_ignore_ascii_case(b"multipart/form-data");
         (self.state, self.base, self.count) = (State::Start, 0, 0);
+        (self.first, self.departs, self.has_crlf) = (None, 0, false);
+        if sent.is_quoted(b"boundary") {
+            self.departs |= FORM_BOUNDARY_QUOTED;
+        }
         Ok(())
     }
 
@@ -130,6 +176,16 @@ impl Parts {
         let mut outcome = Ok(true);
         while let Ok(true) = outcome {
             outcome = self.step(task, &carry, &mut at, judges, sink);
+            if !sink.wants_all()
+                && let Some(first) = self.first.take()
+            {
+                outcome = Err(first);
+            }
+        }
+        if outcome.is_err() {
+            sink.departs(self.departs);
+            // What was found first is the verdict.
+            outcome = self.first.take().map_or(outcome, Err);
         }
         carry.drain(..at.min(carry.len()));
         self.base = self.base.saturating_add(at);
@@ -137,15 +193,20 @@ impl Parts {
         outcome.map(|_| ())
     }
 
-    pub(super) fn end(
+    pub(super) fn end<S: ScalarSink>(
         &mut self,
         task: &Task<'_, '_>,
         judges: &mut Judges<'_>,
+        sink: &mut S,
     ) -> Result<Judged, Wrong> {
         let place = self.base.saturating_add(self.carry.len());
         match self.state {
             State::End | State::Done if self.carry.is_empty() => {}
-            _ => return Err(Wrong::malformed(Malformation::Truncated, place)),
+            _ => self.note(Wrong::malformed(Malformation::Truncated, place), FORM_UNMATCHED),
+        }
+        sink.departs(self.departs);
+        if let Some(first) = self.first.take() {
+            return Err(first);
         }
         if !self.form {
             return Ok(Judged::Form);
@@ -175,16 +236,44 @@ impl Parts {
                     return Ok(true);
                 }
                 if same < rest.len() {
-                    return Err(unexpected(here.saturating_add(same)));
+                    self.note(unexpected(here.saturating_add(same)), FORM_DATA_BEFORE);
+                    self.state = State::Preamble;
+                    return Ok(true);
                 }
                 Ok(false)
+            }
+            State::Preamble | State::Tail => {
+                let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
+                    *at += rest.len();
+                    return Ok(false);
+                };
+                *at += end.saturating_add(1);
+                if self.state == State::Preamble {
+                    self.state = State::Start;
+                } else {
+                    self.state = State::Headers;
+                    self.begin_part(task, here)?;
+                }
+                Ok(true)
             }
             State::Delimiter => {
                 let Some(pair) = rest.get(..2) else { return Ok(false) };
                 self.state = match pair {
-                    b"\r\n" => State::Headers,
+                    b"\r\n" => {
+                        self.has_crlf = true;
+                        State::Headers
+                    }
                     b"--" if self.count > 0 => State::End,
-                    _ => return Err(unexpected(here)),
+                    _ => {
+                        let from = match pair {
+                            [b'\n', _] => FORM_LF_LINE,
+                            [b' ' | b'\t', _] => FORM_BOUNDARY_SPACE,
+                            _ => FORM_UNMATCHED,
+                        };
+                        self.note(unexpected(here), from);
+                        self.state = State::Tail;
+                        return Ok(true);
+                    }
                 };
                 *at += 2;
                 if self.state == State::Headers {
@@ -198,16 +287,27 @@ impl Parts {
                 if rest.len() < 2 && b"\r\n".starts_with(rest) {
                     return Ok(false);
                 }
-                if !rest.starts_with(b"\r\n") {
-                    return Err(unexpected(here));
+                if rest.starts_with(b"\r\n") {
+                    *at += 2;
+                } else {
+                    self.note(unexpected(here), FORM_DATA_AFTER);
                 }
-                *at += 2;
                 self.state = State::Done;
                 Ok(true)
             }
             State::Done if rest.is_empty() => Ok(false),
-            State::Done => Err(Wrong::malformed(Malformation::Trailing, here)),
+            State::Done => {
+                self.note(Wrong::malformed(Malformation::Trailing, here), FORM_DATA_AFTER);
+                *at += rest.len();
+                Ok(false)
+            }
         }
+    }
+
+    /// Notes a fault of the form: the first is the verdict.
+    fn note(&mut self, wrong: Wrong, departs: u16) {
+        self.departs |= departs;
+        self.first.get_or_insert(wrong);
     }
 
     fn begin_part(&mut self, task: &Task<'_, '_>, here: usize) -> Result<(), Wrong> {
@@ -239,18 +339,42 @@ impl Parts {
             return Err(Wrong::too_large(Part::String, here.saturating_add(room)));
         }
         let Some(end) = end else { return Ok(false) };
-        let line = rest.get(..end).unwrap_or_default().strip_suffix(b"\r");
-        let line = line.ok_or_else(|| unexpected(here.saturating_add(end)))?;
+        let line = rest.get(..end).unwrap_or_default();
+        let line = match line.strip_suffix(b"\r") {
+            Some(line) => {
+                self.has_crlf = true;
+                line
+            }
+            None => {
+                let mixed = if self.has_crlf { FORM_MIXED_LINES } else { 0 };
+                self.note(unexpected(here.saturating_add(end)), FORM_LF_LINE | mixed);
+                line
+            }
+        };
         let next = end.saturating_add(1);
         *at = at.saturating_add(next);
         self.part.header_bytes = self.part.header_bytes.saturating_add(next);
         if line.is_empty() {
-            self.begin_content(task, here.saturating_add(next))?;
+            if let Err(wrong) = self.begin_content(task, here.saturating_add(next)) {
+                self.note(wrong, 0);
+            }
+            return Ok(true);
+        }
+        if line.starts_with(b" ") || line.starts_with(b"\t") {
+            self.note(unexpected(here), FORM_FOLDING);
+            // It goes on where the last one ended.
+            self.part.lines.pop();
+            self.part.lines.push(b' ');
+            self.part.lines.extend_from_slice(line.trim_ascii());
+            self.part.lines.push(b'\n');
             return Ok(true);
         }
         self.part.lines.extend_from_slice(line);
         self.part.lines.push(b'\n');
-        self.field(line, here)?;
+        if let Err(wrong) = self.field(line, here) {
+            self.note(wrong, FORM_PART);
+            self.part.departs(line);
+        }
         Ok(true)
     }
 
@@ -272,7 +396,10 @@ impl Parts {
         match name {
             b"content-disposition" => {
                 self.part.fields.push(b'\n');
-                return if self.form { self.disposition(value, here) } else { Ok(()) };
+                if !self.form {
+                    return Ok(());
+                }
+                return self.disposition(value, here);
             }
             b"content-type" => {
                 media::parse(value).ok_or_else(broken)?;
@@ -302,6 +429,10 @@ impl Parts {
             return Err(broken());
         }
         while let Some((parameter, after)) = media::next_parameter(rest).ok_or_else(broken)? {
+            // Some readers take these for quotes.
+            if rest.split(|&byte| byte == b'=').nth(1).is_some_and(|it| it.starts_with(b"'")) {
+                return Err(broken());
+            }
             rest = after;
             utf8(parameter.value, here)?;
             if parameter.name.eq_ignore_ascii_case(b"name") && !self.part.named {
@@ -318,12 +449,16 @@ impl Parts {
                 return Err(broken());
             }
         }
+        self.part.disposed = true;
         Ok(())
     }
 
     fn begin_content(&mut self, task: &Task<'_, '_>, here: usize) -> Result<(), Wrong> {
         self.state = State::Content;
         (self.part.offset, self.part.mark) = (here, self.text.len());
+        self.departs |= self.part.departs;
+        // What a part is kept as that is refused.
+        self.part.kept = if self.part.has_file_name { Kept::Nothing } else { Kept::Text };
         if !self.form {
             return Ok(());
         }
@@ -413,8 +548,12 @@ impl Parts {
                 let starts = before.is_empty() && self.part.size == 0;
                 if starts || before.ends_with(b"\n") || before.ends_with(b"\r") {
                     // Counted first, so that what is found first does not depend on the cuts.
-                    self.take(task, before)?;
-                    return Err(unexpected(here.saturating_add(found)));
+                    self.take(task, before.get(..found.saturating_sub(1)).unwrap_or_default())?;
+                    self.note(unexpected(here.saturating_add(found)), FORM_LF_LINE);
+                    self.end_part(task, judges, sink)?;
+                    *at = at.saturating_add(found).saturating_add(self.dashed.len());
+                    self.state = State::Delimiter;
+                    return Ok(true);
                 }
             }
             from = found.saturating_add(1);
@@ -463,14 +602,16 @@ impl Parts {
                 let kind = FaultKind::Invalid;
                 let mut wrong = Wrong::new(FindingCode::BodyInvalid, kind, part.offset);
                 wrong.fault.keyword = if small { Keyword::MinLength } else { Keyword::MaxLength };
-                return Err(wrong.of(task, name));
+                self.first.get_or_insert(wrong.of(task, name));
             }
             // A string as long as the schema asks for stands for the file.
             let len = self.text.len().saturating_add(least.min(MAX_FILLER) as usize);
             self.text.resize(len, b'x');
         } else {
             let text = self.text.get(mark..).unwrap_or_default();
-            utf8(text, part.offset).map_err(|wrong| wrong.of(task, name))?;
+            if let Err(wrong) = utf8(text, part.offset) {
+                self.first.get_or_insert(wrong.of(task, name));
+            }
             let role = if part.kept == Kept::Json { Role::Json } else { Role::Value };
             give_field(task, name, text, role, sink);
             if part.kept == Kept::Json {

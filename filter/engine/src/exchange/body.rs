@@ -359,6 +359,7 @@ impl Exchange {
         operation: &Operation,
         wrong: Wrong,
     ) -> Outcome {
+        self.scanner.body_failed();
         self.findings.refuse(body_finding(view, watch, operation, wrong));
         self.conclude(view, watch.operation)
     }

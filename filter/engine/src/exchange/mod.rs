@@ -55,6 +55,8 @@ pub struct Conditions {
     pub now: i64,
     /// The version of HTTP, as `HTTP/1.1`; empty where it is not known.
     pub protocol: &'static str,
+    /// The address that the connection is from, where it is known and rules ask for it.
+    pub client: Option<core::net::IpAddr>,
 }
 
 /// What the engine wants next.

@@ -53,6 +53,7 @@ impl Exchange {
             operation: parts.operation.map(|(_, operation)| operation),
             max_parameters: policy.max_parameters.get(),
             protocol: conditions.protocol,
+            client: conditions.client,
         };
         self.scanner.head(&scan, &head);
         if self.findings.can_refuse() && self.scanner.refuses(&scan) {
@@ -134,6 +135,7 @@ impl Exchange {
 
     /// A body that is only scanned cannot be read: it is refused where the policy says so.
     pub(super) fn unreadable(&mut self, view: &View<'_>, wrong: Wrong) {
+        self.scanner.body_failed();
         let Wrong { code, fault } = wrong;
         let position = Position::Body { pointer: fault.pointer, offset: fault.offset };
         self.cannot_read(view, Finding::new(code, position));

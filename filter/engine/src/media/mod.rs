@@ -31,6 +31,15 @@ impl ContentType<'_> {
         Some(())
     }
 
+    /// Whether a parameter was sent between quotes.
+    pub(crate) fn is_quoted(&self, name: &[u8]) -> bool {
+        let mut parts = self.parameters.split(|&byte| byte == b';').filter_map(|part| {
+            let (own, value) = part.split_at_checked(part.iter().position(|&it| it == b'=')?)?;
+            Some(own.trim_ascii().eq_ignore_ascii_case(name) && value.starts_with(b"=\""))
+        });
+        parts.any(|is| is)
+    }
+
     /// Whether bodies of the type are JSON: `application/json`, `text/json`, or a subtype with the
     /// suffix `+json` (RFC 6839, section 3.1).
     pub(crate) fn is_json(&self) -> bool {

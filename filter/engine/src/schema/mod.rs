@@ -35,4 +35,8 @@ mod token;
 pub(crate) use check::matches;
 pub use fault::{Fault, FaultKind, Malformation, Part};
 pub use machine::{Limits, Progress, Validator};
-pub use sink::{Field, NoSink, Place, Scalar, ScalarKind, ScalarSink};
+pub use sink::{
+    FORM_BOUNDARY_QUOTED, FORM_BOUNDARY_SPACE, FORM_DATA_AFTER, FORM_DATA_BEFORE, FORM_ESCAPE,
+    FORM_FOLDING, FORM_LF_LINE, FORM_MIXED_LINES, FORM_NO_SEMICOLON, FORM_PART, FORM_QUOTING,
+    FORM_UNMATCHED, Field, NoSink, Place, Scalar, ScalarKind, ScalarSink,
+};

@@ -86,7 +86,40 @@ pub trait ScalarSink {
 
     /// Takes a header field of a part of a multipart body, and the part's name.
     fn part_header(&mut self, _part: &[u8], _line: &[u8]) {}
+
+    /// Whether the values of a body are wanted that is refused for its form.
+    fn wants_all(&self) -> bool {
+        false
+    }
+
+    /// Takes what a form or a multipart body departs in: `FORM_*` bits.
+    fn departs(&mut self, _from: u16) {}
 }
+
+/// The boundary stands between quotes.
+pub const FORM_BOUNDARY_QUOTED: u16 = 1;
+/// White space stands behind a boundary.
+pub const FORM_BOUNDARY_SPACE: u16 = 1 << 1;
+/// Something stands before the first boundary.
+pub const FORM_DATA_BEFORE: u16 = 1 << 2;
+/// Something stands after the last boundary.
+pub const FORM_DATA_AFTER: u16 = 1 << 3;
+/// A header field of a part is folded.
+pub const FORM_FOLDING: u16 = 1 << 4;
+/// A lone LF ends a line.
+pub const FORM_LF_LINE: u16 = 1 << 5;
+/// No semicolon stands between parameters.
+pub const FORM_NO_SEMICOLON: u16 = 1 << 6;
+/// A parameter stands between other quotes, or breaks them.
+pub const FORM_QUOTING: u16 = 1 << 7;
+/// A part has no name, a field twice, or what is none.
+pub const FORM_PART: u16 = 1 << 8;
+/// A line begins as a boundary and is none, or the last boundary is missing.
+pub const FORM_UNMATCHED: u16 = 1 << 9;
+/// Lines end in both ways.
+pub const FORM_MIXED_LINES: u16 = 1 << 10;
+/// An escape of a form is broken.
+pub const FORM_ESCAPE: u16 = 1 << 11;
 
 /// A sink that takes nothing.
 #[derive(Clone, Copy, Debug, Default)]

@@ -15,8 +15,11 @@ use std::path::{Path, PathBuf};
 const DOCUMENT: &str = "openapi: 3.1.0\ninfo: { title: none, version: '1' }\npaths: {}\n";
 
 /// The limits that the Core Rule Set's own test environment sets.
-const VARIABLES: &str = "arg_name_length=100, arg_length=400, total_arg_length=64000, max_num_args=255, \
+pub const VARIABLES: &str = "arg_name_length=100, arg_length=400, total_arg_length=64000, max_num_args=255, \
      max_file_size=64100, combined_file_sizes=65535, crs_validate_utf8_encoding=1";
+
+/// Where requests come from.
+const CLIENT: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
 /// The policy and the document in memory, the rules where they are.
 struct Files {
@@ -119,6 +122,30 @@ impl Gateway {
         self.bundle.view().rules.len()
     }
 
+    /// The numbers of the rules that are told where they fire.
+    pub fn ids(&self) -> BTreeSet<u32> {
+        let view = self.bundle.view();
+        let told = view.rules.iter().filter(|rule| rule.flags & RULE_SILENT == 0);
+        told.filter_map(|rule| view.text(rule.id).parse().ok()).collect()
+    }
+
+    /// What of a message a rule looks at: codes of targets.
+    pub fn targets(&self, id: u32) -> BTreeSet<u8> {
+        let view = self.bundle.view();
+        let own = view.rules.iter().filter(|rule| view.text(rule.id) == id.to_string());
+        own.flat_map(|rule| {
+            let first = rule.matchers.get() as usize;
+            view.matchers.get(first..first + usize::from(rule.matcher_count.get()))
+        })
+        .flatten()
+        .flat_map(|matcher| {
+            let first = matcher.selectors.get() as usize;
+            let own = view.selectors.get(first..first + usize::from(matcher.selector_count.get()));
+            own.unwrap_or_default().iter().map(|selector| selector.target)
+        })
+        .collect()
+    }
+
     /// Why a rule is not in the bundle, if it is not.
     pub fn why_missing(&self, rule: u32) -> Option<&str> {
         self.missing.get(&rule).map(String::as_str)
@@ -153,8 +180,11 @@ impl Gateway {
         let mut exchange = self.exchange.borrow_mut();
         exchange.reset();
         exchange.try_every_rule(every);
-        let conditions =
-            Conditions { protocol: protocol(&message.version), ..Conditions::default() };
+        let conditions = Conditions {
+            protocol: protocol(&message.version),
+            client: Some(CLIENT),
+            ..Conditions::default()
+        };
         let mut progress = exchange.on_headers(&view, &head, conditions);
         if matches!(progress, Progress::Body { .. }) {
             progress = exchange.on_body(&view, &message.body);

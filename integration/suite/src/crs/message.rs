@@ -114,6 +114,15 @@ impl Message {
         }
     }
 
+    /// The request in one line.
+    pub fn shown(&self) -> String {
+        let fields = self.headers.iter();
+        let fields: Vec<String> =
+            fields.map(|(name, value)| format!("{name}: {}", value.escape_ascii())).collect();
+        let body = self.body.escape_ascii();
+        format!("{} {} | {} | {body}", self.method, self.uri.escape_default(), fields.join(" | "))
+    }
+
     /// Reads a request as it stands on the wire.
     fn parse(raw: &[u8]) -> Option<Message> {
         let end = raw.windows(4).position(|it| it == b"\r\n\r\n").unwrap_or(raw.len());

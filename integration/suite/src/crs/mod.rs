@@ -5,9 +5,12 @@
 //! with the limits that the Core Rule Set's own test environment sets, and only report.
 
 mod case;
+mod differential;
 mod envoy;
+mod explained;
 mod gateway;
 mod message;
+mod probes;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -47,6 +50,21 @@ pub struct Options {
     /// Portcullis as a wasm module
     #[arg(long)]
     filter: Option<PathBuf>,
+    /// Compare with ModSecurity instead, by a Python that has `libmodsecurity`
+    #[arg(long)]
+    python: Option<PathBuf>,
+    /// Compare by this many requests made of the tests' payloads too
+    #[arg(long, default_value_t = 0)]
+    probes: u64,
+    /// Compare by these alone
+    #[arg(long)]
+    probes_only: bool,
+    /// What they are derived from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Show so many requests of each difference
+    #[arg(long, default_value_t = 2)]
+    show: usize,
     /// Show every finding of the tests that fail
     #[arg(long)]
     verbose: bool,
@@ -65,6 +83,12 @@ pub fn run(options: &Options) -> ExitCode {
     else {
         return ExitCode::FAILURE;
     };
+    if let Some(python) = &options.python {
+        return differential::run(options, python, &gateway).unwrap_or_else(|why| {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        });
+    }
     let Some(tests) = &options.tests else {
         println!("{} rules compiled", gateway.rules());
         return ExitCode::SUCCESS;

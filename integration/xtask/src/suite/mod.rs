@@ -35,6 +35,8 @@ enum Suite {
     Skipped(skipped::Options),
     /// Rules in SecLang against regression tests in the form of go-ftw; ends with `passed/total`
     Crs(crs::Options),
+    /// The same rules by ModSecurity (from PyPI), on the tests' requests and others made of them; ends with `agreed A/B`
+    CrsDifferential(crs::Differential),
     /// The injection detectors against the C library that they follow; ends with `agreed A/B`
     Libinjection(libinjection::Options),
     /// Transformations of values against ModSecurity's (from PyPI); ends with `agreed A/B`
@@ -50,6 +52,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Suite::Differential(options) => openapi::differential(workspace, &data(workspace), options),
         Suite::Packs(options) => packs::run(workspace, options),
         Suite::Crs(options) => crs::run(workspace, options),
+        Suite::CrsDifferential(options) => crs::differential(workspace, &data(workspace), options),
         Suite::Skipped(options) => skipped::run(workspace, &data(workspace), options),
         Suite::Libinjection(options) => libinjection::run(workspace, &data(workspace), options),
     }

@@ -95,6 +95,7 @@ impl Writer<'_, '_> {
                 TextPiece::Name => (PieceKind::Name, 0, ""),
                 TextPiece::Host => (PieceKind::Host, 0, ""),
                 TextPiece::Method => (PieceKind::Method, 0, ""),
+                TextPiece::MethodLower => (PieceKind::MethodLower, 0, ""),
             };
             let text = self.tables.text(text);
             let record = layout::Piece { text, kind: kind.code(), group, reserved: 0.into() };

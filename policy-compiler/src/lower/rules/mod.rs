@@ -301,8 +301,10 @@ impl Writer<'_, '_> {
         follows: bool,
     ) -> Result<Lowered<'m>, String> {
         let (pipeline, caseless) = pipeline::split(&of.transform);
-        // What does not come as an automaton or a literal must see the letters as they become.
-        let folds = matches!(of.operator, Operator::Regex(_) | Operator::AnyOf(_));
+        // What does not come as an automaton or a literal must see the letters as they become, and so must what follows.
+        let is_last = of.then.is_none() && !of.capture;
+        let folds = is_last && matches!(of.operator, Operator::Regex(_) | Operator::AnyOf(_));
+        let caseless = caseless && folds;
         let step = self.steps.of(if folds { &pipeline } else { &of.transform });
         let mut relation = Relation::Equal;
         let text = match &of.operator {

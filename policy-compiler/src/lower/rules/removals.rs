@@ -65,5 +65,6 @@ fn is_of_head(target: Target) -> bool {
             | T::Protocol
             | T::QueryArgument
             | T::BodyReader
+            | T::Client
     )
 }

@@ -1,0 +1,91 @@
+//! Where ModSecurity decides otherwise, and why.
+
+use super::differential::Difference;
+use super::message::Message;
+use portcullis_bundle::layout::Target;
+
+/// A difference that is meant.
+struct Explained {
+    accounts: fn(&Message, &Difference) -> bool,
+    why: &'static str,
+}
+
+const EXPLAINED: &[Explained] = &[
+    Explained {
+        accounts: |message, it| it.theirs && it.looks_at(Target::Uri) && message.uri.contains('%'),
+        why: "ModSecurity 3 decodes REQUEST_URI; its manual, version 2 and Coraza have it as sent",
+    },
+    Explained {
+        accounts: |message, it| !it.theirs && message.uri.contains('#'),
+        why: "ModSecurity 3 leaves fragments out of the target's parts",
+    },
+    Explained {
+        accounts: |message, _| is_of(message, "multipart/") && has_line_end(message),
+        why: "ModSecurity 3 drops line ends within the values of multipart bodies",
+    },
+    Explained {
+        accounts: |message, it| it.has_line_anchor && has_line_end(message),
+        why: "ModSecurity 3 has `$` hold before a last line end too (no PCRE_DOLLAR_ENDONLY, as version 2 has)",
+    },
+    Explained {
+        accounts: |_, it| it.theirs && it.follows_several,
+        why: "after `multiMatch` ModSecurity 3 asks a chain's next link with the groups of another text (its own tests fail so)",
+    },
+    Explained {
+        accounts: |message, it| it.theirs && it.rule == 942_100 && says(message, &[".e(", ".e%28"]),
+        why: "ModSecurity 3.0.15 holds a later libinjection, which reads `1.e(` otherwise than the one followed here",
+    },
+    Explained {
+        accounts: |message, it| !it.theirs && it.looks_at(Target::Body) && is_of(message, "xml"),
+        why: "`XML:/*` looks at attributes too, and at each text by itself; ModSecurity at all texts as one",
+    },
+    Explained {
+        accounts: |message, it| {
+            it.transforms_utf8 && (!is_utf8(message) || says(message, &["\0", "%00", "\\u0000"]))
+        },
+        why: "`utf8toUnicode` of broken characters and bytes 0, as `suite transformations` says",
+    },
+    Explained {
+        accounts: |message, _| is_of(message, "json") && says(message, &["\\u0000"]),
+        why: "ModSecurity 3 ends a JSON name at a byte 0",
+    },
+    Explained {
+        accounts: |_, it| !it.theirs && it.has_phrases,
+        why: "ModSecurity 3 misses a phrase that begins within another (`.env` in `secrets.env`, beside `secrets.json`)",
+    },
+    Explained {
+        accounts: |message, it| it.theirs && it.rule == 920_430 && !message.uri.starts_with('/'),
+        why: "a target that is no path is refused by servers before rules see it",
+    },
+];
+
+/// Why a rule fires for one alone, if that is known.
+pub fn why(message: &Message, difference: &Difference) -> Option<&'static str> {
+    EXPLAINED.iter().find(|it| (it.accounts)(message, difference)).map(|it| it.why)
+}
+
+/// Whether a message's media type holds a text.
+fn is_of(message: &Message, kind: &str) -> bool {
+    let sent = message.header("content-type").unwrap_or_default().to_ascii_lowercase();
+    sent.windows(kind.len()).any(|part| part == kind.as_bytes())
+}
+
+/// Whether target or body say one of some texts in lower case.
+fn says(message: &Message, texts: &[&str]) -> bool {
+    let fields = message.headers.iter().map(|(_, value)| value.as_slice());
+    fields.chain([message.uri.as_bytes(), message.body.as_slice()]).any(|part| {
+        let part = part.to_ascii_lowercase();
+        texts.iter().any(|text| part.windows(text.len()).any(|at| at == text.as_bytes()))
+    })
+}
+
+fn has_line_end(message: &Message) -> bool {
+    says(message, &["\n", "\r", "%0a", "%0d", "\\n", "\\r", "u000a", "u000d"])
+}
+
+fn is_utf8(message: &Message) -> bool {
+    let fields = message.headers.iter().map(|(_, value)| value.as_slice());
+    let parts = fields.chain([message.uri.as_bytes(), message.body.as_slice()]);
+    parts.into_iter().all(|part| std::str::from_utf8(part).is_ok())
+        && !says(message, &["%8", "%9", "%a", "%b", "%c", "%d", "%e", "%f"])
+}
