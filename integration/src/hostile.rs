@@ -61,6 +61,17 @@ fn input(name: &'static str, content: impl Into<Vec<u8>>) -> Input {
     Input { name, files: vec![("api.yaml".to_owned(), content.into())] }
 }
 
+fn json_input(name: &'static str, content: String) -> Input {
+    Input { name, files: vec![("api.json".to_owned(), content.into_bytes())] }
+}
+
+/// A document of one path, in JSON: YAML bounds how long a key may be.
+fn json_path(name: &'static str, path: &str) -> Input {
+    let head = r#"{"openapi":"3.1.0","info":{"title":"hostile","version":"1"},"paths":{""#;
+    let tail = r#"":{"get":{"responses":{"200":{"description":"ok"}}}}}}"#;
+    json_input(name, [head, path, tail].concat())
+}
+
 /// A document whose only body has this schema, written in flow style.
 fn body(name: &'static str, schema: &str) -> Input {
     input(name, document(schema, ""))
@@ -136,6 +147,10 @@ fn texts(of: impl Fn(usize) -> usize) -> Vec<Input> {
         input("many lines", format!("{}{plain}", "\n".repeat(of(20_000_000)))),
         input("many comments", format!("{}{plain}", "# x\n".repeat(of(5_000_000)))),
         input("a key of many bytes", format!("{plain}{}: 1\n", "k".repeat(of(10_000_000)))),
+        json_input(
+            "a key of many bytes in JSON",
+            format!("{{\"openapi\":\"3.1.0\",\"{}\":1}}", "k".repeat(of(10_000_000))),
+        ),
         input("a text of many bytes", format!("{plain}x-text: {}\n", "k".repeat(of(20_000_000)))),
         input("many documents in one file", "---\na: 1\n".repeat(of(500_000))),
         input(
@@ -427,9 +442,9 @@ fn documents(of: impl Fn(usize) -> usize) -> Vec<Input> {
         input("a large document", paths(large.collect())),
         input("many paths", paths((0..of(10_000)).map(|n| format!("  /p{n}/{{id}}/x{n}:\n    get: {{ {answers} }}\n")).collect())),
         input("paths that cross", paths(crossing.collect())),
-        input("a path of many variables", paths(format!("  {}:\n    get: {{ {answers} }}\n", (0..of(20_000)).map(|n| format!("/{{v{n}}}")).collect::<String>()))),
-        input("a long path", paths(format!("  /{}:\n    get: {{ {answers} }}\n", "x".repeat(of(5_000_000))))),
-        input("braces that do not close", paths(format!("  '/{}':\n    get: {{ {answers} }}\n", "{".repeat(of(100_000))))),
+        json_path("a path of many variables", &(0..of(20_000)).map(|n| format!("/{{v{n}}}")).collect::<String>()),
+        json_path("a long path", &format!("/{}", "x".repeat(of(5_000_000)))),
+        json_path("braces that do not close", &format!("/{}", "{".repeat(of(100_000)))),
         input("many parameters", paths(format!("  /a:\n    get:\n      parameters: [ {} ]\n      {answers}\n", list(of(50_000), |n| format!("{{ name: p{n}, in: query, schema: {{ type: integer }} }}"))))),
         input("many media types", paths(format!("  /a:\n    post:\n      requestBody: {{ content: {{ {} }} }}\n      {answers}\n", list(of(50_000), |n| format!("'application/x{n}+json': {{ schema: {{ type: object }} }}"))))),
         input("many servers", format!("{head}servers: [ {} ]\npaths: {{ /a: {{ get: {{ {answers} }} }} }}\n", list(of(20_000), |n| format!("{{ url: 'https://h{n}.example/b{n}' }}")))),

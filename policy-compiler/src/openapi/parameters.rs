@@ -80,6 +80,14 @@ pub(super) fn key(of: &Parameter) -> (ParameterLocation, String) {
     (of.location, name)
 }
 
+/// A path as messages show it: there may be one for each of its variables.
+fn shown(path: &str) -> std::borrow::Cow<'_, str> {
+    match path.char_indices().nth(200) {
+        Some((end, _)) => format!("{}…", &path[..end]).into(),
+        None => path.into(),
+    }
+}
+
 /// Reports path parameters that `template` lacks, and drops them; then variables without one.
 pub(super) fn fit<'a>(
     cx: &mut Context<'a>,
@@ -92,7 +100,7 @@ pub(super) fn fit<'a>(
         if p.location != ParameterLocation::Path || variables.contains(&*p.name) {
             return true;
         }
-        let title = format!("the path `{}` has no variable `{}`", template.text, p.name);
+        let title = format!("the path `{}` has no variable `{}`", shown(&template.text), p.name);
         let help = did_you_mean(&p.name, template.variables());
         let span = crate::diag::Span::word(
             cx.library.path(p.origin.document),
@@ -118,7 +126,7 @@ pub(super) fn fit<'a>(
             cx.report_with(
                 diag::UNDECLARED_VARIABLE,
                 place,
-                format!("no parameter describes `{{{variable}}}` of `{}`", template.text),
+                format!("no parameter describes `{{{variable}}}` of `{}`", shown(&template.text)),
                 "any value is allowed there; declare a parameter with `in: path`",
             );
         }
