@@ -371,6 +371,8 @@ pub enum Operator {
         fields: Option<u32>,
         /// Directives.
         directives: Option<u32>,
+        /// Requests in an array of JSON.
+        batch: Option<u32>,
     },
     /// There are more values of the target.
     CountOver {

@@ -6,8 +6,8 @@ use crate::diag::{self, did_you_mean};
 use crate::ir::Operator;
 use crate::source::Node;
 use portcullis_bundle::layout::{
-    GRAPHQL_INTROSPECTION, GRAPHQL_MALFORMED, TOKEN_ALG_NONE, TOKEN_REMOTE_KEY, TOKEN_UNSAFE_KID,
-    Target,
+    GRAPHQL_INTROSPECTION, GRAPHQL_MALFORMED, TOKEN_ALG_NONE, TOKEN_OWN_KEY, TOKEN_REMOTE_KEY,
+    TOKEN_UNSAFE_KID, Target,
 };
 use std::net::IpAddr;
 
@@ -233,11 +233,11 @@ fn card_number(reader: &mut Reader<'_, '_>, node: Node<'_>) -> Option<Operator> 
 }
 
 fn token(reader: &mut Reader<'_, '_>, node: Node<'_>) -> Option<Operator> {
-    let known = ["alg_none", "remote_key", "unsafe_kid", "longer_than"];
+    let known = ["alg_none", "remote_key", "unsafe_kid", "own_key", "longer_than"];
     if !reader.fields(node, &known, "`jwt`") {
         return None;
     }
-    let bits = [TOKEN_ALG_NONE, TOKEN_REMOTE_KEY, TOKEN_UNSAFE_KID];
+    let bits = [TOKEN_ALG_NONE, TOKEN_REMOTE_KEY, TOKEN_UNSAFE_KID, TOKEN_OWN_KEY];
     let flags = flags(reader, node, known.into_iter().zip(bits))?;
     let longer_than = bound(reader, node, "longer_than")?;
     Some(Operator::Jwt { flags, longer_than })
@@ -251,6 +251,7 @@ fn graphql(reader: &mut Reader<'_, '_>, node: Node<'_>) -> Option<Operator> {
         "aliases_over",
         "fields_over",
         "directives_over",
+        "batch_over",
     ];
     if !reader.fields(node, &known, "`graphql`") {
         return None;
@@ -262,6 +263,7 @@ fn graphql(reader: &mut Reader<'_, '_>, node: Node<'_>) -> Option<Operator> {
         aliases: bound(reader, node, "aliases_over")?,
         fields: bound(reader, node, "fields_over")?,
         directives: bound(reader, node, "directives_over")?,
+        batch: bound(reader, node, "batch_over")?,
     })
 }
 

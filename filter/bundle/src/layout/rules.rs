@@ -318,8 +318,8 @@ record! {
         early: U16,
         /// 1 where a selector or a target asks for the names of arguments.
         names_arguments: u8,
-        /// Zero; reserved.
-        reserved: u8,
+        /// 1 where a selector means values of the body by a name, which no schema need declare.
+        names_values: u8,
         /// The matchers that requests of no operation meet: a set.
         enabled: U16,
         /// Those whose rules only report: a set.
@@ -684,12 +684,15 @@ record! {
     }
 }
 
-/// [`TokenCheck::flags`]: `alg` is `none` in any case.
+/// [`TokenCheck::flags`]: `alg` is `none` in any case, no text, empty, or twice; the signature is empty; or a token
+/// whose `typ` is `JWT` has no `alg`.
 pub const TOKEN_ALG_NONE: u8 = 1;
-/// [`TokenCheck::flags`]: the header brings its own key: `jku`, `x5u`, `jwk`, `x5c`.
+/// [`TokenCheck::flags`]: the header brings its own key: `jku`, `x5u`, `x5c`, or, but in a proof of possession, `jwk`.
 pub const TOKEN_REMOTE_KEY: u8 = 2;
 /// [`TokenCheck::flags`]: `kid` holds what a path, a query or a shell could act on.
 pub const TOKEN_UNSAFE_KID: u8 = 4;
+/// [`TokenCheck::flags`]: the header of a token whose `typ` is `JWT` has `jku`, `x5u` or `jwk`.
+pub const TOKEN_OWN_KEY: u8 = 8;
 
 record! {
     /// The bounds of a GraphQL document; `NONE` for no bound.
@@ -702,6 +705,8 @@ record! {
         fields: U32,
         /// Directives.
         directives: U32,
+        /// Requests in an array of JSON.
+        batch: U32,
         /// `GRAPHQL_*` bits.
         flags: u8,
         /// Zero; reserved.

@@ -119,6 +119,11 @@ impl<'a, 'b> Scan<'a, 'b> {
         self.attacks.names_arguments == 1
     }
 
+    /// Whether rules, modes or exceptions mean values of a body by their names.
+    pub(crate) fn names_values(&self) -> bool {
+        self.attacks.names_values == 1
+    }
+
     /// Whether rules are asked before all others.
     fn has_early(&self) -> bool {
         self.view.removals.iter().any(|removal| removal.early == 1)
@@ -218,7 +223,7 @@ impl Scanner {
         self.sizes = Sizes::default();
         self.state = state::State::default();
         self.body = BODY_ALL;
-        self.names = Names::new(true);
+        self.names.ask();
         let enabled = scan.enabled();
         self.active.clear();
         for target in 0..TARGETS {
@@ -609,6 +614,7 @@ impl Scanner {
         self.texts.trim(KEPT);
         self.operators.trim(KEPT);
         self.follow.trim(KEPT);
+        self.names.trim(KEPT);
         for buffer in [&mut self.decoded, &mut self.raw] {
             buffer.clear();
             buffer.shrink_to(KEPT);

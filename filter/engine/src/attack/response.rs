@@ -24,7 +24,7 @@ impl Scan<'_, '_> {
     }
 
     /// Whether a rule or exception means values of the body by their names.
-    pub(crate) fn names_values(&self) -> bool {
+    pub(crate) fn names_answer_values(&self) -> bool {
         let except = self.view.exceptions.iter().map(|exception| &exception.selector);
         self.view.selectors.iter().chain(except).any(|selector| {
             selector.target == Target::ResponseValue.code() && selector.name.len.get() > 0
@@ -100,6 +100,11 @@ impl Names {
         Names { asked, by_depth: Vec::new() }
     }
 
+    /// Names are asked for from now on; the buffers of earlier messages are kept.
+    pub(super) fn ask(&mut self) {
+        self.asked = true;
+    }
+
     /// Takes the next name or value of a body.
     pub(super) fn scalar(
         &mut self,
@@ -130,6 +135,16 @@ impl Names {
                 scanner.value(scan, subject, SCHEMA_ANY, text);
             }
         }
+    }
+
+    /// The name of a step, counted from 0, that the pointer shows as `*`.
+    pub(super) fn at(&self, step: usize) -> Option<&[u8]> {
+        self.by_depth.get(step).map(Vec::as_slice)
+    }
+
+    /// Forgets what a message with long names has left behind.
+    pub(super) fn trim(&mut self, kept: usize) {
+        self.by_depth.retain(|name| name.capacity() <= kept);
     }
 
     pub(super) fn enter(&mut self, depth: usize, name: &[u8]) {

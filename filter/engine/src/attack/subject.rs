@@ -1,5 +1,6 @@
 //! A value that rules look at: where it comes from and how it is called.
 
+use super::response::Names;
 use crate::finding::Position;
 use crate::schema::{Place, matches};
 use portcullis_bundle::layout::{BODY_ALL, Naming, Selector, Target, View};
@@ -13,8 +14,12 @@ pub(crate) enum Name<'a> {
     Text(&'a [u8]),
     /// A place in a JSON body.
     Place(&'a Place<'a>),
+    /// A place in a JSON body, and the names that the client gave what no schema declares.
+    Named(&'a Place<'a>, &'a Names),
     /// A JSON pointer.
     Pointer(&'a str),
+    /// A field of a form that no schema declares.
+    Field(&'a [u8]),
 }
 
 /// Where a value comes from.
@@ -65,8 +70,14 @@ impl<'a> Subject<'a> {
         match self.name {
             Name::None => false,
             Name::Text(name) => name == wanted,
-            Name::Place(place) => fits(wanted, place.pointer().as_bytes()),
-            Name::Pointer(pointer) => fits(wanted, pointer.as_bytes()),
+            Name::Place(place) => fits(wanted, place.pointer().as_bytes(), |_| None),
+            // Pointers are long to make: most places are told apart by how deep they lie.
+            Name::Named(place, names) => {
+                wanted.iter().filter(|byte| **byte == b'/').count() == place.depth()
+                    && fits(wanted, place.pointer().as_bytes(), |at| names.at(at))
+            }
+            Name::Pointer(pointer) => fits(wanted, pointer.as_bytes(), |_| None),
+            Name::Field(name) => fits(wanted, b"/*", |_| Some(name)),
         }
     }
 
@@ -75,7 +86,8 @@ impl<'a> Subject<'a> {
         match self.name {
             _ if !self.argument.is_empty() => self.argument,
             Name::Text(name) => name,
-            Name::None | Name::Place(_) | Name::Pointer(_) => &[],
+            Name::Field(name) => name,
+            Name::None | Name::Place(_) | Name::Named(..) | Name::Pointer(_) => &[],
         }
     }
 
@@ -85,25 +97,51 @@ impl<'a> Subject<'a> {
             return position.clone();
         }
         let pointer = match self.name {
-            Name::Place(place) => place.pointer(),
+            Name::Place(place) | Name::Named(place, _) => place.pointer(),
             Name::Pointer(pointer) => pointer.to_owned(),
+            // The client's own names are not told.
+            Name::Field(_) => "/*".to_owned(),
             Name::None | Name::Text(_) => String::new(),
         };
         Position::Body { pointer, offset: self.offset }
     }
 }
 
-/// Whether a JSON pointer is one of a pattern, in which `*` stands for any one name or index.
-fn fits(pattern: &[u8], pointer: &[u8]) -> bool {
+/// Whether a JSON pointer is one of a pattern, in which `*` stands for any one name or index. In the pointer it
+/// stands for a name that no schema declares: `name` gives that of a step, counted from 0, where it is known.
+fn fits<'n>(pattern: &[u8], pointer: &[u8], name: impl Fn(usize) -> Option<&'n [u8]>) -> bool {
     let is_slash = |byte: &u8| *byte == b'/';
-    let (mut wanted, mut found) = (pattern.split(is_slash), pointer.split(is_slash));
-    loop {
-        match (wanted.next(), found.next()) {
-            (None, None) => return true,
-            (Some(wanted), Some(found)) if wanted == b"*" || wanted == found => {}
-            _ => return false,
+    let mut found = pointer.split(is_slash);
+    let mut at = 0usize;
+    for wanted in pattern.split(is_slash) {
+        let Some(found) = found.next() else { return false };
+        // What stands before the first slash is no step.
+        let own = at.checked_sub(1).filter(|_| found == b"*").and_then(&name);
+        if wanted != b"*" && wanted != found && !own.is_some_and(|own| says(wanted, own)) {
+            return false;
+        }
+        at = at.saturating_add(1);
+    }
+    found.next().is_none()
+}
+
+/// Whether a step of a JSON pointer says a name (RFC 6901, section 4).
+fn says(step: &[u8], name: &[u8]) -> bool {
+    let (mut step, mut name) = (step.iter(), name.iter());
+    while let Some(&byte) = step.next() {
+        let byte = match (byte, byte == b'~') {
+            (_, true) => match step.next() {
+                Some(b'0') => b'~',
+                Some(b'1') => b'/',
+                _ => return false,
+            },
+            (byte, false) => byte,
+        };
+        if name.next() != Some(&byte) {
+            return false;
         }
     }
+    name.next().is_none()
 }
 
 #[cfg(test)]
@@ -112,7 +150,22 @@ mod tests {
 
     #[test]
     fn patterns_of_pointers() {
-        assert!(fits(b"/a/*/b", b"/a/0/b") && fits(b"/a", b"/a") && fits(b"/*", b"/*"));
-        assert!(!fits(b"/a", b"/a/b") && !fits(b"/a/*", b"/a") && !fits(b"/a", b"/b"));
+        let fits =
+            |pattern: &str, pointer: &str| fits(pattern.as_bytes(), pointer.as_bytes(), |_| None);
+        assert!(fits("/a/*/b", "/a/0/b") && fits("/a", "/a") && fits("/*", "/*") && fits("", ""));
+        assert!(
+            !fits("/a", "/a/b") && !fits("/a/*", "/a") && !fits("/a", "/b") && !fits("/a", "/*")
+        );
+    }
+
+    #[test]
+    fn names_that_no_schema_declares() {
+        let names = [&b"a/b"[..], b"c~", b"0"];
+        let fits = |pattern: &str, pointer: &str| {
+            fits(pattern.as_bytes(), pointer.as_bytes(), |at| names.get(at).copied())
+        };
+        assert!(fits("/a~1b", "/*") && fits("/a~1b/c~0", "/*/*") && fits("/*/c~0/0", "/*/*/0"));
+        assert!(!fits("/a", "/*") && !fits("/a~1b/c", "/*/*") && !fits("/a~1b", "/x"));
+        assert!(!fits("/a~1bc", "/*") && !fits("/a~2b", "/*") && !fits("/a~1b", "/*/*"));
     }
 }

@@ -35,7 +35,10 @@ impl ScalarSink for Tap<'_, '_, '_> {
         let Tap::Scan(scanner, scan) = self else { return };
         let subject = Subject {
             target: if field.is_file_name { Target::File } else { Target::Body },
-            name: Name::Pointer(field.pointer),
+            name: match field.undeclared_name {
+                Some(name) => Name::Field(name),
+                None => Name::Pointer(field.pointer),
+            },
             position: None,
             offset: 0,
             bodies: if field.name.is_empty() { BODY_TEXT } else { BODY_FIELD },
@@ -92,26 +95,37 @@ fn take(scanner: &mut Scanner, scan: &Scan<'_, '_>, scalar: &Scalar<'_>, place: 
         ScalarKind::Null | ScalarKind::Boolean => return,
         ScalarKind::Number | ScalarKind::String => Target::Body,
     };
-    let (name, bodies) = (Name::Place(place), scanner.body);
-    let subject =
-        Subject { target, name, position: None, offset: scalar.offset, bodies, argument: &[] };
+    let (offset, bodies) = (scalar.offset, scanner.body);
+    let name = Name::Place(place);
+    let mut subject = Subject { target, name, position: None, offset, bodies, argument: &[] };
+    if !scan.names_values() {
+        return scanner.value(scan, subject, scalar.schema, scalar.text);
+    }
+    let mut names = core::mem::take(&mut scanner.names);
+    if scalar.kind == ScalarKind::Name {
+        names.enter(place.depth(), scalar.text);
+    }
+    subject.name = Name::Named(place, &names);
     scanner.value(scan, subject, scalar.schema, scalar.text);
+    scanner.names = names;
 }
 
 /// The same, where rules ask how the client calls arguments: `json.a.b`.
 fn take_named(scanner: &mut Scanner, scan: &Scan<'_, '_>, scalar: &Scalar<'_>, place: &Place<'_>) {
     let mut names = core::mem::take(&mut scanner.names);
-    let (name, bodies) = (Name::Place(place), scanner.body);
+    let bodies = scanner.body;
+    if scalar.kind == ScalarKind::Name {
+        names.enter(place.depth(), scalar.text);
+    }
     let mut subject = Subject {
         target: Target::BodyName,
-        name,
+        name: Name::Named(place, &names),
         position: None,
         offset: scalar.offset,
         bodies,
         argument: &[],
     };
     if scalar.kind == ScalarKind::Name {
-        names.enter(place.depth(), scalar.text);
         scanner.value(scan, subject, scalar.schema, scalar.text);
     } else {
         let argument = names.argument(&place.pointer());

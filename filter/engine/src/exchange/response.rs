@@ -222,7 +222,7 @@ impl Exchange {
         if !matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'"')) {
             return false;
         }
-        let mut names = Names::new(scan.names_values());
+        let mut names = Names::new(scan.names_answer_values());
         let mut tap = Tap::Answer(&mut self.scanner, *scan, &mut names);
         self.validator.validate(scan.view, SCHEMA_ANY, LIMITS, body, &mut tap).is_ok()
     }

@@ -34,7 +34,7 @@ use contract::Contract;
 use kinds::Kinds;
 use links::{compared, compared_texts};
 use literals::{Bytes, Required, folded, required};
-use names::{Names, names_arguments, selector, write_names};
+use names::{Names, names_arguments, names_values, selector, write_names};
 use pipeline::Steps;
 use plain::Plain;
 use portcullis_bundle::layout::{
@@ -167,10 +167,11 @@ pub fn write(
     tables.sections.media_types.push(any_media_type());
     let response_types = tables.text(&attacks.response_body.media_types.join(" "));
     let names_arguments = names_arguments(&matchers, &attacks.removals);
+    let names_values = names_values(&tables.sections);
     tables.sections.attacks.push(layout::Attacks {
         early: early.into(),
         names_arguments: names_arguments.into(),
-        reserved: 0,
+        names_values: names_values.into(),
         threshold_inbound: attacks.inbound.into(),
         threshold_outbound: attacks.outbound.into(),
         budget: attacks.budget.into(),
@@ -384,7 +385,7 @@ impl Writer<'_, '_> {
                 });
                 (Code::Jwt, sections.token_checks.len() as u32 - 1, 0)
             }
-            Operator::GraphQl { flags, depth, aliases, fields, directives } => {
+            Operator::GraphQl { flags, depth, aliases, fields, directives, batch } => {
                 if *flags & layout::GRAPHQL_MALFORMED == 0 {
                     needed.bytes.push(folded(*b"{"));
                 }
@@ -394,6 +395,7 @@ impl Writer<'_, '_> {
                     aliases: bound(aliases),
                     fields: bound(fields),
                     directives: bound(directives),
+                    batch: bound(batch),
                     flags: *flags,
                     reserved: [0; 3],
                 });

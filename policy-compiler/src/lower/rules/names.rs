@@ -3,8 +3,9 @@
 use super::super::schema::write_automaton;
 use super::super::tables::Tables;
 use super::{Lowered, Table, regex};
+
 use crate::ir::{Matcher, Naming, Removal, TargetName};
-use portcullis_bundle::layout::{self, Target};
+use portcullis_bundle::layout::{self, Sections, Target};
 use std::collections::HashMap;
 
 /// The automata of names that are expressions.
@@ -69,4 +70,12 @@ pub(super) fn names_arguments(matchers: &[Lowered<'_>], removals: &[Removal]) ->
     let of = |it: &Matcher| it.targets.iter().chain(&it.except).any(by_name);
     matchers.iter().any(|it| of(it.of) || it.of.then.is_some())
         || removals.iter().flat_map(|it| &it.at).any(by_name)
+}
+
+/// Whether rules, modes or exceptions mean values of a body by their names.
+pub(super) fn names_values(sections: &Sections) -> bool {
+    let excepted = sections.exceptions.iter().map(|it| &it.selector);
+    let modes = sections.field_modes.iter().map(|it| &it.selector);
+    let mut all = sections.selectors.iter().chain(excepted).chain(modes);
+    all.any(|it| it.target == Target::Body.code() && it.name.len.get() > 0)
 }

@@ -4,13 +4,56 @@ use portcullis_bundle::layout::{GRAPHQL_INTROSPECTION, GRAPHQL_MALFORMED, GraphQ
 
 /// Whether a text is a GraphQL document beyond the bounds of a check.
 pub(super) fn is_attack(check: &GraphQlCheck, text: &[u8]) -> bool {
-    let Some(found) = read(text) else { return check.flags & GRAPHQL_MALFORMED != 0 };
     let over = |count: u32, bound: u32| bound != NONE && count > bound;
+    if check.batch.get() != NONE && over(batch(text), check.batch.get()) {
+        return true;
+    }
+    let bounds = [check.depth, check.aliases, check.fields, check.directives];
+    if check.flags == 0 && bounds.iter().all(|bound| bound.get() == NONE) {
+        return false;
+    }
+    let Some(found) = read(text) else { return check.flags & GRAPHQL_MALFORMED != 0 };
     over(found.depth, check.depth.get())
         || over(found.aliases, check.aliases.get())
         || over(found.fields, check.fields.get())
         || over(found.directives, check.directives.get())
         || found.introspects && check.flags & GRAPHQL_INTROSPECTION != 0
+}
+
+/// How many requests a JSON text holds that are sent at once: objects with a `query` in an array.
+fn batch(text: &[u8]) -> u32 {
+    let (mut count, mut depth, mut at) = (0u32, 0u32, 0usize);
+    if text.trim_ascii_start().first() != Some(&b'[') {
+        return 0;
+    }
+    while let Some(&byte) = text.get(at) {
+        at = at.saturating_add(1);
+        match byte {
+            b'[' | b'{' => depth = depth.saturating_add(1),
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => {
+                let rest = text.get(at..).unwrap_or_default();
+                let is_name = rest
+                    .strip_prefix(b"query\"")
+                    .is_some_and(|after| after.trim_ascii_start().first() == Some(&b':'));
+                count = count.saturating_add(u32::from(is_name && depth == 2));
+                at = at.saturating_add(string(rest));
+            }
+            _ => {}
+        }
+    }
+    count
+}
+
+/// Bytes of a JSON string behind its first quote.
+fn string(rest: &[u8]) -> usize {
+    let mut escaped = false;
+    let ends = |byte: &u8| {
+        let ends = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        ends
+    };
+    rest.iter().position(ends).map_or(rest.len(), |end| end.saturating_add(1))
 }
 
 /// What a document holds.
