@@ -17,6 +17,7 @@ mod pipeline;
 mod plain;
 pub(crate) mod regex;
 mod removals;
+mod tuning;
 
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ use portcullis_engine::attack::transform::Transform;
 use regex_syntax::hir::Hir;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use tuning::{at_fields, is_on_somewhere, tuned};
 use zerocopy::FromZeros;
 use zerocopy::little_endian::U64;
 
@@ -213,26 +215,6 @@ fn counts(attacks: &Attacks, model: &Model, rule: &Rule) -> bool {
     (rule.lenient || rule.paranoia <= attacks.paranoia)
         && (on(&attacks.tuning)
             || model.operations().any(|(_, operation)| on(&operation.settings.attacks.tuning)))
-}
-
-/// The mode of a rule on values that no entry names: what the last entry that means it says.
-fn tuned(tuning: &[Tuning], rule: &Rule) -> AttackMode {
-    let own = tuning.iter().rev().find(|it| it.at.is_none() && it.rules.is(rule));
-    let otherwise = if rule.detects_only { AttackMode::Monitor } else { AttackMode::Enforce };
-    own.map_or(otherwise, |it| it.mode)
-}
-
-/// The entries that mean a rule on some values, and that no later entry on all values takes back.
-fn at_fields<'t>(tuning: &'t [Tuning], rule: &Rule) -> impl Iterator<Item = &'t Tuning> {
-    let last = tuning.iter().rposition(|it| it.at.is_none() && it.rules.is(rule));
-    let rule = rule.clone();
-    let after = tuning.iter().skip(last.map_or(0, |last| last + 1));
-    after.filter(move |it| it.at.is_some() && it.rules.is(&rule))
-}
-
-/// Whether a rule looks at some values, whatever it does on others.
-fn is_on_somewhere(tuning: &[Tuning], rule: &Rule) -> bool {
-    at_fields(tuning, rule).any(|it| it.mode != AttackMode::Off)
 }
 
 fn unsupported(rule: &Rule, of: &Matcher, reason: &str) -> Diagnostic {
