@@ -63,6 +63,8 @@ codes! {
         Sha1 = 27,
         /// Characters that stand for ASCII ones to a reader become those. Not of SecLang.
         FoldUnicode = 28,
+        /// As `CmdLine`, but that letters keep their case. Not of SecLang.
+        CmdLineCased = 29,
     }
 }
 
@@ -99,6 +101,7 @@ impl Transformation {
             Transformation::Length => "length",
             Transformation::Sha1 => "sha1",
             Transformation::FoldUnicode => "fold_unicode",
+            Transformation::CmdLineCased => "cmd_line_cased",
         }
     }
 
@@ -133,7 +136,7 @@ impl Transformation {
             Transformation::Utf8ToUnicode => "utf8toUnicode",
             Transformation::Length => "length",
             Transformation::Sha1 => "sha1",
-            Transformation::FoldUnicode => return None,
+            Transformation::FoldUnicode | Transformation::CmdLineCased => return None,
         })
     }
 

@@ -96,9 +96,13 @@ impl Texts {
         if let Some((_, _, made)) = known {
             return Ok(*made);
         }
-        let mut made = self.spare();
         let Some(source) = self.texts.get(usize::from(parent)) else { return Ok(NO_TEXT) };
         steps.spend(source.bytes.len() as u64)?;
+        if transformation.keeps(&source.bytes) {
+            return Ok(parent);
+        }
+        let mut made = self.spare();
+        let Some(source) = self.texts.get(usize::from(parent)) else { return Ok(NO_TEXT) };
         transformation.apply(&source.bytes, &mut made);
         let known = self.texts.iter().take(self.count).position(|text| text.bytes == made);
         let own = known.unwrap_or(self.count);

@@ -6,15 +6,21 @@ use std::collections::HashMap;
 /// Splits a pipeline into what must run, and whether ASCII case does not count after it: to lower case at the
 /// end, or before steps that case does not matter to, costs nothing in an automaton.
 pub fn split(transform: &[Transformation]) -> (Vec<Transformation>, bool) {
-    let last = transform.iter().rposition(|step| *step == Transformation::Lowercase);
-    let Some(last) = last else { return (transform.to_vec(), false) };
-    if !transform[last + 1..].iter().all(|step| is_blind_to_case(*step)) {
-        return (transform.to_vec(), false);
-    }
+    use Transformation as T;
     let mut rest = transform.to_vec();
-    rest.remove(last);
-    // An earlier one that nothing between sees is superfluous too.
-    (split(&rest).0, true)
+    let mut caseless = false;
+    while let Some(last) = rest.iter().rposition(|step| matches!(step, T::Lowercase | T::CmdLine)) {
+        if !rest[last + 1..].iter().all(|step| is_blind_to_case(*step)) {
+            break;
+        }
+        // An earlier one that nothing between sees is superfluous too.
+        match rest[last] {
+            T::CmdLine => rest[last] = T::CmdLineCased,
+            _ => _ = rest.remove(last),
+        }
+        caseless = true;
+    }
+    (rest, caseless)
 }
 
 /// Whether a transformation does the same to letters of both cases.
@@ -31,6 +37,7 @@ fn is_blind_to_case(step: Transformation) -> bool {
             | T::ReplaceComments
             | T::NormalizePath
             | T::NormalizePathWin
+            | T::CmdLineCased
     )
 }
 
@@ -104,6 +111,8 @@ mod tests {
         assert_eq!(split(&[T::UrlDecode, T::Lowercase]), (vec![T::UrlDecode], true));
         let spaced = [T::Lowercase, T::CompressWhitespace];
         assert_eq!(split(&spaced), (vec![T::CompressWhitespace], true));
+        let command = [T::Lowercase, T::CmdLine, T::Trim];
+        assert_eq!(split(&command), (vec![T::CmdLineCased, T::Trim], true));
         let encoded = [T::Lowercase, T::UrlDecode];
         assert_eq!(split(&encoded), (encoded.to_vec(), false));
     }

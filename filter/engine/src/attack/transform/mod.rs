@@ -39,6 +39,9 @@ pub trait Transform: Copy {
     /// Writes what becomes of a value. `out` must be empty.
     fn apply(self, input: &[u8], out: &mut Vec<u8>);
 
+    /// Whether a look at the value tells that `apply` leaves it as it is.
+    fn keeps(self, input: &[u8]) -> bool;
+
     /// The most bytes that `apply` writes for so many.
     fn bound(self, len: usize) -> usize;
 }
@@ -66,6 +69,7 @@ impl Transform for Transformation {
             Transformation::NormalizePath => path::TRIGGERS,
             Transformation::NormalizePathWin => path::TRIGGERS_WIN,
             Transformation::CmdLine => cmd_line::TRIGGERS,
+            Transformation::CmdLineCased => cmd_line::TRIGGERS_CASED,
             Transformation::Base64Decode => base64::TRIGGERS,
             Transformation::SqlHexDecode => hex::SQL_TRIGGERS,
             Transformation::Utf8ToUnicode | Transformation::FoldUnicode => utf8::TRIGGERS,
@@ -99,6 +103,7 @@ impl Transform for Transformation {
             Transformation::NormalizePath => path::normalize_path(input, out),
             Transformation::NormalizePathWin => path::normalize_path_win(input, out),
             Transformation::CmdLine => cmd_line::cmd_line(input, out),
+            Transformation::CmdLineCased => cmd_line::cmd_line_cased(input, out),
             Transformation::Base64Decode => base64::base64_decode(input, out),
             Transformation::Base64DecodeExt => base64::base64_decode_ext(input, out),
             Transformation::HexDecode => hex::hex_decode(input, out),
@@ -108,6 +113,19 @@ impl Transform for Transformation {
             Transformation::Length => length::length(input, out),
             Transformation::Sha1 => sha1::sha1(input, out),
             Transformation::FoldUnicode => fold::fold_unicode(input, out),
+        }
+    }
+
+    fn keeps(self, input: &[u8]) -> bool {
+        match self {
+            Transformation::CompressWhitespace => whitespace::keeps_compressed(input),
+            Transformation::Trim => whitespace::is_trimmed(input),
+            Transformation::ReplaceComments => comments::has_none(input),
+            Transformation::NormalizePath | Transformation::NormalizePathWin => {
+                path::is_normal(input)
+            }
+            Transformation::CmdLineCased => cmd_line::keeps_cased(input),
+            _ => false,
         }
     }
 

@@ -215,6 +215,7 @@ fn cmd_line() {
             (b" ' /a\x0B\x0C", b"/a\x0B\x0C"),
         ],
     );
+    check(Transformation::CmdLineCased, &[(b"C^md \"/C\"  Dir;,\tx", b"Cmd/C Dir x")]);
 }
 
 #[test]
@@ -371,6 +372,13 @@ proptest! {
             }
             let kept: Vec<u8> = input.iter().copied().filter(|byte| !set.contains(*byte)).collect();
             prop_assert_eq!(apply(*it, &kept), kept, "{}", it.name());
+        }
+    }
+
+    #[test]
+    fn what_is_said_to_stay_stays(input in input()) {
+        for it in Transformation::ALL.iter().filter(|it| it.keeps(&input)) {
+            prop_assert_eq!(&apply(*it, &input), &input, "{}", it.name());
         }
     }
 
