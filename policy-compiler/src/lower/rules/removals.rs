@@ -1,7 +1,7 @@
 //! What rules take from others for the messages that they fire on.
 
-use super::Sets;
 use super::names::selector;
+use super::sets::Sets;
 use crate::ir::Attacks;
 use portcullis_bundle::layout::{self, Target};
 
