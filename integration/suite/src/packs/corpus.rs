@@ -6,7 +6,7 @@
 //!
 //! A file `*.jsonl` has whole requests, `{"method", "uri", "headers", "body"}` a line.
 //!
-//! Every second value is held out: rules are written against the others only.
+//! Every second value is held out: rules are written against the others only, where a collection does not say otherwise.
 
 use std::path::Path;
 
