@@ -28,6 +28,8 @@ pub struct Difference {
     pub transforms_utf8: bool,
     /// Whether it looks for phrases.
     pub has_phrases: bool,
+    /// Whether it looks at the target.
+    pub reads_uri: bool,
 }
 
 impl Difference {
@@ -55,6 +57,7 @@ impl Difference {
             follows_several: own.contains("multiMatch") && own.contains("chain"),
             transforms_utf8: own.contains("utf8toUnicode"),
             has_phrases: own.contains("@pm"),
+            reads_uri: own.contains("REQUEST_URI"),
         }
     }
 }

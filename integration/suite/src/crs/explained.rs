@@ -12,7 +12,7 @@ struct Explained {
 
 const EXPLAINED: &[Explained] = &[
     Explained {
-        accounts: |message, it| it.theirs && it.looks_at(Target::Uri) && message.uri.contains('%'),
+        accounts: |message, it| it.theirs && it.reads_uri && message.uri.contains('%'),
         why: "ModSecurity 3 decodes REQUEST_URI; its manual, version 2 and Coraza have it as sent",
     },
     Explained {
@@ -32,8 +32,16 @@ const EXPLAINED: &[Explained] = &[
         why: "after `multiMatch` ModSecurity 3 asks a chain's next link with the groups of another text (its own tests fail so)",
     },
     Explained {
-        accounts: |message, it| it.theirs && it.rule == 942_100 && says(message, &[".e(", ".e%28"]),
-        why: "ModSecurity 3.0.15 holds a later libinjection, which reads `1.e(` otherwise than the one followed here",
+        accounts: |message, it| {
+            it.theirs
+                && (it.rule == 942_100 && says(message, &[".e(", ".e%28"])
+                    || matches!(it.rule, 941_100 | 941_101) && says(message, &["onzoo"]))
+        },
+        why: "ModSecurity 3.0.15 holds a later libinjection than the one followed here: `1.e(`, `onzoo`",
+    },
+    Explained {
+        accounts: |_, it| it.theirs && matches!(it.rule, 949_110 | 959_100),
+        why: "ModSecurity adds a rule's points for each value that it matches; here a rule scores once",
     },
     Explained {
         accounts: |message, it| !it.theirs && it.looks_at(Target::Body) && is_of(message, "xml"),
