@@ -183,6 +183,8 @@ pub(crate) struct Scanner {
     decoded: Vec<u8>,
     /// Whether only the matchers are asked that are asked before all others.
     early: bool,
+    /// Whether every value of the body has been scanned that is read as sent.
+    covered: bool,
     /// What the body is that is being read: a `BODY_*` bit.
     pub(super) body: u8,
     /// The names of members on the way to the present value, where rules ask for them.
@@ -356,6 +358,9 @@ impl Scanner {
             let set = scan.set(set.into());
             applicable.iter_mut().zip(set).for_each(|(word, set)| *word &= set.get());
         }
+        if self.covered {
+            self.drop_covered(scan, &mut applicable);
+        }
         let mut plain = true;
         if applicable.iter().any(|word| *word != 0) {
             let scanned = self.scan(scan, subject, &applicable, value);
@@ -447,9 +452,9 @@ impl Scanner {
         if !raw.is_empty() {
             let position = Position::Body { pointer: String::new(), offset: 0 };
             let subject = |target| Subject::new(target, Name::Pointer(""), &position);
-            if !is.covered || self.asks_for_raw(scan) {
-                self.value(scan, subject(Target::BodyRaw), SCHEMA_ANY, &raw);
-            }
+            self.covered = is.covered;
+            self.value(scan, subject(Target::BodyRaw), SCHEMA_ANY, &raw);
+            self.covered = false;
             if is.plain {
                 self.value(scan, subject(Target::BodyPlain), SCHEMA_ANY, &raw);
             }
@@ -461,19 +466,18 @@ impl Scanner {
         self.raw = raw;
     }
 
-    /// Whether a matcher looks at the body as sent that does not look at every value of it too.
-    fn asks_for_raw(&self, scan: &Scan<'_, '_>) -> bool {
+    /// Takes the matchers away that look at every value of the body too.
+    fn drop_covered(&self, scan: &Scan<'_, '_>, applicable: &mut [u64]) {
         let values = self.active(scan, Target::Body);
-        let pairs = self.active(scan, Target::BodyRaw).iter().zip(values).enumerate();
-        let mut own = pairs.flat_map(|(word, (raw, values))| {
-            sets::members(*raw, word).map(move |at| (at, values >> (at % 64) & 1 == 1))
-        });
-        own.any(|(at, values)| {
-            let matcher = scan.view.matchers.get(at as usize);
-            !values
-                || matcher
-                    .is_none_or(|it| it.selector_count.get() != 0 || it.except_count.get() != 0)
-        })
+        for (index, (word, values)) in applicable.iter_mut().zip(values).enumerate() {
+            for at in sets::members(*word & values, index) {
+                let matcher = scan.view.matchers.get(at as usize);
+                let all = |it: &Matcher| it.selector_count.get() == 0 && it.except_count.get() == 0;
+                if matcher.is_some_and(all) {
+                    *word &= !(1 << (at % 64));
+                }
+            }
+        }
     }
 
     /// How often a condition of a rule has hit a value of the message.
