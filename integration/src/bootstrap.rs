@@ -120,6 +120,8 @@ impl Bootstrap {
                     "name": "upstream",
                     "type": "STATIC",
                     "connect_timeout": "2s",
+                    // What is read at once, beside what is held of an answer, stays below the listener's limit.
+                    "per_connection_buffer_limit_bytes": 256 << 10,
                     "typed_extension_protocol_options": {
                         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                             "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
