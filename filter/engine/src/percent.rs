@@ -35,6 +35,12 @@ pub(crate) fn escape(raw: &[u8], at: usize) -> Option<u8> {
     }
 }
 
+/// Whether a `%` is not followed by two hexadecimal digits.
+pub(crate) fn has_broken_escape(text: &[u8]) -> bool {
+    let mut percents = text.iter().enumerate().filter(|(_, byte)| **byte == b'%');
+    percents.any(|(at, _)| escape(text, at).is_none())
+}
+
 /// Appends the decoded text. On a broken escape what was appended stays.
 pub(crate) fn decode_into(raw: &[u8], plus: Plus, out: &mut Vec<u8>) -> Result<(), BrokenEscape> {
     let mut at = 0;
@@ -121,6 +127,7 @@ mod tests {
         assert_eq!(decode(b"a+%2B", Plus::Literal), Ok(b"a++".to_vec()));
         for broken in [&b"%"[..], b"%2", b"%zz", b"a%2g", b"%%20"] {
             assert_eq!(decode(broken, Plus::Space), Err(BrokenEscape), "{broken:?}");
+            assert!(has_broken_escape(broken), "{broken:?}");
         }
     }
 

@@ -207,8 +207,11 @@ pub const PLAIN_KEYED: u32 = PLAIN + 1;
 /// The set after that: those of them that have literals for plain texts.
 pub const PLAIN_PROPOSED: u32 = PLAIN_KEYED + 1;
 
+/// The set after that: the matchers that look at every value of a JSON body.
+pub const ALL_VALUES: u32 = PLAIN_PROPOSED + 1;
+
 /// Sets that every bundle with rules holds.
-pub const FIXED_SETS: u32 = PLAIN_PROPOSED + 1;
+pub const FIXED_SETS: u32 = ALL_VALUES + 1;
 
 /// Bytes of the bit map of pairs, and of that of hashed grams of three bytes; gram_filter begins with both.
 pub const GRAM_MAP: usize = 8192;

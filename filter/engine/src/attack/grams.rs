@@ -8,10 +8,10 @@
 use super::sets::insert;
 use super::steps::{Exhausted, Steps};
 use crate::access::slice;
-use portcullis_bundle::gram_class;
 use portcullis_bundle::layout::{
     ByteKinds, CLASS_MAP, GRAM_MAP, Literal, PLAIN_PROPOSED, PROPOSED, View,
 };
+use portcullis_bundle::{gram_bucket, gram_class, gram_hash};
 
 /// Added to the gram of a pair, so that it differs from every gram of three bytes.
 const PAIR: u32 = 1 << 24;
@@ -108,7 +108,7 @@ impl<'b> Grams<'b> {
         };
         let pair = byte(1) | byte(0) << 8;
         let gram = byte(2) | pair << 8;
-        if at >= 2 && bit(maps.triples, portcullis_bundle::gram_hash(gram)) {
+        if at >= 2 && bit(maps.triples, gram_hash(gram)) {
             self.look_up(view, text, (at - 2, gram), found, steps)?;
         }
         if at >= 1 && bit(maps.pairs, pair) {
@@ -125,7 +125,7 @@ impl<'b> Grams<'b> {
         found: &mut [u64],
         steps: &mut Steps,
     ) -> Result<(), Exhausted> {
-        let bucket = bucket(gram, self.bits);
+        let bucket = gram_bucket(gram, self.bits);
         let begin = view.buckets.get(bucket).map_or(0, |it| it.value.get());
         let end = view.buckets.get(bucket + 1).map_or(0, |it| it.value.get());
         let literals = slice(view.literals, begin, end.saturating_sub(begin));
@@ -153,8 +153,4 @@ fn occurs(view: &View<'_>, literal: &Literal, text: &[u8], place: usize) -> bool
 #[inline]
 fn bit<const BYTES: usize>(map: &[u8; BYTES], index: u32) -> bool {
     map.get(index as usize >> 3 & (BYTES - 1)).is_some_and(|byte| byte >> (index & 7) & 1 == 1)
-}
-
-fn bucket(gram: u32, bits: u8) -> usize {
-    portcullis_bundle::gram_bucket(gram, bits)
 }

@@ -38,9 +38,9 @@ use keyed::Keyed;
 use memo::{Lens, Memo};
 use operator::Operators;
 use portcullis_bundle::layout::{
-    Action, Attacks, BODY_ALL, BODY_FIELD, BODY_JSON, BODY_TEXT, BODY_XML, BodyKind, LAST,
-    MATCHER_NEGATED, Matcher, Mode, NONE, OperationRules, Operator, RULE_OUTBOUND, SCHEMA_ANY,
-    TARGETS, Target, View,
+    ALL_VALUES, Action, Attacks, BODY_ALL, BODY_FIELD, BODY_JSON, BODY_TEXT, BODY_XML, BodyKind,
+    LAST, MATCHER_NEGATED, Matcher, Mode, NONE, OperationRules, Operator, RULE_OUTBOUND,
+    SCHEMA_ANY, TARGETS, Target, View,
 };
 use steps::{Exhausted, Steps};
 use texts::Texts;
@@ -218,6 +218,7 @@ impl Scanner {
         self.side = side;
         self.raw.clear();
         self.keyed.begin(scan);
+        self.operators.begin();
         self.steps = Steps::new(scan.attacks.budget.get().into());
         self.exhausted = false;
         self.hits.begin(scan.words, scan.view.rules.len());
@@ -359,7 +360,8 @@ impl Scanner {
             applicable.iter_mut().zip(set).for_each(|(word, set)| *word &= set.get());
         }
         if self.covered {
-            self.drop_covered(scan, &mut applicable);
+            let seen = scan.set(ALL_VALUES);
+            applicable.iter_mut().zip(seen).for_each(|(word, seen)| *word &= !seen.get());
         }
         let mut plain = true;
         if applicable.iter().any(|word| *word != 0) {
@@ -464,20 +466,6 @@ impl Scanner {
             }
         }
         self.raw = raw;
-    }
-
-    /// Takes the matchers away that look at every value of the body too.
-    fn drop_covered(&self, scan: &Scan<'_, '_>, applicable: &mut [u64]) {
-        let values = self.active(scan, Target::Body);
-        for (index, (word, values)) in applicable.iter_mut().zip(values).enumerate() {
-            for at in sets::members(*word & values, index) {
-                let matcher = scan.view.matchers.get(at as usize);
-                let all = |it: &Matcher| it.selector_count.get() == 0 && it.except_count.get() == 0;
-                if matcher.is_some_and(all) {
-                    *word &= !(1 << (at % 64));
-                }
-            }
-        }
     }
 
     /// How often a condition of a rule has hit a value of the message.

@@ -214,7 +214,7 @@ impl Bodies {
             BodyKind::Form => {
                 self.decoded.clear();
                 give_form(task, body, &mut self.decoded, sink);
-                if has_broken_escape(body) {
+                if percent::has_broken_escape(body) {
                     sink.departs(FORM_ESCAPE);
                 }
                 judges.parameters.judge_form(task.form(), body, validator)?;
@@ -248,13 +248,6 @@ impl Bodies {
         self.xml.trim(KEPT);
         self.parts.trim(KEPT);
     }
-}
-
-/// Whether a `%` is not followed by two hexadecimal digits.
-fn has_broken_escape(text: &[u8]) -> bool {
-    text.split(|&byte| byte == b'%')
-        .skip(1)
-        .any(|after| !after.get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)))
 }
 
 /// Hands the fields of a form to the sink, decoded.

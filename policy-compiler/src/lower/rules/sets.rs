@@ -11,7 +11,7 @@ use crate::lower::pattern::Table;
 use crate::lower::policy::mode;
 use crate::lower::tables::Tables;
 use portcullis_bundle::layout::{
-    self, FIXED_SETS, HitMode, NONE, TARGETS, Transformation, UNPROPOSED,
+    self, BODY_JSON, FIXED_SETS, HitMode, NONE, TARGETS, Target, Transformation, UNPROPOSED,
 };
 use std::collections::HashMap;
 use zerocopy::FromZeros;
@@ -93,7 +93,12 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
         let plain = self.bits(|it| it.plain != Plain::Never);
         let plain_keyed = self.bits(|it| matches!(it.plain, Plain::Keyed(_)));
         let plain_proposed = self.bits(|it| !it.plain.literals().is_empty());
-        for bits in [proposed, plain, plain_keyed, plain_proposed] {
+        let is_body = |it: &TargetName| it.target == Target::Body && it.bodies & BODY_JSON != 0;
+        let all_values = self.bits(|it| {
+            it.of.targets.iter().any(|it| is_body(it) && it.name.is_none())
+                && !it.of.except.iter().any(is_body)
+        });
+        for bits in [proposed, plain, plain_keyed, plain_proposed, all_values] {
             self.push(bits);
         }
         debug_assert_eq!(self.tables.sections.matcher_sets.len(), self.words * FIXED_SETS as usize);

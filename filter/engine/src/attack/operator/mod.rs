@@ -51,6 +51,14 @@ pub(super) struct Operators {
 }
 
 impl Operators {
+    /// Begins a message: of the values of the one before nothing is kept.
+    pub(super) fn begin(&mut self) {
+        for said in [&mut self.sql, &mut self.xss] {
+            said.text.clear();
+            said.found = None;
+        }
+    }
+
     /// Whether a matcher holds of a text. `proposed` says whether one of its literals occurs.
     pub(super) fn holds(
         &mut self,
@@ -125,7 +133,7 @@ impl Operators {
                 view.byte_sets.get(index).is_some_and(|set| text.iter().any(|&it| !has(set, it)))
             }
             Operator::InvalidUtf8 => core::str::from_utf8(text).is_err(),
-            Operator::InvalidPercent => has_broken_escape(text),
+            Operator::InvalidPercent => crate::percent::has_broken_escape(text),
             Operator::Sql => {
                 use portcullis_injection::sql;
                 sql::possible(text) && self.sql.of(text, |text| sql::is_injection(text).is_some())
@@ -167,12 +175,6 @@ impl Operators {
 
 fn has(set: &ByteSet, byte: u8) -> bool {
     set.words.get(usize::from(byte >> 6)).is_some_and(|word| word.get() >> (byte & 63) & 1 == 1)
-}
-
-/// Whether a `%` is not followed by two hexadecimal digits.
-fn has_broken_escape(text: &[u8]) -> bool {
-    let percents = text.iter().enumerate().filter(|(_, byte)| **byte == b'%');
-    percents.into_iter().any(|(at, _)| crate::percent::escape(text, at).is_none())
 }
 
 #[cfg(test)]
