@@ -3,7 +3,6 @@
 //! `finding.schema.json` describes them; the member `portcullis` holds its version.
 
 mod audit;
-mod json;
 
 pub use audit::log_audit;
 
