@@ -460,6 +460,13 @@ impl<'l> Translation<'l> {
             let schema = self.schema(child, names);
             push_all_of(out, schema);
         }
+        if let Some(property) = place.get("discriminator").and_then(|d| d.node.as_str())
+            && self.dialect == Dialect::Old
+            && self.enforced(place, "discriminator")
+        {
+            let names = self.descendants(place);
+            push_all_of(out, json!({ "properties": { property: { "enum": names } } }));
+        }
         let tagged = self.discriminated(place);
         for keyword in ["oneOf", "anyOf"] {
             let branches = list(keyword);
@@ -511,6 +518,30 @@ impl<'l> Translation<'l> {
             // Beside the other keywords, for what they evaluate counts for `unevaluatedProperties`.
             out.extend(parts);
         }
+    }
+
+    /// Of Swagger 2.0: the names of the definitions from which `allOf` leads to a definition, its own included.
+    fn descendants(&self, ancestor: Place<'l>) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for document in self.library.documents() {
+            let root = Place { document, node: self.library.tree(document).root() };
+            let table = root.get("definitions").unwrap_or(root);
+            for (member, node) in table.node.members().into_iter().flatten() {
+                let (mut open, mut seen) = (vec![table.with(node)], HashSet::new());
+                while let Some(at) = open.pop() {
+                    if !seen.insert(at.key()) {
+                        continue;
+                    }
+                    if at.key() == ancestor.key() {
+                        names.insert(member.key.to_string());
+                        let wire = self.settled(table.with(node)).get("x-ms-discriminator-value");
+                        names.extend(wire.and_then(|at| at.node.as_str()).map(str::to_owned));
+                    }
+                    open.extend(self.always(at));
+                }
+            }
+        }
+        names
     }
 
     /// Which union a discriminator decides, its property, and the branch of each value; `None` where it does not

@@ -54,6 +54,7 @@ codes! {
     BAD_REF = "PC0204" Error "a reference is not a valid URI reference";
     REF_SIBLINGS = "PC0205" Warning "keywords beside `$ref` are ignored in OpenAPI 3.0";
     DISCRIMINATOR_MAPPING = "PC0206" Warning "a discriminator's mapping leads nowhere";
+    DISCRIMINATOR_VALUES = "PC0207" Warning "the values of a discriminator are not known";
 
     DUPLICATE_OPERATION = "PC0301" Error "two operations match the same method and paths";
     DUPLICATE_OPERATION_ID = "PC0302" Error "two operations have the same `operationId`";

@@ -255,7 +255,7 @@ impl<'m> Evaluator<'m> {
         if let Some(list) = &schema.enumeration
             && !list.value.iter().any(|known| known.same(value))
         {
-            refuse("enum", list.origin, out);
+            refuse(schema.enumeration_keyword(), list.origin, out);
         }
         if let Some(constant) = &schema.constant
             && !constant.value.same(value)

@@ -83,6 +83,7 @@ fn candidates(
     let schema = &model.schemas[id];
     match occurrence.keyword {
         "type" => others(),
+        "discriminator" if schema.inherited => unlisted(generator, schema, value),
         "enum" | "const" => unlisted(generator, schema, value),
         "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" => {
             numbers(schema, value, occurrence.keyword)

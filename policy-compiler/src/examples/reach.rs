@@ -159,7 +159,7 @@ impl Reach {
         let not_false =
             |at: &crate::ir::At<SchemaId>| model.schemas[at.value].boolean == Some(false);
         written! {
-            "type": schema.types, "enum": schema.enumeration, "const": schema.constant,
+            "type": schema.types, "const": schema.constant,
             "minimum": schema.number.minimum, "maximum": schema.number.maximum,
             "multipleOf": schema.number.multiple_of,
             "exclusiveMinimum": schema.number.exclusive_minimum_flag,
@@ -173,6 +173,9 @@ impl Reach {
             "dependentRequired": schema.object.dependent_required,
             "anyOf": schema.applied.any_of, "oneOf": schema.applied.one_of,
             "not": schema.applied.not,
+        }
+        if let Some(at) = &schema.enumeration {
+            add(schema.enumeration_keyword(), at.origin, true);
         }
         let numbers = &*schema.number;
         let bounds = [

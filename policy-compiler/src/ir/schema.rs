@@ -74,6 +74,9 @@ pub struct Schema {
     pub nullable: Option<At<bool>>,
     /// `enum`; without duplicates, may be empty (nothing is allowed then).
     pub enumeration: Option<At<Vec<Value>>>,
+    /// Whether the schema is not written, but follows from Swagger 2.0's `discriminator`; its `enum` is then the names
+    /// of the definitions that an object may be of.
+    pub inherited: bool,
     /// `const`
     pub constant: Option<At<Value>>,
     /// Keywords that apply to numbers.
@@ -103,6 +106,11 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// The keyword that `enumeration` was written as.
+    pub fn enumeration_keyword(&self) -> &'static str {
+        if self.inherited { "discriminator" } else { "enum" }
+    }
+
     /// Every schema that this one refers to, in a fixed order; one can occur several times.
     /// Those of a discriminator's mapping are not among them.
     pub fn children(&self) -> Vec<SchemaId> {

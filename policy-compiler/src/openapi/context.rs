@@ -34,6 +34,8 @@ pub(super) struct Context<'a> {
     pub unjudged_operations: Vec<Operation>,
     /// Callbacks of the operations that were read last.
     pub found_callbacks: Vec<Callback<'a>>,
+    /// What extends what, once a discriminator of Swagger 2.0 has asked.
+    pub definitions: Option<super::schema::Definitions>,
     callbacks: Vec<(Place<'a>, Version)>,
     queued_callbacks: HashSet<(DocumentId, NodeId)>,
     pointers: HashMap<(DocumentId, NodeId), PointerId>,
@@ -70,6 +72,7 @@ impl<'a> Context<'a> {
             responses: HashMap::new(),
             unjudged_operations: Vec::new(),
             found_callbacks: Vec::new(),
+            definitions: None,
             callbacks: Vec::new(),
             queued_callbacks: HashSet::new(),
             pointers: HashMap::new(),

@@ -6,6 +6,10 @@ use portcullis_bundle::layout::{TYPE_ARRAY, TYPE_OBJECT};
 /// Every keyword of a schema that constrains or annotates values, and where it stands.
 pub fn keywords(schema: &Schema) -> Vec<(&'static str, Origin)> {
     let mut found = Vec::new();
+    if schema.inherited {
+        let names = schema.enumeration.as_ref();
+        return names.map(|at| (schema.enumeration_keyword(), at.origin)).into_iter().collect();
+    }
     macro_rules! written {
         ($($name:literal: $at:expr),* $(,)?) => {
             $(if let Some(at) = &$at { found.push(($name, at.origin)); })*
@@ -77,8 +81,11 @@ pub fn keywords(schema: &Schema) -> Vec<(&'static str, Origin)> {
         found.extend(written.filter(|(_, at)| Some(*at) != older));
     }
     if let Some(of) = schema.applied.get() {
+        // The names that a discriminator of Swagger 2.0 asks for are no `allOf` that was written.
+        let by = of.discriminator.as_ref().map(|at| at.origin);
+        let all_of = of.all_of.as_ref().filter(|at| Some(at.origin) != by);
         written! {
-            "allOf": of.all_of, "anyOf": of.any_of, "oneOf": of.one_of, "not": of.not,
+            "allOf": all_of, "anyOf": of.any_of, "oneOf": of.one_of, "not": of.not,
             "if": of.if_, "then": of.then, "else": of.else_, "discriminator": of.discriminator,
         }
     }

@@ -98,7 +98,8 @@ impl Lowering<'_> {
                         self.recorder.record(origin, CLOSED, status, reason.to_owned());
                         continue;
                     }
-                    "anyOf" | "oneOf" | "discriminator" => continue,
+                    "anyOf" | "oneOf" => continue,
+                    "discriminator" if !schema.inherited => continue,
                     _ => self.outcome(goal, *id, schema, keyword, origin),
                 };
                 self.recorder.record(origin, keyword, status, reason);
@@ -110,6 +111,7 @@ impl Lowering<'_> {
             if let Some(discriminator) = &schema.applied.discriminator
                 && schema.applied.any_of.is_none()
                 && schema.applied.one_of.is_none()
+                && !schema.dialect.is_swagger()
             {
                 let reason = "no `oneOf` or `anyOf` beside it: only the schema itself is checked";
                 self.recorder.not_enforced(discriminator.origin, "discriminator", reason);

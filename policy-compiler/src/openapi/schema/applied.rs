@@ -221,9 +221,7 @@ pub(super) fn discriminator<'a>(
 ) {
     let Some(place) = owner.get("discriminator") else { return };
     if dialect.is_swagger() && place.node.as_str().is_some() {
-        let why = "the definitions that extend this one are not looked up by its value";
-        cx.ignore(place, "discriminator", why);
-        return;
+        return super::heirs::discriminator(cx, schema, owner, place, dialect);
     }
     if !cx.is_object(place, "`discriminator`") {
         return;

@@ -5,10 +5,12 @@
 
 mod applied;
 mod assertions;
+mod heirs;
 mod keywords;
 mod scope;
 mod xml;
 
+pub(super) use heirs::Definitions;
 pub(super) use keywords::dialect;
 pub(super) use scope::specialise;
 
