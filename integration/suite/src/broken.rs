@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use policy_compiler::examples::{Parts, Request, Why, assemble, closed_to_names};
 use policy_compiler::ir::{
-    Action, Api, Operation, ParameterLocation, ParameterValue, SecurityKind, Type,
+    Action, Api, Operation, ParameterLocation, ParameterValue, SecurityKind, Type, Value,
 };
 
 use crate::left::Reason;
@@ -101,6 +101,17 @@ impl Runner<'_> {
             let Ok(before) = assemble(self.model, api, operation, base) else { continue };
             // A credential of the same name is there all the same.
             if request == before {
+                continue;
+            }
+            // An object whose properties are parameters by themselves is there without any of them.
+            let mut empty = base.clone();
+            empty.parameters[i] = Some(Value::Object(Vec::new()));
+            let as_empty = assemble(self.model, api, operation, &empty);
+            if as_empty.is_ok_and(|it| it == request) && self.judge.judge(&request).passed {
+                let (code, meaning) = (Why::Nothing.code(), Why::Nothing.meaning());
+                self.outcome
+                    .left
+                    .add(Reason { what: "keyword", code, meaning }, || name.to_owned());
                 continue;
             }
             let part = match parameter.location {

@@ -73,6 +73,7 @@ codes! {
     DUPLICATE_MEDIA_TYPE = "PC0315" Warning "two keys of `content` are the same media type";
     WIDE_VARIABLE = "PC0316" Warning "a path variable is meant to span several segments";
     UNMAPPED = "PC0317" Warning "no path can be made from the name of a webhook or callback";
+    SIDE_BY_SIDE = "PC0318" Warning "path variables stand side by side";
 
     NULLABLE_IN_3_1 = "PC0401" Warning "`nullable` means nothing in OpenAPI 3.1";
     NULLABLE_WITHOUT_TYPE = "PC0402" Warning "`nullable` without `type` means nothing";

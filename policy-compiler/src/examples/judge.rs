@@ -82,7 +82,9 @@ impl Judge {
             headers: &headers,
             end_of_stream: request.body.is_none(),
         };
-        let mut progress = self.exchange.on_headers(&view, &head, Conditions::default());
+        // No request can say that a client has shown a certificate: here each has.
+        let conditions = Conditions { mutual_tls: Some(true), ..Conditions::default() };
+        let mut progress = self.exchange.on_headers(&view, &head, conditions);
         if let (Progress::Body { .. }, Some(body)) = (&progress, &request.body) {
             progress = self.exchange.on_body(&view, body);
         }

@@ -421,7 +421,11 @@ fn body(
     brackets: bool,
 ) -> Result<(String, Vec<u8>), Unsayable> {
     let range = &media.range;
-    let mut name = format!("{}/{}", range.kind, range.subtype);
+    let subtype = match range.subtype.strip_prefix("*+") {
+        Some(suffix) => format!("vnd.example+{suffix}"),
+        None => range.subtype.clone(),
+    };
+    let mut name = format!("{}/{subtype}", range.kind);
     for (parameter, value) in &range.parameters {
         name.push_str(&format!("; {parameter}={value}"));
     }

@@ -1,7 +1,7 @@
 //! Lowers request bodies: which media types are taken, and how each is judged.
 
 use super::part::{self, Part};
-use super::schema::{ANY, Lowering, NodeId};
+use super::schema::{ANY, Lowering, NodeId, StringPart};
 use super::tables::Tables;
 use super::xml::Guides;
 use crate::ir::{Encoding, MediaRange, MediaType, RequestBody, SchemaId};
@@ -99,7 +99,12 @@ fn judged(lowering: &mut Lowering<'_>, profile: usize, media_type: &MediaType) -
     judged.root = lowering.lower(profile, roots);
     let node = &lowering.nodes()[judged.root.0 as usize];
     let object = node.types & TYPE_OBJECT != 0;
-    let plain = node.string.is_none() && node.literals.is_none() && node.compositions.is_empty();
+    let plain = node.literals.is_none() && node.compositions.is_empty();
+    let sized = node.string.as_ref().is_none_or(|string| {
+        let (min_length, max_length) = (string.min_length, string.max_length);
+        *string == StringPart { min_length, max_length, ..StringPart::default() }
+    });
+    let plain = plain && (node.string.is_none() || octets && sized);
     if kind == BodyKind::Binary && !octets && !plain && node.types & TYPE_STRING != 0 {
         // `format: byte`, a pattern, a list of values: the body is text that has these.
         kind = BodyKind::Text;
@@ -117,7 +122,7 @@ fn judged(lowering: &mut Lowering<'_>, profile: usize, media_type: &MediaType) -
         BodyKind::Binary if node.types & TYPE_STRING == 0 => {
             Some("bodies of this media type are not read")
         }
-        BodyKind::Binary if !plain => Some("of octets only the number is checked"),
+        BodyKind::Binary if !plain => Some("of octets only their number is checked"),
         _ => None,
     };
     if beyond.is_some() {
@@ -237,8 +242,10 @@ fn is_xml(range: &MediaRange) -> bool {
 /// Ranges come after what they hold, and fewer parameters after more.
 fn specificity(of: &Lowered) -> (u8, Reverse<usize>, String, Vec<(String, String)>) {
     let rank = match of.name.as_str() {
-        "*/*" => 2,
-        range if range.ends_with("/*") => 1,
+        "*/*" => 3,
+        range if range.ends_with("/*") => 2,
+        // By its suffix alone, as `application/*+json`.
+        range if range.contains("/*+") => 1,
         _ => 0,
     };
     (rank, Reverse(of.parameters.len()), of.name.clone(), of.parameters.clone())

@@ -5,7 +5,7 @@ use super::parameter::style as style_code;
 use super::schema::{Lowering, closure};
 use super::tables::Tables;
 use super::text_value::{Manner, Parts};
-use crate::ir::{Encoding, MediaType, Schema, SchemaId, Schemas};
+use crate::ir::{At, Encoding, MediaType, Schema, SchemaId, Schemas};
 use crate::report::construct;
 use portcullis_bundle::layout::{
     BodyPart, Content, NONE, Style, TYPE_ALL, TYPE_ARRAY, TYPE_NULL, TYPE_OBJECT,
@@ -20,8 +20,8 @@ pub struct Part {
     content_types: Vec<String>,
     headers: Vec<String>,
     content: Content,
-    min_size: u64,
-    max_size: Option<u64>,
+    min_size: Option<At<u64>>,
+    max_size: Option<At<u64>>,
 }
 
 /// How a field of a form is written.
@@ -78,11 +78,11 @@ pub fn parts(schemas: &Schemas, media_type: &MediaType) -> Vec<Part> {
         } else {
             Content::Text
         };
-        let min = flat.iter().filter_map(|schema| schema.string.min_length.as_ref());
-        let max = flat.iter().filter_map(|schema| schema.string.max_length.as_ref());
+        let min = flat.iter().filter_map(|schema| schema.string.min_length);
+        let max = flat.iter().filter_map(|schema| schema.string.max_length);
         all.push(Part {
-            min_size: min.map(|at| at.value).max().unwrap_or(0),
-            max_size: max.map(|at| at.value).min(),
+            min_size: min.max_by_key(|at| at.value),
+            max_size: max.min_by_key(|at| at.value),
             name,
             content_types,
             headers,
@@ -129,13 +129,17 @@ pub fn record(lowering: &mut Lowering<'_>, media_type: &MediaType, is_form: bool
 pub fn write(tables: &mut Tables<'_>, parts: &[Part]) -> (u32, u32) {
     let first = tables.sections.body_parts.len() as u32;
     for part in parts {
-        let bound = |size: u64| u32::try_from(size).unwrap_or(NONE - 1);
+        let bound = |at: At<u64>| u32::try_from(at.value).unwrap_or(NONE - 1);
+        let mut origin = |at: Option<At<u64>>| at.map_or(NONE, |at| tables.origin(at.origin));
+        let (min_origin, max_origin) = (origin(part.min_size), origin(part.max_size));
         let record = BodyPart {
             name: tables.text(&part.name),
             content_types: tables.text(&part.content_types.join("\n")),
             headers: tables.text(&part.headers.join("\n")),
-            min_size: bound(part.min_size).into(),
+            min_size: part.min_size.map_or(0, bound).into(),
             max_size: part.max_size.map_or(NONE, bound).into(),
+            min_origin: min_origin.into(),
+            max_origin: max_origin.into(),
             content: part.content.code(),
             reserved: [0; 3],
         };

@@ -237,6 +237,9 @@ fn unmapped<'a>(cx: &mut Context<'a>, item: Place<'a>, sent: &Sent) {
 fn mapped(path: &str) -> Result<Template, String> {
     let key = template::parse(path)?;
     match key.suffix {
+        None if key.template.variables().any(|variable| template::beside(variable).is_some()) => {
+            Err("two variables stand side by side".to_owned())
+        }
         None => Ok(key.template),
         Some(_) => Err("a path has no query and no fragment".to_owned()),
     }

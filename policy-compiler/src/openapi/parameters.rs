@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::diag::{self, Severity, did_you_mean};
 use crate::ir::{
-    At, Header, Parameter, ParameterLocation, ParameterValue, Style, Template, Version,
+    At, Header, Parameter, ParameterLocation, ParameterValue, Part, Style, Template, Version,
 };
 use crate::source::Place;
 
@@ -13,6 +13,7 @@ use super::context::Context;
 use super::media::is_token;
 use super::schema;
 use super::swagger;
+use super::template;
 
 const FIELDS: &[&str] = &[
     "name",
@@ -88,6 +89,23 @@ fn shown(path: &str) -> std::borrow::Cow<'_, str> {
     }
 }
 
+/// The template with variables of other notations, `{proxy+}`, under the names of their parameters.
+pub(super) fn named(template: &Template, parameters: &[Parameter]) -> Template {
+    let in_path = |p: &&Parameter| p.location == ParameterLocation::Path;
+    let declared: HashSet<&str> =
+        parameters.iter().filter(in_path).map(|p| p.name.as_str()).collect();
+    let mut template = template.clone();
+    let parts = template.segments.iter_mut().flat_map(|segment| &mut segment.0);
+    for part in parts {
+        let Part::Variable(variable) = part else { continue };
+        let plain = template::plain(variable).filter(|name| declared.contains(name));
+        if let Some(name) = plain.filter(|_| !declared.contains(variable.as_str())) {
+            *variable = name.to_owned();
+        }
+    }
+    template
+}
+
 /// Reports path parameters that `template` lacks, and drops them; then variables without one.
 pub(super) fn fit<'a>(
     cx: &mut Context<'a>,
@@ -96,9 +114,18 @@ pub(super) fn fit<'a>(
     place: Place<'a>,
 ) {
     let variables: HashSet<&str> = template.variables().collect();
+    let beside: HashSet<&str> =
+        template.variables().filter_map(template::beside).flatten().collect();
     parameters.retain(|p| {
         if p.location != ParameterLocation::Path || variables.contains(&*p.name) {
             return true;
+        }
+        if beside.contains(&*p.name) {
+            let construct = crate::report::construct::PARAMETER.to_owned();
+            let reason = "it stands beside another variable, and nothing tells where it ends";
+            let reason = reason.to_owned();
+            cx.model.ignored.push(crate::ir::Ignored { origin: p.origin, construct, reason });
+            return false;
         }
         let title = format!("the path `{}` has no variable `{}`", shown(&template.text), p.name);
         let help = did_you_mean(&p.name, template.variables());
@@ -122,7 +149,7 @@ pub(super) fn fit<'a>(
     let in_path = parameters.iter().filter(|p| p.location == ParameterLocation::Path);
     let declared: HashSet<&str> = in_path.map(|p| &*p.name).collect();
     for variable in template.variables() {
-        if !declared.contains(variable) {
+        if !declared.contains(variable) && template::beside(variable).is_none() {
             cx.report_with(
                 diag::UNDECLARED_VARIABLE,
                 place,

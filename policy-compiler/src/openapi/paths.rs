@@ -50,7 +50,7 @@ pub(super) fn read<'a>(
                 continue;
             }
         };
-        colon_segments(cx, place, &parsed.template);
+        other_notations(cx, place, &parsed.template);
         let wide = wide_variables(cx, place, &parsed.template);
         let mut found = path_item(cx, place, &parsed.template, defaults);
         if let Some(suffix) = &parsed.suffix {
@@ -67,12 +67,28 @@ pub(super) fn read<'a>(
     operations
 }
 
-/// `/users/:id` is literal in OpenAPI, and probably meant as a variable.
-fn colon_segments<'a>(cx: &mut Context<'a>, place: Place<'a>, template: &Template) {
+/// `/users/:id` and `/files/**` are literal in OpenAPI, and probably meant as variables; of `{code:[A-Z]+}` only the
+/// name means something.
+fn other_notations<'a>(cx: &mut Context<'a>, place: Place<'a>, template: &Template) {
+    for variable in template.variables() {
+        if let Some(names) = template::beside(variable) {
+            let names: Vec<String> = names.map(|name| format!("`{{{name}}}`")).collect();
+            let title = format!("nothing tells where {} ends", names.join(" and where "));
+            let help = "together they take what stands there; their own schemas are not enforced";
+            cx.report_with(diag::SIDE_BY_SIDE, place, title, help);
+        } else if let Some(name) = template::plain(variable).filter(|_| variable.contains(':')) {
+            let title = format!("`{{{variable}}}` is the variable `{name}`: no expression is read");
+            let help = "give its parameter a schema with a `pattern`";
+            cx.report_with(diag::COLON_SEGMENT, place, title, help);
+        }
+    }
     for segment in &template.segments {
-        let Some(name) = segment.as_literal().and_then(|text| text.strip_prefix(':')) else {
-            continue;
-        };
+        let text = segment.as_literal().unwrap_or_default();
+        if matches!(text, "*" | "**") {
+            let title = format!("`{text}` matches only itself");
+            cx.report_with(diag::COLON_SEGMENT, place, title, "declare each path");
+        }
+        let Some(name) = text.strip_prefix(':') else { continue };
         cx.report_with(
             diag::COLON_SEGMENT,
             place,
@@ -84,8 +100,8 @@ fn colon_segments<'a>(cx: &mut Context<'a>, place: Place<'a>, template: &Templat
 
 /// `{proxy+}` and `{path*}` span segments in other notations; in OpenAPI no variable does.
 fn wide_variables<'a>(cx: &mut Context<'a>, place: Place<'a>, template: &Template) -> bool {
-    let is_wide = |name: &&str| name.ends_with(['+', '*']) || name.starts_with(['+', '*']);
-    let Some(name) = template.variables().find(is_wide) else { return false };
+    let mut variables = template.variables();
+    let Some(name) = variables.find(|name| template::is_wide(name)) else { return false };
     cx.report_with(
         diag::WIDE_VARIABLE,
         place,
@@ -155,7 +171,8 @@ pub(super) fn path_item<'a>(
         let inherited = shared.iter().filter(|s| !replaced.contains(&parameters::key(s)));
         let mut parameters: Vec<_> = inherited.cloned().collect();
         parameters.extend(own);
-        parameters::fit(cx, &mut parameters, template, at);
+        let template = parameters::named(template, &parameters);
+        parameters::fit(cx, &mut parameters, &template, at);
         let request_body = match version {
             Version::V2_0 => {
                 let own = swagger::bodies(cx, target, version);
@@ -190,7 +207,7 @@ pub(super) fn path_item<'a>(
             request_body,
             responses: content::responses(cx, target, version),
             security: security.unwrap_or_else(|| defaults.security.clone()),
-            callbacks: callbacks(cx, target, (method, template), version),
+            callbacks: callbacks(cx, target, (method, &template), version),
             settings: Settings::default(),
         });
     }

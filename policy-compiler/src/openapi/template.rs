@@ -57,27 +57,71 @@ fn segment(text: &str) -> Result<(Segment, Option<&str>), String> {
             Some('/') => return Ok((Segment(parts), Some(&rest[1..]))),
             Some('}') => return Err("`}` closes nothing".into()),
             Some(_) => {
-                let Some(close) = rest.find('}') else { return Err("`{` is not closed".into()) };
-                let name = &rest[1..close];
-                if name.is_empty() {
-                    return Err("a variable has no name".into());
+                let name = variable(rest)?;
+                match parts.last_mut() {
+                    // Nothing tells where the one ends: together they are one variable.
+                    Some(Part::Variable(before)) => *before = format!("{before}{BESIDE}{name}"),
+                    _ => parts.push(Part::Variable(name.to_owned())),
                 }
-                if name.contains('{') {
-                    return Err("`{` stands inside a variable's name".into());
-                }
-                if name.contains('/') {
-                    return Err("a variable's name cannot hold `/`".into());
-                }
-                if matches!(parts.last(), Some(Part::Variable(_))) {
-                    return Err(
-                        "two variables stand side by side, so their values cannot be told apart"
-                            .into(),
-                    );
-                }
-                parts.push(Part::Variable(name.to_owned()));
-                rest = &rest[close + 1..];
+                rest = &rest[name.len() + 2..];
             }
         }
+    }
+}
+
+/// What stands between the names of variables that stand side by side.
+const BESIDE: &str = "}{";
+
+/// The text of the variable that a text begins with. Behind `name:` it can hold an expression, with braces and slashes
+/// of its own.
+fn variable(text: &str) -> Result<&str, String> {
+    let mut depth = 0usize;
+    let close = text.char_indices().find(|(_, c)| {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    });
+    let Some((close, _)) = close else { return Err("`{` is not closed".into()) };
+    let name = &text[1..close];
+    let plain = expression(name).unwrap_or(name);
+    if plain.is_empty() {
+        return Err("a variable has no name".into());
+    }
+    if plain.contains('{') {
+        return Err("`{` stands inside a variable's name".into());
+    }
+    if plain.contains('/') {
+        return Err("a variable's name cannot hold `/`".into());
+    }
+    Ok(name)
+}
+
+/// The name before an expression: JAX-RS and Spring write `{code: [A-Z]{3}}`.
+fn expression(name: &str) -> Option<&str> {
+    let (name, _) = name.split_once(':')?;
+    Some(name.trim())
+}
+
+/// The names of variables that stand side by side, if a variable is several.
+pub(super) fn beside(variable: &str) -> Option<impl Iterator<Item = &str>> {
+    variable.contains(BESIDE).then(|| variable.split(BESIDE))
+}
+
+/// The name within a variable of another notation: `{code:[A-Z]{3}}`, `{proxy+}`, `{*path}`.
+pub(super) fn plain(variable: &str) -> Option<&str> {
+    let name = expression(variable).unwrap_or(variable);
+    let name = name.trim_matches(['*', '+']);
+    (name.len() < variable.len() && !name.is_empty()).then_some(name)
+}
+
+/// Whether a variable is meant to span segments: `{proxy+}`, `{path*}`, `{path:.*}`.
+pub(super) fn is_wide(variable: &str) -> bool {
+    match expression(variable) {
+        Some(_) => variable.ends_with(".*") || variable.ends_with(".+") || variable.contains('/'),
+        None => variable.ends_with(['+', '*']) || variable.starts_with(['+', '*']),
     }
 }
 
@@ -109,6 +153,22 @@ mod tests {
         assert_eq!(shape("/{a}-{b}:cancel"), ["<a>-<b>:cancel"]);
         assert_eq!(shape("//a"), ["", "a"]);
         assert_eq!(shape("/{a?b}"), ["<a?b>"]);
+        assert_eq!(shape("/x{a}{b}{c}.y"), ["x<a}{b}{c>.y"]);
+        assert_eq!(shape("/{a:[^/]{2}}/{b: .*}"), ["<a:[^/]{2}>", "<b: .*>"]);
+    }
+
+    #[test]
+    fn notations_of_others() {
+        for (variable, name, wide) in [
+            ("id", None, false),
+            ("proxy+", Some("proxy"), true),
+            ("*path", Some("path"), true),
+            ("code:[A-Z]{3}", Some("code"), false),
+            ("rest: .*", Some("rest"), true),
+            ("*", None, true),
+        ] {
+            assert_eq!((plain(variable), is_wide(variable)), (name, wide), "{variable}");
+        }
     }
 
     #[test]
@@ -121,7 +181,7 @@ mod tests {
 
     #[test]
     fn broken_templates() {
-        for bad in ["", "a", "/{", "/}", "/{}", "/{a}{b}", "/{a{b}}", "/{a/b}", "/a}b"] {
+        for bad in ["", "a", "/{", "/}", "/{}", "/{a{b}}", "/{a/b}", "/a}b"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -235,7 +235,7 @@ codes! {
         Multipart = 5,
         /// As one text, by a schema program.
         Text = 6,
-        /// As octets: their number is limited, and nothing else is declared of them.
+        /// As octets: their number is limited, by the lengths of the schema too, and nothing else is declared of them.
         Binary = 7,
         /// As a JOSE object in compact form, its payload by a schema program (RFC 7515).
         Jose = 8,
@@ -304,6 +304,10 @@ record! {
         min_size: U32,
         /// Bytes, at most: of binary content; `NONE` for no bound but that of the body.
         max_size: U32,
+        /// Where the least size is written: index into origins, or `NONE`.
+        min_origin: U32,
+        /// Where the greatest size is written: index into origins, or `NONE`.
+        max_origin: U32,
         /// A [`Content`] code.
         content: u8,
         /// Zero; reserved.

@@ -46,6 +46,8 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
         check.that(BodyKind::from_code(media_type.kind).is_some(), "kind")
     })?;
     check.each("body_parts", view.body_parts, |check, part| {
+        check.maybe(part.min_origin.get(), view.origins, "min_origin")?;
+        check.maybe(part.max_origin.get(), view.origins, "max_origin")?;
         check.text(&part.name, "name")?;
         check.text(&part.content_types, "content_types")?;
         check.text(&part.headers, "headers")?;

@@ -56,6 +56,8 @@ impl<'a, 'b> Task<'a, 'b> {
 pub(crate) struct Wrong {
     pub code: FindingCode,
     pub fault: Fault,
+    /// Where the documents say so, if no schema's record tells: index into origins, or `NONE`.
+    pub origin: u32,
 }
 
 impl Wrong {
@@ -64,7 +66,14 @@ impl Wrong {
         let (keyword, pointer) = (Keyword::Schema, String::new());
         let fault =
             Fault { kind, keyword, schema: NONE, member: 0, offset: offset as u64, pointer };
-        Wrong { code, fault }
+        Wrong { code, fault, origin: NONE }
+    }
+
+    /// The number of octets is not one that the schema allows.
+    fn length(keyword: Keyword, schema: u32, offset: usize) -> Self {
+        let mut wrong = Wrong::new(FindingCode::BodyInvalid, FaultKind::Invalid, offset);
+        (wrong.fault.keyword, wrong.fault.schema) = (keyword, schema);
+        wrong
     }
 
     fn malformed(what: Malformation, offset: usize) -> Self {
@@ -86,6 +95,27 @@ impl Wrong {
     }
 }
 
+/// What is wrong with the number of octets of a body, which its schema can bound (OpenAPI 3.1.1, section 4.8.14.3: "the
+/// length is the number of octets").
+pub(crate) fn judge_octets(view: &View<'_>, media: &MediaType, octets: u64) -> Result<(), Wrong> {
+    let Some((least, most)) = octet_bounds(view, media) else { return Ok(()) };
+    let (schema, end) = (media.schema.get(), usize::try_from(octets).unwrap_or(usize::MAX));
+    if octets < u64::from(least) {
+        return Err(Wrong::length(Keyword::MinLength, schema, end));
+    }
+    if most != NONE && octets > u64::from(most) {
+        return Err(Wrong::length(Keyword::MaxLength, schema, most as usize));
+    }
+    Ok(())
+}
+
+/// How many octets a body may have: at least, and at most or `NONE`.
+pub(crate) fn octet_bounds(view: &View<'_>, media: &MediaType) -> Option<(u32, u32)> {
+    let check = view.schemas.get(media.schema.get() as usize)?.string.get();
+    let check = view.string_checks.get(check as usize)?;
+    Some((check.min_length.get(), check.max_length.get()))
+}
+
 impl From<Fault> for Wrong {
     fn from(fault: Fault) -> Self {
         let code = match fault.kind {
@@ -96,7 +126,7 @@ impl From<Fault> for Wrong {
             FaultKind::Budget => FindingCode::BodyBudget,
             FaultKind::Invalid => FindingCode::BodyInvalid,
         };
-        Wrong { code, fault }
+        Wrong { code, fault, origin: NONE }
     }
 }
 
@@ -136,6 +166,8 @@ pub(crate) struct Judges<'a> {
 pub(crate) struct Bodies {
     /// A body that is judged as a whole.
     collected: Vec<u8>,
+    /// Octets of a body of which only their number is judged.
+    octets: u64,
     decoded: Vec<u8>,
     xml: Xml,
     parts: multipart::Parts,
@@ -155,6 +187,7 @@ impl Bodies {
         judges: &mut Judges<'_>,
     ) -> Result<(), ()> {
         self.collected.clear();
+        self.octets = 0;
         match kind {
             BodyKind::Json => judges.validator.begin(task.media.schema.get(), task.limits),
             BodyKind::JsonLines | BodyKind::JsonSeq => {
@@ -195,7 +228,11 @@ impl Bodies {
                 self.collected.extend_from_slice(chunk);
                 Ok(())
             }
-            BodyKind::Opaque | BodyKind::Range | BodyKind::Binary => Ok(()),
+            BodyKind::Binary => {
+                self.octets = self.octets.saturating_add(chunk.len() as u64);
+                Ok(())
+            }
+            BodyKind::Opaque | BodyKind::Range => Ok(()),
         }
     }
 
@@ -234,7 +271,8 @@ impl Bodies {
                 self.xml.judge(task.view, program, task.limits, body, validator, sink)?;
             }
             BodyKind::Jose => return jose::judge(task, body, &mut self.decoded, validator, sink),
-            BodyKind::Opaque | BodyKind::Range | BodyKind::Binary => {}
+            BodyKind::Binary => judge_octets(task.view, task.media, self.octets)?,
+            BodyKind::Opaque | BodyKind::Range => {}
         }
         Ok(Judged::Whole)
     }

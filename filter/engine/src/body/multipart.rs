@@ -599,9 +599,12 @@ impl Parts {
             let (least, most) = part.sizes;
             let small = part.size < u64::from(least);
             if small || (most != NONE && part.size > u64::from(most)) {
-                let kind = FaultKind::Invalid;
-                let mut wrong = Wrong::new(FindingCode::BodyInvalid, kind, part.offset);
-                wrong.fault.keyword = if small { Keyword::MinLength } else { Keyword::MaxLength };
+                let keyword = if small { Keyword::MinLength } else { Keyword::MaxLength };
+                let mut wrong = Wrong::length(keyword, NONE, part.offset);
+                wrong.origin = task.part(name).map_or(NONE, |part| {
+                    let origin = if small { part.min_origin } else { part.max_origin };
+                    origin.get()
+                });
                 self.first.get_or_insert(wrong.of(task, name));
             }
             // A string as long as the schema asks for stands for the file.

@@ -6,7 +6,7 @@ use super::scan::kind_by_type;
 use super::{Conditions, Exchange, Outcome};
 use crate::access::slice;
 use crate::attack::Raw;
-use crate::body::{Judged, Task, Wrong};
+use crate::body::{Judged, Task, Wrong, judge_octets, octet_bounds};
 use crate::finding::{Finding, FindingCode, Position};
 use crate::media::{self, ContentType};
 use crate::schema::Limits;
@@ -102,7 +102,18 @@ impl Exchange {
         if let Some((at, media_type, utf8)) = self.media_type(view, operation, sent) {
             watch.media_type = Some(at);
             match kind_of(media_type, sent) {
-                BodyKind::Binary => watch.kind = Kind::Opaque,
+                BodyKind::Binary => match fields.content_length {
+                    Some(length) => {
+                        watch.kind = Kind::Opaque;
+                        if let Err(wrong) = judge_octets(view, media_type, length) {
+                            self.findings.refuse(body_finding(view, &watch, operation, wrong));
+                        }
+                    }
+                    None if octet_bounds(view, media_type).is_some() && !fields.is_coded => {
+                        watch.kind = Kind::Judged(BodyKind::Binary);
+                    }
+                    None => watch.kind = Kind::Opaque,
+                },
                 BodyKind::Opaque | BodyKind::Range => self.unenforced(operation, media_type),
                 kind => {
                     if !utf8 && kind != BodyKind::Multipart {
@@ -376,7 +387,7 @@ impl Watch {
         let plain = matches!(
             self.kind,
             Kind::Opaque
-                | Kind::Judged(BodyKind::Form | BodyKind::Text)
+                | Kind::Judged(BodyKind::Form | BodyKind::Text | BodyKind::Binary)
                 | Kind::Scanned(BodyKind::Form | BodyKind::Opaque)
         );
         Raw { text: self.kind == Kind::Scanned(BodyKind::Opaque), plain, covered: false }
@@ -422,14 +433,15 @@ fn untyped(operation: &Operation) -> Finding {
 
 /// The finding that a fault in the body is.
 fn body_finding(view: &View<'_>, watch: &Watch, operation: &Operation, wrong: Wrong) -> Finding {
-    let Wrong { code, fault } = wrong;
+    let Wrong { code, fault, origin: place } = wrong;
     let mut origin = operation.body_origin.get();
     if let Some(media) = watch.media_type.and_then(|at| view.media_types.get(at as usize)) {
         origin = crate::access::present(media.origin.get()).unwrap_or(origin);
     }
     let mut keyword = None;
     if code == FindingCode::BodyInvalid {
-        origin = crate::access::present(fault.origin(view)).unwrap_or(origin);
+        let place = crate::access::present(place);
+        origin = place.or(crate::access::present(fault.origin(view))).unwrap_or(origin);
         keyword = Some(fault.written_keyword(view));
     }
     let position = Position::Body { pointer: fault.pointer, offset: fault.offset };

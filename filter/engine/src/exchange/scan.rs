@@ -136,7 +136,7 @@ impl Exchange {
     /// A body that is only scanned cannot be read: it is refused where the policy says so.
     pub(super) fn unreadable(&mut self, view: &View<'_>, wrong: Wrong) {
         self.scanner.body_failed();
-        let Wrong { code, fault } = wrong;
+        let Wrong { code, fault, .. } = wrong;
         let position = Position::Body { pointer: fault.pointer, offset: fault.offset };
         self.cannot_read(view, Finding::new(code, position));
     }

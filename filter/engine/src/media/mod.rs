@@ -123,18 +123,24 @@ pub(crate) fn takes(declared: &[u8], parameters: &[u8], sent: &ContentType<'_>) 
     covers(declared, sent.name) && sent.has_all(parameters)
 }
 
-/// Whether a declared type or range (`type/*`, `*/*`, lower case) covers a type as sent.
+/// Whether a declared type or range (`type/*`, `*/*`, `type/*+suffix`, lower case) covers a type as sent.
 fn covers(declared: &[u8], name: &[u8]) -> bool {
     if declared == b"*/*" {
         return true;
     }
-    if let Some(kind) = declared.strip_suffix(b"*") {
-        // `kind` keeps its slash, so that `text/*` does not cover `textual/plain`.
-        return name
-            .split_at_checked(kind.len())
-            .is_some_and(|(start, _)| start.eq_ignore_ascii_case(kind));
+    // `kind` keeps its slash, so that `text/*` does not cover `textual/plain`.
+    let star =
+        declared.windows(2).position(|pair| pair == b"/*").map_or(0, |at| at.wrapping_add(1));
+    let (kind, rest) = declared.split_at_checked(star).unwrap_or_default();
+    match rest.strip_prefix(b"*") {
+        Some(suffix) if suffix.is_empty() || suffix.starts_with(b"+") => {
+            let (start, rest) = name.split_at_checked(kind.len()).unwrap_or_default();
+            let end = rest.len().checked_sub(suffix.len()).and_then(|at| rest.get(at..));
+            start.eq_ignore_ascii_case(kind)
+                && end.is_some_and(|end| end.eq_ignore_ascii_case(suffix))
+        }
+        _ => name.eq_ignore_ascii_case(declared),
     }
-    name.eq_ignore_ascii_case(declared)
 }
 
 /// Whether a type is gRPC's, of any flavour: `application/grpc`, `application/grpc+proto`,
@@ -298,6 +304,14 @@ mod tests {
     fn ranges_cover_types() {
         assert!(covers(b"application/json", b"application/JSON"));
         assert!(!covers(b"application/json", b"application/json+x"));
+        assert!(covers(b"application/*+json", b"application/Problem+JSON"));
+        assert!(covers(b"application/*+json", b"application/*+json"));
+        for other in
+            [&b"application/json"[..], b"text/x+json", b"application/x+json5", b"application/"]
+        {
+            assert!(!covers(b"application/*+json", other));
+        }
+        assert!(!covers(b"text/x*y", b"text/xay"));
         assert!(covers(b"text/*", b"Text/plain"));
         assert!(!covers(b"text/*", b"textual/plain"));
         assert!(covers(b"*/*", b"a/b"));

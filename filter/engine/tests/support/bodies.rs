@@ -149,6 +149,8 @@ fn parts(builder: &mut Builder) {
             headers: builder.text(headers),
             min_size: 2.into(),
             max_size: 9.into(),
+            min_origin: NONE.into(),
+            max_origin: NONE.into(),
             content: content.code(),
             reserved: [0; 3],
         };
