@@ -2,6 +2,7 @@
 
 use crate::host::{Answer, Host};
 use crate::position::Place;
+use crate::ratelimit;
 use portcullis_bundle::layout::{AnswerDetails, AnswerStyle, View};
 use portcullis_engine::decision::Decision;
 use portcullis_engine::finding::FindingCode;
@@ -65,6 +66,8 @@ pub fn answer(host: &impl Host, view: &View<'_>, decision: &Decision, asked: Ask
     if let Some(allow) = &decision.allow {
         headers.push(("allow", allow));
     }
+    let limited = ratelimit::fields(view, decision);
+    headers.extend(limited.iter().map(|(name, value)| (*name, value.as_str())));
     let details = ["portcullis:", code.name()].concat();
     host.answer(&Answer {
         status: decision.status,
@@ -110,6 +113,8 @@ fn title(code: FindingCode) -> &'static str {
         | FindingCode::BodyTooDeep => "Body refused",
         FindingCode::BodyTooLarge | FindingCode::BodyBudget => "Body too large",
         FindingCode::ExpectationUnsupported => "Expectation not supported",
+        FindingCode::LimitExceeded => "Too many requests",
+        FindingCode::LimitUncounted => "Try again later",
         FindingCode::PolicyMissing => "No policy",
         code if code.is_outbound() => "Answer withheld",
         _ => "Refused",

@@ -56,6 +56,16 @@ struct FindingLine<'a> {
     origin: Option<OriginPart<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<RulePart<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<LimitPart<'a>>,
+}
+
+/// A limit that the caller is beyond.
+#[derive(Serialize)]
+struct LimitPart<'a> {
+    name: &'a str,
+    caller: &'a str,
+    line: u32,
 }
 
 #[derive(Serialize)]
@@ -233,7 +243,18 @@ fn finding_line<'a>(
         keyword: finding.keyword.map(|keyword| keyword.name()),
         origin: finding.origin.and_then(|at| origin_part(view, at)),
         rule: finding.rule.and_then(|at| rule_part(view, decision, at, finding)),
+        limit: finding.limit.and_then(|at| limit_part(view, at)),
     }
+}
+
+fn limit_part<'a>(view: &View<'a>, at: u32) -> Option<LimitPart<'a>> {
+    let limit = view.limits.get(usize::try_from(at).ok()?)?;
+    let caller = view.callers.get(usize::try_from(limit.caller.get()).ok()?)?;
+    Some(LimitPart {
+        name: view.text(limit.name),
+        caller: view.text(caller.name),
+        line: limit.line.get(),
+    })
 }
 
 fn rule_part<'a>(

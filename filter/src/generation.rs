@@ -2,8 +2,9 @@
 //! they began to judge needs them.
 
 use crate::config::Settings;
+use crate::limits::Table;
 use portcullis_bundle::Bundle;
-use portcullis_bundle::layout::{SchemeKind, Target, View};
+use portcullis_bundle::layout::{CallerKind, SchemeKind, Target, View};
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
@@ -34,6 +35,8 @@ pub struct Generation {
     pub asks_client: bool,
     /// Whether the epoch is recorded as served.
     pub recorded: Cell<bool>,
+    /// The table that limits are counted in, where the bundle has any.
+    pub table: Option<Table>,
 }
 
 impl Generation {
@@ -45,7 +48,8 @@ impl Generation {
             content_hash: bundle.header().content_hash,
             break_glass: policy.is_some_and(|policy| policy.break_glass == 1),
             keeps_time: !bundle.view().exceptions.is_empty(),
-            asks_client: looks_at(&bundle.view(), Target::Client),
+            asks_client: looks_at(&bundle.view(), Target::Client)
+                || counts_addresses(&bundle.view()),
             asks_protocol: [Target::Protocol, Target::RequestLine]
                 .into_iter()
                 .any(|target| looks_at(&bundle.view(), target)),
@@ -57,7 +61,14 @@ impl Generation {
             bundle: RefCell::new(Some(bundle)),
             settings,
             recorded: Cell::new(false),
+            table: None,
         }
+    }
+
+    /// Blocks of the table of counts that the bundle asks for; `None` where it has no limits.
+    pub fn blocks(&self) -> Option<u32> {
+        let bundle = self.bundle.try_borrow().ok()?;
+        bundle.as_ref()?.view().limit_tables.first().map(|table| table.blocks.get())
     }
 
     /// Whether refusals are suspended at a time, in nanoseconds since the Unix epoch. The clock is asked
@@ -128,4 +139,9 @@ fn looks_at(view: &View<'_>, target: Target) -> bool {
     let first = words.saturating_mul(usize::from(target.code()));
     let own = view.matcher_sets.get(first..first.saturating_add(words)).unwrap_or_default();
     own.iter().any(|word| word.get() != 0)
+}
+
+/// Whether a limit counts clients by their addresses.
+fn counts_addresses(view: &View<'_>) -> bool {
+    view.caller_sources.iter().any(|source| source.kind == CallerKind::Address.code())
 }

@@ -56,10 +56,22 @@ pub enum Event {
     BreakGlassPassed,
     /// A bundle was taken from streams that still needed it: too many generations.
     GenerationRevoked,
+    /// A block of counts was written by another worker in between, and was tried again.
+    LimitContended,
+    /// A request or an answer could not be counted.
+    LimitUncounted,
+    /// A count was given up for that of another caller.
+    LimitEvicted,
+    /// A request named no caller.
+    LimitUnnamed,
+    /// A client's address was not from whom the policy trusts.
+    LimitAddressUntrusted,
+    /// The table of counts kept its size, which the bundle wants another.
+    LimitTableKept,
 }
 
 impl Event {
-    const ALL: [(Event, &'static str); 7] = [
+    const ALL: [(Event, &'static str); 13] = [
         (Event::ConfigurationAccepted, "portcullis.configuration.accepted"),
         (Event::ConfigurationActivated, "portcullis.configuration.activated"),
         (Event::ConfigurationKept, "portcullis.configuration.kept"),
@@ -67,6 +79,12 @@ impl Event {
         (Event::BreakGlassRefused, "portcullis.break-glass.refused"),
         (Event::BreakGlassPassed, "portcullis.break-glass.passed"),
         (Event::GenerationRevoked, "portcullis.generation.revoked"),
+        (Event::LimitContended, "portcullis.limit.contended"),
+        (Event::LimitUncounted, "portcullis.limit.uncounted"),
+        (Event::LimitEvicted, "portcullis.limit.evicted"),
+        (Event::LimitUnnamed, "portcullis.limit.unnamed"),
+        (Event::LimitAddressUntrusted, "portcullis.limit.address-untrusted"),
+        (Event::LimitTableKept, "portcullis.limit.table-kept"),
     ];
 }
 

@@ -11,6 +11,7 @@ use crate::events::{self, ConfigurationPart, log_configuration};
 use crate::generation::Generation;
 use crate::host::{Host, Level};
 use crate::http::Http;
+use crate::limits::Table;
 use crate::metrics::Event;
 use crate::node;
 use crate::refusal::Refusal;
@@ -166,8 +167,16 @@ impl<H: Host> Root<H> {
     }
 
     fn activate(&mut self, loaded: Loaded, started: u64) {
-        let Loaded { generation, fingerprint, is_known } = loaded;
+        let Loaded { mut generation, fingerprint, is_known } = loaded;
         let vm = &self.vm;
+        if let Some(blocks) = generation.blocks() {
+            let (table, fits) =
+                Table::prepare(&vm.host, &self.plugin, blocks, &generation.content_hash);
+            if !fits {
+                vm.metrics().count_event(Event::LimitTableKept, 1);
+            }
+            generation.table = Some(table);
+        }
         if generation.settings.force_monitor_until.is_some() && !generation.break_glass {
             vm.metrics().count_event(Event::BreakGlassRefused, 1);
             let content = ConfigurationPart {

@@ -68,8 +68,14 @@ struct Lazy {
 impl Lazy {
     fn run(&self, suite: &Compiled, case: &Case) -> Result<(), Failed> {
         let gateway = self.started.get_or_init(|| {
-            let start =
-                || Gateway::start(&self.artefacts.envoy, &self.artefacts.filter, &suite.bytes()?);
+            let start = || {
+                Gateway::start(
+                    &self.artefacts.envoy,
+                    &self.artefacts.filter,
+                    &suite.bytes()?,
+                    suite.suite.workers,
+                )
+            };
             start().map(|it| Mutex::new((it, 0))).map_err(|error| error.to_string())
         });
         let mut gateway = gateway.as_ref()?.lock().map_err(|_| "an earlier case panicked")?;

@@ -97,6 +97,7 @@ pub fn load_policy(sources: &dyn Sources, path: &str) -> Loaded {
     let attacks = load_rules(path, &file, &mut library, &mut diagnostics);
     let mut loaded = finish(library, &apis, diagnostics);
     loaded.model.attacks = attacks;
+    loaded.model.limiting = file.limiting.clone();
     policy::apply(&file, &mut loaded.model, &mut loaded.diagnostics);
     policy::close(&mut loaded.model);
     check::run(&loaded.model, &mut loaded.diagnostics);

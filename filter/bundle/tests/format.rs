@@ -74,6 +74,7 @@ fn tables() -> String {
         include_str!("../src/layout/rules.rs"),
         include_str!("../src/layout/attack.rs"),
         include_str!("../src/layout/nfa.rs"),
+        include_str!("../src/layout/limits.rs"),
     ] {
         constants(source, &mut out);
     }
@@ -158,6 +159,14 @@ fn tables() -> String {
     record::<GraphQlCheck>(out);
     record::<Nfa>(out);
     record::<NfaState>(out);
+    out.push_str("## Records: limits\n\n");
+    record::<Caller>(out);
+    record::<CallerSource>(out);
+    record::<Limit>(out);
+    record::<LimitRate>(out);
+    record::<LimitList>(out);
+    record::<LimitUse>(out);
+    record::<LimitTable>(out);
     out.push_str("## Codes\n\n");
     codes::<NarrowingKind>(out);
     codes::<HitMode>(out);
@@ -184,6 +193,12 @@ fn tables() -> String {
     codes::<Transformation>(out);
     codes::<NfaOp>(out);
     codes::<NfaLook>(out);
+    codes::<CallerKind>(out);
+    codes::<MissingCaller>(out);
+    codes::<LimitMode>(out);
+    codes::<RateKind>(out);
+    codes::<Period>(out);
+    codes::<CostKind>(out);
     out.trim_end().to_owned() + "\n"
 }
 

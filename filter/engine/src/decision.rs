@@ -1,6 +1,7 @@
 //! What the engine decides about a message.
 
 use crate::finding::{Finding, FindingCode};
+use crate::limits::Exceeded;
 
 /// What to do with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Decision {
     pub operation: Option<u32>,
     /// For 405: the value of the `Allow` header.
     pub allow: Option<String>,
+    /// The limits that the caller is beyond, those that let it pass too.
+    pub limited: Vec<Exceeded>,
 }
 
 impl Decision {
@@ -39,6 +42,7 @@ impl Decision {
             findings: Vec::new(),
             operation,
             allow: None,
+            limited: Vec::new(),
         }
     }
 

@@ -99,6 +99,12 @@ findings! {
     ResponseLeak = "response-leak", 502;
     /// Matching rules on the answer took more steps than their budget.
     ResponseBudget = "response-budget", 502;
+    /// The caller is beyond a limit.
+    LimitExceeded = "limit-exceeded", 429;
+    /// Nothing names the caller that a limit counts.
+    CallerUnnamed = "caller-unnamed", 403;
+    /// The request could not be counted by a limit.
+    LimitUncounted = "limit-uncounted", 503;
     /// The client waits for an interim answer before it sends a body that must be held (RFC 9110, 10.1.1).
     ExpectationUnsupported = "expectation-unsupported", 417;
     /// The filter has no bundle that passed verification.
@@ -186,12 +192,23 @@ pub struct Finding {
     pub target: Option<Target>,
     /// The score of the message's rules together, where a rule fired.
     pub score: u16,
+    /// The limit that the caller is beyond: index into the bundle's limits.
+    pub limit: Option<u32>,
 }
 
 impl Finding {
     /// A finding with nothing but its code and position.
     pub const fn new(code: FindingCode, position: Position) -> Self {
-        Finding { code, position, keyword: None, origin: None, rule: None, target: None, score: 0 }
+        Finding {
+            code,
+            position,
+            keyword: None,
+            origin: None,
+            rule: None,
+            target: None,
+            score: 0,
+            limit: None,
+        }
     }
 
     /// The same finding, traced to a place in the documents.

@@ -24,6 +24,7 @@ pub mod decision;
 pub mod describe;
 pub mod exchange;
 pub mod finding;
+pub mod limits;
 mod media;
 mod params;
 mod percent;

@@ -3,6 +3,7 @@
 //! Headers are held only where the engine still may refuse by the body; then each body callback shows the
 //! whole body so far, and only what is new is judged. The message ends by `end_of_stream` or by trailers.
 
+mod owed;
 mod response;
 
 use crate::answer::{Asked, answer};
@@ -13,6 +14,7 @@ use crate::host::Host;
 use crate::metrics::{Event, Outcome};
 use crate::root::record;
 use crate::vm::Vm;
+use owed::Owed;
 use portcullis_bundle::layout::View;
 use portcullis_engine::decision::{Decision, Verdict};
 use portcullis_engine::exchange::{Conditions, Exchange, Progress, RequestHead};
@@ -63,6 +65,8 @@ pub struct Http<H: Host> {
     forced: bool,
     /// The answer, where rules look at it.
     response: Option<Response>,
+    /// What limits still count of the request.
+    owed: Option<Owed>,
 }
 
 impl<H: Host> Http<H> {
@@ -79,6 +83,7 @@ impl<H: Host> Http<H> {
             grpc: false,
             forced: false,
             response: None,
+            owed: None,
         }
     }
 
@@ -116,7 +121,9 @@ impl<H: Host> Http<H> {
             end_of_stream,
         };
         let mut exchange = self.vm.take_exchange();
-        let progress = self.judge(|view| exchange.on_headers(view, &head, conditions));
+        let around = self.around(&generation);
+        let progress = self.judge(|view| exchange.on_headers_in(view, &head, conditions, &around));
+        self.owe(&generation, &mut exchange);
         self.exchange = Some(exchange);
         match progress {
             Some(Progress::Body { hold: true }) if end_of_stream => self.end(),
@@ -179,6 +186,7 @@ impl<H: Host> Http<H> {
         }
         self.forget();
         self.forget_response();
+        self.settle_end();
     }
 
     /// Whether the client presented a certificate: Envoy's `connection.mtls`, a boolean of one byte.
@@ -214,6 +222,7 @@ impl<H: Host> Http<H> {
     fn stream(&mut self) -> Action {
         self.stage = Stage::Streaming;
         self.await_response(None);
+        self.tag_early();
         self.vm.host.set_filter_state(PASS, b"ok");
         Action::Continue
     }
@@ -225,7 +234,12 @@ impl<H: Host> Http<H> {
             Stage::Begun | Stage::Held | Stage::Streaming => {}
         }
         let Some(mut exchange) = self.exchange.take() else { return Action::Continue };
-        let progress = self.judge(|view| exchange.on_end(view));
+        let Some(generation) = self.generation.clone() else {
+            return self.refuse_without_policy(FindingCode::PolicyMissing);
+        };
+        let around = self.around(&generation);
+        let progress = self.judge(|view| exchange.on_end_in(view, &around));
+        self.owe(&generation, &mut exchange);
         self.exchange = Some(exchange);
         match progress {
             Some(Progress::Decided(decision)) => self.conclude(decision),
@@ -256,6 +270,7 @@ impl<H: Host> Http<H> {
             Action::Pause
         } else {
             if self.stage != Stage::Streaming {
+                self.tag(&view, &decision.limited);
                 self.vm.host.set_filter_state(PASS, b"ok");
             }
             self.stage = Stage::Released;
@@ -363,6 +378,7 @@ fn block(code: FindingCode, position: Position) -> Decision {
         findings: vec![Finding::new(code, position)],
         operation: None,
         allow: None,
+        limited: Vec::new(),
     }
 }
 

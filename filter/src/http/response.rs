@@ -67,6 +67,7 @@ impl<H: Host> Http<H> {
 
     /// The head of the answer.
     pub fn on_response_headers(&mut self, end_of_stream: bool) -> Action {
+        self.settle_answer();
         let Some(mut response) = self.response.take() else { return Action::Continue };
         if response.stage != Stage::Begun {
             return Action::Continue;

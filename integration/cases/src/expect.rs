@@ -46,6 +46,9 @@ pub struct Expect {
     /// The name of the attack rule that fired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// The name of the limit that the caller is beyond.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
 }
 
 /// What came of a request, as far as a runner can see it: a field that a runner cannot see is none
@@ -72,6 +75,8 @@ pub struct Observed {
     pub line: Option<u32>,
     /// The name of the attack rule that fired.
     pub rule: Option<String>,
+    /// The name of the limit that the caller is beyond.
+    pub limit: Option<String>,
 }
 
 impl Observed {
@@ -131,6 +136,9 @@ impl Expect {
         if observed.traced && self.rule.is_some() && self.rule != observed.rule {
             differ("rule", &self.rule, &observed.rule);
         }
+        if observed.traced && self.limit.is_some() && self.limit != observed.limit {
+            differ("limit", &self.limit, &observed.limit);
+        }
         if observed.traced && self.line.is_some() && self.line != observed.line {
             differ("line", &self.line, &observed.line);
         }
@@ -159,15 +167,16 @@ mod tests {
             at: Some("dir/api.yaml#/x".to_owned()),
             line: Some(7),
             rule: Some("r".to_owned()),
+            limit: Some("l".to_owned()),
         }
     }
 
     #[test]
     fn each_field_can_differ() {
-        let text = r#"{"status":400,"verdict":"block","code":"body-invalid","pointer":"/a","keyword":"type","at":"api.yaml#/x","line":7,"rule":"r"}"#;
+        let text = r#"{"status":400,"verdict":"block","code":"body-invalid","pointer":"/a","keyword":"type","at":"api.yaml#/x","line":7,"rule":"r","limit":"l"}"#;
         let expect: Expect = serde_json::from_str(text).unwrap();
         assert_eq!(expect.differences(&blocked()), Vec::<String>::new());
-        let changes: [fn(&mut Observed); 8] = [
+        let changes: [fn(&mut Observed); 9] = [
             |o| o.status = Some(200),
             |o| o.verdict = Some(Verdict::Allow),
             |o| o.code = None,
@@ -176,6 +185,7 @@ mod tests {
             |o| o.at = Some("other-api.yaml#/x".to_owned()),
             |o| o.line = Some(8),
             |o| o.rule = None,
+            |o| o.limit = None,
         ];
         for change in changes {
             let mut observed = blocked();

@@ -5,7 +5,9 @@ use portcullis_bundle::{Bundle, Trust};
 use portcullis_engine::decision::{self, Decision};
 use portcullis_engine::exchange::{Conditions, Exchange, Progress, RequestHead, ResponseHead};
 use portcullis_engine::finding::Position;
+use std::net::{IpAddr, Ipv4Addr};
 
+use crate::counts::Counts;
 use crate::{Case, Observed, Request, Response, Verdict};
 
 /// Opens the bundle of a suite, signed or not.
@@ -29,7 +31,9 @@ pub fn differences(bundle: &Bundle, case: &Case) -> Vec<String> {
     [("as cut", &case.request.cuts), ("whole", &Vec::new()), ("byte by byte", &each_byte)]
         .into_iter()
         .flat_map(|(how, cuts)| {
-            let observed = judge(&mut exchange, bundle, &case.request, cuts);
+            let world = Counts::before(&mut exchange, &bundle.view(), case);
+            let decision = decide(&mut exchange, &bundle.view(), &case.request, cuts, &world);
+            let observed = observed(&bundle.view(), &decision);
             let differences = case.expect.differences(&observed);
             differences.into_iter().map(move |difference| format!("{how}: {difference}"))
         })
@@ -76,7 +80,8 @@ fn decide_both(
     response: &Response,
     cuts: &[usize],
 ) -> Decision {
-    let decision = decide(exchange, view, &case.request, &case.request.cuts);
+    let world = Counts::before(exchange, view, case);
+    let decision = decide(exchange, view, &case.request, &case.request.cuts, &world);
     let Some(awaited) = exchange.awaits(view, Some(&decision)) else { return decision };
     let content = response.content().filter(|_| case.request.method != "HEAD").unwrap_or_default();
     let mut fields = vec![(":status".to_owned(), response.status.to_string().into_bytes())];
@@ -122,21 +127,17 @@ const CONDITIONS: Conditions = Conditions {
     mutual_tls: None,
     now: 1_790_000_000,
     protocol: "",
-    client: None,
+    client: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
 };
 
 /// Judges a request with its body cut at these offsets.
-pub fn judge(
+fn decide(
     exchange: &mut Exchange,
-    bundle: &Bundle,
+    view: &View<'_>,
     request: &Request,
     cuts: &[usize],
-) -> Observed {
-    let view = bundle.view();
-    observed(&view, &decide(exchange, &view, request, cuts))
-}
-
-fn decide(exchange: &mut Exchange, view: &View<'_>, request: &Request, cuts: &[usize]) -> Decision {
+    world: &Counts,
+) -> Decision {
     let content = request.content();
     let fields = all_fields(request, content.as_deref());
     let headers: Vec<(&[u8], &[u8])> =
@@ -153,7 +154,7 @@ fn decide(exchange: &mut Exchange, view: &View<'_>, request: &Request, cuts: &[u
         headers: &headers,
         end_of_stream,
     };
-    let mut progress = exchange.on_headers(view, &head, CONDITIONS);
+    let mut progress = exchange.on_headers_in(view, &head, CONDITIONS, world);
     let mut from = 0;
     for to in cuts.iter().copied().chain([content.len()]) {
         if matches!(progress, Progress::Decided(_)) {
@@ -164,11 +165,31 @@ fn decide(exchange: &mut Exchange, view: &View<'_>, request: &Request, cuts: &[u
         from = to;
     }
     if !matches!(progress, Progress::Decided(_)) {
-        progress = exchange.on_end(view);
+        progress = exchange.on_end_in(view, world);
     }
     match progress {
         Progress::Decided(decision) => decision,
         Progress::Body { .. } => panic!("no decision at the end of the message"),
+    }
+}
+
+impl Counts {
+    /// What is counted after the requests that came before a case.
+    fn before(exchange: &mut Exchange, view: &View<'_>, case: &Case) -> Counts {
+        let counts = Counts::of(view, CONDITIONS.now);
+        for before in &case.before {
+            let request = before.request.as_ref().unwrap_or(&case.request);
+            for _ in 0..before.times {
+                let decision = decide(exchange, view, request, &request.cuts, &counts);
+                if let Some(mut ticket) = exchange.take_ticket() {
+                    let refused = decision.status;
+                    let status = if refused == 0 { before.status } else { refused };
+                    ticket.settle(view, status, &counts);
+                    ticket.end(view, &counts);
+                }
+            }
+        }
+        counts
     }
 }
 
@@ -232,5 +253,8 @@ fn observed(view: &View<'_>, decision: &Decision) -> Observed {
         rule: finding
             .and_then(|finding| view.rules.get(finding.rule? as usize))
             .map(|rule| view.text(rule.id).to_owned()),
+        limit: finding
+            .and_then(|finding| view.limits.get(finding.limit? as usize))
+            .map(|limit| view.text(limit.name).to_owned()),
     }
 }

@@ -4,6 +4,8 @@
 //! engine in wasm under Node, and by a real Envoy. `README.md` documents them.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "engine")]
+mod counts;
 mod expect;
 #[cfg(feature = "engine")]
 pub mod judge;
@@ -22,6 +24,9 @@ use serde::{Deserialize, Serialize};
 pub struct Case {
     /// What the case shows, in words.
     pub name: String,
+    /// Requests of which limits have counted before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<Before>,
     /// What is sent.
     pub request: Request,
     /// What the upstream answers; where it is left out, it echoes.
@@ -29,4 +34,27 @@ pub struct Case {
     pub response: Option<Response>,
     /// What must come of it.
     pub expect: Expect,
+}
+
+/// A request that came before, and what the upstream answered.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Before {
+    /// How often it came.
+    #[serde(default = "once")]
+    pub times: u32,
+    /// What was sent; where it is left out, what the case sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Request>,
+    /// The status of the upstream's answer.
+    #[serde(default = "ok")]
+    pub status: u16,
+}
+
+fn once() -> u32 {
+    1
+}
+
+fn ok() -> u16 {
+    200
 }

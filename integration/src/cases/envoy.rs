@@ -26,7 +26,7 @@ pub struct Gateway {
 
 impl Gateway {
     /// Starts Envoy on a bundle without a signature.
-    pub fn start(envoy: &Path, module: &Path, bundle: &[u8]) -> Result<Self, Error> {
+    pub fn start(envoy: &Path, module: &Path, bundle: &[u8], workers: u32) -> Result<Self, Error> {
         let next: Arc<Mutex<Option<Vec<Vec<u8>>>>> = Arc::default();
         let answers = Arc::clone(&next);
         let upstream = Upstream::answering_in_pieces(move |_| {
@@ -37,13 +37,15 @@ impl Gateway {
             .guard()
             .filter(&filter)
             .connect_route()
-            .upgrades(&["websocket", "CONNECT"]);
+            .upgrades(&["websocket", "CONNECT"])
+            .workers(workers);
         Ok(Self { envoy: Envoy::start(envoy, &bootstrap)?, upstream, next })
     }
 
     /// Sends the case and compares. What passed must have reached the upstream byte for byte, and
     /// what was refused must not have. Gives the answer too.
     pub fn visit(&self, case: &Case) -> Result<(http1::Response, Vec<String>), Error> {
+        self.send_before(case)?;
         self.upstream.take();
         let answer = case.response.as_ref();
         let is_head = case.request.method == "HEAD";
@@ -52,7 +54,10 @@ impl Gateway {
         let response = wire_request(&case.request).send(self.envoy.address())?;
         let mut observed = observe(&response);
         let expect = &case.expect;
-        let traced = expect.at.is_some() || expect.line.is_some() || expect.rule.is_some();
+        let traced = expect.at.is_some()
+            || expect.line.is_some()
+            || expect.rule.is_some()
+            || expect.limit.is_some();
         // An answer to HEAD has no body that names its finding.
         if traced && !is_head {
             self.trace(&response, &mut observed);
@@ -85,6 +90,20 @@ impl Gateway {
         Ok((response, differences))
     }
 
+    /// Sends what came before a case, each over a connection of its own, so that every worker takes some.
+    fn send_before(&self, case: &Case) -> Result<(), Error> {
+        for before in &case.before {
+            let answer = Response { status: before.status, ..Response::default() };
+            let answer = (before.status != 200).then(|| wire_response(&answer, false));
+            *self.next.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+            let request = wire_request(before.request.as_ref().unwrap_or(&case.request));
+            for _ in 0..before.times {
+                request.send(self.envoy.address())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Adds where the documents say so, and which rule fired, from the log. What passed has no answer to find it by.
     fn trace(&self, response: &http1::Response, observed: &mut Observed) {
         if observed.verdict != Some(Verdict::Block) {
@@ -94,6 +113,7 @@ impl Gateway {
         let text = |pointer: &str| logged.pointer(pointer).and_then(Value::as_str);
         observed.traced = true;
         observed.rule = text("/rule/id").map(str::to_owned);
+        observed.limit = text("/limit/name").map(str::to_owned);
         observed.at = text("/origin/document")
             .zip(text("/origin/pointer"))
             .map(|(document, pointer)| format!("{document}#{pointer}"));

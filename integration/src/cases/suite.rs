@@ -20,6 +20,8 @@ pub struct Suite {
     pub policy: PathBuf,
     /// The cases in order.
     pub cases: Vec<Case>,
+    /// Worker threads of the Envoy that they go through.
+    pub workers: u32,
 }
 
 /// A suite and its bundle.
@@ -39,7 +41,13 @@ struct File {
     /// Documents by the path that the policy names them with.
     #[serde(default)]
     documents: BTreeMap<String, String>,
+    #[serde(default = "one")]
+    workers: u32,
     requests: Vec<Case>,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// Every suite of the project: integration/cases/*.yaml, and the demo's tour.
@@ -75,7 +83,7 @@ impl Suite {
         } else {
             path.with_file_name(&file.policy)
         };
-        Ok(Self { name, policy, cases: file.requests })
+        Ok(Self { name, policy, cases: file.requests, workers: file.workers })
     }
 
     /// Compiles the policy, unsigned, into a directory.

@@ -24,7 +24,7 @@ macro_rules! codes {
 }
 
 // PC00 reading · PC01 structure · PC02 references · PC03 paths, operations, parameters, bodies ·
-// PC04 schemas · PC05 policy · PC06 checks · PC07 lowering · PC08 command line
+// PC04 schemas · PC05 policy · PC06 checks · PC07 lowering · PC08 attack rules · PC09 limits
 codes! {
     UNREADABLE_FILE = "PC0001" Error "a file cannot be read";
     NOT_UTF8 = "PC0002" Error "a file is not UTF-8 text";
@@ -141,6 +141,10 @@ codes! {
     SECLANG_LIMIT = "PC0823" Error "rules in SecLang go beyond a bound";
     SECLANG_LEFT_OUT = "PC0824" Warning "a rule in SecLang cannot be enforced, and is left out";
     SECLANG_NOT_KEPT = "PC0825" Warning "rules in SecLang would keep something from one request to the next";
+
+    LIMITS_TOO_MANY = "PC0901" Error "more limits hold for an operation than are counted at once";
+    LIMIT_CHOSEN = "PC0902" Warning "nothing limits callers who choose a new name for each request";
+    LIMIT_IDLE = "PC0903" Warning "a limit holds for no request";
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! comments, descriptions, examples and the names of components; it may not forget a constraint,
 //! nor where that constraint stands. Plain data: it depends on no other module of ours.
 
+mod limiting;
 mod operation;
 mod origin;
 mod rule;
@@ -13,6 +14,7 @@ mod settings;
 mod template;
 mod value;
 
+pub use limiting::*;
 pub use operation::*;
 pub use origin::*;
 pub use rule::*;
@@ -30,6 +32,8 @@ pub struct Model {
     pub documents: Vec<Document>,
     /// The attack rules, where the policy wants any.
     pub attacks: Option<Attacks>,
+    /// The limits on callers, where the policy sets any.
+    pub limiting: Option<Limiting>,
     /// The APIs in the policy's order.
     pub apis: Vec<Api>,
     /// Every schema location reachable from an operation, indexed by [`SchemaId`].

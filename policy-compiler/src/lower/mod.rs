@@ -4,6 +4,7 @@
 //! diagnostics about what could not be lowered. It may forget whatever no request can meet.
 
 mod idn;
+mod limits;
 mod media;
 mod operation;
 mod parameter;
@@ -64,6 +65,7 @@ pub fn lower(model: &Model) -> Lowered {
         )
     }));
     diagnostics.extend(rules::write(&mut tables, model, &patterns.tables, &places));
+    diagnostics.extend(limits::write(&mut tables, model, &places));
     Lowered { sections: tables.sections, recorder, diagnostics }
 }
 

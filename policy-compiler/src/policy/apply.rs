@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::limiting::Held;
 use super::read::{ApiPolicy, MappingPolicy, OperationPolicy, PolicyFile, Selector};
 use crate::diag::{self, Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::ir::{Api, At, BasePath, Method, Model, Operation};
@@ -11,6 +12,7 @@ use crate::openapi::{Mapping, Mappings};
 pub fn apply(file: &PolicyFile, model: &mut Model, diagnostics: &mut Diagnostics) {
     model.policy = file.policy.clone();
     check_exceptions(file, model, diagnostics);
+    check_limits(file, model, diagnostics);
     for (policy, api) in file.apis.iter().zip(&mut model.apis) {
         api.settings = policy.settings.clone();
         api.hosts = hosts(&policy.hosts, diagnostics);
@@ -45,6 +47,37 @@ fn check_exceptions(file: &PolicyFile, model: &Model, diagnostics: &mut Diagnost
                     .at(span.clone())
                     .maybe_help(suggest(text, &names)),
             );
+        }
+    }
+}
+
+/// Whatever a limit holds for must be there.
+fn check_limits(file: &PolicyFile, model: &Model, diagnostics: &mut Diagnostics) {
+    let operations = || model.operations().map(|(_, operation)| operation);
+    for (held, span) in &file.held {
+        let missing = match held {
+            Held::Api(name) => {
+                let names = || model.apis.iter().map(|api| api.name.as_str());
+                let help = did_you_mean(name, names());
+                (!names().any(|it| it == name)).then(|| (format!("there is no API `{name}`"), help))
+            }
+            Held::Tag(tag) => {
+                let tags = || operations().flat_map(|it| it.tags.iter().map(String::as_str));
+                let help = did_you_mean(tag, tags());
+                let title = || format!("no operation has the tag `{tag}`");
+                (!tags().any(|it| it == tag)).then(|| (title(), help))
+            }
+            Held::Operation(text) => {
+                let title = || format!("no API has an operation `{text}`");
+                (!operations().any(|operation| is_match(operation, text))).then(|| {
+                    let names: Vec<String> = operations().map(name).collect();
+                    (title(), suggest(text, &names))
+                })
+            }
+        };
+        if let Some((title, help)) = missing {
+            let diagnostic = Diagnostic::new(diag::POLICY_NO_MATCH, title).at(span.clone());
+            diagnostics.push(diagnostic.maybe_help(help));
         }
     }
 }

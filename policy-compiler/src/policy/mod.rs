@@ -6,6 +6,7 @@
 mod apply;
 mod attacks;
 mod closed;
+mod limiting;
 mod read;
 mod schema;
 mod shape;
@@ -16,6 +17,8 @@ pub(crate) use apply::is_match;
 pub use apply::{apply, mappings};
 pub use attacks::AttackPolicy;
 pub use closed::close;
+pub use limiting::Held;
+pub(crate) use limiting::{hash, limit_id};
 pub use read::{ApiPolicy, MappingPolicy, OperationPolicy, PolicyFile, Selector};
 pub use schema::{json_schema, markdown_table};
 pub use size::show as show_size;
@@ -49,6 +52,7 @@ fn check(root: Node<'_>, path: &str, file: &PolicyFile, diagnostics: &mut Diagno
         }
     }
     attacks::check(root, path, diagnostics);
+    limiting::check(root, path, diagnostics);
     for api in file.apis.iter().filter(|api| api.direction == Direction::Inbound) {
         let first = api.webhooks.iter().chain(&api.callbacks).next();
         if let Some(mapping) = first {

@@ -1,13 +1,14 @@
 //! A policy file that passed [validation](super::validate) as typed data.
 
 use super::attacks::{self, AttackPolicy};
+use super::limiting::{self, Held};
 use super::size;
 use crate::diag::Span;
 use crate::ir::{
     AcceptUnenforced, Action, AdditionalProperties, AnswerDetails, AnswerStyle, Answers, Contents,
-    Direction, Formats, HealthProbe, Limits, Method, Mode, OneOf, Policy, Preflight, Settings,
-    Strictness, TextNumbers, Undeclared, UndefinedSchemes, UnenforcedBodies, UnknownFormats,
-    Unsupported,
+    Direction, Formats, HealthProbe, Limiting, Limits, Method, Mode, OneOf, Policy, Preflight,
+    Settings, Strictness, TextNumbers, Undeclared, UndefinedSchemes, UnenforcedBodies,
+    UnknownFormats, Unsupported,
 };
 use crate::source::Node;
 
@@ -20,6 +21,10 @@ pub struct PolicyFile {
     pub apis: Vec<ApiPolicy>,
     /// What it says of attack rules, where it wants any.
     pub attacks: Option<AttackPolicy>,
+    /// What it says of limits on callers, where it sets any.
+    pub limiting: Option<Limiting>,
+    /// What those say that they hold for.
+    pub held: Vec<(Held, Span)>,
 }
 
 /// What a policy says of an API.
@@ -114,7 +119,8 @@ pub(super) fn read(root: Node<'_>, path: &str) -> PolicyFile {
     };
     let apis = list(root, "apis").map(|node| api(node, path, &policy.settings)).collect();
     let attacks = root.get("attacks").map(|node| attacks::read(node, path));
-    PolicyFile { policy, apis, attacks }
+    let (limiting, held) = (limiting::read(root, path), limiting::places(root, path));
+    PolicyFile { policy, apis, attacks, limiting, held }
 }
 
 fn probe(node: Node<'_>) -> HealthProbe {

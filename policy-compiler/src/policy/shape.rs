@@ -451,6 +451,133 @@ const API: &[Field] = &[
     ),
 ];
 
+const CALLER: &[Field] = &[
+    required(
+        "by",
+        SOME_TEXTS,
+        "what names the caller, the first that a request has: `claim.PAYLOAD./POINTER`, `certificate.digest` (`.uri_san`, \
+         `.dns_san`, `.subject`), `header.NAME`, `query.NAME`, `cookie.NAME`, `body./POINTER`, `address`, `address/24/64`",
+    ),
+    field(
+        "missing",
+        Shape::Choice(&["shared", "skip", "refuse"]),
+        "shared",
+        "requests that have none of them: counted together, not counted, or refused",
+    ),
+];
+
+const OWN_COST: Shape = Shape::Object(&[
+    required("operation", Shape::Text, "the operation, as `POST /payments`"),
+    required("cost", Shape::Count(1_000_000), "what a request to it counts as"),
+]);
+
+const RATE_LIMIT: &[Field] = &[
+    required("caller", Shape::Text, "who is counted: one of `callers`"),
+    field(
+        "rates",
+        Shape::List(
+            &Shape::Object(&[
+                required("requests", Shape::Count(1 << 31), "how many"),
+                required(
+                    "per",
+                    Shape::Text,
+                    "in which time: `second`, `minute`, `hour`, `day`, `week`, or a span as `10s`",
+                ),
+                field(
+                    "burst",
+                    Shape::Count(1 << 31),
+                    "`requests`",
+                    "how many at once, after a pause",
+                ),
+            ]),
+            false,
+        ),
+        "none",
+        "rates that all hold; they drain evenly (GCRA)",
+    ),
+    field(
+        "quotas",
+        Shape::List(
+            &Shape::Object(&[
+                required("requests", Shape::Count(1 << 31), "how many"),
+                required(
+                    "per",
+                    Shape::Choice(&["hour", "day", "week", "month"]),
+                    "in which period of the calendar",
+                ),
+                field("offset", Shape::Text, "`+00:00`", "how far the calendar is ahead of UTC"),
+            ]),
+            false,
+        ),
+        "none",
+        "amounts that begin anew with each period of the calendar",
+    ),
+    field(
+        "concurrent",
+        Shape::Object(&[
+            required("requests", Shape::Count(1 << 31), "how many"),
+            field(
+                "lease",
+                Shape::Text,
+                "60s",
+                "after which a request counts as ended whose end was missed: longer than any request takes",
+            ),
+        ]),
+        "none",
+        "requests at the same time",
+    ),
+    field(
+        "mode",
+        Shape::Choice(&["enforce", "monitor", "tag"]),
+        "enforce",
+        "whether what goes beyond is refused, only reported, or reported to the upstream too (`x-portcullis-limit`)",
+    ),
+    field(
+        "count",
+        Shape::Choice(&["all", "failures", "successes"]),
+        "all",
+        "which requests count: all when they come, or by their answer those with 4xx and 5xx, or with 2xx",
+    ),
+    field(
+        "statuses",
+        SOME_TEXTS,
+        "those of `count`",
+        "instead of `count`: statuses of answers that count, as `401` or `5xx`",
+    ),
+    field(
+        "cost",
+        Shape::Count(1_000_000),
+        "1",
+        "what a request counts as; with `cost_from` at most",
+    ),
+    field(
+        "cost_from",
+        Shape::Text,
+        "none",
+        "what says what a request counts as: `header.NAME`, `body./POINTER`",
+    ),
+    field(
+        "costs",
+        Shape::List(&OWN_COST, false),
+        "none",
+        "operations that count as more, or as less",
+    ),
+    field(
+        "scope",
+        Shape::Choice(&["global", "api", "tag", "operation"]),
+        "global",
+        "what is counted together: everything that the limit holds for, or each API, tag or operation apart",
+    ),
+    field("apis", TEXTS, "", "the limit holds for operations of these APIs,"),
+    field("tags", TEXTS, "", "and for those with one of these tags,"),
+    field(
+        "operations",
+        TEXTS,
+        "",
+        "and for these, as `POST /payments`; where none of the three is there, for every request",
+    ),
+];
+
 /// The fields of policy.yaml.
 pub const POLICY: &[Field] = &[
     required("version", Shape::Version, "version of this form: 1"),
@@ -496,6 +623,33 @@ pub const POLICY: &[Field] = &[
     ),
     field("limits", from(LIMITS, 0), "", "upper bounds on requests"),
     field("strictness", from(STRICTNESS, 0), "", "how doubtful things are taken"),
+    field("callers", Shape::Named(CALLER), "none", "who is counted by limits (LIMITS.md)"),
+    field(
+        "rate_limits",
+        Shape::Named(RATE_LIMIT),
+        "none",
+        "limits on what callers may do, by names that counts are kept under (LIMITS.md)",
+    ),
+    field(
+        "limit_table",
+        Shape::Object(&[
+            field(
+                "size",
+                Shape::Size(64 << 20),
+                "4MiB",
+                "memory for counts, once in an Envoy; a power of two of blocks of 1KiB",
+            ),
+            field("uncounted", ACTION, "allow", "a request that could not be counted"),
+            field(
+                "trusted_hops",
+                Shape::Count(16),
+                "0",
+                "proxies in front of the gateway that name the client's address in `x-forwarded-for`",
+            ),
+        ]),
+        "",
+        "where counts are kept",
+    ),
     field(
         "preflight",
         Shape::Choice(&["allow", "judge"]),

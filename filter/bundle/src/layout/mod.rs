@@ -7,6 +7,7 @@
 
 mod attack;
 mod header;
+mod limits;
 mod nfa;
 mod policy;
 mod record;
@@ -19,6 +20,7 @@ mod xml;
 
 pub use attack::*;
 pub use header::*;
+pub use limits::*;
 pub use nfa::*;
 pub use policy::*;
 pub use record::{CodeLayout, Field, RecordLayout};

@@ -284,6 +284,20 @@ sections! {
     CaptureSteps = 100, capture_steps: CaptureStep, 1;
     /// Hits that do not count in messages that a rule fires on.
     Removals = 101, removals: Removal, 1;
+    /// Who is counted.
+    Callers = 110, callers: Caller, 1;
+    /// Ways to name callers, those of one caller together.
+    CallerSources = 111, caller_sources: CallerSource, 1;
+    /// The limits.
+    Limits = 112, limits: Limit, 1;
+    /// How much limits allow, the rates of one limit together.
+    LimitRates = 113, limit_rates: LimitRate, 1;
+    /// The limits that hold, by operation, then those for requests of none; empty where there are no limits.
+    LimitLists = 114, limit_lists: LimitList, 1;
+    /// Limits that hold for operations.
+    LimitUses = 115, limit_uses: LimitUse, 1;
+    /// The table of counts: one record where there are limits.
+    LimitTables = 116, limit_tables: LimitTable, 1;
 }
 
 // A section without a slot would be read as empty.

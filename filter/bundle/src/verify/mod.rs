@@ -5,6 +5,7 @@
 //! hash tables have an empty slot, schemas do not compose themselves, and automata stay in their tables.
 
 mod automata;
+mod limits;
 mod policy;
 mod route;
 mod rules;
@@ -29,7 +30,8 @@ pub(crate) fn verify(view: &View<'_>) -> Result<(), OpenError> {
     schema::verify(check)?;
     xml::verify(check)?;
     automata::verify(check)?;
-    rules::verify(check)
+    rules::verify(check)?;
+    limits::verify(check)
 }
 
 /// The record being checked.

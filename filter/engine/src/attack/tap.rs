@@ -4,6 +4,7 @@ use super::operator::token::Header;
 use super::subject::{Name, Subject};
 use super::{Names, Scan, Scanner};
 use crate::finding::Position;
+use crate::limits::Picks;
 use crate::schema::{Field, Place, Scalar, ScalarKind, ScalarSink};
 use portcullis_bundle::layout::{BODY_FIELD, BODY_TEXT, BODY_XML, SCHEMA_ANY, Target};
 
@@ -16,8 +17,20 @@ pub(crate) enum Tap<'a, 'v, 'b> {
     Scan(&'a mut Scanner, Scan<'v, 'b>),
     /// The scanner, of the body of an answer.
     Answer(&'a mut Scanner, Scan<'v, 'b>, &'a mut Names),
+    /// Limits that ask for some of the values, and the scanner where there is one.
+    Pick(&'a mut Picks, Option<(&'a mut Scanner, Scan<'v, 'b>)>),
     /// The header of a JSON Web Token.
     Token(&'a mut Header),
+}
+
+impl<'v, 'b> Tap<'_, 'v, 'b> {
+    /// The scanner, where a request is scanned.
+    fn scanning(&mut self) -> Option<(&mut Scanner, &Scan<'v, 'b>)> {
+        match self {
+            Tap::Scan(scanner, scan) | Tap::Pick(_, Some((scanner, scan))) => Some((scanner, scan)),
+            _ => None,
+        }
+    }
 }
 
 impl ScalarSink for Tap<'_, '_, '_> {
@@ -27,12 +40,21 @@ impl ScalarSink for Tap<'_, '_, '_> {
             Tap::Shut => {}
             Tap::Scan(scanner, scan) => take(scanner, scan, scalar, place),
             Tap::Answer(scanner, scan, names) => names.scalar(scanner, scan, scalar, place),
+            Tap::Pick(picks, scanning) => {
+                picks.take(scalar, place);
+                if let Some((scanner, scan)) = scanning {
+                    take(scanner, scan, scalar, place);
+                }
+            }
             Tap::Token(header) => header.scalar(scalar),
         }
     }
 
     fn field(&mut self, field: &Field<'_>) {
-        let Tap::Scan(scanner, scan) = self else { return };
+        if let Tap::Pick(picks, _) = self {
+            picks.put(field.pointer.as_bytes(), field.text);
+        }
+        let Some((scanner, scan)) = self.scanning() else { return };
         let subject = Subject {
             target: if field.is_file_name { Target::File } else { Target::Body },
             name: match field.undeclared_name {
@@ -60,23 +82,23 @@ impl ScalarSink for Tap<'_, '_, '_> {
     }
 
     fn file(&mut self, bytes: u64) {
-        if let Tap::Scan(scanner, _) = self {
+        if let Some((scanner, _)) = self.scanning() {
             scanner.add_file(bytes);
         }
     }
 
     fn wants_all(&self) -> bool {
-        matches!(self, Tap::Scan(..))
+        matches!(self, Tap::Scan(..) | Tap::Pick(_, Some(_)))
     }
 
     fn departs(&mut self, from: u16) {
-        if let Tap::Scan(scanner, _) = self {
+        if let Some((scanner, _)) = self.scanning() {
             scanner.state.departs |= from;
         }
     }
 
     fn part_header(&mut self, part: &[u8], line: &[u8]) {
-        let Tap::Scan(scanner, scan) = self else { return };
+        let Some((scanner, scan)) = self.scanning() else { return };
         let position = Position::Body { pointer: String::new(), offset: 0 };
         let subject =
             Subject { argument: part, ..Subject::new(Target::PartHeader, Name::None, &position) };

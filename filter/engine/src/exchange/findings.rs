@@ -132,7 +132,7 @@ impl Findings {
             _ => (Verdict::Allow, 0),
         };
         let findings = self.list.drain(..).map(|(_, finding)| finding).collect();
-        Decision { verdict, status, findings, operation, allow }
+        Decision { verdict, status, findings, operation, allow, limited: Vec::new() }
     }
 
     fn note_always(&mut self, code: FindingCode) {

@@ -5,6 +5,7 @@ use super::scan::Parts;
 use super::{Conditions, Exchange, Outcome, RequestHead, policy_missing};
 use crate::access::slice;
 use crate::finding::{Finding, FindingCode, Position};
+use crate::limits::Surroundings;
 use crate::params::Call;
 use crate::route::{PathFaults, Route, path_faults, query_faults};
 use crate::security::{self, Ask};
@@ -18,6 +19,7 @@ impl Exchange {
         view: &View<'_>,
         head: &RequestHead<'_>,
         conditions: Conditions,
+        around: &dyn Surroundings,
     ) -> Outcome {
         let Some(policy) = view.policy.first() else {
             return Outcome::Decided(policy_missing());
@@ -60,6 +62,10 @@ impl Exchange {
             // What would be found if preflight requests were nothing special.
             Action::Monitor if preflight => self.findings.set_mode(Mode::Monitor),
             _ => {}
+        }
+        let found = operation.map(|(index, _)| index);
+        if self.judge_limits(view, head, query, found, conditions.client, around) {
+            return self.conclude(view, found);
         }
         let Some((index, operation)) = operation else {
             let allow = self.judge_undeclared(view, policy, &route);
@@ -205,7 +211,9 @@ impl Exchange {
     ) -> Outcome {
         let allow = allow.filter(|_| self.findings.is_refused());
         self.report_attacks(view);
-        Outcome::Decided(self.findings.conclude(operation, allow))
+        let mut decision = self.findings.conclude(operation, allow);
+        decision.limited = core::mem::take(&mut self.limited);
+        Outcome::Decided(decision)
     }
 }
 

@@ -8,6 +8,7 @@ mod body;
 mod fields;
 mod findings;
 mod head;
+mod limited;
 mod response;
 mod scan;
 
@@ -20,6 +21,7 @@ use crate::attack::Shared;
 use crate::body::Bodies;
 use crate::decision::{Decision, Verdict};
 use crate::finding::{Finding, FindingCode, Position};
+use crate::limits::{Exceeded, Nowhere, Picks, Surroundings, Ticket};
 use crate::params::Parameters;
 use crate::route::Router;
 use crate::schema::Validator;
@@ -87,6 +89,14 @@ pub struct Exchange {
     scanning: Option<scan::Scanning>,
     /// What of the request its answer is judged by.
     request: response::Judged,
+    /// Limits that the caller is beyond.
+    limited: Vec<Exceeded>,
+    /// What the request owes the table of counts.
+    ticket: Ticket,
+    /// What limits ask for of the body.
+    picks: Picks,
+    /// What limits that wait for the body need of the head.
+    awaiting: limited::Awaiting,
     scratch: Vec<u8>,
 }
 
@@ -142,6 +152,8 @@ impl Exchange {
     /// Forgets the request and keeps the buffers, unless a request has made them large.
     pub fn reset(&mut self) {
         self.state = State::Fresh;
+        self.limited.clear();
+        self.ticket.clear();
         self.scratch.clear();
         self.scratch.shrink_to(KEPT);
         self.router.reset();
@@ -151,18 +163,44 @@ impl Exchange {
         self.scanner.trim();
     }
 
-    /// Judges the head of a request. Begins a new request whatever came before.
+    /// Judges the head of a request, all but limits. Begins a new request whatever came before.
     pub fn on_headers(
         &mut self,
         bundle: &View<'_>,
         head: &RequestHead<'_>,
         conditions: Conditions,
     ) -> Progress {
+        self.on_headers_in(bundle, head, conditions, &Nowhere)
+    }
+
+    /// Judges the head of a request, with the table that its limits are counted in.
+    pub fn on_headers_in(
+        &mut self,
+        bundle: &View<'_>,
+        head: &RequestHead<'_>,
+        conditions: Conditions,
+        around: &dyn Surroundings,
+    ) -> Progress {
         self.state = State::Fresh;
         self.scanning = None;
+        self.limited.clear();
+        self.ticket.clear();
+        self.picks.clear();
         self.request = response::Judged::of(head);
-        let outcome = self.judge_head(bundle, head, conditions);
+        let mut outcome = self.judge_head(bundle, head, conditions, around);
+        self.judge_late_limits(bundle, &mut outcome, around);
         self.proceed(outcome)
+    }
+
+    /// The limits that the caller is beyond, while the request is judged.
+    pub fn limited(&self) -> &[Exceeded] {
+        &self.limited
+    }
+
+    /// What the request owes the table of counts, to be settled by its answer and its end.
+    pub fn take_ticket(&mut self) -> Option<Ticket> {
+        let ticket = core::mem::take(&mut self.ticket);
+        (!ticket.is_empty()).then_some(ticket)
     }
 
     /// Judges the next bytes of the body, in order and without overlap. The bundle must be the
@@ -177,11 +215,17 @@ impl Exchange {
         }
     }
 
-    /// Judges the end of the message, trailers or not.
+    /// Judges the end of the message, trailers or not; all but limits that look at the body.
     pub fn on_end(&mut self, bundle: &View<'_>) -> Progress {
+        self.on_end_in(bundle, &Nowhere)
+    }
+
+    /// Judges the end of the message, with the table that its limits are counted in.
+    pub fn on_end_in(&mut self, bundle: &View<'_>, around: &dyn Surroundings) -> Progress {
         match core::mem::take(&mut self.state) {
             State::Body(watch) => {
-                let outcome = self.judge_end(bundle, watch);
+                let mut outcome = self.judge_end(bundle, watch);
+                self.judge_late_limits(bundle, &mut outcome, around);
                 self.proceed(outcome)
             }
             other => self.settled(other),
@@ -284,5 +328,6 @@ fn policy_missing() -> Decision {
         findings: vec![Finding::new(FindingCode::PolicyMissing, Position::Message)],
         operation: None,
         allow: None,
+        limited: Vec::new(),
     }
 }

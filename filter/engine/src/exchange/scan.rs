@@ -91,6 +91,9 @@ impl Exchange {
     ) -> (&'x mut Bodies, Judges<'x>, Tap<'x, 'v, 'b>) {
         self.scanner.reads(kind);
         let tap = match scan(view, self.scanning) {
+            scan if !self.picks.is_empty() => {
+                Tap::Pick(&mut self.picks, scan.map(|scan| (&mut self.scanner, scan)))
+            }
             Some(scan) => Tap::Scan(&mut self.scanner, scan),
             None => Tap::Shut,
         };

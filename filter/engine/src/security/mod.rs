@@ -150,7 +150,7 @@ fn key(ask: &Ask<'_, '_>, scheme: &SecurityScheme, scratch: &mut Vec<u8>) -> Fou
 }
 
 /// The values, as sent, of the query's pairs of a name.
-fn query_values<'a>(query: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+pub(crate) fn query_values<'a>(query: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     query.split(|&byte| byte == b'&').filter_map(move |pair| {
         let equals_sign = pair.iter().position(|&byte| byte == b'=').unwrap_or(pair.len());
         let found = pair.get(..equals_sign).unwrap_or_default();

@@ -1,0 +1,120 @@
+//! Judging limits: those that the head of a request decides, and those that wait for its body.
+
+use super::{Exchange, Outcome, RequestHead};
+use crate::decision::Verdict;
+use crate::finding::{Finding, FindingCode, Position};
+use crate::limits::{self, Exceeded, Request, Surroundings, Why};
+use core::net::IpAddr;
+use portcullis_bundle::layout::{Action, LimitMode, View};
+
+/// What of the head limits need that look at the body.
+#[derive(Debug, Default)]
+pub(super) struct Awaiting {
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    query: Vec<u8>,
+    client: Option<IpAddr>,
+    operation: Option<u32>,
+}
+
+impl Awaiting {
+    /// Copies it: the head is gone when the body has come.
+    fn keep(&mut self, head: &RequestHead<'_>, request: &Request<'_>) {
+        self.headers.clear();
+        let all = head.headers.iter().map(|(name, value)| (name.to_vec(), value.to_vec()));
+        self.headers.extend(all);
+        self.query = request.query.to_vec();
+        (self.client, self.operation) = (request.client, request.operation);
+    }
+}
+
+impl Exchange {
+    /// Judges the limits that the head decides. True where one refuses the request.
+    pub(super) fn judge_limits(
+        &mut self,
+        view: &View<'_>,
+        head: &RequestHead<'_>,
+        query: &[u8],
+        operation: Option<u32>,
+        client: Option<IpAddr>,
+        around: &dyn Surroundings,
+    ) -> bool {
+        if view.limit_lists.is_empty() {
+            return false;
+        }
+        let enforced = self.findings.can_refuse();
+        let headers = head.headers;
+        let request = Request { headers, query, client, operation, body: None, enforced };
+        let exceeded = limits::judge(view, &request, &mut self.ticket, around);
+        let refused = self.exceed(exceeded);
+        self.picks.begin(view, operation);
+        if !refused && !self.picks.is_empty() {
+            self.awaiting.keep(head, &request);
+        }
+        refused
+    }
+
+    /// Judges the limits that look at the body, once nothing more is going to be read of it, and joins what they find to
+    /// the decision.
+    pub(super) fn judge_late_limits(
+        &mut self,
+        view: &View<'_>,
+        outcome: &mut Outcome,
+        around: &dyn Surroundings,
+    ) {
+        let Outcome::Decided(decision) = outcome else { return };
+        let picks = core::mem::take(&mut self.picks);
+        if picks.is_empty() || decision.verdict == Verdict::Block {
+            return;
+        }
+        let awaiting = core::mem::take(&mut self.awaiting);
+        let headers: Vec<(&[u8], &[u8])> =
+            awaiting.headers.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+        let request = Request {
+            headers: &headers,
+            query: &awaiting.query,
+            client: awaiting.client,
+            operation: awaiting.operation,
+            body: Some(&picks),
+            enforced: self.findings.can_refuse(),
+        };
+        let exceeded = limits::judge(view, &request, &mut self.ticket, around);
+        if exceeded.is_empty() {
+            return;
+        }
+        self.exceed(exceeded);
+        let mut late = self.findings.conclude(decision.operation, None);
+        decision.limited.append(&mut self.limited);
+        if late.verdict == Verdict::Block || decision.verdict == Verdict::Allow {
+            (decision.verdict, decision.status) = (late.verdict, late.status);
+            core::mem::swap(&mut decision.findings, &mut late.findings);
+        }
+        decision.findings.append(&mut late.findings);
+    }
+
+    /// Takes a finding for each limit that is exceeded. True where one refuses the request.
+    fn exceed(&mut self, mut exceeded: Vec<Exceeded>) -> bool {
+        if !self.findings.can_refuse() {
+            // Monitor changes nothing, not even a header field.
+            exceeded.iter_mut().for_each(|one| one.mode = LimitMode::Monitor);
+        }
+        let mut refuses = false;
+        for (at, one) in exceeded.iter().enumerate() {
+            let before = exceeded.get(..at).unwrap_or_default();
+            if before.iter().any(|it| it.limit == one.limit) {
+                continue;
+            }
+            let code = match one.why {
+                Why::Rate => FindingCode::LimitExceeded,
+                Why::Unnamed => FindingCode::CallerUnnamed,
+                Why::Uncounted => FindingCode::LimitUncounted,
+            };
+            let limit = Some(one.limit);
+            let finding = Finding { limit, ..Finding::new(code, Position::Message) };
+            let enforces = one.mode == LimitMode::Enforce;
+            self.findings.act(if enforces { Action::Block } else { Action::Monitor }, finding);
+            refuses |= enforces && self.findings.can_refuse();
+        }
+        self.limited.extend(exceeded);
+        refuses
+    }
+}

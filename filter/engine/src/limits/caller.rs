@@ -1,0 +1,145 @@
+//! Who is calling: the first of a caller's names that a request has, hashed.
+
+use super::sip::Sip;
+use super::{LimitEvent, Picks, Surroundings};
+use crate::access::slice;
+use crate::params::cookie;
+use crate::percent::unit;
+use crate::security::query_values;
+use core::net::IpAddr;
+use portcullis_bundle::layout::{Caller, CallerKind, CallerSource, MissingCaller, View};
+
+/// What a request says of its caller.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub headers: &'a [(&'a [u8], &'a [u8])],
+    pub query: &'a [u8],
+    pub client: Option<IpAddr>,
+    pub body: Option<&'a Picks>,
+}
+
+/// Who a request is counted as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// The caller of this hash.
+    As(u64),
+    /// Nobody: the limit does not hold.
+    Nobody,
+    /// Nobody, and so it is refused.
+    Refused,
+}
+
+/// Names a caller.
+pub(crate) fn name(
+    view: &View<'_>,
+    caller: &Caller,
+    asked: &Asked<'_>,
+    around: &dyn Surroundings,
+) -> Named {
+    let sources =
+        slice(view.caller_sources, caller.sources.get(), caller.source_count.get().into());
+    let mut sip = Sip::new(around.key());
+    for source in sources {
+        if take(&mut sip, view, source, asked, around) {
+            return Named::As(sip.finish()[0].max(1));
+        }
+        sip = Sip::new(around.key());
+    }
+    around.note(LimitEvent::Unnamed);
+    match MissingCaller::from_code(caller.missing) {
+        Some(MissingCaller::Skip) => Named::Nobody,
+        Some(MissingCaller::Refuse) => Named::Refused,
+        _ => {
+            sip.write(view.bytes(caller.name));
+            Named::As(sip.finish()[0].max(1))
+        }
+    }
+}
+
+/// Hashes what a source says, behind what names the source. False where it says nothing.
+fn take(
+    sip: &mut Sip,
+    view: &View<'_>,
+    source: &CallerSource,
+    asked: &Asked<'_>,
+    around: &dyn Surroundings,
+) -> bool {
+    let name = view.bytes(source.name);
+    sip.write(view.bytes(source.label));
+    sip.write(&[0]);
+    let mut write = |value: Option<&[u8]>| match value {
+        Some(value) if !value.is_empty() => {
+            sip.write(value);
+            true
+        }
+        _ => false,
+    };
+    match CallerKind::from_code(source.kind) {
+        Some(CallerKind::Header) => {
+            let values = asked.headers.iter().filter(|(known, _)| *known == name);
+            write(once(values.map(|(_, value)| value.trim_ascii())))
+        }
+        // Decoded, since the same value can be sent in many ways.
+        Some(CallerKind::Query) => {
+            let decoded = once(query_values(asked.query, name)).map(decode);
+            write(decoded.as_deref())
+        }
+        Some(CallerKind::Cookie) => write(once(cookie::values(asked.headers, name))),
+        Some(CallerKind::Property) => {
+            let path = view.text(source.name);
+            write(around.property(path).as_deref())
+        }
+        Some(CallerKind::Address) => match trusted(view, asked, around) {
+            Some(IpAddr::V4(address)) => {
+                let bits = u32::from(address) & mask(32, source.v4_bits) as u32;
+                write(Some(&bits.to_be_bytes()))
+            }
+            Some(IpAddr::V6(address)) => {
+                let bits = u128::from(address) & mask(128, source.v6_bits);
+                write(Some(&bits.to_be_bytes()))
+            }
+            None => false,
+        },
+        Some(CallerKind::Body) => write(asked.body.and_then(|body| body.get(name))),
+        None => false,
+    }
+}
+
+/// The client's address. Takes note of one that is not from whom the policy trusts: where Envoy appends the address
+/// that a request comes from to `x-forwarded-for` (`use_remote_address`), as it must, the client's stands so many places
+/// before the end as there are trusted proxies.
+fn trusted(view: &View<'_>, asked: &Asked<'_>, around: &dyn Surroundings) -> Option<IpAddr> {
+    let client = asked.client.map(|it| it.to_canonical());
+    let hops = view.limit_tables.first().map_or(0, |table| table.trusted_hops);
+    let mut fields = asked.headers.iter().filter(|(name, _)| *name == b"x-forwarded-for");
+    let last = fields.next_back().map_or(&[][..], |(_, value)| value);
+    let named = last.rsplit(|&byte| byte == b',').nth(hops.into());
+    let named = named.and_then(|text| core::str::from_utf8(text.trim_ascii()).ok()?.parse().ok());
+    if named.map(|it: IpAddr| it.to_canonical()) != client {
+        around.note(LimitEvent::AddressUntrusted);
+    }
+    client
+}
+
+/// The only value: what is sent twice may be read differently behind the gateway, and names nobody.
+fn once<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
+    let first = values.next()?;
+    values.next().is_none().then_some(first)
+}
+
+/// The first bits of so many.
+fn mask(of: u32, bits: u8) -> u128 {
+    let rest = of.saturating_sub(bits.into());
+    u128::MAX.checked_shl(rest).unwrap_or(0)
+}
+
+/// What a text of a query says (application/x-www-form-urlencoded).
+fn decode(text: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some((byte, len)) = unit(text, at) {
+        decoded.push(if byte == b'+' && len == 1 { b' ' } else { byte });
+        at += len;
+    }
+    decoded
+}

@@ -1,0 +1,387 @@
+//! Limits on what callers may do, counted in a table that all workers share.
+//!
+//! In: the limits that hold for an operation, what names its caller, and the [`Surroundings`]: table, clock and
+//! properties. Out: which limits are exceeded, and a [`Ticket`] for what is only known at the answer or the end.
+//! Counts of one caller lie in one block, read once and written once a request, by compare-and-swap. LIMITS.md derives
+//! what is lost where.
+
+mod calendar;
+mod caller;
+mod picks;
+mod rate;
+mod sip;
+mod table;
+mod ticket;
+
+pub(crate) use picks::Picks;
+pub use table::BLOCK;
+pub use ticket::Ticket;
+
+use crate::access::slice;
+use caller::{Asked, Named, name};
+use core::net::IpAddr;
+use portcullis_bundle::layout::{
+    Action, CostKind, Limit, LimitList, LimitMode, LimitUse, MAX_CALLERS, NONE, RateKind, View,
+};
+use rate::Meter;
+use table::{Key, block_of, find, put, sound};
+
+/// How often a block is tried to be written; each loss means that another worker won.
+const TRIES: usize = 8;
+
+/// What lies around the engine: the table of counts, the clock, and what the proxy knows.
+pub trait Surroundings {
+    /// Nanoseconds since 1970.
+    fn now(&self) -> u64;
+    /// The key by which callers are hashed: secret, and the same for all who share the table.
+    fn key(&self) -> [u64; 2];
+    /// Blocks of the table: a power of two, or 0 where there is none.
+    fn blocks(&self) -> u32;
+    /// A block's bytes and its version.
+    fn load(&self, block: u32) -> Option<(Vec<u8>, u32)>;
+    /// Replaces a block. False where its version is another one by now.
+    fn store(&self, block: u32, bytes: &[u8], version: u32) -> bool;
+    /// A property of the proxy, by its path with U+0000 between the steps.
+    fn property(&self, path: &str) -> Option<Vec<u8>>;
+    /// Takes note of what is worth a metric.
+    fn note(&self, event: LimitEvent);
+}
+
+/// What happens to the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitEvent {
+    /// Another worker has written a block in between: it was tried again.
+    Contended,
+    /// A request could not be counted: the table was not there, or others always won.
+    Uncounted,
+    /// A count was given up for another one.
+    Evicted,
+    /// A request names no caller in any of the ways that the policy lists.
+    Unnamed,
+    /// What Envoy says is the client's address does not come from whom the policy trusts.
+    AddressUntrusted,
+}
+
+/// No table, no clock: limits are not judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Nowhere;
+
+impl Surroundings for Nowhere {
+    fn now(&self) -> u64 {
+        0
+    }
+
+    fn key(&self) -> [u64; 2] {
+        [0; 2]
+    }
+
+    fn blocks(&self) -> u32 {
+        0
+    }
+
+    fn load(&self, _: u32) -> Option<(Vec<u8>, u32)> {
+        None
+    }
+
+    fn store(&self, _: u32, _: &[u8], _: u32) -> bool {
+        false
+    }
+
+    fn property(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn note(&self, _: LimitEvent) {}
+}
+
+/// A limit that a request goes beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Index into the bundle's limits.
+    pub limit: u32,
+    /// Which of its rates, from 0.
+    pub rate: u32,
+    /// Nanoseconds until the same request would be taken, if no other came.
+    pub wait: u64,
+    /// What the limit does with it.
+    pub mode: LimitMode,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a request is beyond a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// A rate is used up.
+    Rate,
+    /// Nothing names its caller, and the policy wants that.
+    Unnamed,
+    /// It could not be counted, and the policy wants that.
+    Uncounted,
+}
+
+/// A request, and when in its course its limits are judged.
+pub(crate) struct Request<'a> {
+    pub headers: &'a [(&'a [u8], &'a [u8])],
+    pub query: &'a [u8],
+    pub client: Option<IpAddr>,
+    /// Index of the operation, where there is one.
+    pub operation: Option<u32>,
+    /// Values of the body; `None` where it has not come, and the head decides.
+    pub body: Option<&'a Picks>,
+    /// Whether limits refuse here.
+    pub enforced: bool,
+}
+
+/// One count that a request has a part in.
+#[derive(Clone, Copy)]
+struct Part<'b> {
+    limit_at: u32,
+    limit: &'b Limit,
+    rate_at: u32,
+    meter: Meter,
+    key: Key,
+    cost: f64,
+    /// Whether it is charged when the request comes, and not by its answer.
+    now: bool,
+    block: u32,
+}
+
+/// A block in hand.
+struct Block {
+    at: u32,
+    bytes: Vec<u8>,
+    version: u32,
+}
+
+/// The limits that hold for a request's operation.
+pub(crate) fn list_of<'b>(view: &View<'b>, operation: Option<u32>) -> Option<&'b LimitList> {
+    match operation {
+        Some(at) => view.limit_lists.get(at as usize).filter(|_| view.limit_lists.len() > 1),
+        None => view.limit_lists.last(),
+    }
+}
+
+/// Judges the limits of a request that its head decides, or with a body the others. What is exceeded comes back; where
+/// none of it refuses, the request is counted.
+pub(crate) fn judge(
+    view: &View<'_>,
+    request: &Request<'_>,
+    ticket: &mut Ticket,
+    around: &dyn Surroundings,
+) -> Vec<Exceeded> {
+    let mut exceeded = Vec::new();
+    let Some(list) = list_of(view, request.operation) else { return exceeded };
+    let (early, count) = (u32::from(list.early.get()), u32::from(list.count.get()));
+    let (skip, take) =
+        if request.body.is_some() { (early, count - early.min(count)) } else { (0, early) };
+    let uses = slice(view.limit_uses, list.first.get().saturating_add(skip), take);
+    if uses.is_empty() || around.blocks() == 0 {
+        return exceeded;
+    }
+    let now = around.now();
+    let mut parts: Vec<Part<'_>> = Vec::new();
+    let mut blocks: Vec<Block> = Vec::new();
+    gather(view, request, uses, around, &mut parts, &mut blocks, &mut exceeded);
+    let mut counted = true;
+    for block in &mut blocks {
+        match around.load(block.at) {
+            Some((bytes, version)) => (block.bytes, block.version) = (sound(bytes), version),
+            None => counted = false,
+        }
+        beyond(block, &parts, now, &mut exceeded);
+    }
+    if !counted {
+        uncounted(view, parts.iter(), around, &mut exceeded);
+    }
+    if refuses(request, &exceeded) || !counted {
+        return exceeded;
+    }
+    for block in &mut blocks {
+        charge(view, request, block, &parts, now, around, &mut exceeded);
+        if refuses(request, &exceeded) {
+            return exceeded;
+        }
+    }
+    ticket.take(&parts, &exceeded, now);
+    exceeded
+}
+
+fn refuses(request: &Request<'_>, exceeded: &[Exceeded]) -> bool {
+    request.enforced && exceeded.iter().any(|it| it.mode == LimitMode::Enforce)
+}
+
+/// Lists the counts that a request has a part in, and the blocks that they lie in.
+fn gather<'b>(
+    view: &View<'b>,
+    request: &Request<'_>,
+    uses: &'b [LimitUse],
+    around: &dyn Surroundings,
+    parts: &mut Vec<Part<'b>>,
+    blocks: &mut Vec<Block>,
+    exceeded: &mut Vec<Exceeded>,
+) {
+    let Request { headers, query, client, body, .. } = *request;
+    let asked = Asked { headers, query, client, body };
+    let own = request.operation.and_then(|at| view.operations.get(at as usize));
+    let own = own.map_or(0, |operation| operation.id.get() as u32);
+    let mut last: Option<(u32, Named)> = None;
+    for one in uses {
+        let limit_at = one.limit.get();
+        let Some(limit) = view.limits.get(limit_at as usize) else { continue };
+        let Some(caller) = view.callers.get(limit.caller.get() as usize) else { continue };
+        let named = match last {
+            Some((known, named)) if known == limit.caller.get() => named,
+            _ => name(view, caller, &asked, around),
+        };
+        last = Some((limit.caller.get(), named));
+        let hash = match named {
+            Named::As(hash) => hash,
+            Named::Nobody => continue,
+            Named::Refused => {
+                let mode = mode(limit);
+                let why = Why::Unnamed;
+                exceeded.push(Exceeded { limit: limit_at, rate: 0, wait: 0, mode, why });
+                continue;
+            }
+        };
+        let block = block_of(hash, around.blocks());
+        if blocks.len() < MAX_CALLERS && blocks.iter().all(|known| known.at != block) {
+            blocks.push(Block { at: block, bytes: Vec::new(), version: 0 });
+        }
+        let scope = if one.scope.get() == NONE { own } else { one.scope.get() };
+        let cost = cost(view, limit, one.cost.get(), request);
+        let rates = slice(view.limit_rates, limit.rates.get(), limit.rate_count.into());
+        for (place, rate) in (0u32..).zip(rates) {
+            let meter = Meter::of(rate);
+            let concurrent = meter.kind == RateKind::Concurrency;
+            let key = Key { caller: hash, rate: limit.id.get() & !7 | place & 7, scope };
+            parts.push(Part {
+                limit_at,
+                limit,
+                rate_at: place,
+                meter,
+                key,
+                cost: if concurrent { 1.0 } else { cost },
+                now: limit.statuses.len.get() == 0 || concurrent,
+                block,
+            });
+        }
+    }
+}
+
+/// What a request costs by a limit.
+fn cost(view: &View<'_>, limit: &Limit, most: u32, request: &Request<'_>) -> f64 {
+    let name = view.bytes(limit.cost_name);
+    let text = match CostKind::from_code(limit.cost_kind) {
+        Some(CostKind::Header) => {
+            request.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+        }
+        Some(CostKind::Body) => request.body.and_then(|body| body.get(name)),
+        _ => None,
+    };
+    let most = f64::from(most.max(1));
+    match (CostKind::from_code(limit.cost_kind), text) {
+        (Some(CostKind::Fixed) | None, _) => most,
+        // What is no number costs the most.
+        (_, text) => text.and_then(number).map_or(most, |cost| cost.clamp(1.0, most)),
+    }
+}
+
+/// A decimal number that is not negative, rounded up: `12` or `12.50`.
+fn number(text: &[u8]) -> Option<f64> {
+    let text = text.trim_ascii();
+    let point = text.iter().position(|&byte| byte == b'.').unwrap_or(text.len());
+    let (whole, rest) = text.split_at_checked(point)?;
+    let rest = rest.get(1..).unwrap_or_default();
+    let digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
+    if whole.is_empty() || !digits(whole) || !digits(rest) {
+        return None;
+    }
+    let up = u32::from(rest.iter().any(|&byte| byte != b'0'));
+    let digit = |sum: u32, byte: &u8| sum.saturating_mul(10).saturating_add((byte & 0xF).into());
+    Some(whole.iter().fold(0, digit).saturating_add(up).into())
+}
+
+fn mode(limit: &Limit) -> LimitMode {
+    LimitMode::from_code(limit.mode).unwrap_or(LimitMode::Enforce)
+}
+
+/// Adds what a block's counts do not take.
+fn beyond(block: &Block, parts: &[Part<'_>], now: u64, exceeded: &mut Vec<Exceeded>) {
+    for part in parts.iter().filter(|part| part.block == block.at) {
+        let (count, _) = find(&block.bytes, part.key, part.meter.kind);
+        let count = part.meter.drained(count, now);
+        if !part.meter.takes(count, part.cost) {
+            let wait = part.meter.wait(count, part.cost, now);
+            let (limit, rate, mode) = (part.limit_at, part.rate_at, mode(part.limit));
+            exceeded.push(Exceeded { limit, rate, wait, mode, why: Why::Rate });
+        }
+    }
+}
+
+/// Charges a block's counts, all but those of limits that are exceeded and let it pass.
+fn charge(
+    view: &View<'_>,
+    request: &Request<'_>,
+    block: &mut Block,
+    parts: &[Part<'_>],
+    now: u64,
+    around: &dyn Surroundings,
+    exceeded: &mut Vec<Exceeded>,
+) {
+    let at = block.at;
+    let own = || parts.iter().filter(|part| part.block == at);
+    let is_beyond = |exceeded: &[Exceeded], part: &Part<'_>| {
+        exceeded.iter().any(|it| it.limit == part.limit_at)
+    };
+    for _ in 0..TRIES {
+        let charged = own().filter(|part| part.now && !is_beyond(exceeded, part));
+        let mut writes = false;
+        let mut evicted = false;
+        for part in charged {
+            let (count, found) = find(&block.bytes, part.key, part.meter.kind);
+            let count = part.meter.charged(part.meter.drained(count, now), part.cost);
+            evicted |= put(&mut block.bytes, view, part.key, part.meter.kind, count, now, found);
+            writes = true;
+        }
+        if !writes {
+            return;
+        }
+        if around.store(block.at, &block.bytes, block.version) {
+            if evicted {
+                around.note(LimitEvent::Evicted);
+            }
+            return;
+        }
+        around.note(LimitEvent::Contended);
+        let Some((bytes, version)) = around.load(block.at) else { break };
+        (block.bytes, block.version) = (sound(bytes), version);
+        // What others have counted in between may leave no room.
+        let is_own = |it: &Exceeded| own().any(|part| part.limit_at == it.limit);
+        exceeded.retain(|it| it.why != Why::Rate || !is_own(it));
+        beyond(block, parts, now, exceeded);
+        if refuses(request, exceeded) {
+            return;
+        }
+    }
+    uncounted(view, own(), around, exceeded);
+}
+
+/// A request that could not be counted: it passes, or is refused, as the policy says.
+fn uncounted<'p, 'b: 'p>(
+    view: &View<'_>,
+    mut parts: impl Iterator<Item = &'p Part<'b>>,
+    around: &dyn Surroundings,
+    exceeded: &mut Vec<Exceeded>,
+) {
+    around.note(LimitEvent::Uncounted);
+    let refuses = view.limit_tables.first().is_some_and(|it| it.uncounted == Action::Block.code());
+    if let (true, Some(part)) = (refuses, parts.next()) {
+        let (limit, rate, mode) = (part.limit_at, part.rate_at, mode(part.limit));
+        exceeded.push(Exceeded { limit, rate, wait: 0, mode, why: Why::Uncounted });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! A block of the table of counts: 32 cells, any of which holds any count of a caller whose hash leads here.
+//!
+//! A cell, little-endian: the caller's hash (8 bytes), the limit's id and the rate's place in it (4), the scope (4),
+//! the level (8) and its time (8). Zeros are an empty cell. The level is an f64; of a concurrency it is two numbers
+//! of 32 bits: requests of this lease's time, and of the one before.
+
+use super::rate::{Count, Meter};
+use portcullis_bundle::layout::{RateKind, View};
+
+/// Bytes of a cell.
+const CELL: usize = 32;
+/// Cells of a block.
+const CELLS: usize = 32;
+/// Bytes of a block.
+pub const BLOCK: usize = CELL * CELLS;
+
+/// Names a count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// What names the caller, hashed.
+    pub caller: u64,
+    /// The limit's id, and in its last three bits the rate's place.
+    pub rate: u32,
+    /// What is counted apart.
+    pub scope: u32,
+}
+
+/// The block that a caller's counts lie in, of a power of two of blocks.
+pub(crate) fn block_of(caller: u64, blocks: u32) -> u32 {
+    (caller >> 32) as u32 & blocks.wrapping_sub(1)
+}
+
+/// A block of zeros where the bytes are none.
+pub(crate) fn sound(mut bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.len() != BLOCK {
+        bytes.clear();
+        bytes.resize(BLOCK, 0);
+    }
+    bytes
+}
+
+/// The count of a name as it was written, and the cell that it lies in; nothing counted where there is none.
+pub(crate) fn find(block: &[u8], key: Key, kind: RateKind) -> (Count, Option<usize>) {
+    let mut cells = block.chunks_exact(CELL);
+    match cells.position(|cell| key_of(cell) == key) {
+        Some(at) => (read(block.chunks_exact(CELL).nth(at).unwrap_or_default(), kind), Some(at)),
+        None => (Count::default(), None),
+    }
+}
+
+/// Writes a count. Where it has no cell it takes an empty one, else that whose loss forgets least. Tells whether one was
+/// lost that still held something.
+pub(crate) fn put(
+    block: &mut [u8],
+    view: &View<'_>,
+    key: Key,
+    kind: RateKind,
+    count: Count,
+    now: u64,
+    found: Option<usize>,
+) -> bool {
+    let (at, lost) = match found {
+        Some(at) => (at, false),
+        None => least(block, view, key.caller, now),
+    };
+    if let Some(cell) = block.chunks_exact_mut(CELL).nth(at) {
+        write(cell, key, kind, count);
+    }
+    lost
+}
+
+/// The cell that forgets least: empty, of a limit that is no more, or with the smallest part of what its limit allows.
+/// Cells of the caller itself go last, since they are about to be written.
+fn least(block: &[u8], view: &View<'_>, caller: u64, now: u64) -> (usize, bool) {
+    let mut best = (0, f64::INFINITY);
+    for (at, cell) in block.chunks_exact(CELL).enumerate() {
+        let key = key_of(cell);
+        let share = match meter(view, key.rate) {
+            Some(meter) => meter.share(read(cell, meter.kind), now),
+            None => 0.0,
+        };
+        let share = if key.caller == caller && share > 0.0 { share + 2.0 } else { share };
+        if share < best.1 {
+            best = (at, share);
+        }
+        if share <= 0.0 {
+            break;
+        }
+    }
+    (best.0, best.1 > 0.0)
+}
+
+/// The rate that a cell counts by.
+fn meter(view: &View<'_>, rate: u32) -> Option<Meter> {
+    let (id, place) = (rate & !7, rate & 7);
+    let limit = view.limits.iter().find(|limit| limit.id.get() == id)?;
+    if place >= limit.rate_count.into() {
+        return None;
+    }
+    let at = limit.rates.get().checked_add(place)?;
+    view.limit_rates.get(at as usize).map(Meter::of)
+}
+
+fn key_of(cell: &[u8]) -> Key {
+    Key { caller: word(cell, 0), rate: half(cell, 8), scope: half(cell, 12) }
+}
+
+fn read(cell: &[u8], kind: RateKind) -> Count {
+    let at = word(cell, 24);
+    if kind == RateKind::Concurrency {
+        return Count { level: half(cell, 16).into(), before: half(cell, 20).into(), at };
+    }
+    let level = f64::from_bits(word(cell, 16));
+    Count { level: if level.is_finite() { level } else { 0.0 }, before: 0.0, at }
+}
+
+fn write(cell: &mut [u8], key: Key, kind: RateKind, count: Count) {
+    let level = if kind == RateKind::Concurrency {
+        u64::from(count.level as u32) | u64::from(count.before as u32) << 32
+    } else {
+        count.level.to_bits()
+    };
+    let id = u64::from(key.rate) | u64::from(key.scope) << 32;
+    let words = [key.caller, id, level, count.at];
+    for (to, word) in cell.chunks_exact_mut(8).zip(words) {
+        to.copy_from_slice(&word.to_le_bytes());
+    }
+}
+
+fn word(cell: &[u8], at: usize) -> u64 {
+    cell.get(at..).and_then(|it| it.first_chunk()).map_or(0, |it| u64::from_le_bytes(*it))
+}
+
+fn half(cell: &[u8], at: usize) -> u32 {
+    cell.get(at..).and_then(|it| it.first_chunk()).map_or(0, |it| u32::from_le_bytes(*it))
+}

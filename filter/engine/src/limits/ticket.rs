@@ -1,0 +1,146 @@
+//! What a request still owes the table: counts that its answer decides, and leases that its end gives back.
+
+use super::rate::Meter;
+use super::table::{Key, find, put, sound};
+use super::{Exceeded, LimitEvent, Part, Surroundings, TRIES};
+use portcullis_bundle::layout::{RateKind, View};
+
+/// Counts of an admitted request that are settled later, by the bundle that admitted it.
+#[derive(Clone, Debug, Default)]
+pub struct Ticket {
+    /// At most as many as rates hold for an operation.
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    block: u32,
+    key: Key,
+    /// Index into limit_rates.
+    rate: u32,
+    /// Index into limits.
+    limit: u32,
+    cost: f64,
+    /// Of a lease: when its time began.
+    began: u64,
+    is_lease: bool,
+}
+
+impl Ticket {
+    /// Whether nothing is owed.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether the answer's status decides anything.
+    pub fn awaits_answer(&self) -> bool {
+        self.entries.iter().any(|entry| !entry.is_lease)
+    }
+
+    /// Takes over what another ticket of the same request owes.
+    pub fn join(&mut self, other: Ticket) {
+        self.entries.extend(other.entries);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    /// Notes what an admitted request owes.
+    pub(super) fn take(&mut self, parts: &[Part<'_>], exceeded: &[Exceeded], now: u64) {
+        let is_beyond = |part: &&Part<'_>| exceeded.iter().any(|it| it.limit == part.limit_at);
+        for part in parts.iter().filter(|part| !is_beyond(part)) {
+            let is_lease = part.meter.kind == RateKind::Concurrency;
+            if part.now && !is_lease {
+                continue;
+            }
+            self.entries.push(Entry {
+                block: part.block,
+                key: part.key,
+                rate: part.limit.rates.get().saturating_add(part.rate_at),
+                limit: part.limit_at,
+                cost: part.cost,
+                began: part.meter.drained(Default::default(), now).at,
+                is_lease,
+            });
+        }
+    }
+
+    /// Counts what the status of the answer decides. A status that is counted as 500 stands for an answer that never
+    /// came.
+    pub fn settle(&mut self, view: &View<'_>, status: u16, around: &dyn Surroundings) {
+        let counts = |entry: &Entry| {
+            let limit = view.limits.get(entry.limit as usize);
+            limit.is_some_and(|limit| is_listed(view.bytes(limit.statuses), status))
+        };
+        let due: Vec<Entry> =
+            self.entries.iter().filter(|it| !it.is_lease && counts(it)).copied().collect();
+        self.entries.retain(|entry| entry.is_lease);
+        write(view, &due, around);
+    }
+
+    /// Ends the request: gives its leases back. What no answer has settled counts as if it had failed.
+    pub fn end(mut self, view: &View<'_>, around: &dyn Surroundings) {
+        self.settle(view, 500, around);
+        write(view, &self.entries, around);
+    }
+}
+
+/// Brings entries into the table, those of one block together.
+fn write(view: &View<'_>, due: &[Entry], around: &dyn Surroundings) {
+    for (at, first) in due.iter().enumerate() {
+        let before = due.get(..at).unwrap_or_default();
+        if before.iter().all(|entry| entry.block != first.block) {
+            write_block(view, due, first.block, around);
+        }
+    }
+}
+
+fn write_block(view: &View<'_>, due: &[Entry], block: u32, around: &dyn Surroundings) {
+    let now = around.now();
+    for _ in 0..TRIES {
+        let Some((bytes, version)) = around.load(block) else { break };
+        let mut bytes = sound(bytes);
+        for entry in due.iter().filter(|entry| entry.block == block) {
+            let Some(rate) = view.limit_rates.get(entry.rate as usize) else { continue };
+            let meter = Meter::of(rate);
+            let (count, found) = find(&bytes, entry.key, meter.kind);
+            if entry.is_lease && found.is_none() {
+                continue;
+            }
+            let count = meter.drained(count, now);
+            let count = match entry.is_lease {
+                true => meter.released(count, entry.began),
+                false => meter.charged(count, entry.cost),
+            };
+            put(&mut bytes, view, entry.key, meter.kind, count, now, found);
+        }
+        if around.store(block, &bytes, version) {
+            return;
+        }
+        around.note(LimitEvent::Contended);
+    }
+    around.note(LimitEvent::Uncounted);
+}
+
+/// Whether a status is one of a list: `401 5xx`.
+fn is_listed(list: &[u8], status: u16) -> bool {
+    let digits = [status / 100, status / 10 % 10, status % 10];
+    list.split(|&byte| byte == b' ').any(|pattern| {
+        let fits = |(byte, digit): (&u8, u16)| {
+            *byte == b'x' || u16::from(byte.wrapping_sub(b'0')) == digit
+        };
+        pattern.len() == 3 && pattern.iter().zip(digits).all(fits)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_listed;
+
+    #[test]
+    fn statuses_are_listed_by_number_and_class() {
+        assert!(is_listed(b"401 5xx", 401) && is_listed(b"401 5xx", 503));
+        assert!(!is_listed(b"401 5xx", 403) && !is_listed(b"", 200) && !is_listed(b"xx", 40));
+    }
+}

@@ -1,0 +1,130 @@
+//! The table of counts in shared data, and what else the engine's limits ask of the proxy.
+//!
+//! The table is made once in the life of an Envoy, whole, by the main thread's trial VM; workers find it there. It
+//! outlives bundles and VMs, and never grows: there is one value for each block, whatever clients send.
+
+use crate::host::{Cas, Host};
+use crate::metrics::{Event, Metrics};
+use portcullis_engine::limits::{BLOCK, LimitEvent, Surroundings};
+
+/// Bytes of what is kept beside the blocks: the key and how many blocks there are.
+const HEAD: usize = 20;
+
+/// The table of counts of a plugin.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// What the names of its values begin with.
+    prefix: String,
+    key: [u64; 2],
+    blocks: u32,
+}
+
+impl Table {
+    /// Finds the table of a plugin, or makes it with so many blocks, a power of two. The flag says whether it has as many: a
+    /// table that is there keeps its size, and its counts, until Envoy is started anew.
+    pub fn prepare(host: &impl Host, plugin: &str, blocks: u32, seed: &[u8]) -> (Table, bool) {
+        let prefix = ["portcullis.limits.", plugin, "."].concat();
+        let head = [&prefix, "head"].concat();
+        let found = host.shared(&head).and_then(|(bytes, _)| read_head(&bytes));
+        let (key, there) = found.unwrap_or_else(|| {
+            let key = new_key(host, seed);
+            let table = Table { prefix: prefix.clone(), key, blocks };
+            (0..blocks).for_each(|block| {
+                host.set_shared(&table.name(block), &[0; BLOCK], None);
+            });
+            let mut bytes = Vec::with_capacity(HEAD);
+            key.iter().for_each(|word| bytes.extend(word.to_le_bytes()));
+            bytes.extend(blocks.to_le_bytes());
+            host.set_shared(&head, &bytes, None);
+            (key, blocks)
+        });
+        (Table { prefix, key, blocks: there }, there == blocks)
+    }
+
+    /// The name of a block's value.
+    fn name(&self, block: u32) -> String {
+        let mut name = String::with_capacity(self.prefix.len().saturating_add(8));
+        name.push_str(&self.prefix);
+        let mut rest = block;
+        for _ in 0..8 {
+            name.push(char::from_digit(rest & 0xF, 16).unwrap_or('0'));
+            rest >>= 4;
+            if rest == 0 {
+                break;
+            }
+        }
+        name
+    }
+}
+
+fn read_head(bytes: &[u8]) -> Option<([u64; 2], u32)> {
+    let (first, rest) = bytes.split_first_chunk::<8>()?;
+    let (second, rest) = rest.split_first_chunk::<8>()?;
+    let blocks = u32::from_le_bytes(*rest.first_chunk()?);
+    let key = [u64::from_le_bytes(*first), u64::from_le_bytes(*second)];
+    blocks.is_power_of_two().then_some((key, blocks))
+}
+
+/// A key that nobody outside knows: from the time at which the table was made, to the nanosecond, and a secret of the
+/// configuration where there is one.
+fn new_key(host: &impl Host, seed: &[u8]) -> [u64; 2] {
+    let mut hasher = blake3::Hasher::new_derive_key("portcullis 2026 key of the table of counts");
+    hasher.update(&host.now().to_le_bytes());
+    hasher.update(seed);
+    let hash = hasher.finalize();
+    let (first, rest) = hash.as_bytes().split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
+    let second = rest.first_chunk().copied().unwrap_or_default();
+    [u64::from_le_bytes(*first), u64::from_le_bytes(second)]
+}
+
+/// What the engine's limits see of one VM.
+pub struct Around<'a, H: Host> {
+    /// The proxy.
+    pub host: &'a H,
+    /// The table, where there are limits.
+    pub table: Option<&'a Table>,
+    /// Where events are counted.
+    pub metrics: &'a Metrics<H>,
+}
+
+impl<H: Host> Surroundings for Around<'_, H> {
+    fn now(&self) -> u64 {
+        self.host.now()
+    }
+
+    fn key(&self) -> [u64; 2] {
+        self.table.map_or([0; 2], |table| table.key)
+    }
+
+    fn blocks(&self) -> u32 {
+        self.table.map_or(0, |table| table.blocks)
+    }
+
+    fn load(&self, block: u32) -> Option<(Vec<u8>, u32)> {
+        let (bytes, cas) = self.host.shared(&self.table?.name(block))?;
+        Some((bytes, cas.0))
+    }
+
+    fn store(&self, block: u32, bytes: &[u8], version: u32) -> bool {
+        let name = self.table.map(|table| table.name(block));
+        name.is_some_and(|name| self.host.set_shared(&name, bytes, Some(Cas(version))))
+    }
+
+    fn property(&self, path: &str) -> Option<Vec<u8>> {
+        self.host.property(&[path])
+    }
+
+    fn note(&self, event: LimitEvent) {
+        let event = match event {
+            LimitEvent::Contended => Event::LimitContended,
+            LimitEvent::Uncounted => Event::LimitUncounted,
+            LimitEvent::Evicted => Event::LimitEvicted,
+            LimitEvent::Unnamed => Event::LimitUnnamed,
+            LimitEvent::AddressUntrusted => Event::LimitAddressUntrusted,
+        };
+        self.metrics.count_event(event, 1);
+    }
+}
+
+#[cfg(test)]
+mod tests;
