@@ -29,7 +29,7 @@ pub(super) struct Failure {
     pub offset: u32,
     /// Steps from the value down.
     depth: u16,
-    /// Declared properties of the value that were right before.
+    /// How well the value fitted before: declared properties that were right, less members that are not declared.
     fit: u8,
     pub keyword: Keyword,
     /// As [`Fault::member`](super::fault::Fault::member).
@@ -40,7 +40,7 @@ pub(super) struct Failure {
 #[derive(Clone, Copy, Debug)]
 struct Step {
     container: Container,
-    /// Declared properties of what it leads to that were right before.
+    /// As that of a failure, of what it leads to.
     fit: u8,
     /// As [`Frame::place`] has it.
     place: u32,
@@ -72,9 +72,9 @@ impl Failure {
         Failure { member, ..self }
     }
 
-    /// The same of a value that had so many declared properties right before.
-    pub fn after(self, fit: u32) -> Failure {
-        Failure { fit: self.fit.max(u8::try_from(fit).unwrap_or(u8::MAX)), ..self }
+    /// The same of a value that fitted so well before.
+    pub fn after(self, fit: u8) -> Failure {
+        Failure { fit: self.fit.max(fit), ..self }
     }
 }
 
@@ -128,7 +128,7 @@ impl Ways {
     }
 
     /// How well the value fitted a branch before it failed. Level by level: the properties that were right before
-    /// what is wrong; then how far that went.
+    /// what is wrong, less those that the branch does not declare; then how far that went.
     fn compare(&self, left: Failure, right: Failure) -> Ordering {
         let levels =
             |of: Failure| core::iter::once(of.fit).chain(self.steps(of).map(|step| step.fit));

@@ -30,6 +30,8 @@ const MAX_LIVE: usize = 1 << 16;
 const MANY_TAGS: u32 = u32::MAX;
 /// Schemas that only pass on to another, followed without a thread.
 const MAX_PASSES: usize = 16;
+/// [`Thread::fit`] where as much speaks for it as against it.
+const EVEN_FIT: u8 = 1 << 7;
 
 /// One schema on its way through one value.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +52,17 @@ pub(super) struct Thread {
     pub seen: u64,
     /// Where the bits of the others begin.
     pub wide: u32,
+    /// Members that it does not declare.
+    undeclared: u32,
+}
+
+impl Thread {
+    /// How well the value has fitted, of which so many declared properties were right: those that are not declared
+    /// speak against it.
+    fn fit(&self, right: u32, undeclared: u32) -> u8 {
+        let known = u32::from(EVEN_FIT).saturating_add(right);
+        u8::try_from(known.saturating_sub(undeclared)).unwrap_or(u8::MAX)
+    }
 }
 
 /// What a thread wants of a member.
@@ -145,7 +158,8 @@ impl Threads {
     /// Notes that a thread fails at its value or below.
     pub fn fail(&mut self, index: usize, failure: Failure) -> Result<(), Stop> {
         let Some(thread) = self.list.get_mut(index) else { return Ok(()) };
-        thread.failure.get_or_insert_with(|| failure.after(thread.seen.count_ones()));
+        let fit = thread.fit(thread.seen.count_ones(), thread.undeclared);
+        thread.failure.get_or_insert(failure.after(fit));
         if thread.must { Err(Stop::Failed(failure)) } else { Ok(()) }
     }
 
@@ -164,7 +178,10 @@ impl Threads {
         }
         if thread.failure.is_none() {
             let right = thread.seen.count_ones().saturating_sub(counted);
-            thread.failure = Some(self.ways.above(frame, failure).after(right));
+            // What is wrong counts on neither side.
+            let other = thread.undeclared.saturating_sub(1_u32.saturating_sub(counted));
+            let fit = thread.fit(right, other);
+            thread.failure = Some(self.ways.above(frame, failure).after(fit));
         }
         Ok(())
     }
@@ -327,6 +344,8 @@ impl Core {
                 if frame.member == NONE && property.is_some() {
                     frame.member = place;
                 }
+            } else if let Some(thread) = self.threads.list.get_mut(index) {
+                thread.undeclared = thread.undeclared.saturating_add(1);
             }
             if check.names.get() != NONE
                 && let Some(failure) = self.refuses(view, frame, check.names.get(), text, ascii)?
@@ -638,6 +657,7 @@ impl Core {
             part,
             contained: 0,
             seen: 0,
+            undeclared: 0,
             wide,
         });
         Ok(())
