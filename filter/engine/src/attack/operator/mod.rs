@@ -12,6 +12,7 @@ use super::steps::{Exhausted, Steps};
 use crate::access::slice;
 use crate::schema::{Validator, matches};
 use portcullis_bundle::layout::{ByteSet, MATCHER_NEGATED, Matcher, Operator, View};
+use token::Tokens;
 
 /// Bytes of a text that is remembered, at most.
 const REMEMBERED: usize = 4 << 10;
@@ -19,13 +20,13 @@ const REMEMBERED: usize = 4 << 10;
 /// What a detector said last, and of which text. Rules that ask it after each of several transformations ask it again
 /// of the same text where these change nothing, and so do several rules.
 #[derive(Debug, Default)]
-struct Said {
+struct Said<T> {
     text: Vec<u8>,
-    found: Option<bool>,
+    found: Option<T>,
 }
 
-impl Said {
-    fn of(&mut self, text: &[u8], detect: impl FnOnce(&[u8]) -> bool) -> bool {
+impl<T: Copy> Said<T> {
+    fn of(&mut self, text: &[u8], detect: impl FnOnce(&[u8]) -> T) -> T {
         if let Some(found) = self.found.filter(|_| self.text == text) {
             return found;
         }
@@ -37,13 +38,19 @@ impl Said {
         }
         found
     }
+
+    fn forget(&mut self) {
+        self.text.clear();
+        self.found = None;
+    }
 }
 
 /// The buffers of operators, kept from value to value.
 #[derive(Debug, Default)]
 pub(super) struct Operators {
-    sql: Said,
-    xss: Said,
+    sql: Said<bool>,
+    xss: Said<bool>,
+    tokens: Said<Tokens>,
     validator: Validator,
     buffer: Vec<u8>,
     /// Those of the worker.
@@ -53,10 +60,9 @@ pub(super) struct Operators {
 impl Operators {
     /// Begins a message: of the values of the one before nothing is kept.
     pub(super) fn begin(&mut self) {
-        for said in [&mut self.sql, &mut self.xss] {
-            said.text.clear();
-            said.found = None;
-        }
+        self.sql.forget();
+        self.xss.forget();
+        self.tokens.forget();
     }
 
     /// Whether a matcher holds of a text. `proposed` says whether one of its literals occurs.
@@ -143,7 +149,9 @@ impl Operators {
                 xss::possible(text) && self.xss.of(text, xss::is_xss)
             }
             Operator::Jwt => view.token_checks.get(index).is_some_and(|check| {
-                token::is_attack(view, check, text, &mut self.validator, &mut self.buffer)
+                let (validator, buffer) = (&mut self.validator, &mut self.buffer);
+                let read = |text: &[u8]| Tokens::of(view, text, validator, buffer);
+                self.tokens.of(text, read).are_attack(check)
             }),
             Operator::CardNumber => card::holds_number(text, argument == 1),
             Operator::GraphQl => {

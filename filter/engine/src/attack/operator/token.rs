@@ -18,35 +18,61 @@ const MAX_TOKENS: usize = 8;
 const LIMITS: Limits =
     Limits { depth: 8, string: 8 << 10, properties: 64, items: 64, digits: 32, steps: 8 << 10 };
 
-/// Whether a text holds a token whose header is an attack.
-pub(super) fn is_attack(
+/// What the tokens of a text are like.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tokens {
+    /// `TOKEN_*` bits of all headers.
+    flags: u8,
+    /// Bytes of the longest token.
+    longest: usize,
+}
+
+impl Tokens {
+    /// Whether one of them is what a check looks for.
+    pub(super) fn are_attack(self, check: &TokenCheck) -> bool {
+        let max = check.max_len.get();
+        max != NONE && self.longest > max as usize || self.flags & check.flags != 0
+    }
+
+    /// Reads the tokens of a text.
+    pub(super) fn of(
+        view: &View<'_>,
+        text: &[u8],
+        validator: &mut Validator,
+        buffer: &mut Vec<u8>,
+    ) -> Self {
+        let mut all = Tokens::default();
+        for token in tokens(text).take(MAX_TOKENS) {
+            if let Some(flags) = header_flags(view, token, validator, buffer) {
+                all.flags |= flags;
+                all.longest = all.longest.max(token.len());
+            }
+        }
+        all
+    }
+}
+
+/// `TOKEN_*` bits of a token's header; `None` where that is none.
+fn header_flags(
     view: &View<'_>,
-    check: &TokenCheck,
-    text: &[u8],
+    token: &[u8],
     validator: &mut Validator,
     buffer: &mut Vec<u8>,
-) -> bool {
-    tokens(text).take(MAX_TOKENS).any(|token| {
-        let mut parts = token.split(|&byte| byte == b'.');
-        let header = parts.next().unwrap_or_default();
-        if header.len() > MAX_HEADER {
-            return false;
-        }
-        let header = header.strip_suffix(b"==").or(header.strip_suffix(b"=")).unwrap_or(header);
-        if !decode_base64(header, *b"-_", buffer) || buffer.trim_ascii().first() != Some(&b'{') {
-            return false;
-        }
-        if check.max_len.get() != NONE && token.len() > check.max_len.get() as usize {
-            return true;
-        }
-        let mut found = Header::default();
-        // What stands before a fault has been read.
-        let judged =
-            validator.validate(view, SCHEMA_ANY, LIMITS, buffer, &mut Tap::Token(&mut found));
-        let twice = judged.is_err_and(|fault| fault.kind == FaultKind::DuplicateName);
-        let unsigned = token.splitn(4, |&byte| byte == b'.').skip(2).eq([&b""[..]]);
-        found.flags(twice, unsigned) & check.flags != 0
-    })
+) -> Option<u8> {
+    let header = token.split(|&byte| byte == b'.').next().unwrap_or_default();
+    if header.len() > MAX_HEADER {
+        return None;
+    }
+    let header = header.strip_suffix(b"==").or(header.strip_suffix(b"=")).unwrap_or(header);
+    if !decode_base64(header, *b"-_", buffer) || buffer.trim_ascii().first() != Some(&b'{') {
+        return None;
+    }
+    let mut found = Header::default();
+    // What stands before a fault has been read.
+    let judged = validator.validate(view, SCHEMA_ANY, LIMITS, buffer, &mut Tap::Token(&mut found));
+    let twice = judged.is_err_and(|fault| fault.kind == FaultKind::DuplicateName);
+    let unsigned = token.splitn(4, |&byte| byte == b'.').skip(2).eq([&b""[..]]);
+    Some(found.flags(twice, unsigned))
 }
 
 /// The words of a text that may be tokens: they hold a `.`, and begin as base64 of `{`, or of white space, begins.
