@@ -99,6 +99,7 @@ impl Texts {
         let Some(source) = self.texts.get(usize::from(parent)) else { return Ok(NO_TEXT) };
         steps.spend(source.bytes.len() as u64)?;
         if transformation.keeps(&source.bytes) {
+            self.made.push((parent, transformation, parent));
             return Ok(parent);
         }
         let mut made = self.spare();
