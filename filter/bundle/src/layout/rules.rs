@@ -509,10 +509,14 @@ record! {
         triggers: U64,
         /// The same bits, of this step and all that follow on it.
         all_triggers: U64,
+        /// Bits of byte_kinds: nothing in `plain_reach` matches what becomes of a plain text without any such byte.
+        plain_needs: U64,
         /// The step before: a lower index into steps.
         parent: U16,
         /// The matchers of this step and of all that follow on it: a set.
         reach: U16,
+        /// Those of them that can match what becomes of a plain text.
+        plain_reach: U16,
         /// The first step that does not follow on this one: a higher index into steps, or their count.
         next: U16,
         /// A [`super::Transformation`] code.

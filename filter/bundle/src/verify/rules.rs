@@ -193,6 +193,7 @@ fn capture(check: &Check<'_, '_>, capture: &Capture) -> Result<(), OpenError> {
 
 fn step(check: &Check<'_, '_>, step: &Step) -> Result<(), OpenError> {
     check.set(step.reach.get(), "reach")?;
+    check.set(step.plain_reach.get(), "plain_reach")?;
     let next = usize::from(step.next.get());
     check.that(next > check.record && next <= check.view.steps.len(), "next")?;
     let parent = usize::from(step.parent.get());

@@ -384,7 +384,7 @@ impl Scanner {
     ) -> Result<bool, Exhausted> {
         let Scanner { texts, operators, follow, hits, steps, exhaustive, keyed, .. } = self;
         let triggers = scan.attacks.triggers.get();
-        texts.make(scan.view, (&scan.grams, triggers), value, applicable, steps)?;
+        texts.make(scan.view, (&scan.grams, triggers), (value, *exhaustive), applicable, steps)?;
         let mut plain = true;
         let last = scan.set(LAST);
         for (index, (text, kinds, proposed)) in texts.each().enumerate() {

@@ -6,8 +6,8 @@
 use super::grams::Grams;
 use super::sets;
 use super::steps::{Exhausted, Steps};
-use super::transform::Transform;
-use portcullis_bundle::layout::{PLAIN, Step, Transformation, View};
+use super::transform::{Look, Transform};
+use portcullis_bundle::layout::{PLAIN, Transformation, View};
 
 /// What a text was found to hold.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ struct Text {
     bytes: Vec<u8>,
     /// Bits of the kinds of its bytes.
     kinds: u64,
+    /// What a look at it tells of transformations, once one is asked for.
+    look: Option<Look>,
     /// The matchers whose literals occur.
     proposed: Vec<u64>,
 }
@@ -36,12 +38,12 @@ const NO_TEXT: u16 = u16::MAX;
 
 impl Texts {
     /// Makes the texts of a value for the matchers that apply. `triggers`: the kinds of bytes without all of which no
-    /// transformation changes anything.
+    /// transformation changes anything. `exhaustive`: those too that nothing can come of.
     pub(super) fn make(
         &mut self,
         view: &View<'_>,
         (grams, triggers): (&Grams<'_>, u64),
-        value: &[u8],
+        (value, exhaustive): (&[u8], bool),
         applicable: &[u64],
         steps: &mut Steps,
     ) -> Result<(), Exhausted> {
@@ -61,7 +63,13 @@ impl Texts {
             let parent = parent.unwrap_or(NO_TEXT);
             let kinds = self.texts.get(usize::from(parent)).map_or(0, |text| text.kinds);
             let changes = kinds & step.all_triggers.get() != 0;
-            if !changes || !is_wanted(view, step, applicable) {
+            let plain = grams.is_plain(kinds) && !exhaustive;
+            let (reach, needs) = match plain {
+                true => (step.plain_reach, step.plain_needs.get()),
+                false => (step.reach, u64::MAX),
+            };
+            // Whether any matcher that applies asks for the step, or for one after it.
+            if !changes || kinds & needs == 0 || !meets(view, applicable, reach.get().into()) {
                 // What follows on it is as the text before, or nobody asks for it.
                 let end = usize::from(step.next.get()).max(at.saturating_add(1));
                 let own = if changes { NO_TEXT } else { parent };
@@ -96,9 +104,9 @@ impl Texts {
         if let Some((_, _, made)) = known {
             return Ok(*made);
         }
-        let Some(source) = self.texts.get(usize::from(parent)) else { return Ok(NO_TEXT) };
+        let Some(source) = self.texts.get_mut(usize::from(parent)) else { return Ok(NO_TEXT) };
         steps.spend(source.bytes.len() as u64)?;
-        if transformation.keeps(&source.bytes) {
+        if transformation.keeps(*source.look.get_or_insert_with(|| Look::at(&source.bytes))) {
             self.made.push((parent, transformation, parent));
             return Ok(parent);
         }
@@ -146,6 +154,7 @@ impl Texts {
         let Some(text) = self.texts.get_mut(self.count) else { return Err(Exhausted) };
         self.count += 1;
         text.bytes = bytes;
+        text.look = None;
         text.proposed.clear();
         text.proposed.resize(applicable.len(), 0);
         steps.spend(text.bytes.len() as u64)?;
@@ -189,11 +198,6 @@ impl Texts {
             text.bytes.shrink_to(kept);
         }
     }
-}
-
-/// Whether any matcher that applies asks for a step, or for one after it.
-fn is_wanted(view: &View<'_>, step: &Step, applicable: &[u64]) -> bool {
-    meets(view, applicable, step.reach.get().into())
 }
 
 /// Whether any matcher that applies is in a set.

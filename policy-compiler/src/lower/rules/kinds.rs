@@ -19,10 +19,12 @@ pub struct Kinds {
 
 impl Kinds {
     /// Gives bits to sets: first to all that must have one, then to those by which matchers are known, then to those
-    /// that matchers need beside, each in the order of how often they are wanted.
+    /// that plain texts must hold before steps are worth while, then to those that matchers need beside, each in the
+    /// order of how often they are wanted.
     pub fn choose(
         must: impl Iterator<Item = Bytes>,
         keys: impl Iterator<Item = Bytes>,
+        plain_needs: impl Iterator<Item = Bytes>,
         needs: impl Iterator<Item = Bytes>,
     ) -> Kinds {
         let mut kinds = Kinds::default();
@@ -32,6 +34,7 @@ impl Kinds {
             }
         }
         kinds.add(keys);
+        kinds.add(plain_needs);
         kinds.add(needs);
         kinds
     }
@@ -54,6 +57,13 @@ impl Kinds {
     /// The bit of a set, as a word; none where it has none.
     pub fn bit(&self, set: &Bytes) -> Option<u64> {
         self.sets.iter().position(|known| known == set).map(|at| 1 << at)
+    }
+
+    /// The bit of the rarest kind that all bytes of a set are of, and how common that is.
+    pub fn covering(&self, set: &Bytes) -> Option<(u32, u64)> {
+        let covers = |known: &Bytes| known.iter().zip(set).all(|(known, set)| set & !known == 0);
+        let kinds = self.sets.iter().enumerate().filter(|(_, known)| covers(known));
+        kinds.map(|(at, known)| (commonness(known), 1 << at)).min()
     }
 
     /// The bits of all bytes that trigger a step.

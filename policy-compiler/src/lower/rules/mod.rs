@@ -65,6 +65,8 @@ struct Lowered<'m> {
     argument_count: u32,
     required: Required,
     plain: Plain,
+    /// What plain texts must hold: see [`plain::kept_bytes`].
+    plain_needs: Vec<Bytes>,
     /// The automaton of what it asks, where that is one.
     asked: Option<Rc<Automaton>>,
     relation: Relation,
@@ -413,7 +415,9 @@ impl Writer<'_, '_> {
                 needed.literals.clear();
             }
         }
-        let plain = match expression.filter(|_| !of.negated) {
+        let expression = expression.filter(|_| !of.negated);
+        let plain_needs = expression.as_ref().map(plain::kept_bytes).unwrap_or_default();
+        let plain = match expression {
             Some(hir) => Plain::of_expression(&hir, &needed),
             None if of.negated => Plain::Keyed(needed.literals.clone()),
             None => Plain::of_needs(&needed),
@@ -429,6 +433,7 @@ impl Writer<'_, '_> {
             argument_count,
             required,
             plain,
+            plain_needs,
             asked,
             relation,
             condition,
@@ -457,8 +462,10 @@ impl Writer<'_, '_> {
 fn choose_kinds(steps: &Steps, matchers: &[Lowered<'_>]) -> Kinds {
     let triggers = steps.steps.iter().filter_map(|(_, step)| *step).map(triggers);
     let keys = matchers.iter().filter_map(|matcher| matcher.required.key());
+    let plain = matchers.iter().filter(|it| it.step != 0 && it.plain != Plain::Never);
+    let plain_needs = plain.flat_map(|matcher| matcher.plain_needs.iter().copied());
     let needs = matchers.iter().flat_map(|matcher| matcher.required.bytes.iter().copied());
-    Kinds::choose(triggers.chain([plain::marks()]), keys, needs)
+    Kinds::choose(triggers.chain([plain::marks()]), keys, plain_needs, needs)
 }
 
 fn triggers(step: Transformation) -> Bytes {

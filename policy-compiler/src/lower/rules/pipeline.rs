@@ -92,6 +92,13 @@ impl Steps {
         rest.into_iter().find(|at| !self.leads_to(step, *at)).unwrap_or(self.steps.len() as u16)
     }
 
+    /// What is done from a step on to become another that follows on it, both included.
+    pub fn between(&self, step: u16, last: u16) -> impl Iterator<Item = Transformation> {
+        let parent = move |at: &u16| (*at > step).then(|| self.steps[usize::from(*at)].0);
+        let way = std::iter::successors(Some(last), parent).take_while(move |at| *at >= step);
+        way.filter_map(|at| self.steps[usize::from(at)].1)
+    }
+
     /// Whether a step is another, or comes before it.
     pub fn leads_to(&self, step: u16, mut last: u16) -> bool {
         while last > step {

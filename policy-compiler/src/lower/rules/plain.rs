@@ -4,9 +4,13 @@
 //! quote, a bracket, a semicolon. What remains of an expression without its marks often has longer literals, too.
 
 use super::literals::{Bytes, Required, folded, has, required};
+use portcullis_bundle::layout::Transformation;
 use regex_syntax::hir::{
     Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Repetition,
 };
+
+/// The marks that plain texts may hold.
+const KEPT: &[u8] = b"-_.,:/@+";
 
 /// How a matcher is proposed on plain texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +68,52 @@ pub fn marks() -> Bytes {
 /// Whether ordinary values hold a byte rarely: letters of all scripts, digits and the marks of dates, names and
 /// addresses are plain.
 fn is_mark(byte: u8) -> bool {
-    byte.is_ascii() && !byte.is_ascii_alphanumeric() && !b" -_.,:/@+".contains(&byte)
+    byte.is_ascii() && !byte.is_ascii_alphanumeric() && byte != b' ' && !KEPT.contains(&byte)
+}
+
+/// Sets of bytes, of each of which a text must hold one that a match of an expression in a plain text comes from.
+/// Only bytes count that no transformation makes of others: the marks that are plain.
+pub fn kept_bytes(hir: &Hir) -> Vec<Bytes> {
+    let is_kept = |set: &Bytes| (0..=255).all(|byte| !has(set, byte) || KEPT.contains(&byte));
+    let rest = without_marks(hir).map(|rest| required(&rest).bytes);
+    rest.unwrap_or_default().into_iter().filter(is_kept).collect()
+}
+
+/// Whether a transformation may make a text with marks of a plain one. Most take bytes away, or begin with a mark.
+pub fn makes_marks(transformation: Transformation) -> bool {
+    use Transformation as T;
+    match transformation {
+        T::Base64Decode
+        | T::Base64DecodeExt
+        | T::HexDecode
+        | T::SqlHexDecode
+        | T::Sha1
+        | T::Utf8ToUnicode
+        | T::FoldUnicode => true,
+        T::Lowercase
+        | T::Uppercase
+        | T::UrlDecode
+        | T::UrlDecodeUni
+        | T::HtmlEntityDecode
+        | T::JsDecode
+        | T::CssDecode
+        | T::EscapeSeqDecode
+        | T::RemoveNulls
+        | T::RemoveWhitespace
+        | T::CompressWhitespace
+        | T::Trim
+        | T::TrimLeft
+        | T::TrimRight
+        | T::ReplaceComments
+        | T::RemoveComments
+        | T::RemoveCommentsChar
+        | T::NormalizePath
+        | T::NormalizePathWin
+        | T::CmdLine
+        | T::CmdLineCased
+        | T::HexEncode
+        | T::Length => false,
+    }
 }
 
 /// An expression whose matches are those of another that hold no mark; none where each holds one.

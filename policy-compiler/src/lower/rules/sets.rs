@@ -4,7 +4,7 @@ use super::contract::Contract;
 use super::kinds::Kinds;
 use super::names::{Names, selector};
 use super::pipeline::Steps;
-use super::plain::Plain;
+use super::plain::{self, Plain};
 use super::{Lowered, at_fields, is_on_somewhere, triggers, tuned};
 use crate::ir::{AttackMode, Attacks, Exception, Model, Operator, Rule, TargetName, Tuning};
 use crate::lower::pattern::Table;
@@ -117,6 +117,21 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
     pub(super) fn steps(&mut self, steps: &Steps, kinds: &Kinds) {
         for (index, (parent, step)) in steps.steps.iter().enumerate() {
             let reach = self.of(|matcher| steps.leads_to(index as u16, matcher.step));
+            let makes_marks = |matcher: &Lowered<'_>| {
+                steps.between(index as u16, matcher.step).any(plain::makes_marks)
+            };
+            let reaches_plain = |matcher: &Lowered<'_>| {
+                steps.leads_to(index as u16, matcher.step)
+                    && (matcher.plain != Plain::Never || makes_marks(matcher))
+            };
+            let plain_reach = self.of(reaches_plain);
+            let asked = |matcher: &Lowered<'_>| {
+                let bits = matcher.plain_needs.iter().filter_map(|set| kinds.covering(set)).min();
+                let bits = bits.map(|(_, bit)| bit);
+                bits.filter(|_| !makes_marks(matcher)).unwrap_or(u64::MAX)
+            };
+            let plain_needs = self.matchers.iter().filter(|it| reaches_plain(it)).map(asked);
+            let plain_needs = plain_needs.fold(0, |all, bits| all | bits);
             let bits = |step: &Option<Transformation>| {
                 step.and_then(|step| kinds.bit(&triggers(step))).unwrap_or(0)
             };
@@ -128,6 +143,8 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
                 next: next.into(),
                 parent: (*parent).into(),
                 reach: reach.into(),
+                plain_reach: plain_reach.into(),
+                plain_needs: plain_needs.into(),
                 transformation: step.map_or(0, Transformation::code),
                 reserved: 0,
             });

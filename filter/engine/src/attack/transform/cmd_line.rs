@@ -20,16 +20,6 @@ pub(super) fn cmd_line_cased(input: &[u8], out: &mut Vec<u8>) {
     rewrite(input, out, |byte| byte);
 }
 
-/// Whether `cmd_line_cased` leaves a text as it is.
-pub(super) fn keeps_cased(input: &[u8]) -> bool {
-    let mut spaced = false;
-    input.iter().all(|&byte| {
-        let stays = !(GOES.contains(byte) || spaced && matches!(byte, b' ' | b'/' | b'('));
-        spaced = byte == b' ';
-        stays
-    })
-}
-
 fn rewrite(input: &[u8], out: &mut Vec<u8>, letter: impl Fn(u8) -> u8) {
     out.reserve(input.len());
     let mut spaced = false;

@@ -5,11 +5,6 @@ use super::{ByteSet, after, copy_plain};
 pub(super) const REPLACED: ByteSet = ByteSet::of(b"/");
 pub(super) const REMOVED: ByteSet = ByteSet::of(b"/*<-#");
 
-/// Whether no comment of C begins in a text.
-pub(super) fn has_none(input: &[u8]) -> bool {
-    input.windows(2).all(|pair| pair != b"/*")
-}
-
 /// Each `/* … */` becomes a space; one that does not end takes the rest with it. Ends without a beginning stay.
 pub(super) fn replace_comments(input: &[u8], out: &mut Vec<u8>) {
     out.reserve(input.len());

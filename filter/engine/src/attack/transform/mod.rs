@@ -17,6 +17,7 @@ mod hex;
 mod html;
 mod js;
 mod length;
+mod look;
 mod nulls;
 mod path;
 mod sha1;
@@ -28,6 +29,7 @@ mod whitespace;
 mod tests;
 
 pub use byte_set::ByteSet;
+pub use look::Look;
 pub use portcullis_bundle::layout::Transformation;
 
 /// What the transformations do.
@@ -40,7 +42,7 @@ pub trait Transform: Copy {
     fn apply(self, input: &[u8], out: &mut Vec<u8>);
 
     /// Whether a look at the value tells that `apply` leaves it as it is.
-    fn keeps(self, input: &[u8]) -> bool;
+    fn keeps(self, look: Look) -> bool;
 
     /// The most bytes that `apply` writes for so many.
     fn bound(self, len: usize) -> usize;
@@ -116,15 +118,15 @@ impl Transform for Transformation {
         }
     }
 
-    fn keeps(self, input: &[u8]) -> bool {
+    fn keeps(self, look: Look) -> bool {
         match self {
-            Transformation::CompressWhitespace => whitespace::keeps_compressed(input),
-            Transformation::Trim => whitespace::is_trimmed(input),
-            Transformation::ReplaceComments => comments::has_none(input),
+            Transformation::CompressWhitespace => look.is_compressed(),
+            Transformation::Trim => look.is_trimmed(),
+            Transformation::ReplaceComments => look.has_no_comment(),
             Transformation::NormalizePath | Transformation::NormalizePathWin => {
-                path::is_normal(input)
+                look.is_normal_path()
             }
-            Transformation::CmdLineCased => cmd_line::keeps_cased(input),
+            Transformation::CmdLineCased => look.is_command(),
             _ => false,
         }
     }

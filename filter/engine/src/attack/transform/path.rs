@@ -17,17 +17,6 @@ pub(super) fn normalize_path_win(input: &[u8], out: &mut Vec<u8>) {
     normalize(input, out, |byte| byte == b'/' || byte == b'\\');
 }
 
-/// Whether both leave a text as it is, as far as a look at each two bytes can tell.
-pub(super) fn is_normal(input: &[u8]) -> bool {
-    let mut separated = false;
-    input.first() != Some(&b'.')
-        && input.iter().all(|&byte| {
-            let stays = byte != b'\\' && !(separated && matches!(byte, b'/' | b'.'));
-            separated = byte == b'/';
-            stays
-        })
-}
-
 fn normalize(input: &[u8], out: &mut Vec<u8>, separates: impl Fn(u8) -> bool) {
     out.reserve(input.len());
     let absolute = input.first().is_some_and(|&byte| separates(byte));

@@ -27,22 +27,6 @@ pub(super) fn compress_whitespace(input: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Whether `compress_whitespace` leaves a text as it is.
-pub(super) fn keeps_compressed(input: &[u8]) -> bool {
-    let mut spaced = false;
-    input.iter().all(|&byte| {
-        let stays = !is_space(byte) || (byte == b' ' && !spaced);
-        spaced = byte == b' ';
-        stays
-    })
-}
-
-/// Whether no white space stands at either end.
-pub(super) fn is_trimmed(input: &[u8]) -> bool {
-    let is_edge = |byte: Option<&u8>| byte.is_some_and(|byte| is_space(*byte));
-    !is_edge(input.first()) && !is_edge(input.last())
-}
-
 /// White space at both ends goes.
 pub(super) fn trim(input: &[u8], out: &mut Vec<u8>) {
     trim_right(after(input, run(input, is_space)), out);
