@@ -7,6 +7,7 @@ pub mod crs;
 pub mod document;
 pub mod documents;
 pub mod envoy;
+pub mod limits;
 pub mod payloads;
 pub mod report;
 pub mod schema;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use portcullis_benches::{attack, crs, documents, envoy, schema};
+use portcullis_benches::{attack, crs, documents, envoy, limits, schema};
 
 #[derive(Parser)]
 #[command(name = "bench", about = "Measures Portcullis")]
@@ -22,6 +22,8 @@ enum Bench {
     Crs(crs::Options),
     /// CPU per request in a real Envoy: no filter, an empty one, Portcullis
     Envoy(envoy::Options),
+    /// What limits on callers cost in a real Envoy, how exactly they hold, and that they take no memory
+    Limits(limits::Options),
     /// Compile time, size, load time and memory for real documents (PORTCULLIS_DATA)
     Documents(documents::Options),
 }
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Bench::Attack(options) => attack::run(&options),
         Bench::Crs(options) => crs::run(&options),
         Bench::Envoy(options) => envoy::run(&options),
+        Bench::Limits(options) => limits::run(&options),
         Bench::Documents(options) => documents::run(&options),
     };
     match outcome {

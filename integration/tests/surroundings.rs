@@ -3,15 +3,13 @@
 
 mod support;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use portcullis_integration::bootstrap::VERDICT_HEADER;
 use portcullis_integration::http1::{Body, Connection, Request};
 use portcullis_integration::{Bootstrap, Envoy, Filter, FilterDiscovery, Upstream};
 use serde_json::{Value, json};
-use support::{BAD, GOOD, Setup, chunked, finding};
-use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
+use support::{BAD, GOOD, Setup, chunked, finding, trapping};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -249,38 +247,6 @@ fn probes_pass_by_exact_path_and_method_and_are_counted() {
     }
     assert_eq!(envoy.stat("wasmcustom.portcullis.finding.probe-bypass").unwrap(), 2);
     assert_eq!(envoy.stat("wasmcustom.portcullis.verdict.pass").unwrap(), 2);
-}
-
-/// The module with a trap in place of one exported function, as if that had panicked.
-fn trapping(setup: &Setup, export: &str) -> PathBuf {
-    let mut module = std::fs::read(&setup.artefacts.filter).unwrap();
-    let (mut imported, mut index, mut bodies) = (0, None, Vec::new());
-    for payload in Parser::new(0).parse_all(&module) {
-        match payload.unwrap() {
-            Payload::ImportSection(section) => {
-                let imports = section.into_imports().map(Result::unwrap);
-                imported = imports.filter(|it| matches!(it.ty, TypeRef::Func(_))).count();
-            }
-            Payload::ExportSection(section) => {
-                let mut exports = section.into_iter().map(Result::unwrap);
-                let found = exports.find(|it| it.name == export && it.kind == ExternalKind::Func);
-                index = found.map(|it| it.index as usize);
-            }
-            Payload::CodeSectionEntry(body) => {
-                let start = body.get_operators_reader().unwrap().original_position();
-                let end = body.range().end;
-                bodies.push((usize::try_from(start).unwrap(), usize::try_from(end).unwrap()));
-            }
-            _ => {}
-        }
-    }
-    let (first, end) = bodies[index.unwrap() - imported];
-    // unreachable, then nops up to the function's end
-    module[first..end - 1].fill(0x01);
-    module[first] = 0x00;
-    let path = setup.dir.join("trapping.wasm");
-    std::fs::write(&path, module).unwrap();
-    path
 }
 
 /// Kills the only worker's VM in the middle of other requests, and watches what passes afterwards.

@@ -1,1 +1,51 @@
+use super::{Around, Table};
+use crate::host::Host;
+use crate::metrics::Metrics;
+use crate::testing::FakeHost;
+use portcullis_engine::limits::{BLOCK, LimitEvent, Surroundings};
 
+#[test]
+fn a_table_is_made_once_and_whole_and_keeps_its_size() {
+    let host = FakeHost::new();
+    let (first, fits) = Table::prepare(&host, "p", 64, b"seed");
+    assert!(fits);
+    let keys = host.process.shared.borrow().len();
+    assert_eq!(keys, 65);
+    // Another VM, later, under another bundle.
+    host.pass_seconds(60);
+    let (second, fits) = Table::prepare(&host.sibling(), "p", 64, b"other");
+    assert_eq!((second.key, fits), (first.key, true));
+    let (third, fits) = Table::prepare(&host, "p", 128, b"seed");
+    assert_eq!((third.blocks, third.key, fits), (64, first.key, false));
+    assert_eq!(host.process.shared.borrow().len(), keys);
+    // Another plugin has its own; nothing of the callers' is in its key.
+    let (other, _) = Table::prepare(&host, "q", 64, b"seed");
+    assert_ne!(other.key, first.key);
+}
+
+#[test]
+fn blocks_are_found_by_all_and_replaced_by_version() {
+    let host = FakeHost::new();
+    let (table, _) = Table::prepare(&host, "p", 32, b"");
+    let metrics = Metrics::define(host.clone());
+    let around = Around { host: &host, table: Some(&table), metrics: &metrics };
+    let names: std::collections::BTreeSet<_> = (0..32).map(|block| table.name(block)).collect();
+    assert_eq!(names.len(), 32);
+    let (bytes, version) = around.load(31).unwrap();
+    assert_eq!(bytes, [0; BLOCK]);
+    assert!(around.store(31, &[1; BLOCK], version));
+    assert!(!around.store(31, &[2; BLOCK], version));
+    assert_eq!(around.load(31).unwrap().0, [1; BLOCK]);
+    around.note(LimitEvent::Evicted);
+    assert_eq!(host.metric("portcullis.limit.evicted"), Some(1));
+    let nothing = Around { table: None, ..around };
+    assert_eq!((nothing.blocks(), nothing.load(0)), (0, None));
+}
+
+#[test]
+fn what_is_no_table_is_made_anew() {
+    let host = FakeHost::new();
+    host.set_shared("portcullis.limits.p.head", b"short", None);
+    let (table, fits) = Table::prepare(&host, "p", 2, b"");
+    assert!(fits && table.blocks == 2);
+}

@@ -26,6 +26,8 @@ enum Bench {
     Crs(Passed),
     /// CPU per request in a real Envoy: no filter, an empty one, Portcullis
     Envoy(Passed),
+    /// What limits on callers cost in a real Envoy, how exactly they hold, and that they take no memory
+    Limits(Passed),
     /// Compile time, size, load time and memory for real documents (PORTCULLIS_DATA)
     Documents(Passed),
 }
@@ -48,6 +50,11 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             let filter = build::filter(workspace)?;
             let envoy = envoy::obtain(workspace)?.binary;
             ("envoy", passed, vec![("--empty", empty), ("--filter", filter), ("--envoy", envoy)])
+        }
+        Bench::Limits(passed) => {
+            let filter = build::filter(workspace)?;
+            let envoy = envoy::obtain(workspace)?.binary;
+            ("limits", passed, vec![("--filter", filter), ("--envoy", envoy)])
         }
         Bench::Attack(passed) => ("attack", passed, engine_and_envoy(workspace)?),
         Bench::Crs(passed) => {

@@ -451,7 +451,7 @@ fn workers_that_take_turns_admit_exactly_the_limit() {
         fn store(&self, block: u32, bytes: &[u8], version: u32) -> bool {
             // Before every third write another worker's request comes between.
             self.1.set(self.1.get() + 1);
-            if self.1.get() % 3 == 0 {
+            if self.1.get().is_multiple_of(3) {
                 let sections = sections(&[set("a", &[window(1, 100, 100_000)])], Action::Allow);
                 let admitted = ask(&sections, self.0, "x").is_empty();
                 ADMITTED.with(|it| it.set(it.get() + u32::from(admitted)));

@@ -3,6 +3,7 @@
 mod crs;
 mod json_schema;
 pub mod libinjection;
+mod limits;
 pub mod modsecurity;
 mod openapi;
 mod packs;
@@ -39,6 +40,9 @@ enum Suite {
     CrsDifferential(crs::Differential),
     /// The injection detectors against the C library that they follow; ends with `agreed A/B`
     Libinjection(libinjection::Options),
+    /// Limits on callers: their bounds, and every kind of limit and caller natively and in an Envoy with two workers; ends
+    /// with `cases passed A/B`
+    Limits,
     /// Transformations of values against ModSecurity's (from PyPI); ends with `agreed A/B`
     Transformations(transformations::Options),
 }
@@ -53,6 +57,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Suite::Packs(options) => packs::run(workspace, options),
         Suite::Crs(options) => crs::run(workspace, options),
         Suite::CrsDifferential(options) => crs::differential(workspace, &data(workspace), options),
+        Suite::Limits => limits::run(workspace),
         Suite::Skipped(options) => skipped::run(workspace, &data(workspace), options),
         Suite::Libinjection(options) => libinjection::run(workspace, &data(workspace), options),
     }

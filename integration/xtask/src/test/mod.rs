@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use crate::process::say;
 use crate::workspace::Workspace;
-use counts::Counts;
+pub use counts::{Counts, of as counted};
 
 #[derive(clap::Args)]
 pub struct Options {
