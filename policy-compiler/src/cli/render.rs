@@ -5,7 +5,7 @@
 
 use clap::Args;
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
-use portcullis_bundle::layout::{Mode, View};
+use portcullis_bundle::layout::{CallerKind, Mode, View};
 use portcullis_bundle::{Bundle, OpenError, Trust};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -145,6 +145,10 @@ pub fn render(options: &RenderEnvoy, bytes: Vec<u8>) -> Result<Rendered, RenderE
     let mut bootstrap = Template(template.to_owned())
         .without_heading()
         .set(TRUST, &node_trust(options, &bundle))
+        .set(
+            "xff_num_trusted_hops: 0",
+            &format!("xff_num_trusted_hops: {}", trusted_hops(&bundle.view())),
+        )
         .set("bytes: 1114112", &format!("bytes: {}", buffer_limit(&bundle.view())))
         .set(WASM, &format!("filename: {}", quote(&wasm(options))))
         .set(
@@ -336,9 +340,55 @@ fn notes(options: &RenderEnvoy, bundle: &Bundle) -> Vec<String> {
                 .to_owned()
         });
     }
-    notes.push(
-        "behind another proxy, set `xff_num_trusted_hops`: the client's address is the connection's".to_owned(),
-    );
+    let hops = trusted_hops(&view);
+    if hops == 0 {
+        notes.push(
+            "behind another proxy, set `xff_num_trusted_hops`: the client's address is the connection's".to_owned(),
+        );
+    }
+    notes.extend(caller_notes(&view, hops));
+    notes
+}
+
+/// Proxies in front of the gateway that name the client's address, as the policy says.
+fn trusted_hops(view: &View<'_>) -> u8 {
+    view.limit_tables.first().map_or(0, |table| table.trusted_hops)
+}
+
+/// What limits on callers need of the rest of the configuration.
+fn caller_notes(view: &View<'_>, hops: u8) -> Vec<String> {
+    let of = |kind: CallerKind| view.caller_sources.iter().filter(move |it| it.kind == kind.code());
+    let mut notes = Vec::new();
+    if of(CallerKind::Address).next().is_some() {
+        notes.push(format!(
+            "limits count clients by address: without `use_remote_address: true`, or with another \
+             `xff_num_trusted_hops` than {hops}, clients choose it themselves; \
+             `portcullis.limit.address-untrusted` tells"
+        ));
+    }
+    let mut payloads: Vec<&str> = Vec::new();
+    let mut certificates = false;
+    for source in of(CallerKind::Property) {
+        let mut steps = view.text(source.name).split('\0');
+        match steps.next() {
+            Some("connection") => certificates = true,
+            _ => payloads.extend(steps.nth(2)),
+        }
+    }
+    payloads.sort_unstable();
+    payloads.dedup();
+    if !payloads.is_empty() {
+        notes.push(format!(
+            "limits count callers by claims: put `jwt_authn` in front of the filter, with `payload_in_metadata: {}`",
+            payloads.join("`, `")
+        ));
+    }
+    if certificates {
+        notes.push(
+            "limits count callers by certificate: the listener must ask for one (`require_client_certificate`)"
+                .to_owned(),
+        );
+    }
     notes
 }
 
@@ -496,5 +546,38 @@ mod tests {
             render(&options(), bundle(true)).unwrap(),
             render(&options(), bundle(true)).unwrap()
         );
+    }
+
+    #[test]
+    fn what_limits_need_of_envoy_is_set_or_said() {
+        struct Files;
+        impl crate::source::Sources for Files {
+            fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+                let text = match path {
+                    "policy.yaml" => {
+                        "version: 1\nname: p\napis: [{ name: a, documents: [a.yaml] }]\n\
+                         limit_table: { trusted_hops: 2 }\ncallers:\n  \
+                         c: { by: [claim.bank./sub, certificate.digest, address] }\n\
+                         rate_limits: { l: { caller: c, rates: [{ requests: 1, per: second }] } }\n"
+                    }
+                    _ => "openapi: 3.1.0\ninfo: { title: a, version: '1' }\npaths: {}\n",
+                };
+                Ok(text.into())
+            }
+        }
+        let input = crate::Input::Policy("policy.yaml".to_owned());
+        let compiled = crate::compile(&Files, &input, &crate::Release::default());
+        let options = RenderEnvoy { allow_unsigned: true, ..options() };
+        let rendered = render(&options, compiled.bundle.unwrap()).unwrap();
+        let bootstrap = text(&rendered, "envoy.yaml");
+        assert!(bootstrap.contains("xff_num_trusted_hops: 2"), "{bootstrap}");
+        assert!(bootstrap.contains("use_remote_address: true"), "{bootstrap}");
+        for expected in [
+            "`xff_num_trusted_hops` than 2",
+            "`payload_in_metadata: bank`",
+            "`require_client_certificate`",
+        ] {
+            assert!(rendered.notes.iter().any(|note| note.contains(expected)), "{expected}");
+        }
     }
 }
