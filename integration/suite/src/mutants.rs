@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use policy_compiler::examples::{
-    Carrier, Found, Mutant, Occurrence, Part, Parts, Reach, Visit, Why, Written, assemble, mutants,
-    place, reach, redundant, to_json,
+    Carrier, Found, Mutant, Occurrence, Part, Parts, Reach, Violation, Visit, Why, Written,
+    assemble, mutants, place, reach, redundant, to_json,
 };
 use policy_compiler::ir::{Api, Operation, SchemaId, Type, Value};
 
@@ -334,8 +334,12 @@ impl Runner<'_> {
         }
         // Other places that the same keyword refuses the same value by are as good.
         let here = |at: &str| at == mutant.at || at.starts_with(&format!("{}/", mutant.at));
+        let mut violations = mutant.trace.violations.clone();
+        if text {
+            violations.extend(self.violations_as_text(stage.schema, mutant));
+        }
         let told = |found: &Found, same: bool| {
-            mutant.trace.violations.iter().any(|v| {
+            violations.iter().any(|v| {
                 let (Some(source), true) = (&found.source, found.keyword == Some(v.keyword)) else {
                     return false;
                 };
@@ -376,6 +380,17 @@ impl Runner<'_> {
         }
         let beside = judged.findings.iter().any(|found| told(found, false));
         Fate::Otherwise(beside, judged.findings.first().map(show).unwrap_or_default())
+    }
+
+    /// What a value breaks if the scalar that was changed is taken for the text that it is sent as.
+    fn violations_as_text(&mut self, schema: SchemaId, mutant: &Mutant) -> Vec<Violation> {
+        let mut changed = mutant.value.clone();
+        let Some(there) = place(&mut changed, &mutant.at) else { return Vec::new() };
+        if matches!(there, Value::String(_) | Value::Array(_) | Value::Object(_)) {
+            return Vec::new();
+        }
+        *there = Value::String(to_json(there));
+        self.generator.evaluator.judge(schema, &changed).violations
     }
 
     /// Whether a value still breaks a keyword in every way in which its text can be read.
@@ -460,9 +475,8 @@ impl Runner<'_> {
         }
         all.iter().all(|reading| {
             let trace = self.generator.evaluator.judge(schema, reading);
-            let broken = |v: &policy_compiler::examples::Violation| {
-                v.keyword == occurrence.keyword && v.origin == occurrence.origin
-            };
+            let broken =
+                |v: &Violation| v.keyword == occurrence.keyword && v.origin == occurrence.origin;
             // Another reading may break another keyword; only a type is a matter of reading itself.
             !trace.violations.is_empty()
                 && (occurrence.keyword != "type" || trace.violations.iter().any(broken))

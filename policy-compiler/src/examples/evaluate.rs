@@ -165,7 +165,8 @@ impl<'m> Evaluator<'m> {
         let lowered = self.patterns.get(pattern).clone();
         match lowered {
             Pattern::Everything => accept.then(|| text::plain(min, salt)),
-            Pattern::Unsupported(_) => None,
+            // It is not enforced, so anything will do.
+            Pattern::Unsupported(_) => accept.then(|| text::plain(min, salt)),
             Pattern::Automaton(index) => {
                 let table = &self.patterns.tables[index as usize];
                 text::from_table(table, min, max, accept, salt)

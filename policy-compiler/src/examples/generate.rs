@@ -8,7 +8,7 @@ use super::number::number;
 use super::reach::{Edge, Step};
 use super::text;
 use crate::ir::{Schema, SchemaId, Type, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How deep generated values nest.
 const DEPTH: usize = 24;
@@ -17,10 +17,15 @@ const WORK: u32 = 4_000;
 /// How many combinations of alternatives are tried for one value.
 const COMBINATIONS: u32 = 48;
 
+/// How many values of discriminators are known for a name.
+const MAX_TAGS: usize = 32;
+
 /// Makes values.
 pub struct Generator<'m> {
     /// What judges them.
     pub evaluator: Evaluator<'m>,
+    /// Values that discriminators read, by the property's name as a pointer has it.
+    pub tags: HashMap<String, BTreeSet<String>>,
     made: HashMap<(Vec<SchemaId>, bool), Value>,
     building: Vec<Vec<SchemaId>>,
     /// Examples of the documents, by schema, that are preferred where they fit.
@@ -48,8 +53,16 @@ struct Task<'w> {
 impl<'m> Generator<'m> {
     /// A generator that judges by `evaluator`.
     pub fn new(evaluator: Evaluator<'m>) -> Self {
+        let mut tags: HashMap<String, BTreeSet<String>> = HashMap::new();
+        for (_, schema) in evaluator.model.schemas.iter() {
+            let Some(discriminator) = &schema.applied.discriminator else { continue };
+            let of = tags.entry(super::token(&discriminator.value.property.value)).or_default();
+            let values = discriminator.value.mapping.iter().map(|entry| entry.value.clone());
+            of.extend(values.take(MAX_TAGS.saturating_sub(of.len())));
+        }
         Generator {
             evaluator,
+            tags,
             made: HashMap::new(),
             building: Vec::new(),
             preferred: HashMap::new(),

@@ -36,7 +36,10 @@ pub fn mutants(
     let mut beside: Vec<SchemaId> = here.map(|other| other.schema).collect();
     beside.sort_unstable();
     beside.dedup();
-    let candidates = candidates(generator, visit.schema, &beside, &value, occurrence);
+    let mut candidates = candidates(generator, visit.schema, &beside, &value, occurrence);
+    if matches!(occurrence.keyword, "enum" | "const" | "discriminator") {
+        candidates.extend(listed_elsewhere(generator, &beside, &visit.at));
+    }
     let mut found = Vec::new();
     for candidate in candidates {
         let mut whole = base.clone();
@@ -158,6 +161,17 @@ fn unlisted(generator: &mut Generator<'_>, schema: &Schema, value: &Value) -> Ve
     all
 }
 
+/// Values that other lists on the same value have, and those that discriminators of that name read.
+fn listed_elsewhere(generator: &Generator<'_>, beside: &[SchemaId], at: &str) -> Vec<Value> {
+    let model = generator.evaluator.model;
+    let lists = beside.iter().filter_map(|id| model.schemas[*id].enumeration.as_ref());
+    let mut all: Vec<Value> = lists.flat_map(|list| list.value.iter().take(8).cloned()).collect();
+    let name = at.rsplit_once('/').map_or("", |(_, name)| name);
+    let tags = generator.tags.get(name).into_iter().flatten();
+    all.extend(tags.map(|tag| string(tag.as_str())));
+    all
+}
+
 fn numbers(schema: &Schema, value: &Value, keyword: &str) -> Vec<Value> {
     let of = &*schema.number;
     let whole_only = schema.types.is_some_and(|types| {
@@ -201,6 +215,7 @@ fn numbers(schema: &Schema, value: &Value, keyword: &str) -> Vec<Value> {
                 number.minus(Exact::whole(1)),
                 half.and_then(|half| number.plus(half)),
                 half.and_then(|half| number.minus(half)),
+                half,
             ]);
         }
     }
@@ -368,9 +383,20 @@ fn arrays(
         "maxContains" => {
             if let Some(contains) = of.contains {
                 let max = of.max_contains.map_or(0, |at| at.value).min(MAX_SIZE);
+                let model = generator.evaluator.model;
+                let mut wanted = vec![contains.value];
+                let items_of = |id: &SchemaId| Some(model.schemas[*id].array.items?.value);
+                wanted.extend(beside.iter().filter_map(items_of));
+                wanted.dedup();
                 let mut more = items.clone();
                 for salt in 0..=max as u32 {
-                    more.extend(generator.all(&[contains.value], salt));
+                    // Another one for each, as far as there are.
+                    let mut salts = (0..8).map(|turn| salt + turn * 97);
+                    let fresh = salts.find_map(|salt| {
+                        let item = generator.all(&wanted, salt)?;
+                        (!more.iter().any(|known| known.same(&item))).then_some(item)
+                    });
+                    more.extend(fresh.or_else(|| generator.all(&[contains.value], salt)));
                 }
                 all.push(more);
             }

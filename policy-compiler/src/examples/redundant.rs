@@ -70,6 +70,9 @@ impl Place {
                 }
                 inward => {
                     impossible |= contradicts(evaluator, &roots, IMPOSSIBLE);
+                    if matches!(inward, Edge::Property(_) | Edge::Pattern(_) | Edge::Additional) {
+                        impossible |= no_object(evaluator, &roots, IMPOSSIBLE);
+                    }
                     tag = match inward {
                         Edge::Property(name) => unions
                             .iter()
@@ -98,15 +101,35 @@ impl Place {
 /// How deep contradictions are looked for.
 const IMPOSSIBLE: u32 = 6;
 
-/// Whether no object satisfies schemas together: one of them closes the object to a property that another requires,
-/// or a property that is required is impossible itself.
+/// Whether no value satisfies schemas together that admit nothing but objects.
 fn contradicts(evaluator: &mut Evaluator<'_>, roots: &[SchemaId], depth: u32) -> bool {
     let model = evaluator.model;
     let flat = closure(model, roots, &mut |_| Vec::new());
-    let objects_only = flat.iter().any(|id| {
-        model.schemas[*id].types.is_some_and(|types| types.value.iter().eq([Type::Object]))
-    });
-    if !objects_only || depth == 0 {
+    let only_objects =
+        |schema: &Schema| schema.types.is_some_and(|types| types.value.iter().eq([Type::Object]));
+    let own = flat.iter().any(|id| only_objects(&model.schemas[*id]));
+    if own && no_object(evaluator, roots, depth) {
+        return true;
+    }
+    // No branch of a union is possible.
+    depth > 0
+        && flat.iter().any(|id| {
+            let of = &*model.schemas[*id].applied;
+            [&of.any_of, &of.one_of].into_iter().flatten().any(|list| {
+                list.value.iter().all(|branch| {
+                    let with: Vec<SchemaId> = roots.iter().copied().chain([*branch]).collect();
+                    contradicts(evaluator, &with, depth - 1)
+                })
+            })
+        })
+}
+
+/// Whether no object satisfies schemas together: one of them closes the object to a property that another requires,
+/// or a property that is required is impossible itself.
+fn no_object(evaluator: &mut Evaluator<'_>, roots: &[SchemaId], depth: u32) -> bool {
+    let model = evaluator.model;
+    let flat = closure(model, roots, &mut |_| Vec::new());
+    if depth == 0 {
         return false;
     }
     let closed: Vec<&Schema> = flat
@@ -230,6 +253,20 @@ impl<'m> Check<'_, 'm> {
         if self.place.impossible {
             return Some(Why::Unsatisfiable);
         }
+        let of_objects = [
+            "required",
+            "minProperties",
+            "maxProperties",
+            "additionalProperties",
+            "unevaluatedProperties",
+            "propertyNames",
+            "dependentRequired",
+        ];
+        if of_objects.contains(&self.occurrence.keyword)
+            && no_object(self.evaluator, &self.place.schemas, IMPOSSIBLE)
+        {
+            return Some(Why::Unsatisfiable);
+        }
         if self.is_tag() {
             return Some(Why::TagIsThere);
         }
@@ -308,9 +345,19 @@ impl<'m> Check<'_, 'm> {
         }
     }
 
-    /// Formats that annotate, and `decimal` on numbers, which all have it.
+    /// Formats that annotate, and `decimal` on numbers, which all have it; every type; a pattern that is in any text.
     fn says_nothing(&self) -> bool {
         let schema = self.schema();
+        match self.occurrence.keyword {
+            "type" => {
+                let types = schema.types.map(|types| types.value);
+                return types.is_some_and(|types| Type::ALL.iter().all(|kind| types.admits(*kind)));
+            }
+            "pattern" => {
+                return schema.string.pattern.as_ref().is_some_and(|at| at.value.is_empty());
+            }
+            _ => {}
+        }
         let Some(format) = schema.string.format.as_ref().map(|at| at.value.as_str()) else {
             return false;
         };
@@ -576,11 +623,14 @@ impl<'m> Check<'_, 'm> {
         {
             return true;
         }
-        let Some((least, most)) = text::number_range(format) else { return false };
+        let fractions = text::fraction_range(format);
+        let range = text::number_range(format).or(fractions);
+        let Some((least, most)) = range else { return false };
         let (Some(least), Some(most)) = (Number::parse(least), Number::parse(most)) else {
             return false;
         };
-        let whole = self.kinds().is_some_and(|kinds| !kinds.contains(&Type::Number));
+        let whole =
+            fractions.is_some() || self.kinds().is_some_and(|kinds| !kinds.contains(&Type::Number));
         let low = self.all().any(|o| {
             let of = &*o.number;
             let mut bounds = [&of.minimum, &of.exclusive_minimum].into_iter().flatten();
@@ -632,7 +682,14 @@ impl<'m> Check<'_, 'm> {
     /// Whether the branches of unions leave nothing to this keyword.
     fn by_branches(&mut self) -> Option<Why> {
         let model = self.evaluator.model;
-        let text = matches!(self.reach.written, Written::Text | Written::Styled);
+        let lists = [Type::Array, Type::Object]
+            .iter()
+            .any(|kind| self.evaluator.may_be(self.reach.schema, *kind));
+        let text = match self.reach.written {
+            Written::Text | Written::Styled => true,
+            Written::Field | Written::Part => !lists,
+            _ => false,
+        };
         // In text there are strings only, and what can be read from strings.
         let sayable = |kinds: Option<Vec<Type>>| match (text, kinds) {
             (true, _) => vec![Type::String],

@@ -5,7 +5,7 @@ use super::node::{
     ArrayPart, Branches, Composition, Literals, Node, NodeId, ObjectPart, PropertyPart,
 };
 use super::{Lowering, facts::value_bits};
-use crate::ir::{Decimal, Schema, SchemaId, Value};
+use crate::ir::{Decimal, Origin, Schema, SchemaId, Value};
 use portcullis_bundle::layout::{
     CompositionKind, Keyword, LITERAL_FALSE, LITERAL_NULL, LITERAL_TRUE,
 };
@@ -74,25 +74,29 @@ impl Lowering<'_> {
             node.literals = Some(set);
             return;
         }
+        let listed = schemas.iter().find_map(|schema| {
+            let constant = schema.constant.as_ref().map(|at| at.origin);
+            schema.enumeration.as_ref().map(|at| at.origin).or(constant)
+        });
         let mut branches = Vec::new();
         if set != Literals::default() {
             let types = values.iter().fold(0, |bits, value| bits | value_bits(value));
-            let node = Node { types, literals: Some(set), ..Node::default() };
+            let node = Node { types, literals: Some(set), ..listed_at(listed) };
             branches.push(self.push(node));
         }
         for value in rest {
-            branches.push(self.constant(value));
+            branches.push(self.constant(value, listed));
         }
         let branches = Branches::Plain(CompositionKind::AnyOf, branches);
         node.compositions.push(Composition::new(Keyword::Enum, branches));
     }
 
     /// The node that accepts exactly one value. Values nest no deeper than documents do.
-    fn constant(&mut self, value: &Value) -> NodeId {
-        let mut node = Node { types: value_bits(value), ..Node::default() };
+    fn constant(&mut self, value: &Value, listed: Option<Origin>) -> NodeId {
+        let mut node = Node { types: value_bits(value), ..listed_at(listed) };
         match value {
             Value::Array(items) => {
-                let prefix: Vec<_> = items.iter().map(|item| self.constant(item)).collect();
+                let prefix: Vec<_> = items.iter().map(|item| self.constant(item, listed)).collect();
                 let count = prefix.len() as u64;
                 node.array = Some(ArrayPart {
                     prefix,
@@ -107,7 +111,7 @@ impl Lowering<'_> {
             Value::Object(members) => {
                 let property = |(name, value): &(String, Value)| PropertyPart {
                     name: name.clone(),
-                    node: self.constant(value),
+                    node: self.constant(value, listed),
                     required: true,
                     required_by: None,
                     implied: false,
@@ -122,6 +126,20 @@ impl Lowering<'_> {
         }
         self.push(node)
     }
+}
+
+/// A part of a value that stands in a list: whatever is wrong with it, the list says so.
+fn listed_at(origin: Option<Origin>) -> Node {
+    const KEYWORDS: [Keyword; 6] = [
+        Keyword::Type,
+        Keyword::Enum,
+        Keyword::MinItems,
+        Keyword::MaxItems,
+        Keyword::Required,
+        Keyword::AdditionalProperties,
+    ];
+    let traces = KEYWORDS.into_iter().filter_map(|keyword| Some((keyword, origin?))).collect();
+    Node { origin, traces, ..Node::default() }
 }
 
 impl ObjectPart {
