@@ -228,6 +228,10 @@ impl Exchange {
                     match bodies.end(&task, kind, &mut judges, &mut tap) {
                         Ok(Judged::Whole) => is.covered = kind == BodyKind::Json,
                         Ok(Judged::Form) => self.unenforced(operation, task.media),
+                        // As within the body: a long text is read again when enough has come, or at the end.
+                        Err(_) if self.is_attacked(view) => {
+                            return self.conclude(view, watch.operation);
+                        }
                         Err(wrong) => {
                             self.findings.refuse(body_finding(view, &watch, operation, wrong));
                         }
@@ -239,6 +243,9 @@ impl Exchange {
                     let (bodies, mut judges, mut tap) = self.readers(view, kind);
                     match bodies.end(&task, kind, &mut judges, &mut tap) {
                         Ok(_) => is.covered = kind == BodyKind::Json,
+                        Err(_) if self.is_attacked(view) => {
+                            return self.conclude(view, watch.operation);
+                        }
                         Err(wrong) => self.unreadable(view, wrong),
                     }
                 }
