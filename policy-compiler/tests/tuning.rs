@@ -315,3 +315,58 @@ fn exceptions_without_effect_are_told() {
         );
     }
 }
+
+const ANSWERS: &str = "\
+pack: answers
+rules:
+  - { id: trace, title: A stack trace, tags: [leak], targets: [response.body], match: { any_of: ['at com.bank.'] } }
+  - { id: owner, title: A name, score: 1, targets: [response.values./owner], match: { equals: [hush] } }
+";
+
+#[test]
+fn answers_are_explained() {
+    let folder = folder("answers");
+    std::fs::write(folder.join("answers.yaml"), ANSWERS).unwrap();
+    compiled(&folder, &policy("", "").replace("[rules.yaml]", "[rules.yaml, answers.yaml]"));
+    request(&folder, "attack", "", r#"{"memo": "1 union select 2"}"#);
+    request(&folder, "good", "", r#"{"memo": "rent"}"#);
+    let leak = "HTTP/1.1 500 Oops\ncontent-type: application/json\n\n\
+        {\"owner\": \"hush\", \"error\": \"at com.bank.Pay\"}";
+    std::fs::write(folder.join("leak"), leak).unwrap();
+    let fine = r#"{"status": 200, "json": {"owner": "hush"}}"#;
+    std::fs::write(folder.join("fine"), fine).unwrap();
+    let told = refused(&folder, "portcullis explain a.bundle good --answer leak");
+    for part in [
+        "verdict: allow",
+        "answer: block:response-leak (502)",
+        "response-leak (block)",
+        "rule: trace: A stack trace",
+        "written: answers.yaml:3",
+        "operator: any_of",
+        "score: 5 of this rule + 1 of owner = 6; refused from 4",
+    ] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    assert!(!told.contains("com.bank.Pay"), "{told}");
+    let told = refused(&folder, "portcullis explain a.bundle good --answer leak --values");
+    assert!(told.contains("value: hush"), "{told}");
+    let told = done(&folder, "portcullis explain a.bundle good --answer fine");
+    assert!(told.contains("answer: allow") && told.contains("rule: owner"), "{told}");
+    let told = refused(&folder, "portcullis explain a.bundle attack --answer leak");
+    assert!(told.contains("answer: the request is refused before"), "{told}");
+    let json = refused(&folder, "portcullis explain a.bundle good --answer leak --format json");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["verdict"], &json["answer"]["verdict"]),
+        (&"allow".into(), &"block:response-leak".into())
+    );
+    assert_eq!(json["answer"]["findings"][0]["rule"]["id"], "trace");
+    let lines = refused(&folder, "portcullis explain a.bundle good --answer leak --format event");
+    assert!(lines.lines().any(|line| line.contains("\"trace\"")), "{lines}");
+    // A bundle without rules on answers looks at none.
+    compiled(&folder, &policy("", ""));
+    let told = done(&folder, "portcullis explain a.bundle good --answer leak");
+    assert!(told.contains("answer: no rule looks at it"), "{told}");
+    let told = shell(&folder, "portcullis explain a.bundle good --answer good");
+    assert!(String::from_utf8_lossy(&told.stderr).contains("`good` is not an answer"));
+}

@@ -1,14 +1,14 @@
-//! `portcullis explain`: the engine itself, run on a request from a file.
+//! `portcullis explain`: the engine itself, run on a request from a file, and on the answer to it.
 
 use super::files::{self, CliError};
-use super::request::{self, Request};
+use super::request::{self, Answer, Request};
 use super::{event, told, value};
 use clap::{Args, ValueEnum};
 use portcullis_bundle::layout::{OPERATION_SENT, View};
 use portcullis_bundle::{Bundle, Trust};
 use portcullis_engine::decision::{Decision, Verdict};
-use portcullis_engine::describe::{Description, Source};
-use portcullis_engine::exchange::{Conditions, Exchange, Progress, RequestHead};
+use portcullis_engine::describe::Source;
+use portcullis_engine::exchange::{Conditions, Exchange, Progress, RequestHead, ResponseHead};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,6 +21,9 @@ pub struct Explain {
     /// The request: HTTP/1.1 as it goes over the wire, or JSON with method, path, authority, headers, mutual_tls, and body, json or hex
     #[arg(required_unless_present = "event")]
     request: Option<PathBuf>,
+    /// Judge the answer to it too: HTTP/1.1 as it goes over the wire, or JSON with status, headers, and body, json or hex
+    #[arg(long, value_name = "FILE", requires = "request")]
+    answer: Option<PathBuf>,
     /// Tell instead about the findings of attack rules in the filter's log, a part of it or one line; `-` reads the standard input
     #[arg(long, value_name = "FILE", conflicts_with = "request")]
     event: Option<PathBuf>,
@@ -61,34 +64,60 @@ pub fn run(options: &Explain) -> Result<ExitCode, CliError> {
     let request = request::parse(&files::read(&path)?).map_err(|what| {
         CliError::Other(format!("`{}` is not a request: {what}", path.display()))
     })?;
-    let decision = judge(&view, &request);
-    let told = decision.describe(&view);
-    let challenge = decision.challenge(&view);
-    let sent = decision.operation.and_then(|index| view.operations.get(index as usize));
-    let sent = sent.is_some_and(|operation| operation.flags.get() & OPERATION_SENT != 0);
+    let answer = match &options.answer {
+        Some(path) => Some(request::parse_answer(&files::read(path)?).map_err(|what| {
+            CliError::Other(format!("`{}` is not an answer: {what}", path.display()))
+        })?),
+        None => None,
+    };
+    let mut exchange = Exchange::default();
+    let decision = judge(&mut exchange, &view, &request);
+    let mut refused = decision.verdict == Verdict::Block;
+    let judged = match &answer {
+        Some(answer) if !refused => judge_answer(&mut exchange, &view, &decision, answer),
+        _ => None,
+    };
+    refused |= judged.as_ref().is_some_and(|it| it.verdict == Verdict::Block);
+    let of_answer = answer.map(|answer| (shown(answer), judged));
     match options.format {
         Form::Text => {
-            print_text(&told, &decision, sent, challenge, &options.documents);
-            for (finding, event) in decision.findings.iter().zip(event::of(&view, &decision)) {
-                if finding.rule.is_some() {
+            print_text("verdict", &view, &decision, options);
+            print_rules(&view, &decision, &request, options);
+            match &of_answer {
+                Some((answer, Some(judged))) => {
                     println!();
-                    print_rule(&view, &event, options);
-                    if options.values {
-                        let value = value::at(&request, &view, finding);
-                        println!("  value: {}", value.as_deref().unwrap_or("(cannot be told)"));
-                    }
+                    print_text("answer", &view, judged, options);
+                    print_rules(&view, judged, answer, options);
                 }
+                Some((_, None)) if refused => println!("\nanswer: the request is refused before"),
+                Some((_, None)) => println!("\nanswer: no rule looks at it"),
+                None => {}
             }
         }
         Form::Json => {
-            print_json(&told, &decision, sent, challenge, &rules_of(&view, &decision, options))
+            let mut told = as_json(&view, &decision, options);
+            if let Some((_, judged)) = &of_answer {
+                told["answer"] = judged.as_ref().map(|it| as_json(&view, it, options)).into();
+            }
+            println!("{told}");
         }
-        Form::Event => event::of(&view, &decision).iter().for_each(|line| println!("{line}")),
+        Form::Event => {
+            let judged = of_answer.as_ref().and_then(|(_, judged)| judged.as_ref());
+            let lines =
+                std::iter::once(&decision).chain(judged).flat_map(|it| event::of(&view, it));
+            lines.for_each(|line| println!("{line}"));
+        }
     }
-    Ok(if decision.verdict == Verdict::Block { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn judge(view: &View<'_>, request: &Request) -> Decision {
+/// Where the values of an answer's findings are looked up: its status stands for the path.
+fn shown(answer: Answer) -> Request {
+    let Answer { status, headers, body } = answer;
+    Request { path: status, headers, body, ..Request::default() }
+}
+
+fn judge(exchange: &mut Exchange, view: &View<'_>, request: &Request) -> Decision {
     let mut headers: Vec<(&[u8], &[u8])> = vec![
         (b":method", &request.method),
         (b":path", &request.path),
@@ -103,7 +132,6 @@ fn judge(view: &View<'_>, request: &Request) -> Decision {
         end_of_stream: request.body.is_none(),
     };
     let conditions = Conditions { mutual_tls: request.mutual_tls, ..Conditions::default() };
-    let mut exchange = Exchange::default();
     let mut progress = exchange.on_headers(view, &head, conditions);
     if let (Progress::Body { .. }, Some(body)) = (&progress, &request.body) {
         progress = exchange.on_body(view, body);
@@ -117,21 +145,66 @@ fn judge(view: &View<'_>, request: &Request) -> Decision {
     }
 }
 
-fn print_text(
-    told: &Description<'_>,
-    decision: &Decision,
-    sent: bool,
-    challenge: Option<&str>,
-    documents: &Path,
-) {
+/// Judges the answer to a request that was let pass; `None` where no rule looks at it.
+fn judge_answer(
+    exchange: &mut Exchange,
+    view: &View<'_>,
+    request: &Decision,
+    answer: &Answer,
+) -> Option<Decision> {
+    let awaited = exchange.awaits(view, Some(request))?;
+    let headers: Vec<(&[u8], &[u8])> =
+        answer.headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
+    let head = ResponseHead {
+        status: &answer.status,
+        headers: &headers,
+        end_of_stream: answer.body.is_none(),
+    };
+    let conditions = Conditions::default();
+    let mut progress = exchange.on_response_headers(view, &awaited, &head, conditions);
+    if let (Progress::Body { .. }, Some(body)) = (&progress, &answer.body) {
+        progress = exchange.on_response_body(view, body);
+    }
+    if let Progress::Body { .. } = progress {
+        progress = exchange.on_response_end(view);
+    }
+    match progress {
+        Progress::Decided(decision) => Some(decision),
+        Progress::Body { .. } => None,
+    }
+}
+
+/// Whether what was judged is sent by the API.
+fn is_sent(view: &View<'_>, decision: &Decision) -> bool {
+    let operation = decision.operation.and_then(|index| view.operations.get(index as usize));
+    operation.is_some_and(|operation| operation.flags.get() & OPERATION_SENT != 0)
+}
+
+/// Tells about the findings of attack rules.
+fn print_rules(view: &View<'_>, decision: &Decision, message: &Request, options: &Explain) {
+    for (finding, event) in decision.findings.iter().zip(event::of(view, decision)) {
+        if finding.rule.is_some() {
+            println!();
+            print_rule(view, &event, options);
+            if options.values {
+                let value = value::at(message, view, finding);
+                println!("  value: {}", value.as_deref().unwrap_or("(cannot be told)"));
+            }
+        }
+    }
+}
+
+/// Tells the verdict on a request or, as `what` says, an answer, and the findings of the contract.
+fn print_text(what: &str, view: &View<'_>, decision: &Decision, options: &Explain) {
+    let told = decision.describe(view);
     match decision.status {
-        0 => println!("verdict: {}", told.verdict),
-        status => println!("verdict: {} ({status})", told.verdict),
+        0 => println!("{what}: {}", told.verdict),
+        status => println!("{what}: {} ({status})", told.verdict),
     }
     match &told.operation {
         Some(of) => {
             let id = if of.operation_id.is_empty() { "" } else { of.operation_id };
-            let sent = if sent { ", sent by it" } else { "" };
+            let sent = if is_sent(view, decision) { ", sent by it" } else { "" };
             println!("operation: {} {} ({}{sent}) {id}", of.method, of.template, of.api);
         }
         None => println!("operation: none"),
@@ -139,7 +212,7 @@ fn print_text(
     if let Some(allow) = &decision.allow {
         println!("allow: {allow}");
     }
-    if let Some(challenge) = challenge {
+    if let Some(challenge) = decision.challenge(view) {
         println!("www-authenticate: {challenge}");
     }
     for finding in told.findings.iter().filter(|finding| finding.rule.is_none()) {
@@ -151,7 +224,7 @@ fn print_text(
             println!("  keyword: {keyword}");
         }
         if let Some(source) = &finding.source {
-            print_source(source, documents);
+            print_source(source, &options.documents);
         }
     }
     if told.findings.is_empty() {
@@ -259,17 +332,13 @@ fn print_source(source: &Source<'_>, documents: &Path) {
     }
 }
 
-fn print_json(
-    told: &Description<'_>,
-    decision: &Decision,
-    sent: bool,
-    challenge: Option<&str>,
-    rules: &[Value],
-) {
+/// A decision for programs.
+fn as_json(view: &View<'_>, decision: &Decision, options: &Explain) -> Value {
+    let (told, rules) = (decision.describe(view), rules_of(view, decision, options));
     let findings: Vec<_> = told
         .findings
         .iter()
-        .zip(rules)
+        .zip(&rules)
         .map(|(finding, rule)| {
             json!({
                 "rule": rule,
@@ -293,18 +362,15 @@ fn print_json(
             "method": of.method,
             "template": of.template,
             "operation_id": of.operation_id,
-            "direction": if sent { "outbound" } else { "inbound" },
+            "direction": if is_sent(view, decision) { "outbound" } else { "inbound" },
         })
     });
-    println!(
-        "{}",
-        json!({
-            "verdict": told.verdict,
-            "status": (decision.status != 0).then_some(decision.status),
-            "operation": operation,
-            "allow": decision.allow,
-            "www_authenticate": challenge,
-            "findings": findings,
-        })
-    );
+    json!({
+        "verdict": told.verdict,
+        "status": (decision.status != 0).then_some(decision.status),
+        "operation": operation,
+        "allow": decision.allow,
+        "www_authenticate": decision.challenge(view),
+        "findings": findings,
+    })
 }
