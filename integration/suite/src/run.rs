@@ -91,7 +91,7 @@ pub(crate) fn overlay(root: &Path) -> (Overlay, String) {
 }
 
 /// Which requests a document declares: those to the API, those that it sends, or both.
-fn directions(files: &FileSystem, file: &str) -> Vec<Direction> {
+pub(crate) fn directions(files: &FileSystem, file: &str) -> Vec<Direction> {
     let has = |direction| {
         let model = load::load_as(files, &[file.to_owned()], Some(direction)).model;
         model.operations().next().is_some()

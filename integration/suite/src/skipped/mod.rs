@@ -1,25 +1,32 @@
 //! `suite skipped`: that no rule is skipped that would have matched.
 //!
 //! Requests that documents declare valid are judged twice, each time by trying every rule on the values that it looks
-//! at: once where the contract leaves it, and once whatever the contract says. Both must hit as often. The rules are those of `api-core` and made-up
-//! ones that look for what valid values are made of, so that many hit; the values are made from the schemas, and
-//! their strings and numbers replaced by others that look like attacks, where the schema takes them.
+//! at: once where the contract leaves it, and once whatever the contract says. Both must hit as often. The rules are
+//! those of `api-core`; made-up ones that look for what valid values are made of, so that many hit; and ones that look
+//! for a piece of one of these very values. The values are made from the schemas, and their strings and numbers
+//! replaced by others that look like attacks, the rules' own ones among them bent until the schema takes them.
 
+mod echoes;
 mod probes;
 mod values;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use policy_compiler::examples::{Evaluator, Generator, Part, Parts, Request, assemble, parts};
-use policy_compiler::ir::{Api, Model, Operation};
-use policy_compiler::source::{Memory, Sources};
+use policy_compiler::examples::{
+    Evaluator, Generator, Judge, Part, Parts, Request, assemble, parts,
+};
+use policy_compiler::ir::{Api, Direction, Model, Operation, Value};
+use policy_compiler::source::{FileSystem, Sources};
 use policy_compiler::{Input, Release, compile, diag, load};
 use portcullis_bundle::layout::View;
 use portcullis_bundle::{Bundle, Trust};
 use portcullis_engine::exchange::{Conditions, Exchange, Progress, RequestHead};
 
 use crate::openapi::documents;
+use crate::run::directions;
+use echoes::Texts;
 use probes::Random;
 
 /// A document with every kind of value that rules are skipped for.
@@ -27,6 +34,9 @@ const DOCUMENT: &str = include_str!("typed.yaml");
 
 /// Strings and numbers of a value that others are tried for, at most.
 const MAX_REPLACED: usize = 24;
+
+/// How often a string or number is replaced: what its schema refuses changes nothing.
+const TRIES: usize = 4;
 
 /// Hits without which the comparison says nothing.
 const LEAST_HITS: u64 = 10_000;
@@ -42,7 +52,7 @@ pub struct Options {
     /// Requests to make for each operation
     #[arg(long, default_value_t = 200)]
     requests: usize,
-    /// Rules to make up
+    /// Rules to make up, and as many again of the values themselves
     #[arg(long, default_value_t = 250)]
     rules: usize,
     /// Where the made-up rules and values begin
@@ -94,71 +104,100 @@ pub fn run(options: &Options) -> ExitCode {
     if all.missed == 0 && all.hits > LEAST_HITS { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The policy: nothing is refused by rules, so that all of them look at all of a request.
-fn policy(document: &str) -> String {
-    format!(
-        "version: 1\nname: skipped\nstrictness: {{ unresolved_refs: not_enforced }}\n\
-         limits: {{ path: 64KiB, parameters: 1000, body: 1MiB, depth: 64 }}\n\
-         attacks: {{ packs: [api-core, probes.yaml], paranoia: 4, threshold: {{ inbound: 10000 }}, budget: 1GiB }}\n\
-         apis: [{{ name: api, documents: [{document}] }}]\n"
-    )
+/// The policy: nothing is refused by rules, so that all of them look at all of a request. What the API sends is an API
+/// of its own, on a host of its own.
+fn policy(document: &str, directions: &[Direction]) -> String {
+    let mut policy =
+        "version: 1\nname: skipped\nstrictness: { unresolved_refs: not_enforced }\n\
+         limits: { path: 64KiB, parameters: 1000, body: 1MiB, depth: 64 }\n\
+         attacks: { packs: [api-core, probes.yaml, echoes.yaml], paranoia: 4, threshold: { inbound: 10000 }, budget: 1GiB }\n\
+         apis:\n"
+            .to_owned();
+    for direction in directions {
+        let (name, more) = match direction {
+            Direction::Inbound => ("api", ""),
+            Direction::Outbound => ("sent", ", direction: outbound, hosts: [sent.example]"),
+        };
+        policy.push_str(&format!("  - {{ name: {name}, documents: [{document}]{more} }}\n"));
+    }
+    policy
 }
 
 /// Files of a folder, and texts beside them.
 struct Beside {
-    folder: PathBuf,
-    texts: Memory,
+    folder: Option<FileSystem>,
+    texts: BTreeMap<&'static str, String>,
 }
 
 impl Sources for Beside {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        let files = policy_compiler::source::FileSystem { base: self.folder.clone() };
-        self.texts.read(path).or_else(|_| files.read(path))
+        match (self.texts.get(path), &self.folder) {
+            (Some(text), _) => Ok(text.clone().into_bytes()),
+            (None, Some(files)) => files.read(path),
+            (None, None) => Err("no such file".to_owned()),
+        }
     }
 }
 
 fn own(requests: usize, rules: usize, seed: u64) -> Tally {
-    let (policy, probes) = (policy("typed.yaml"), probes::pack(rules, seed));
-    let sources = Memory::new([
-        ("policy.yaml", policy.as_str()),
-        ("probes.yaml", probes.as_str()),
-        ("typed.yaml", DOCUMENT),
-    ]);
-    let tally = judge(&sources, requests, seed);
+    let policy = policy("typed.yaml", &[Direction::Inbound, Direction::Outbound]);
+    let texts = BTreeMap::from([("policy.yaml", policy), ("typed.yaml", DOCUMENT.to_owned())]);
+    let sources = Beside { folder: None, texts };
+    let tally = judge(sources, requests, rules, seed);
     println!("built in: {} requests, {} hits, {} missed", tally.requests, tally.hits, tally.missed);
     tally
 }
 
 fn document(root: &Path, options: &Options) -> Tally {
     let file = root.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let quoted = serde_json::Value::String(file).to_string();
-    let (policy, probes) = (policy(&quoted), probes::pack(options.rules, options.seed));
-    let texts = Memory::new([("policy.yaml", policy.as_str()), ("probes.yaml", probes.as_str())]);
+    let quoted = serde_json::Value::String(file.clone()).to_string();
     let folder = root.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-    judge(&Beside { folder, texts }, options.requests, options.seed)
+    let files = FileSystem { base: folder };
+    let policy = policy(&quoted, &directions(&files, &file));
+    let texts = BTreeMap::from([("policy.yaml", policy)]);
+    let sources = Beside { folder: Some(files), texts };
+    judge(sources, options.requests, options.rules, options.seed)
 }
 
-fn judge(sources: &dyn Sources, requests: usize, seed: u64) -> Tally {
+fn judge(mut sources: Beside, requests: usize, rules: usize, seed: u64) -> Tally {
+    sources.texts.insert("probes.yaml", probes::pack(rules, seed));
+    sources.texts.insert("echoes.yaml", Texts::default().pack(0, &mut Random::new(seed)));
+    let loaded = load::load_policy(&sources, "policy.yaml");
+    let mut random = Random::new(seed);
+    let made = make(&loaded.model, requests, &mut random);
+    let mut texts = Texts::default();
+    made.iter().for_each(|request| texts.add(request, &mut random));
+    sources.texts.insert("echoes.yaml", texts.pack(rules, &mut random));
     let input = Input::Policy("policy.yaml".to_owned());
-    let output = compile(sources, &input, &Release::default());
+    let output = compile(&sources, &input, &Release::default());
     let Some(bytes) = output.bundle else {
         eprint!("{}", diag::render_text(&output.diagnostics, &output.files, false));
         return Tally { missed: 1, ..Tally::default() };
     };
     let trust = Trust { keys: Vec::new(), allow_unsigned: true };
     let bundle = Bundle::open(bytes, &trust).unwrap_or_else(|error| panic!("{error}"));
-    let loaded = load::load_policy(sources, "policy.yaml");
     let view = bundle.view();
     let mut tally = Tally::default();
-    let mut random = Random::new(seed);
-    for (api, operation) in loaded.model.operations() {
-        let mut maker = Maker::new(&loaded.model, api, operation);
-        for round in 0..requests {
-            let Some(request) = maker.request(round, &mut random) else { continue };
-            tally.add(both(&view, &request));
-        }
-    }
+    made.iter().for_each(|request| tally.add(both(&view, request)));
     tally
+}
+
+/// So many requests to each operation.
+fn make(model: &Model, requests: usize, random: &mut Random) -> Vec<Request> {
+    let rules = model.attacks.iter().flat_map(|attacks| &attacks.rules);
+    let samples = rules.flat_map(|rule| &rule.tests.attacks);
+    let attacks: Vec<String> = samples.filter_map(|sample| sample.value.clone()).collect();
+    // The contract alone.
+    let mut alone = model.clone();
+    alone.attacks = None;
+    let bundle = policy_compiler::examples::compile(&alone);
+    let mut judge = Judge::new(bundle.unwrap_or_else(|error| panic!("{error}")));
+    let mut made = Vec::new();
+    for (api, operation) in model.operations() {
+        let mut maker = Maker::new(model, api, operation, &attacks);
+        made.extend((0..requests).filter_map(|round| maker.request(round, &mut judge, random)));
+    }
+    made
 }
 
 /// Judges a request in both ways, if it passes its contract.
@@ -207,6 +246,7 @@ fn hits(view: &View<'_>, request: &Request, every: bool) -> (bool, u64) {
 
 /// Makes requests of one operation.
 struct Maker<'m> {
+    attacks: &'m [String],
     model: &'m Model,
     api: &'m Api,
     operation: &'m Operation,
@@ -214,46 +254,71 @@ struct Maker<'m> {
 }
 
 impl<'m> Maker<'m> {
-    fn new(model: &'m Model, api: &'m Api, operation: &'m Operation) -> Self {
+    fn new(
+        model: &'m Model,
+        api: &'m Api,
+        operation: &'m Operation,
+        attacks: &'m [String],
+    ) -> Self {
         let evaluator = Evaluator::new(model, operation.settings.strictness.clone());
         let mut generator = Generator::new(evaluator);
         generator.filled = true;
-        Maker { model, api, operation, generator }
+        Maker { attacks, model, api, operation, generator }
     }
 
-    /// A request of values that their schemas take. The first is as the generator makes it, in others some strings
-    /// and numbers are replaced.
-    fn request(&mut self, round: usize, random: &mut Random) -> Option<Request> {
+    /// A request that passes its contract. The first is as the generator makes it, in others some strings and numbers
+    /// are replaced.
+    fn request(&mut self, round: usize, judge: &mut Judge, random: &mut Random) -> Option<Request> {
         let mut made =
             Parts { parameters: vec![None; self.operation.parameters.len()], ..Parts::default() };
-        let own = parts(self.operation);
+        let mut own = parts(self.operation);
+        // One of the bodies.
         let bodies = own.iter().filter(|(part, _)| matches!(part, Part::Body(_))).count();
-        let body = if bodies == 0 { 0 } else { round % bodies };
-        let mut seen = 0;
+        let mut number = 0;
+        own.retain(|(part, _)| {
+            let is_body = matches!(part, Part::Body(_));
+            number += usize::from(is_body);
+            !is_body || number == 1 + round % bodies
+        });
+        let mut given = Vec::new();
         for (part, schema) in &own {
             let salt = (round / 2) as u32 % 7;
-            let value =
-                self.generator.all(&[*schema], salt).or_else(|| self.generator.value(*schema));
+            let value = self.generator.all(&[*schema], salt);
+            given.push(value.or_else(|| self.generator.value(*schema)));
+            put(&mut made, *part, given.last().cloned().flatten());
+        }
+        let mut request = self.passing(&made, judge)?;
+        for ((part, schema), value) in own.iter().zip(given).filter(|_| round > 0) {
             let Some(mut value) = value else { continue };
-            // One at a time: of many together, one that the schema refuses would spoil all.
-            let leaves = if round > 0 { values::leaves(&value) } else { 0 };
-            for _ in 0..leaves.min(MAX_REPLACED) {
+            // One at a time: of many together, one that is refused would spoil all.
+            let leaves = values::leaves(&value);
+            for _ in 0..leaves.min(MAX_REPLACED) * TRIES {
                 let mut other = value.clone();
-                values::replace(&mut other, random.below(leaves), random);
-                if self.generator.evaluator.accepts(&[*schema], &other) {
-                    value = other;
+                values::replace(&mut other, random.below(leaves), self.attacks, random);
+                if !self.generator.evaluator.accepts(&[*schema], &other) {
+                    continue;
                 }
-            }
-            match part {
-                Part::Parameter(at) => made.parameters[*at] = Some(value),
-                Part::Body(at) => {
-                    if seen == body {
-                        made.body = Some((*at, value));
-                    }
-                    seen += 1;
+                put(&mut made, *part, Some(other.clone()));
+                match self.passing(&made, judge) {
+                    Some(passing) => (value, request) = (other, passing),
+                    None => put(&mut made, *part, Some(value.clone())),
                 }
             }
         }
-        assemble(self.model, self.api, self.operation, &made).ok()
+        Some(request)
+    }
+
+    /// The request of such parts, where the engine lets it pass.
+    fn passing(&self, made: &Parts, judge: &mut Judge) -> Option<Request> {
+        let request = assemble(self.model, self.api, self.operation, made).ok()?;
+        judge.judge(&request).passed.then_some(request)
+    }
+}
+
+/// Gives a part its value.
+fn put(made: &mut Parts, part: Part, value: Option<Value>) {
+    match part {
+        Part::Parameter(at) => made.parameters[at] = value,
+        Part::Body(at) => made.body = value.map(|value| (at, value)),
     }
 }

@@ -4,7 +4,7 @@ use super::probes::Random;
 use policy_compiler::ir::{Number, Value};
 
 /// What strings are replaced by: attacks, and values of the formats in all their notations.
-const TEXTS: [&str; 58] = [
+const TEXTS: [&str; 62] = [
     "",
     " ",
     "0",
@@ -49,6 +49,10 @@ const TEXTS: [&str; 58] = [
     "23:59:59.5z",
     "P1Y2M",
     "PT0S",
+    "P2W",
+    "QQ==",
+    "a\tb",
+    "on",
     "10.0.0.1",
     "::1",
     "1::dec",
@@ -95,11 +99,11 @@ pub fn leaves(value: &Value) -> usize {
 }
 
 /// Replaces one string or number of a value, by its place among them.
-pub fn replace(value: &mut Value, mut at: usize, random: &mut Random) {
+pub fn replace(value: &mut Value, mut at: usize, attacks: &[String], random: &mut Random) {
     match value {
-        Value::String(text) => *text = other(text, random),
+        Value::String(text) => *text = other(text, attacks, random),
         Value::Number(number) => {
-            if let Some(other) = Number::parse(random.of(&NUMBERS)) {
+            if let Some(other) = Number::parse(&written(random)) {
                 *number = other;
             }
         }
@@ -107,7 +111,7 @@ pub fn replace(value: &mut Value, mut at: usize, random: &mut Random) {
             for item in items {
                 let own = leaves(item);
                 if at < own {
-                    return replace(item, at, random);
+                    return replace(item, at, attacks, random);
                 }
                 at -= own;
             }
@@ -116,7 +120,7 @@ pub fn replace(value: &mut Value, mut at: usize, random: &mut Random) {
             for (_, member) in members {
                 let own = leaves(member);
                 if at < own {
-                    return replace(member, at, random);
+                    return replace(member, at, attacks, random);
                 }
                 at -= own;
             }
@@ -125,22 +129,79 @@ pub fn replace(value: &mut Value, mut at: usize, random: &mut Random) {
     }
 }
 
-/// Another text: of the list, of letters, or the same with one letter changed.
-fn other(text: &str, random: &mut Random) -> String {
+/// A number, in one of the notations that JSON has.
+fn written(random: &mut Random) -> String {
+    let digits = |random: &mut Random| random.below(1000).to_string();
+    match random.below(4) {
+        0 => random.of(&NUMBERS).to_owned(),
+        1 => digits(random),
+        2 => format!("-{}.{}", digits(random), digits(random)),
+        _ => {
+            let (mark, sign) = (random.of(&["e", "E"]), random.of(&["", "+", "-"]));
+            format!("{}{mark}{sign}{}", digits(random), random.below(30))
+        }
+    }
+}
+
+/// Another text: of the list, an attack, of letters, or the same changed a little: most of these its schema takes.
+fn other(text: &str, attacks: &[String], random: &mut Random) -> String {
     let letters: Vec<char> = LETTERS.chars().collect();
-    match random.below(3) {
+    let own: Vec<char> = text.chars().collect();
+    let attack: Vec<char> =
+        attacks.get(random.below(attacks.len())).into_iter().flat_map(|it| it.chars()).collect();
+    match random.below(8) {
         0 => random.of(&TEXTS).to_owned(),
         1 => {
             let length = random.below(12);
             (0..length).map(|_| letters[random.below(letters.len())]).collect()
         }
+        2 => attack.into_iter().collect(),
+        // What of an attack is written in the text's own characters, as long as the text.
+        3 => attack.into_iter().filter(|it| own.contains(it)).take(own.len().max(1)).collect(),
+        // The attack in the text's shape.
+        4 => bent(&own, &attack, random),
+        5 => spliced(&own, &attack, random),
+        6 => own.iter().map(|it| swapped(*it, random)).collect(),
         _ => {
-            let mut own: Vec<char> = text.chars().collect();
+            let mut own = own;
             if !own.is_empty() {
                 let at = random.below(own.len());
                 own[at] = letters[random.below(letters.len())];
             }
             own.into_iter().collect()
         }
+    }
+}
+
+/// Each character in its place or one of the attack's of the same kind, in the attack's order.
+fn bent(own: &[char], attack: &[char], random: &mut Random) -> String {
+    let kind = |it: char| (it.is_ascii_digit(), it.is_lowercase(), it.is_uppercase());
+    let mut rest = attack.iter();
+    let one = |it: &char| {
+        let taken =
+            if random.one_in(3) { None } else { rest.find(|other| kind(**other) == kind(*it)) };
+        *taken.unwrap_or(it)
+    };
+    own.iter().map(one).collect()
+}
+
+/// A piece of the attack in the place of as many characters, or between two.
+fn spliced(own: &[char], attack: &[char], random: &mut Random) -> String {
+    let length = 1 + random.below(8);
+    let start = random.below(attack.len());
+    let piece = attack.iter().skip(start).take(length);
+    let at = random.below(own.len() + 1);
+    let after = if random.one_in(2) { at } else { at + length };
+    own.iter().take(at).chain(piece).chain(own.iter().skip(after)).collect()
+}
+
+/// Another digit for a digit, the other case for a letter, or the same.
+fn swapped(one: char, random: &mut Random) -> char {
+    match one {
+        _ if random.one_in(2) => one,
+        '0'..='9' => char::from(b'0' + random.below(10) as u8),
+        'a'..='z' => one.to_ascii_uppercase(),
+        'A'..='Z' => one.to_ascii_lowercase(),
+        _ => one,
     }
 }
