@@ -372,6 +372,30 @@ fn a_budget_of_xml_is_told_with_its_place() {
 }
 
 #[test]
+fn bytes_that_are_no_text_are_told_with_their_place() {
+    let folder = folder("bytes");
+    let text = "openapi: 3.0.3\ninfo: { title: T, version: '1' }\npaths: { /a: { get: { responses: { '200': { description: ok } } } } }\n";
+    let latin: Vec<u8> =
+        text.replace("title: T", "title: Zürich").chars().map(|c| c as u8).collect();
+    let marked = format!("\u{FEFF}{text}");
+    let wide: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, expected) in [
+        (
+            latin,
+            "error[PC0002]: `api.yaml` is not UTF-8 text: a byte sequence that UTF-8 does not have\n--> api.yaml:2:17",
+        ),
+        (wide, "error[PC0002]: `api.yaml` is not UTF-8 text: it starts as UTF-16 does"),
+        (marked.into_bytes(), ""),
+    ] {
+        std::fs::write(folder.join("api.yaml"), bytes).unwrap();
+        let output = run(&folder, "compile api.yaml --unsigned -o a.bundle");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.starts_with(expected), "{told}");
+        assert_eq!(output.status.success(), expected.is_empty(), "{told}");
+    }
+}
+
+#[test]
 fn the_outbound_example_of_the_page_runs() {
     let page = include_str!("../POLICY.md");
     let (_, section) = page.split_once("## What an API sends").unwrap();

@@ -156,7 +156,12 @@ impl Dialect {
             "json-schema.org/draft/2020-12/schema" | "spec.openapis.org/oas/3.1/dialect/base" => {
                 Dialect::Draft2020
             }
-            _ => return None,
+            // Each revision of 3.1 and 3.2 has a dialect of its own: 2020-12 with OpenAPI's annotations.
+            _ => {
+                let version = rest.strip_prefix("spec.openapis.org/oas/3.")?;
+                let known = version.starts_with("1/dialect/") || version.starts_with("2/dialect/");
+                known.then_some(Dialect::Draft2020)?
+            }
         })
     }
 

@@ -99,8 +99,8 @@ pub struct Decimal {
     pub exponent: i64,
 }
 
-/// Digits of a `multipleOf` that the engine divides by: what fits its 128 bits with one more.
-pub const MAX_MULTIPLE_DIGITS: usize = 37;
+/// Digits of a `multipleOf` that the engine divides by.
+pub use portcullis_bundle::layout::MAX_MULTIPLE_DIGITS;
 
 impl Number {
     /// Whether it has more digits than a `multipleOf` can have.

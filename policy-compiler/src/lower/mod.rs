@@ -137,3 +137,37 @@ fn write_idn(tables: &mut Tables<'_>) {
         tables.sections.idn = idn::table();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_of_texts_is_told_with_its_place() {
+        let text = "openapi: 3.0.3
+info: { title: T, version: '1' }
+paths:
+  /a:
+    post:
+      requestBody:
+        content:
+          application/x-www-form-urlencoded:
+            schema:
+              type: object
+              properties:
+                a: { type: object, properties: { b: { type: object, properties: { c: { type: array, items: {} } } } } }
+      responses: { '200': { description: ok } }
+";
+        let sources = crate::source::Memory::new([("api.yaml", text)]);
+        let loaded = crate::load::load_documents(&sources, &["api.yaml".to_owned()]);
+        let told = |max: usize| {
+            let mut lowering = Lowering::new(&loaded.model);
+            lowering.texts.max = max;
+            operation::lower(&mut lowering, &mut Vec::new());
+            let told = refused(&mut lowering);
+            told.into_iter().map(|it| (it.code.id, it.labels[0].span.line)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(8), []);
+        assert_eq!(told(3), [("PC0711", 8)]);
+    }
+}

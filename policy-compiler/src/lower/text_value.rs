@@ -131,6 +131,8 @@ pub struct TextValues {
     open: Vec<(u32, Vec<NodeId>, bool)>,
     /// Something lies beyond what is told apart.
     full: bool,
+    /// Records at most.
+    pub max: usize,
 }
 
 impl Default for TextValues {
@@ -143,6 +145,7 @@ impl Default for TextValues {
             shared: HashMap::new(),
             open: Vec::new(),
             full: false,
+            max: MAX_VALUES,
         }
     }
 }
@@ -204,7 +207,7 @@ impl TextValues {
         if let Some(known) = self.memo.get(&(ids.clone(), lenient)) {
             return *known;
         }
-        if self.values.len() >= MAX_VALUES {
+        if self.values.len() >= self.max {
             self.full = true;
             return ANY_TEXT;
         }

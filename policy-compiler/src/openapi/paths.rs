@@ -140,6 +140,12 @@ pub(super) fn path_item<'a>(
     }
     fields.extend(methods.iter().map(String::as_str));
     cx.check_fields(item, "a path item", &fields);
+    if let Some(any) = item.get("x-amazon-apigateway-any-method") {
+        let title = "`x-amazon-apigateway-any-method` declares no operation";
+        let help =
+            "declare the methods that the path has, or requests to it are refused as undeclared";
+        cx.report_with(diag::UNKNOWN_FIELD, any, title, help);
+    }
     if item.key() != place.key() && place.node.members().is_some_and(|m| m.len() > 1) {
         let title = "fields beside the `$ref` of a path item are ignored";
         cx.report(diag::REF_SIBLINGS, place, title);

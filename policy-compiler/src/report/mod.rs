@@ -170,6 +170,12 @@ fn enclosing(lines: &BTreeMap<Key, Line>, key: &Key) -> Option<Cow<'static, str>
                 return Some(line.reason.clone());
             }
         }
+        // What a keyword holds that is not enforced itself.
+        let keyword = Cow::Owned(at.rsplit('/').next().unwrap_or_default().to_owned());
+        let owner = Key { document: key.document, pointer: at.to_owned(), construct: keyword };
+        if let Some(line) = lines.get(&owner).filter(|l| l.status == Status::NotEnforced) {
+            return Some(line.reason.clone());
+        }
         at = at.rsplit_once('/')?.0;
     }
 }

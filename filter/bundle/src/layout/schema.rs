@@ -220,6 +220,9 @@ pub const NUMBER_MAX_EXCLUSIVE: u16 = 8;
 /// that fit 64 bits.
 pub const NUMBER_INTEGER_BOUNDS: u16 = 16;
 
+/// Digits of a multiple, at most.
+pub const MAX_MULTIPLE_DIGITS: usize = 256;
+
 record! {
     /// Checks on a number. All of them apply.
     pub struct NumberCheck {

@@ -6,9 +6,9 @@ use crate::hash::name_hash;
 use crate::key::property_key;
 use crate::layout::{
     Composition, CompositionKind, Condition, ConditionKind, ContentEncoding, Dependent, Format,
-    IDN_SHIFT, Keyword, LiteralSet, MAX_BRANCHES, MAX_EVALUATORS, NONE, ObjectCheck,
-    PROPERTY_IMPLIED, Property, SCHEMA_ACCEPTS_ALL, STENCIL_LEN, Schema, Stencil, TYPE_ALL,
-    Unevaluated, View,
+    IDN_SHIFT, Keyword, LiteralSet, MAX_BRANCHES, MAX_EVALUATORS, MAX_MULTIPLE_DIGITS, NONE,
+    ObjectCheck, PROPERTY_IMPLIED, Property, SCHEMA_ACCEPTS_ALL, STENCIL_LEN, Schema, Stencil,
+    TYPE_ALL, Unevaluated, View,
 };
 
 pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
@@ -47,6 +47,8 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
             let decimal = view.decimals.get(multiple.value.get() as usize);
             let positive = decimal.is_some_and(|d| d.digits.len.get() > 0 && d.negative.get() == 0);
             check.that(positive, "a multiple is not a positive number")?;
+            let short = decimal.is_some_and(|d| d.digits.len.get() as usize <= MAX_MULTIPLE_DIGITS);
+            check.that(short, "a multiple has too many digits")?;
         }
         Ok(())
     })?;

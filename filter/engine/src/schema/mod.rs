@@ -20,6 +20,7 @@ mod failure;
 mod fault;
 mod format;
 mod frame;
+mod long;
 mod machine;
 mod number;
 mod object;

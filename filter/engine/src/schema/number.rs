@@ -1,5 +1,6 @@
 //! JSON numbers, exactly: no value passes through a float (RFC 8259, section 6).
 
+use super::long;
 use core::cmp::Ordering;
 
 /// Magnitude of a number's exponent, at most: what nine digits hold. Numbers are compared by magnitude, so
@@ -213,7 +214,7 @@ impl<'a> Exact<'a> {
     }
 
     /// The digits, as ASCII.
-    pub fn digits(&self) -> impl Iterator<Item = u8> + 'a {
+    pub fn digits(&self) -> impl Iterator<Item = u8> + Clone + 'a {
         self.head.iter().chain(self.tail).copied()
     }
 
@@ -222,14 +223,16 @@ impl<'a> Exact<'a> {
         (self.head.len() + self.tail.len()) as i64 + self.exponent
     }
 
-    /// Whether the number is `of` times an integer. `of` has at most 37 digits, else it has no multiples.
+    /// Whether the number is `of` times an integer.
     pub fn is_multiple(&self, of: &Exact<'_>) -> bool {
         // The last digit is not 0: a smaller exponent leaves a fraction.
         let Ok(shift) = u32::try_from(self.exponent - of.exponent) else { return false };
         let mut divisor = 0_u128;
         for digit in of.digits() {
             let grown = divisor.checked_mul(10).and_then(|d| d.checked_add(u128::from(digit & 15)));
-            let Some(grown) = grown.filter(|d| *d < u128::MAX / 10 - 9) else { return false };
+            let Some(grown) = grown.filter(|d| *d < u128::MAX / 10 - 9) else {
+                return long::is_multiple(self.digits(), shift, of.digits());
+            };
             divisor = grown;
         }
         // Ten holds no primes but two and five, of which the divisor has fewer than this many each.
@@ -402,6 +405,10 @@ mod tests {
             ("9007199254740993", "3"),
             ("1.10", "1.1"),
             ("300000000000000000000000000000", "3000000000000000000000"),
+            (
+                "60000000000000000000000000000000000002e-3",
+                "3.0000000000000000000000000000000000001",
+            ),
         ] {
             assert!(multiple(a, b), "{a} {b}");
         }
@@ -411,6 +418,7 @@ mod tests {
             ("35", "1.5"),
             ("9007199254740993", "2"),
             ("0.5", "1"),
+            ("60000000000000000000000000000000000003", "30000000000000000000000000000000000001"),
         ] {
             assert!(!multiple(a, b), "{a} {b}");
         }

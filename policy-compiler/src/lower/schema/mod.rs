@@ -117,7 +117,7 @@ pub struct Lowering<'m> {
     /// Schemas of what is always refused: no value can violate what they say.
     refused: Vec<SchemaId>,
     unions_seen: HashSet<(SchemaId, goal::UnionKind)>,
-    texts: TextValues,
+    pub texts: TextValues,
     /// What JWTs have in common.
     jwt_header: Option<NodeId>,
 }

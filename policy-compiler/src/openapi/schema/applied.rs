@@ -228,10 +228,9 @@ pub(super) fn discriminator<'a>(
     }
     cx.check_fields(place, "a discriminator", &["propertyName", "mapping", "defaultMapping"]);
     if place.get("defaultMapping").is_some() {
-        // The property may be missing or say anything: no branch can be chosen by it alone.
-        let (origin, construct) = (cx.origin(place), "discriminator".to_owned());
-        let reason = "with `defaultMapping` the branches decide, not the property".to_owned();
-        cx.model.approximated.push(crate::ir::Ignored { origin, construct, reason });
+        // The property may be missing or say anything, and OpenAPI lets it change no outcome: `oneOf` or `anyOf` decides.
+        let reason = "its value changes no outcome beside `defaultMapping`: the branches decide";
+        cx.ignore(place, "discriminator", reason);
         return;
     }
     let Some(property) = cx.string(place, "propertyName") else {

@@ -387,7 +387,7 @@ fn settle_nullable<'a>(
     match &mut schema.types {
         Some(types) => types.value = types.value.with(Type::Null),
         // Without any constraint null is allowed anyway.
-        None if open => {}
+        None if open => cx.ignore(place, "nullable", "it means nothing without `type`"),
         None => {
             cx.report_with(
                 diag::NULLABLE_WITHOUT_TYPE,
