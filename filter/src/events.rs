@@ -13,7 +13,7 @@ use crate::position::Place;
 use crate::vm::Vm;
 use portcullis_bundle::layout::View;
 use portcullis_engine::decision::{Decision, Verdict};
-use portcullis_engine::describe::rule_names;
+use portcullis_engine::describe::{LimitNames, limit_names, rule_names};
 use portcullis_engine::finding::{Finding, FindingCode};
 use serde::Serialize;
 use std::cell::Cell;
@@ -248,13 +248,8 @@ fn finding_line<'a>(
 }
 
 fn limit_part<'a>(view: &View<'a>, at: u32) -> Option<LimitPart<'a>> {
-    let limit = view.limits.get(usize::try_from(at).ok()?)?;
-    let caller = view.callers.get(usize::try_from(limit.caller.get()).ok()?)?;
-    Some(LimitPart {
-        name: view.text(limit.name),
-        caller: view.text(caller.name),
-        line: limit.line.get(),
-    })
+    let LimitNames { name, caller, line } = limit_names(view, at)?;
+    Some(LimitPart { name, caller, line })
 }
 
 fn rule_part<'a>(

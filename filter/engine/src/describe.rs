@@ -49,6 +49,19 @@ pub struct FindingDescription<'b> {
     pub source: Option<Source<'b>>,
     /// The attack rule that fired.
     pub rule: Option<RuleNames<'b>>,
+    /// The limit that the caller is beyond.
+    pub limit: Option<LimitNames<'b>>,
+}
+
+/// How a limit is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitNames<'b> {
+    /// Its name in the policy.
+    pub name: &'b str,
+    /// What the policy calls those whom it counts.
+    pub caller: &'b str,
+    /// Its line in the policy.
+    pub line: u32,
 }
 
 /// How an attack rule is called, and what it came to.
@@ -135,6 +148,7 @@ impl Finding {
             keyword: self.keyword.map(Keyword::name),
             source: self.origin.and_then(|origin| source(view, origin)),
             rule: self.rule.and_then(|rule| rule_names(view, rule, self)),
+            limit: self.limit.and_then(|limit| limit_names(view, limit)),
         }
     }
 }
@@ -158,6 +172,9 @@ impl core::fmt::Display for FindingDescription<'_> {
         if let Some(rule) = &self.rule {
             write!(f, ", rule {} ({} of {})", rule.id, rule.points, rule.score)?;
         }
+        if let Some(limit) = &self.limit {
+            write!(f, ", limit {}", limit.name)?;
+        }
         Ok(())
     }
 }
@@ -175,6 +192,21 @@ pub fn credential_place<'b>(view: &View<'b>, scheme: u32) -> Option<(&'static st
         }
         SchemeKind::MutualTls | SchemeKind::Undefined => None,
     }
+}
+
+/// The names of a limit.
+pub fn limit_names<'b>(view: &View<'b>, limit: u32) -> Option<LimitNames<'b>> {
+    let limit = view.limits.get(limit as usize)?;
+    let caller = view.callers.get(limit.caller.get() as usize);
+    let caller = caller.map_or("", |caller| view.text(caller.name));
+    Some(LimitNames { name: view.text(limit.name), caller, line: limit.line.get() })
+}
+
+/// The limits that hold for an operation, or for requests of none.
+pub fn limits_of<'b>(view: &View<'b>, operation: Option<u32>) -> Vec<LimitNames<'b>> {
+    let Some(list) = crate::limits::list_of(view, operation) else { return Vec::new() };
+    let uses = crate::access::slice(view.limit_uses, list.first.get(), list.count.get().into());
+    uses.iter().filter_map(|one| limit_names(view, one.limit.get())).collect()
 }
 
 /// The names of an attack rule that fired, by what was found.

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use portcullis_bundle::layout::{OPERATION_SENT, View};
 use portcullis_bundle::{Bundle, Trust};
 use portcullis_engine::decision::{Decision, Verdict};
-use portcullis_engine::describe::Source;
+use portcullis_engine::describe::{Source, limits_of};
 use portcullis_engine::exchange::{Conditions, Exchange, Progress, RequestHead, ResponseHead};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -82,6 +82,9 @@ pub fn run(options: &Explain) -> Result<ExitCode, CliError> {
     match options.format {
         Form::Text => {
             print_text("verdict", &view, &decision, options);
+            for limit in limits_of(&view, decision.operation) {
+                println!("limit: {} of each {}, not counted here", limit.name, limit.caller);
+            }
             print_rules(&view, &decision, &request, options);
             match &of_answer {
                 Some((answer, Some(judged))) => {
@@ -96,6 +99,9 @@ pub fn run(options: &Explain) -> Result<ExitCode, CliError> {
         }
         Form::Json => {
             let mut told = as_json(&view, &decision, options);
+            let limits = limits_of(&view, decision.operation);
+            let limits = limits.iter().map(|it| json!({ "name": it.name, "caller": it.caller }));
+            told["limits"] = limits.collect();
             if let Some((_, judged)) = &of_answer {
                 told["answer"] = judged.as_ref().map(|it| as_json(&view, it, options)).into();
             }

@@ -23,7 +23,7 @@ use core::net::IpAddr;
 use portcullis_bundle::layout::{
     Action, CostKind, Limit, LimitList, LimitMode, LimitUse, MAX_CALLERS, NONE, RateKind, View,
 };
-use rate::Meter;
+use rate::{Count, Meter};
 use table::{Key, block_of, find, put, sound};
 
 /// How often a block is tried to be written; each loss means that another worker won.
@@ -145,6 +145,9 @@ struct Part<'b> {
     /// Whether it is charged when the request comes, and not by its answer.
     now: bool,
     block: u32,
+    /// The count as of now, and the cell that it lies in.
+    count: Count,
+    cell: Option<usize>,
 }
 
 /// A block in hand.
@@ -189,7 +192,7 @@ pub(crate) fn judge(
             Some((bytes, version)) => (block.bytes, block.version) = (sound(bytes), version),
             None => counted = false,
         }
-        beyond(block, &parts, now, &mut exceeded);
+        beyond(block, &mut parts, now, &mut exceeded);
     }
     if !counted {
         uncounted(view, parts.iter(), around, &mut exceeded);
@@ -198,7 +201,7 @@ pub(crate) fn judge(
         return exceeded;
     }
     for block in &mut blocks {
-        charge(view, request, block, &parts, now, around, &mut exceeded);
+        charge(view, request, block, &mut parts, now, around, &mut exceeded);
         if refuses(request, &exceeded) {
             return exceeded;
         }
@@ -265,6 +268,8 @@ fn gather<'b>(
                 cost: if concurrent { 1.0 } else { cost },
                 now: limit.statuses.len.get() == 0 || concurrent,
                 block,
+                count: Count::default(),
+                cell: None,
             });
         }
     }
@@ -307,13 +312,13 @@ fn mode(limit: &Limit) -> LimitMode {
     LimitMode::from_code(limit.mode).unwrap_or(LimitMode::Enforce)
 }
 
-/// Adds what a block's counts do not take.
-fn beyond(block: &Block, parts: &[Part<'_>], now: u64, exceeded: &mut Vec<Exceeded>) {
-    for part in parts.iter().filter(|part| part.block == block.at) {
-        let (count, _) = find(&block.bytes, part.key, part.meter.kind);
-        let count = part.meter.drained(count, now);
-        if !part.meter.takes(count, part.cost) {
-            let wait = part.meter.wait(count, part.cost, now);
+/// Finds a block's counts, and adds those that do not take their cost.
+fn beyond(block: &Block, parts: &mut [Part<'_>], now: u64, exceeded: &mut Vec<Exceeded>) {
+    for part in parts.iter_mut().filter(|part| part.block == block.at) {
+        let (count, cell) = find(&block.bytes, part.key, part.meter.kind);
+        (part.count, part.cell) = (part.meter.drained(count, now), cell);
+        if !part.meter.takes(part.count, part.cost) {
+            let wait = part.meter.wait(part.count, part.cost, now);
             let (limit, rate, mode) = (part.limit_at, part.rate_at, mode(part.limit));
             exceeded.push(Exceeded { limit, rate, wait, mode, why: Why::Rate });
         }
@@ -325,47 +330,45 @@ fn charge(
     view: &View<'_>,
     request: &Request<'_>,
     block: &mut Block,
-    parts: &[Part<'_>],
+    parts: &mut [Part<'_>],
     now: u64,
     around: &dyn Surroundings,
     exceeded: &mut Vec<Exceeded>,
 ) {
     let at = block.at;
-    let own = || parts.iter().filter(|part| part.block == at);
-    let is_beyond = |exceeded: &[Exceeded], part: &Part<'_>| {
-        exceeded.iter().any(|it| it.limit == part.limit_at)
-    };
     for _ in 0..TRIES {
-        let charged = own().filter(|part| part.now && !is_beyond(exceeded, part));
-        let mut writes = false;
-        let mut evicted = false;
-        for part in charged {
-            let (count, found) = find(&block.bytes, part.key, part.meter.kind);
-            let count = part.meter.charged(part.meter.drained(count, now), part.cost);
-            evicted |= put(&mut block.bytes, view, part.key, part.meter.kind, count, now, found);
+        let (mut writes, mut evicted) = (false, false);
+        for part in parts.iter().filter(|part| part.block == at && part.now) {
+            if exceeded.iter().any(|it| it.limit == part.limit_at) {
+                continue;
+            }
+            let count = part.meter.charged(part.count, part.cost);
+            evicted |=
+                put(&mut block.bytes, view, part.key, part.meter.kind, count, now, part.cell);
             writes = true;
         }
         if !writes {
             return;
         }
-        if around.store(block.at, &block.bytes, block.version) {
+        if around.store(at, &block.bytes, block.version) {
             if evicted {
                 around.note(LimitEvent::Evicted);
             }
             return;
         }
         around.note(LimitEvent::Contended);
-        let Some((bytes, version)) = around.load(block.at) else { break };
+        let Some((bytes, version)) = around.load(at) else { break };
         (block.bytes, block.version) = (sound(bytes), version);
         // What others have counted in between may leave no room.
-        let is_own = |it: &Exceeded| own().any(|part| part.limit_at == it.limit);
+        let is_own =
+            |it: &Exceeded| parts.iter().any(|part| part.block == at && part.limit_at == it.limit);
         exceeded.retain(|it| it.why != Why::Rate || !is_own(it));
         beyond(block, parts, now, exceeded);
         if refuses(request, exceeded) {
             return;
         }
     }
-    uncounted(view, own(), around, exceeded);
+    uncounted(view, parts.iter().filter(|part| part.block == at), around, exceeded);
 }
 
 /// A request that could not be counted: it passes, or is refused, as the policy says.

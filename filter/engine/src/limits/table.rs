@@ -59,7 +59,10 @@ pub(crate) fn put(
     now: u64,
     found: Option<usize>,
 ) -> bool {
-    let (at, lost) = match found {
+    // A count that was written before this one may have taken its cell.
+    let is_there =
+        |at: &usize| block.chunks_exact(CELL).nth(*at).is_some_and(|it| key_of(it) == key);
+    let (at, lost) = match found.filter(is_there) {
         Some(at) => (at, false),
         None => least(block, view, key.caller, now),
     };
