@@ -210,8 +210,11 @@ pub const PLAIN_PROPOSED: u32 = PLAIN_KEYED + 1;
 /// The set after that: the matchers that look at every value of a JSON body.
 pub const ALL_VALUES: u32 = PLAIN_PROPOSED + 1;
 
+/// The first of as many sets as there are targets: the matchers that mean every value of the target, whatever its name.
+pub const WHOLE_TARGET: u32 = ALL_VALUES + 1;
+
 /// Sets that every bundle with rules holds.
-pub const FIXED_SETS: u32 = ALL_VALUES + 1;
+pub const FIXED_SETS: u32 = WHOLE_TARGET + TARGETS;
 
 /// Bytes of the bit map of pairs, and of that of hashed grams of three bytes; gram_filter begins with both.
 pub const GRAM_MAP: usize = 8192;
@@ -517,6 +520,8 @@ record! {
         reach: U16,
         /// Those of them that can match what becomes of a plain text.
         plain_reach: U16,
+        /// Bytes: nothing in `reach` matches what becomes of a shorter text.
+        shortest: U16,
         /// The first step that does not follow on this one: a higher index into steps, or their count.
         next: U16,
         /// A [`super::Transformation`] code.

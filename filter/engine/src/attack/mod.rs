@@ -13,6 +13,7 @@ mod head;
 mod hits;
 mod keyed;
 pub mod lazy;
+mod meant;
 mod memo;
 mod operator;
 mod response;
@@ -35,12 +36,13 @@ use follow::Follow;
 use grams::Grams;
 use hits::{Fired, Hits, Score, Weighing};
 use keyed::Keyed;
+use meant::Meant;
 use memo::{Lens, Memo};
 use operator::Operators;
 use portcullis_bundle::layout::{
     ALL_VALUES, Action, Attacks, BODY_ALL, BODY_FIELD, BODY_JSON, BODY_TEXT, BODY_XML, BodyKind,
     LAST, MATCHER_NEGATED, Matcher, Mode, NONE, OperationRules, Operator, RULE_OUTBOUND,
-    SCHEMA_ANY, TARGETS, Target, View,
+    SCHEMA_ANY, TARGETS, Target, View, WHOLE_TARGET,
 };
 use steps::{Exhausted, Steps};
 use texts::Texts;
@@ -93,6 +95,11 @@ impl<'a, 'b> Scan<'a, 'b> {
 
     fn set(&self, index: u32) -> &'b [zerocopy::little_endian::U64] {
         sets::set(self.view, self.words, index as usize)
+    }
+
+    /// The matchers that mean every value of a target.
+    fn whole(&self, target: Target) -> &'b [zerocopy::little_endian::U64] {
+        self.set(WHOLE_TARGET.saturating_add(target.code().into()))
     }
 
     /// Whether an enabled matcher looks at a target.
@@ -191,6 +198,7 @@ pub(crate) struct Scanner {
     pub(super) names: Names,
     sizes: Sizes,
     keyed: Keyed,
+    meant: Meant,
     /// Values that nothing hit: those of the worker.
     memo: Memo,
     state: state::State,
@@ -218,6 +226,7 @@ impl Scanner {
         self.side = side;
         self.raw.clear();
         self.keyed.begin(scan);
+        self.meant.begin(scan);
         self.operators.begin();
         self.steps = Steps::new(scan.attacks.budget.get().into());
         self.exhausted = false;
@@ -363,9 +372,14 @@ impl Scanner {
             let seen = scan.set(ALL_VALUES);
             applicable.iter_mut().zip(seen).for_each(|(word, seen)| *word &= !seen.get());
         }
+        let meant = self.meant.of(scan, subject).filter(|_| !self.exhaustive);
+        if let Some(meant) = meant {
+            applicable.iter_mut().zip(meant).for_each(|(word, meant)| *word &= meant);
+        }
+        let all_meant = meant.is_some();
         let mut plain = true;
         if applicable.iter().any(|word| *word != 0) {
-            let scanned = self.scan(scan, subject, &applicable, value);
+            let scanned = self.scan(scan, (subject, all_meant), &applicable, value);
             plain = scanned == Ok(true);
             self.exhausted = scanned.is_err();
             self.hits.end_value(&scan.weighing(), subject);
@@ -375,10 +389,11 @@ impl Scanner {
     }
 
     /// Transforms a value, and confirms what its texts propose. Gives whether the value alone says that nothing hits.
+    /// `all_meant`: whether all matchers that apply are known to mean it.
     fn scan(
         &mut self,
         scan: &Scan<'_, '_>,
-        subject: &Subject<'_>,
+        (subject, all_meant): (&Subject<'_>, bool),
         applicable: &[u64],
         value: &[u8],
     ) -> Result<bool, Exhausted> {
@@ -386,7 +401,7 @@ impl Scanner {
         let triggers = scan.attacks.triggers.get();
         texts.make(scan.view, (&scan.grams, triggers), (value, *exhaustive), applicable, steps)?;
         let mut plain = true;
-        let last = scan.set(LAST);
+        let (last, whole) = (scan.set(LAST), scan.whole(subject.target));
         for (index, (text, kinds, proposed)) in texts.each().enumerate() {
             let keyed = keyed.of(scan, kinds);
             let words = applicable.iter().zip(keyed).zip(last).zip(proposed).enumerate();
@@ -398,7 +413,8 @@ impl Scanner {
                     if (lacks && !*exhaustive) || !texts.is_of(matcher.step.get(), index) {
                         continue;
                     }
-                    if !is_meant(scan.view, matcher, subject) {
+                    let known = all_meant || sets::holds(whole, at);
+                    if !known && !is_meant(scan.view, matcher, subject) {
                         plain &= matches!(subject.name, Name::Text(_));
                         continue;
                     }

@@ -7,7 +7,7 @@ use super::grams::Grams;
 use super::sets;
 use super::steps::{Exhausted, Steps};
 use super::transform::{Look, Transform};
-use portcullis_bundle::layout::{PLAIN, Transformation, View};
+use portcullis_bundle::layout::{PLAIN, Step, Transformation, View};
 
 /// What a text was found to hold.
 #[derive(Debug, Default)]
@@ -61,15 +61,15 @@ impl Texts {
         while let Some(step) = view.steps.get(at) {
             let parent = self.of_step.get(usize::from(step.parent.get())).copied();
             let parent = parent.unwrap_or(NO_TEXT);
-            let kinds = self.texts.get(usize::from(parent)).map_or(0, |text| text.kinds);
+            let source = self.texts.get(usize::from(parent));
+            let (kinds, len) = source.map_or((0, 0), |text| (text.kinds, text.bytes.len()));
             let changes = kinds & step.all_triggers.get() != 0;
-            let plain = grams.is_plain(kinds) && !exhaustive;
-            let (reach, needs) = match plain {
-                true => (step.plain_reach, step.plain_needs.get()),
-                false => (step.reach, u64::MAX),
+            // Whoever tries all asks for all.
+            let text = match exhaustive {
+                true => (kinds, false, usize::MAX),
+                false => (kinds, grams.is_plain(kinds), len),
             };
-            // Whether any matcher that applies asks for the step, or for one after it.
-            if !changes || kinds & needs == 0 || !meets(view, applicable, reach.get().into()) {
+            if !changes || !is_wanted(view, step, text, applicable) {
                 // What follows on it is as the text before, or nobody asks for it.
                 let end = usize::from(step.next.get()).max(at.saturating_add(1));
                 let own = if changes { NO_TEXT } else { parent };
@@ -198,6 +198,21 @@ impl Texts {
             text.bytes.shrink_to(kept);
         }
     }
+}
+
+/// Whether any matcher that applies can match what a step, or one after it, makes of a text of some kinds of bytes and
+/// of a length.
+fn is_wanted(
+    view: &View<'_>,
+    step: &Step,
+    (kinds, plain, len): (u64, bool, usize),
+    applicable: &[u64],
+) -> bool {
+    if plain && kinds & step.plain_needs.get() == 0 || len < usize::from(step.shortest.get()) {
+        return false;
+    }
+    let reach = if plain { step.plain_reach } else { step.reach };
+    meets(view, applicable, reach.get().into())
 }
 
 /// Whether any matcher that applies is in a set.

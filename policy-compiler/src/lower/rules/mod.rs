@@ -84,6 +84,12 @@ impl Lowered<'_> {
         self.required.is_known_by_literals() && !self.of.negated
     }
 
+    /// Bytes of the shortest text that it can match, at least.
+    fn shortest(&self) -> u32 {
+        let asked = self.asked.as_ref().filter(|_| !self.of.negated);
+        asked.map_or(0, |automaton| automaton.shortest()).min(u16::MAX.into())
+    }
+
     /// The kinds of each of which a text must hold a byte.
     fn needs(&self, kinds: &Kinds) -> u64 {
         let bits = self.required.bytes.iter().filter_map(|set| kinds.bit(set));
@@ -286,7 +292,7 @@ impl Writer<'_, '_> {
     ) -> Result<Lowered<'m>, String> {
         let (pipeline, caseless) = pipeline::split(&of.transform);
         // What does not come as an automaton or a literal must see the letters as they become, and so must what follows.
-        let is_last = of.then.is_none() && !of.capture;
+        let is_last = of.then.is_none();
         let folds = is_last && matches!(of.operator, Operator::Regex(_) | Operator::AnyOf(_));
         let caseless = caseless && folds;
         let step = self.steps.of(if folds { &pipeline } else { &of.transform });

@@ -11,8 +11,10 @@ use crate::lower::pattern::Table;
 use crate::lower::policy::mode;
 use crate::lower::tables::Tables;
 use portcullis_bundle::layout::{
-    self, BODY_JSON, FIXED_SETS, HitMode, NONE, TARGETS, Target, Transformation, UNPROPOSED,
+    self, BODY_ALL, BODY_JSON, FIXED_SETS, HitMode, NONE, TARGETS, Target, Transformation,
+    UNPROPOSED,
 };
+use portcullis_engine::attack::transform::Transform;
 use std::collections::HashMap;
 use zerocopy::FromZeros;
 use zerocopy::little_endian::U64;
@@ -101,6 +103,13 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
         for bits in [proposed, plain, plain_keyed, plain_proposed, all_values] {
             self.push(bits);
         }
+        for code in 0..TARGETS {
+            let is = |it: &TargetName| u32::from(it.target.code()) == code;
+            let is_whole = |it: &TargetName| is(it) && it.name.is_none() && it.bodies == BODY_ALL;
+            let bits =
+                self.bits(|it| it.of.targets.iter().any(is_whole) && !it.of.except.iter().any(is));
+            self.push(bits);
+        }
         debug_assert_eq!(self.tables.sections.matcher_sets.len(), self.words * FIXED_SETS as usize);
         used
     }
@@ -145,10 +154,25 @@ impl<'t, 'm, 'l> Sets<'t, 'm, 'l> {
                 reach: reach.into(),
                 plain_reach: plain_reach.into(),
                 plain_needs: plain_needs.into(),
+                shortest: self.shortest(steps, index as u16).into(),
                 transformation: step.map_or(0, Transformation::code),
                 reserved: 0,
             });
         }
+    }
+
+    /// Bytes of the shortest text of which a step, or what follows on it, makes one that any matcher matches.
+    fn shortest(&self, steps: &Steps, step: u16) -> u16 {
+        let reached = self.matchers.iter().filter(|it| steps.leads_to(step, it.step));
+        let needed = reached.map(|matcher| {
+            // What is done last comes first.
+            steps.between(step, matcher.step).fold(matcher.shortest(), |len, it| match it {
+                Transformation::Base64Decode | Transformation::Base64DecodeExt => len * 4 / 3,
+                it if it.bound(len as usize) > len as usize => 0,
+                _ => len,
+            })
+        });
+        needed.min().unwrap_or(0).min(u16::MAX.into()) as u16
     }
 
     fn mode(&self, tuning: &[Tuning], matcher: &Lowered<'_>) -> AttackMode {
