@@ -366,3 +366,6 @@ pub(crate) fn limit_id(name: &str) -> u32 {
 pub(crate) fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
+
+#[cfg(test)]
+mod tests;
