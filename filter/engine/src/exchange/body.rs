@@ -232,6 +232,9 @@ impl Exchange {
                         Err(_) if self.is_attacked(view) => {
                             return self.conclude(view, watch.operation);
                         }
+                        Err(wrong) if is_read_as_it_comes(kind) => {
+                            return self.faulty(view, &watch, operation, wrong);
+                        }
                         Err(wrong) => {
                             self.findings.refuse(body_finding(view, &watch, operation, wrong));
                         }
@@ -246,7 +249,13 @@ impl Exchange {
                         Err(_) if self.is_attacked(view) => {
                             return self.conclude(view, watch.operation);
                         }
-                        Err(wrong) => self.unreadable(view, wrong),
+                        Err(wrong) => {
+                            self.unreadable(view, wrong);
+                            if is_read_as_it_comes(kind) && self.findings.is_refused() {
+                                return self.conclude(view, watch.operation);
+                            }
+                            is.plain |= is_read_as_it_comes(kind);
+                        }
                     }
                 }
             }
@@ -421,6 +430,11 @@ fn task<'a, 'b>(view: &'a View<'b>, watch: &Watch) -> Option<Task<'a, 'b>> {
     let max_fields = view.policy.first()?.max_parameters.get();
     let limits = limits_of(view, operation_of(view, watch));
     Some(Task { view, media, limits: Limits::from(&limits), max_fields })
+}
+
+/// Whether a fault may be found before the end: what follows it is not looked at, wherever the body is cut.
+fn is_read_as_it_comes(kind: BodyKind) -> bool {
+    matches!(kind, BodyKind::Json | BodyKind::JsonLines | BodyKind::JsonSeq)
 }
 
 /// How a body of a declared media type is judged; that of a range by what was sent.
