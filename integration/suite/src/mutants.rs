@@ -296,8 +296,10 @@ impl Runner<'_> {
         if !bracketed || matches!(plain, Fate::Named | Fate::Passed(_)) {
             return plain;
         }
+        // As another field it is refused for what it is not, which says nothing.
         let other = self.fate_of(stage, mutant, occurrence, true);
-        if other.rank() > plain.rank() { other } else { plain }
+        let tells = !matches!(other, Fate::Otherwise(..)) || matches!(plain, Fate::Void(_));
+        if tells && other.rank() > plain.rank() { other } else { plain }
     }
 
     fn fate_of(
@@ -375,7 +377,23 @@ impl Runner<'_> {
                     })
             })
         };
-        if by_tag || (union || names) && by_inner {
+        // The value chooses no branch, so the discriminator speaks for the branch's own keyword.
+        let by_value = matches!(occurrence.keyword, "enum" | "const")
+            && judged.findings.iter().any(|found| {
+                found.keyword == Some("discriminator")
+                    && found.code == "body-invalid"
+                    && found.name == mutant.at
+            });
+        // What `unevaluatedProperties` holds is told by that keyword, where it depends on branches.
+        let at = self.model.locate(occurrence.origin);
+        let by_holder = judged.findings.iter().any(|found| {
+            let source = found.source.as_ref();
+            matches!(found.keyword, Some("unevaluatedProperties" | "unevaluatedItems"))
+                && source.is_some_and(|(path, _, pointer)| {
+                    path == at.path && at.pointer.starts_with(&format!("{pointer}/"))
+                })
+        });
+        if by_tag || by_value || by_holder || (union || names) && by_inner {
             return Fate::Branch;
         }
         let beside = judged.findings.iter().any(|found| told(found, false));

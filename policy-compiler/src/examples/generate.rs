@@ -17,6 +17,10 @@ const WORK: u32 = 4_000;
 /// How many combinations of alternatives are tried for one value.
 const COMBINATIONS: u32 = 48;
 
+/// How deep within a value it is looked for.
+const NESTED: u32 = 2;
+/// How many properties are tried to tell a branch of a `oneOf` from another one.
+const MAX_APART: usize = 16;
 /// How many values of discriminators are known for a name.
 const MAX_TAGS: usize = 32;
 
@@ -185,8 +189,12 @@ impl<'m> Generator<'m> {
             if task.salt == 0 { [0, 1, 2] } else { [task.salt, task.salt + 1, task.salt + 5] };
         for salt in salts {
             self.work = self.work.saturating_sub(1);
-            if let Some(value) = self.produce(task, choices, &flat, salt)
-                && self.evaluator.accepts(task.roots, &value)
+            let Some(value) = self.produce(task, choices, &flat, salt) else { continue };
+            if self.evaluator.accepts(task.roots, &value) {
+                return Some(value);
+            }
+            if salt == salts[0]
+                && let Some(value) = self.apart(task, choices, value)
             {
                 return Some(value);
             }
@@ -203,6 +211,68 @@ impl<'m> Generator<'m> {
             task.conditions.pop();
             if found.is_some() {
                 return found;
+            }
+        }
+        None
+    }
+
+    /// An object that other branches of a `oneOf` accept too, with properties that these declare and refuse.
+    fn apart(&mut self, task: &Task<'_>, choices: &Choices, value: Value) -> Option<Value> {
+        let model = self.evaluator.model;
+        let mut value = value;
+        for ((owner, _), chosen) in choices.iter().filter(|((_, one), _)| *one) {
+            let list = &model.schemas[*owner].applied.one_of.as_ref()?.value;
+            let own = *list.get(*chosen as usize)?;
+            for other in list.iter().filter(|branch| **branch != own) {
+                if self.work == 0 || !self.evaluator.accepts(&[*other], &value) {
+                    continue;
+                }
+                value = self.without(&value, own, *other, NESTED)?;
+            }
+        }
+        self.evaluator.accepts(task.roots, &value).then_some(value)
+    }
+
+    /// An object that one schema accepts still, and another no more.
+    fn without(
+        &mut self,
+        value: &Value,
+        own: SchemaId,
+        other: SchemaId,
+        depth: u32,
+    ) -> Option<Value> {
+        let model = self.evaluator.model;
+        let Value::Object(members) = value else { return None };
+        let declared = |id: SchemaId| {
+            let flat = closure(model, &[id], &mut |_| Vec::new());
+            flat.into_iter().flat_map(|id| properties(&model.schemas[id])).take(MAX_APART)
+        };
+        for property in declared(other) {
+            // Where both declare it, what tells them apart may be within.
+            let mine = declared(own).find(|mine| mine.name == property.name);
+            let there = members.iter().find(|(name, _)| *name == property.name);
+            if let (Some(mine), Some((_, inner)), 1..) = (mine, there, depth)
+                && let Some(inner) = self.without(inner, mine.schema, property.schema, depth - 1)
+            {
+                let mut with = members.clone();
+                with.iter_mut().filter(|(name, _)| *name == property.name).for_each(|(_, it)| {
+                    *it = inner.clone();
+                });
+                return Some(Value::Object(with));
+            }
+            for wrong in [Value::Bool(true), Value::String("text".to_owned()), Value::Null] {
+                self.work = self.work.saturating_sub(1);
+                if self.evaluator.accepts(&[property.schema], &wrong) {
+                    continue;
+                }
+                let mut with = members.clone();
+                with.retain(|(name, _)| *name != property.name);
+                with.push((property.name.clone(), wrong));
+                let with = Value::Object(with);
+                if self.evaluator.accepts(&[own], &with) && !self.evaluator.accepts(&[other], &with)
+                {
+                    return Some(with);
+                }
             }
         }
         None

@@ -174,10 +174,12 @@ fn challenge(api: &str, schemes: &[Scheme<'_>]) -> String {
 
 /// The name of an authentication scheme as people write it.
 fn canonical(scheme: &str) -> String {
-    let mut chars = scheme.chars();
-    chars
-        .next()
-        .map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + chars.as_str())
+    // What is no token (RFC 9110, section 5.6.2) has been reported, and cannot stand in a field.
+    let mut chars = scheme.chars().filter(|c| c.is_ascii_alphanumeric() || "-._~+".contains(*c));
+    chars.next().map_or_else(
+        || "Bearer".to_owned(),
+        |first| first.to_ascii_uppercase().to_string() + &chars.collect::<String>(),
+    )
 }
 
 /// Records under construction that operations may share.

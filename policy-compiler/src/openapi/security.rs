@@ -1,7 +1,8 @@
 //! Security schemes and requirements.
 
 use super::context::Context;
-use crate::diag::{self, Severity};
+use super::media::is_token;
+use crate::diag::{self, Diagnostic, Severity};
 use crate::ir::{ParameterLocation, SecurityKind, SecurityRequirement, SecurityScheme};
 use crate::source::{Node, Place};
 
@@ -52,6 +53,16 @@ pub(super) fn kind<'a>(cx: &mut Context<'a>, place: Place<'a>) -> Option<Securit
             let scheme = cx.string(place, "scheme");
             if scheme.is_none() {
                 cx.missing(place, "an HTTP security scheme", "scheme");
+            }
+            let named = place.get("scheme").zip(scheme.as_ref());
+            if let Some((at, name)) = named.filter(|(_, name)| !is_token(&name.value)) {
+                let title = format!("`{}` is no authentication scheme", name.value.escape_debug());
+                let span = cx.library.span(at);
+                let help =
+                    "its name is one word, such as `basic` or `bearer`; no request has this one";
+                let mut diagnostic = Diagnostic::new(diag::BAD_VALUE, title).at(span).help(help);
+                diagnostic.severity = Severity::Warning;
+                cx.diagnostics.push(diagnostic);
             }
             let bearer_format = cx.string(place, "bearerFormat").map(|format| format.value);
             Some(SecurityKind::Http { scheme: scheme?.value.to_ascii_lowercase(), bearer_format })
