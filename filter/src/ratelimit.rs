@@ -9,7 +9,8 @@ const SECOND: u64 = 1_000_000_000;
 /// The fields, where a limit refuses.
 pub fn fields(view: &View<'_>, decision: &Decision) -> Vec<(&'static str, String)> {
     let refusing = || decision.limited.iter().filter(|it| it.mode == LimitMode::Enforce);
-    let Some(wait) = refusing().map(|it| it.wait).max().filter(|_| decision.status != 403) else {
+    let tells = matches!(decision.status, 429 | 503);
+    let Some(wait) = refusing().map(|it| it.wait).max().filter(|_| tells) else {
         return Vec::new();
     };
     let (mut policies, mut states) = (Vec::new(), Vec::new());

@@ -400,3 +400,20 @@ fn what_the_filter_refuses_for_other_reasons_counts_too() {
     assert_eq!(statuses(&envoy, &bad, 3), [400, 400, 429]);
     assert_eq!(upstream.take().len(), 0);
 }
+
+#[test]
+fn break_glass_suspends_limits_and_says_so() {
+    let Some(setup) = Setup::new() else { return };
+    let upstream = Upstream::start().unwrap();
+    let limits = format!(
+        "{KEY}rate_limits:\n  k: {{ caller: key, rates: [ {{ requests: 1, per: day }} ], mode: enforce }}\n  \
+         t: {{ caller: key, rates: [ {{ requests: 1, per: day }} ], mode: tag }}"
+    );
+    let bundle = setup.compile("enforce", 1, &limits);
+    let filter = setup.filter(&bundle, json!({ "force_monitor_until": "2099-01-01T00:00:00Z" }));
+    let envoy = setup.start_with(&upstream, &filter, |it| it.workers(2));
+    assert_eq!(statuses(&envoy, &of("a"), 3), [200; 3]);
+    assert_eq!(finding(&envoy, "limit-exceeded")["verdict"], "monitor");
+    assert_eq!(finding(&envoy, "break-glass")["code"], "break-glass");
+    assert!(upstream.take().iter().all(|it| it.header("x-portcullis-limit").is_none()));
+}

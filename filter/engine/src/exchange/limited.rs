@@ -93,10 +93,6 @@ impl Exchange {
 
     /// Takes a finding for each limit that is exceeded. True where one refuses the request.
     fn exceed(&mut self, mut exceeded: Vec<Exceeded>) -> bool {
-        if !self.findings.can_refuse() {
-            // Monitor changes nothing, not even a header field.
-            exceeded.iter_mut().for_each(|one| one.mode = LimitMode::Monitor);
-        }
         let mut refuses = false;
         for (at, one) in exceeded.iter().enumerate() {
             let before = exceeded.get(..at).unwrap_or_default();
@@ -113,6 +109,10 @@ impl Exchange {
             let enforces = one.mode == LimitMode::Enforce;
             self.findings.act(if enforces { Action::Block } else { Action::Monitor }, finding);
             refuses |= enforces && self.findings.can_refuse();
+        }
+        if !self.findings.can_refuse() {
+            // Monitor changes nothing, not even a header field.
+            exceeded.iter_mut().for_each(|one| one.mode = LimitMode::Monitor);
         }
         self.limited.extend(exceeded);
         refuses
