@@ -10,8 +10,8 @@ use super::{Options, bootstrap, filter, request, start};
 use crate::Error;
 use crate::report::Figures;
 
-/// Requests that are under way at once on a connection.
-const BATCH: u64 = 128;
+/// Connections of each of two clients: as many requests are under way at once.
+const CONNECTIONS: u64 = 32;
 /// Callers after which buffers and caches have their size.
 const WARM_UP: u64 = 200_000;
 
@@ -47,7 +47,7 @@ pub(super) fn run(options: &Options, figures: &mut Figures) -> Result<Value, Err
     Ok(json!({ "callers": done, "resident_mib": samples, "evicted": evicted }))
 }
 
-/// Sends a request of each of so many callers, over two connections.
+/// Sends a request of each of so many callers, over two clients' connections.
 fn flood(to: SocketAddr, first: u64, count: u64) -> Result<(), Error> {
     std::thread::scope(|scope| {
         let halves = [(first, count / 2), (first + count / 2, count - count / 2)];
@@ -58,37 +58,40 @@ fn flood(to: SocketAddr, first: u64, count: u64) -> Result<(), Error> {
 }
 
 fn send(to: SocketAddr, first: u64, count: u64) -> Result<(), Error> {
-    let mut stream = TcpStream::connect(to)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let mut streams = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let stream = TcpStream::connect(to)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        streams.push(stream);
+    }
     let mut sent = 0;
-    let (mut batch, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
     while sent < count {
-        let now = BATCH.min(count - sent);
-        batch.clear();
-        (0..now).for_each(|at| batch.extend(request(&format!("caller-{}", first + sent + at))));
-        stream.write_all(&batch)?;
-        sent += now;
-        // Answers have no body: each ends with an empty line.
-        let (mut answers, mut matched) = (0, 0);
-        while answers < now {
-            let read = stream.read(&mut buffer)?;
-            if read == 0 {
-                return Err(Error::Unexpected("the connection was closed".to_owned()));
-            }
-            for byte in &buffer[..read] {
-                matched = match (*byte, matched) {
-                    (b'\r', 2) => 3,
-                    (b'\r', _) => 1,
-                    (b'\n', 1) => 2,
-                    (b'\n', 3) => {
-                        answers += 1;
-                        0
-                    }
-                    _ => 0,
-                };
-            }
+        let now = CONNECTIONS.min(count - sent) as usize;
+        for (at, stream) in (sent..).zip(streams.iter_mut().take(now)) {
+            stream.write_all(&request(&format!("caller-{}", first + at)))?;
         }
+        for stream in streams.iter_mut().take(now) {
+            read_answer(stream)?;
+        }
+        sent += now as u64;
     }
     Ok(())
+}
+
+/// Reads an answer, which has no body.
+fn read_answer(stream: &mut TcpStream) -> Result<(), Error> {
+    let mut buffer = [0; 4096];
+    let mut length = 0;
+    while !buffer[..length].ends_with(b"\r\n\r\n") {
+        let read = stream.read(&mut buffer[length..])?;
+        if read == 0 {
+            return Err(Error::Unexpected("the connection was closed".to_owned()));
+        }
+        length += read;
+    }
+    match buffer.starts_with(b"HTTP/1.1 200") {
+        true => Ok(()),
+        false => Err(Error::Unexpected("a caller was refused".to_owned())),
+    }
 }
