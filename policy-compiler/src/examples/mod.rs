@@ -8,6 +8,7 @@ mod carrier;
 mod evaluate;
 mod exact;
 mod generate;
+mod impossible;
 mod judge;
 mod mutate;
 mod number;
