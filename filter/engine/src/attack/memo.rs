@@ -15,8 +15,9 @@ use std::rc::Rc;
 /// Bytes of a value that is kept, at most.
 const MAX_LEN: usize = 160;
 
-/// Pairs of values that are kept, at most: about 90 KB. A power of two.
-const PAIRS: usize = 256;
+/// Places for values that have a hash in common, and how many of them there are, a power of two: about 180 KB.
+const WAYS: usize = 4;
+const PLACES: usize = 256;
 
 /// Header fields whose values are alike from request to request, and no secrets.
 const FIELDS: [&[u8]; 26] = [
@@ -73,7 +74,7 @@ struct Known {
 #[derive(Debug, Default)]
 struct Store {
     identity: u64,
-    /// Two for each hash, the latest first.
+    /// [`WAYS`] for each place, the latest first.
     known: Vec<Option<Known>>,
 }
 
@@ -88,9 +89,17 @@ impl Memo {
             return None;
         }
         match (subject.target, subject.name) {
-            (Target::HeaderName | Target::BodyName | Target::QueryName | Target::CookieName, _) => {
-                Some(0)
-            }
+            (
+                Target::HeaderName
+                | Target::HeaderRestName
+                | Target::BodyName
+                | Target::BodyArgument
+                | Target::QueryName
+                | Target::QueryArgument
+                | Target::CookieName
+                | Target::CookieRawName,
+                _,
+            ) => Some(0),
             (Target::Header, Name::Text(name)) => {
                 FIELDS.binary_search(&name).ok().and_then(|at| u8::try_from(at).ok())
             }
@@ -104,16 +113,11 @@ impl Memo {
         if store.identity != identity {
             return None;
         }
-        let first = place(value);
-        let pair = store.known.get_mut(first..)?.first_chunk_mut::<2>()?;
-        let is = |known: &Option<Known>| known.as_ref().is_some_and(|it| it.is(lens, value));
-        if !is(&pair[0]) {
-            if !is(&pair[1]) {
-                return None;
-            }
-            pair.swap(0, 1);
-        }
-        pair[0].as_ref().map(|known| known.steps.into())
+        let own = store.known.get_mut(place(lens, value)..)?.first_chunk_mut::<WAYS>()?;
+        let at =
+            own.iter().position(|known| known.as_ref().is_some_and(|it| it.is(lens, value)))?;
+        own.get_mut(..=at)?.rotate_right(1);
+        own[0].as_ref().map(|known| known.steps.into())
     }
 
     /// Keeps a value that nothing hit, and the steps that it cost.
@@ -131,12 +135,11 @@ impl Memo {
             store.identity = identity;
             store.known.clear();
         }
-        store.known.resize_with(2 * PAIRS, || None);
-        if let Some(pair) =
-            store.known.get_mut(place(value)..).and_then(<[_]>::first_chunk_mut::<2>)
-        {
-            pair.swap(0, 1);
-            pair[0] = Some(Known { lens, len, steps, bytes });
+        store.known.resize_with(WAYS * PLACES, || None);
+        let own = store.known.get_mut(place(lens, value)..);
+        if let Some(own) = own.and_then(<[_]>::first_chunk_mut::<WAYS>) {
+            own.rotate_right(1);
+            own[0] = Some(Known { lens, len, steps, bytes });
         }
     }
 }
@@ -147,11 +150,13 @@ impl Known {
     }
 }
 
-/// Where the pair of a value begins. Names of clients differ in the middle, which the hash of names does not read.
-fn place(value: &[u8]) -> usize {
+/// Where the places of a value begin. Names of clients differ in the middle, which the hash of names does not read.
+fn place(lens: Lens, value: &[u8]) -> usize {
     let middle = value.get(value.len() / 3..value.len() - value.len() / 3).unwrap_or_default();
     let hash = name_hash(value) ^ name_hash(middle).rotate_left(7);
-    (hash as usize & (PAIRS - 1)) * 2
+    let own = u32::from(lens.field) << 8 | u32::from(lens.target) << 1 | u32::from(lens.early);
+    let hash = (hash ^ own.wrapping_mul(0x9E37_79B9)).wrapping_mul(0x85EB_CA6B) >> 16;
+    (hash as usize & (PLACES - 1)) * WAYS
 }
 
 /// The steps spent between two readings.

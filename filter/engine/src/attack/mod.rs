@@ -329,9 +329,12 @@ impl Scanner {
             return;
         }
         let narrowed = narrowed.filter(|_| !self.without_contract);
+        if !self.gather(scan, &subject, narrowed) {
+            return;
+        }
         let field = Memo::takes(&subject, value).filter(|_| !self.exhaustive);
         let Some(field) = field else {
-            self.apply(scan, &subject, narrowed, value);
+            self.apply(scan, &subject, value);
             return;
         };
         let lens = Lens {
@@ -344,18 +347,17 @@ impl Scanner {
         let (identity, before) = (scan.view.identity, self.steps);
         if let Some(steps) = self.memo.recall(identity, lens, value) {
             self.exhausted = self.steps.spend(steps).is_err();
-        } else if self.apply(scan, &subject, narrowed, value) {
+        } else if self.apply(scan, &subject, value) {
             self.memo.keep(identity, lens, value, memo::spent(before, self.steps));
         }
     }
 
-    /// Scans a value, with the matchers that apply. Gives whether the value alone says that none hits it.
-    fn apply(
+    /// Gathers the matchers that apply to a value, but for what their selectors say. Gives whether there are any.
+    fn gather(
         &mut self,
         scan: &Scan<'_, '_>,
         subject: &Subject<'_>,
         narrowed: Option<u16>,
-        value: &[u8],
     ) -> bool {
         let mut applicable = core::mem::take(&mut self.applicable);
         applicable.clear();
@@ -372,6 +374,13 @@ impl Scanner {
             let seen = scan.set(ALL_VALUES);
             applicable.iter_mut().zip(seen).for_each(|(word, seen)| *word &= !seen.get());
         }
+        self.applicable = applicable;
+        self.applicable.iter().any(|word| *word != 0)
+    }
+
+    /// Scans a value, with the matchers that were gathered. Gives whether the value alone says that none hits it.
+    fn apply(&mut self, scan: &Scan<'_, '_>, subject: &Subject<'_>, value: &[u8]) -> bool {
+        let mut applicable = core::mem::take(&mut self.applicable);
         let meant = self.meant.of(scan, subject).filter(|_| !self.exhaustive);
         if let Some(meant) = meant {
             applicable.iter_mut().zip(meant).for_each(|(word, meant)| *word &= meant);
@@ -660,13 +669,14 @@ impl Asked<'_, '_, '_> {
                     operators.holds(scan.view, matcher, (text, literal), steps)?
                 };
                 if !holds {
-                    return Ok(!compares);
+                    return Ok(!compares || Follow::depends_on_text(scan.view, matcher));
                 }
-                if matcher.then.get() == NONE
-                    || follow.holds(scan.view, (matcher, text), subject, operators, steps)?
+                if matcher.then.get() != NONE
+                    && !follow.holds(scan.view, (matcher, text), subject, operators, steps)?
                 {
-                    hits.take(&scan.weighing(), at, subject);
+                    return Ok(Follow::depends_on_text(scan.view, matcher));
                 }
+                hits.take(&scan.weighing(), at, subject);
             }
         }
         Ok(false)
