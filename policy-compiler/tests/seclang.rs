@@ -327,3 +327,24 @@ fn bodies_that_are_not_strict_reach_the_rules() {
     let json = gateway.fired("POST", "/x", &[JSON], "{\"a\": ").into_iter().collect::<Vec<_>>();
     assert_eq!(json, ids(&[3]));
 }
+
+#[test]
+fn hostile_folders_are_compiled_or_told() {
+    // Expressions that backtracking readers never end with are read in linear time; one too large is told.
+    let hostile = r#"
+SecRule ARGS "@rx ^(a+)+$" "id:1,phase:2,deny"
+SecRule ARGS "@rx ^(?:(?:a|a)*)*b$" "id:2,phase:2,deny"
+SecRule ARGS "@rx (?:x.{0,5000}y.{0,5000}){20}z" "id:3,phase:2,deny"
+"#;
+    let gateway =
+        Gateway::open(&format!("{hostile}SecRule ARGS \"@contains end\" \"id:4,phase:2,deny\""));
+    let long = format!("a={}", "a".repeat(4_000));
+    assert_eq!(gateway.get(&long), ids(&[1]));
+    assert_eq!(gateway.get(&format!("{long}b")), ids(&[2]));
+    assert_eq!(gateway.get("a=end"), ids(&[4]));
+    assert!(gateway.said.iter().any(|(_, title)| title.contains('3')), "{:?}", gateway.said);
+    // As many rules as the largest folders have.
+    let rule = |id: u32| format!("SecRule ARGS:n{id} \"@streq v{id}\" \"id:{id},phase:2,deny\"\n");
+    let many: String = (1..=10_000).map(rule).collect();
+    assert_eq!(Gateway::open(&many).get("n9999=v9999"), ids(&[9999]));
+}
