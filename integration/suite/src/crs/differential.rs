@@ -30,9 +30,16 @@ pub struct Difference {
     pub has_phrases: bool,
     /// Whether it looks at the target.
     pub reads_uri: bool,
+    /// Whether both agree on all other rules of the message, and on one at least that fires.
+    pub others_agree: bool,
 }
 
 impl Difference {
+    /// Whether the rule weighs the points of others.
+    pub fn weighs(&self) -> bool {
+        matches!(self.rule, 949_110 | 959_100)
+    }
+
     /// Whether the rule looks at a target.
     pub fn looks_at(&self, target: Target) -> bool {
         self.targets.contains(&target.code())
@@ -58,6 +65,7 @@ impl Difference {
             transforms_utf8: own.contains("utf8toUnicode"),
             has_phrases: own.contains("@pm"),
             reads_uri: own.contains("REQUEST_URI"),
+            others_agree: false,
         }
     }
 }
@@ -85,11 +93,20 @@ pub fn run(options: &Options, python: &Path, gateway: &Gateway) -> Result<ExitCo
         let differs = ours
             .symmetric_difference(&theirs)
             .map(|id| Difference::of(*id, theirs.contains(id), gateway.targets(*id), &texts));
-        let differs: Vec<Difference> = differs.collect();
+        let mut differs: Vec<Difference> = differs.collect();
         agreed += usize::from(differs.is_empty());
-        for difference in differs {
-            match explained::why(message, &difference) {
-                Some(why) => *by_reason.entry(why).or_default() += 1,
+        // What weighs the points of others comes last.
+        differs.sort_by_key(Difference::weighs);
+        let alone = differs.len() == 1 && ours.intersection(&theirs).next().is_some();
+        let mut sides = BTreeSet::new();
+        for mut difference in differs {
+            difference.others_agree = alone;
+            let why = explained::why(message, &difference, |theirs| sides.contains(&theirs));
+            match why {
+                Some(why) => {
+                    sides.insert(difference.theirs);
+                    *by_reason.entry(why).or_default() += 1;
+                }
                 None => unexplained.entry(difference).or_default().push(index),
             }
         }

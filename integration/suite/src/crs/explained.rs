@@ -20,7 +20,7 @@ const EXPLAINED: &[Explained] = &[
         why: "ModSecurity 3 leaves fragments out of the target's parts",
     },
     Explained {
-        accounts: |message, _| is_of(message, "multipart/") && has_line_end(message),
+        accounts: |message, _| is_of(message, "multipart/") && has_line_end_in_part(message),
         why: "ModSecurity 3 drops line ends within the values of multipart bodies",
     },
     Explained {
@@ -40,7 +40,7 @@ const EXPLAINED: &[Explained] = &[
         why: "ModSecurity 3.0.15 holds a later libinjection than the one followed here: `1.e(`, `onzoo`",
     },
     Explained {
-        accounts: |_, it| it.theirs && matches!(it.rule, 949_110 | 959_100),
+        accounts: |_, it| it.theirs && it.weighs() && it.others_agree,
         why: "ModSecurity adds a rule's points for each value that it matches; here a rule scores once",
     },
     Explained {
@@ -67,9 +67,33 @@ const EXPLAINED: &[Explained] = &[
     },
 ];
 
-/// Why a rule fires for one alone, if that is known.
-pub fn why(message: &Message, difference: &Difference) -> Option<&'static str> {
+/// What a rule that weighs points says of a difference that is explained by itself.
+const FOLLOWS: &str = "the points differ, since another rule that does is explained";
+
+/// Why a rule fires for one alone, if that is known; `explained` says of which side another rule of the same message
+/// fires alone, and is explained.
+pub fn why(
+    message: &Message,
+    difference: &Difference,
+    explained: impl Fn(bool) -> bool,
+) -> Option<&'static str> {
+    if difference.weighs() && explained(difference.theirs) {
+        return Some(FOLLOWS);
+    }
     EXPLAINED.iter().find(|it| (it.accounts)(message, difference)).map(|it| it.why)
+}
+
+/// Whether a line ends within the content of a part, or within a part that has no empty line before its content.
+fn has_line_end_in_part(message: &Message) -> bool {
+    let sent = String::from_utf8_lossy(message.header("content-type").unwrap_or_default());
+    let boundary = sent.split_once("boundary=").map_or("", |(_, boundary)| boundary);
+    let boundary = boundary.trim_matches('"').split(';').next().unwrap_or_default();
+    let body = String::from_utf8_lossy(&message.body);
+    body.split(&format!("--{boundary}")).any(|part| {
+        let part = part.strip_prefix("\r\n").unwrap_or(part);
+        let content = part.split_once("\r\n\r\n").map_or(part, |(_, content)| content);
+        content.strip_suffix("\r\n").unwrap_or(content).contains(['\r', '\n'])
+    })
 }
 
 /// Whether a message's media type holds a text.
