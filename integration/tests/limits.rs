@@ -12,6 +12,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use portcullis_integration::http1::{Connection, Request, Response};
 use portcullis_integration::{Bootstrap, Envoy, Filter, FilterDiscovery, Upstream};
 use serde_json::{Value, json};
+use support::certificates::Authority;
 use support::{BAD, GOOD, Setup, chunked, finding, trapping};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -296,28 +297,6 @@ fn claims_that_were_verified_name_callers() {
     assert!(metric(&envoy, "unnamed") >= unnamed + 3);
 }
 
-fn certificate(name: &str) -> Value {
-    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/certificates/");
-    json!({
-        "certificate_chain": { "filename": format!("{dir}{name}.pem") },
-        "private_key": { "filename": format!("{dir}{name}.key") },
-    })
-}
-
-fn tls(direction: &str, name: &str) -> Value {
-    let ca = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/certificates/ca.pem");
-    json!({
-        "name": "tls",
-        "typed_config": {
-            "@type": format!("type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.{direction}TlsContext"),
-            "common_tls_context": {
-                "tls_certificates": [certificate(name)],
-                "validation_context": { "trusted_ca": { "filename": ca } },
-            },
-        },
-    })
-}
-
 /// An Envoy that asks for certificates, and clients' Envoys in front of it that present theirs.
 #[test]
 fn certificates_name_callers() {
@@ -328,9 +307,10 @@ fn certificates_name_callers() {
                   rate_limits:\n  u: { caller: uri, rates: [ { requests: 2, per: day } ] }\n  \
                   d: { caller: digest, rates: [ { requests: 1, per: day } ], operations: [ 'POST /pay' ] }";
     let filter = limited(&setup, 1, limits);
+    let authority = Authority::new();
     let gateway = setup.start_with(&upstream, &filter, |it| {
         it.workers(2).with(|config| {
-            let mut tls = tls("Downstream", "gateway");
+            let mut tls = authority.tls("Downstream", "gateway");
             tls["typed_config"]["require_client_certificate"] = json!(true);
             config["static_resources"]["listeners"][0]["filter_chains"][0]["transport_socket"] =
                 tls;
@@ -338,7 +318,8 @@ fn certificates_name_callers() {
     });
     let client = |name: &str| {
         let bootstrap = Bootstrap::to(gateway.address()).with(|config| {
-            config["static_resources"]["clusters"][0]["transport_socket"] = tls("Upstream", name);
+            config["static_resources"]["clusters"][0]["transport_socket"] =
+                authority.tls("Upstream", name);
         });
         Envoy::start(&setup.artefacts.envoy, &bootstrap).unwrap()
     };

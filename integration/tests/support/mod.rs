@@ -1,6 +1,7 @@
 //! A small contract, compiled, signed and served: what the tests of the filter share.
 #![allow(dead_code, reason = "each test binary takes what it needs")]
 
+pub mod certificates;
 pub mod lines;
 
 use std::path::{Path, PathBuf};
