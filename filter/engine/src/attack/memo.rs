@@ -70,12 +70,19 @@ struct Known {
     bytes: [u8; MAX_LEN],
 }
 
+/// Values whose hashes lead to the same place.
+#[derive(Debug, Default)]
+struct Place {
+    known: [Option<Known>; WAYS],
+    /// Which of them the next one takes the room of.
+    next: usize,
+}
+
 /// The values that were kept of one bundle.
 #[derive(Debug, Default)]
 struct Store {
     identity: u64,
-    /// [`WAYS`] for each place, the latest first.
-    known: Vec<Option<Known>>,
+    places: Vec<Place>,
 }
 
 /// The values that one worker has met, shared by its exchanges: cloning shares.
@@ -109,15 +116,12 @@ impl Memo {
 
     /// The steps that a value cost which nothing hit; `None` where that is not known.
     pub(super) fn recall(&self, identity: u64, lens: Lens, value: &[u8]) -> Option<u64> {
-        let mut store = self.0.try_borrow_mut().ok()?;
+        let store = self.0.try_borrow().ok()?;
         if store.identity != identity {
             return None;
         }
-        let own = store.known.get_mut(place(lens, value)..)?.first_chunk_mut::<WAYS>()?;
-        let at =
-            own.iter().position(|known| known.as_ref().is_some_and(|it| it.is(lens, value)))?;
-        own.get_mut(..=at)?.rotate_right(1);
-        own[0].as_ref().map(|known| known.steps.into())
+        let mut own = store.places.get(place(lens, value))?.known.iter().flatten();
+        own.find(|known| known.is(lens, value)).map(|known| known.steps.into())
     }
 
     /// Keeps a value that nothing hit, and the steps that it cost.
@@ -133,14 +137,14 @@ impl Memo {
         own.copy_from_slice(value);
         if store.identity != identity {
             store.identity = identity;
-            store.known.clear();
+            store.places.clear();
         }
-        store.known.resize_with(WAYS * PLACES, || None);
-        let own = store.known.get_mut(place(lens, value)..);
-        if let Some(own) = own.and_then(<[_]>::first_chunk_mut::<WAYS>) {
-            own.rotate_right(1);
-            own[0] = Some(Known { lens, len, steps, bytes });
+        store.places.resize_with(PLACES, Place::default);
+        let Some(place) = store.places.get_mut(place(lens, value)) else { return };
+        if let Some(known) = place.known.get_mut(place.next) {
+            *known = Some(Known { lens, len, steps, bytes });
         }
+        place.next = place.next.wrapping_add(1) % WAYS;
     }
 }
 
@@ -150,13 +154,13 @@ impl Known {
     }
 }
 
-/// Where the places of a value begin. Names of clients differ in the middle, which the hash of names does not read.
+/// The place of a value. Names of clients differ in the middle, which the hash of names does not read.
 fn place(lens: Lens, value: &[u8]) -> usize {
     let middle = value.get(value.len() / 3..value.len() - value.len() / 3).unwrap_or_default();
     let hash = name_hash(value) ^ name_hash(middle).rotate_left(7);
     let own = u32::from(lens.field) << 8 | u32::from(lens.target) << 1 | u32::from(lens.early);
     let hash = (hash ^ own.wrapping_mul(0x9E37_79B9)).wrapping_mul(0x85EB_CA6B) >> 16;
-    (hash as usize & (PLACES - 1)) * WAYS
+    hash as usize & (PLACES - 1)
 }
 
 /// The steps spent between two readings.
