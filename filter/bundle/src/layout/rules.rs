@@ -486,6 +486,10 @@ record! {
 /// [`Matcher::flags`]: it holds where the operator does not.
 pub const MATCHER_NEGATED: u8 = 1;
 
+/// [`Matcher::flags`]: it, or what follows on it, compares a text with something of the request, so that what it says of
+/// the text may be another thing in the next request.
+pub const MATCHER_OF_REQUEST: u8 = 2;
+
 record! {
     /// Values by target and name.
     pub struct Selector {

@@ -90,33 +90,6 @@ impl Follow {
         holds
     }
 
-    /// Whether what a matcher asks of a text depends on the text alone: nothing that it, or what follows on it, is
-    /// compared with is of the request.
-    pub(super) fn depends_on_text(view: &View<'_>, head: &Matcher) -> bool {
-        let is_of_request = |(first, count)| {
-            slice(view.pieces, first, count).iter().any(|piece| {
-                let kind = PieceKind::from_code(piece.kind);
-                !matches!(kind, Some(PieceKind::Text | PieceKind::Capture | PieceKind::Matched))
-            })
-        };
-        let compared = |matcher: &Matcher| match Operators::compares(matcher) {
-            true => (matcher.argument.get(), matcher.argument_count.get()),
-            false => (0, 0),
-        };
-        let mut matcher = head;
-        loop {
-            if is_of_request(compared(matcher)) {
-                return false;
-            }
-            let Some(link) = view.links.get(matcher.then.get() as usize) else { return true };
-            let Some(next) = view.matchers.get(link.matcher.get() as usize) else { return true };
-            if is_of_request((link.pieces.get(), link.piece_count.get().into())) {
-                return false;
-            }
-            matcher = next;
-        }
-    }
-
     /// Puts a text together.
     fn write(
         &self,

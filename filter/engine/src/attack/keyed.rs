@@ -3,46 +3,19 @@
 //! Few combinations of kinds are met again and again: what they come to is kept.
 
 use super::Scan;
+use super::kept::Kept;
 use super::sets;
 use portcullis_bundle::layout::{FIRST_KIND, PLAIN_KEYED, UNPROPOSED};
 
-/// Combinations of kinds that are kept; a power of two.
-const KEPT: usize = 64;
-
-/// Sets of matchers by kinds of bytes. The buffers serve the next message.
-#[derive(Debug, Default)]
-pub(super) struct Keyed {
-    identity: u64,
-    /// By a hash: the kinds whose set is kept there.
-    kinds: Vec<Option<u64>>,
-    /// As many sets.
-    sets: Vec<u64>,
-}
+/// Sets of matchers by kinds of bytes.
+pub(super) type Keyed = Kept<u64>;
 
 impl Keyed {
-    /// Begins a message.
-    pub(super) fn begin(&mut self, scan: &Scan<'_, '_>) {
-        if self.identity != scan.view.identity || self.sets.len() != KEPT * scan.words {
-            self.identity = scan.view.identity;
-            self.kinds.clear();
-            self.kinds.resize(KEPT, None);
-            self.sets.clear();
-            self.sets.resize(KEPT * scan.words, 0);
-        }
-    }
-
     /// The matchers that kinds of bytes propose, with those that nothing proposes; as words.
     pub(super) fn of(&mut self, scan: &Scan<'_, '_>, kinds: u64) -> &[u64] {
-        let place = (kinds.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 58) as usize;
-        let first = place.saturating_mul(scan.words);
-        let set = self.sets.get_mut(first..first.saturating_add(scan.words)).unwrap_or_default();
-        if let Some(known) = self.kinds.get_mut(place)
-            && *known != Some(kinds)
-        {
-            *known = Some(kinds);
-            fill(scan, kinds, set);
-        }
-        set
+        let hash = (kinds.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32;
+        let find = |set: &mut [u64]| fill(scan, kinds, set);
+        self.set(scan, hash, |known| *known == kinds, || Some(kinds), find).unwrap_or_default()
     }
 }
 

@@ -3,58 +3,43 @@
 //! Many rules look at one field, or at all but a few. Fields have the same names in request after request: what the
 //! selectors of all matchers say of a name is kept.
 
+use super::kept::Kept;
+use super::steps::{Exhausted, Steps};
 use super::subject::{Name, Subject};
 use super::{Scan, is_meant, sets};
 use portcullis_bundle::{layout::Target, name_hash};
 
-/// Names that are kept; a power of two.
-const KEPT: usize = 128;
-
 /// Bytes of a name that is kept, at most.
 const MAX_LEN: usize = 40;
 
+/// The name of a field, and what it is to the message.
 #[derive(Clone, Copy, Debug)]
-struct Known {
+pub(super) struct Field {
     target: u8,
     len: u8,
     name: [u8; MAX_LEN],
 }
 
-/// Sets of matchers by names of fields. The buffers serve the next message.
-#[derive(Debug, Default)]
-pub(super) struct Meant {
-    identity: u64,
-    /// By a hash: the name whose set is kept there.
-    known: Vec<Option<Known>>,
-    /// As many sets.
-    sets: Vec<u64>,
-}
+/// Sets of matchers by names of fields.
+pub(super) type Meant = Kept<Field>;
 
 impl Meant {
-    /// Begins a message.
-    pub(super) fn begin(&mut self, scan: &Scan<'_, '_>) {
-        if self.identity != scan.view.identity || self.sets.len() != KEPT * scan.words {
-            self.identity = scan.view.identity;
-            self.known.clear();
-            self.known.resize(KEPT, None);
-            self.sets.clear();
-            self.sets.resize(KEPT * scan.words, 0);
-        }
-    }
-
-    /// The matchers that mean the value of a field; `None` for other values, and for a long name.
-    pub(super) fn of(&mut self, scan: &Scan<'_, '_>, subject: &Subject<'_>) -> Option<&[u64]> {
-        let name = field(subject)?;
+    /// The matchers that mean the value of a field; `None` for other values, and for a long name. A field costs a step
+    /// for each matcher that there may be, whether its set is kept or must be found: who sends many names pays for them,
+    /// and what was sent before changes no verdict.
+    pub(super) fn of(
+        &mut self,
+        scan: &Scan<'_, '_>,
+        subject: &Subject<'_>,
+        steps: &mut Steps,
+    ) -> Result<Option<&[u64]>, Exhausted> {
+        let Some(name) = field(subject) else { return Ok(None) };
+        steps.spend((scan.words as u64).saturating_mul(64))?;
         let target = subject.target.code();
-        let place = place(target, name);
-        let first = place.saturating_mul(scan.words);
-        let set = self.sets.get_mut(first..first.saturating_add(scan.words))?;
-        let known = self.known.get_mut(place)?;
-        if !known.as_ref().is_some_and(|known| known.is(target, name)) {
-            *known = Known::new(target, name);
-            fill(scan, subject, set);
-        }
-        Some(set)
+        let hash = name_hash(name) ^ u32::from(target);
+        let find = |set: &mut [u64]| fill(scan, subject, set);
+        let is = |known: &Field| known.is(target, name);
+        Ok(self.set(scan, hash, is, || Field::new(target, name), find))
     }
 }
 
@@ -68,16 +53,11 @@ fn field<'a>(subject: &Subject<'a>) -> Option<&'a [u8]> {
     }
 }
 
-fn place(target: u8, name: &[u8]) -> usize {
-    let hash = name_hash(name) ^ u32::from(target);
-    (hash.wrapping_mul(0x9E37_79B9) >> 25) as usize & (KEPT - 1)
-}
-
-impl Known {
+impl Field {
     fn new(target: u8, text: &[u8]) -> Option<Self> {
         let mut name = [0; MAX_LEN];
         name.get_mut(..text.len())?.copy_from_slice(text);
-        Some(Known { target, len: u8::try_from(text.len()).ok()?, name })
+        Some(Field { target, len: u8::try_from(text.len()).ok()?, name })
     }
 
     fn is(&self, target: u8, name: &[u8]) -> bool {
@@ -105,7 +85,7 @@ mod tests {
 
     #[test]
     fn fields_are_known_by_target_and_whole_name() {
-        let known = Known::new(1, b"accept").unwrap();
+        let known = Field::new(1, b"accept").unwrap();
         assert!(known.is(1, b"accept"));
         assert!(!known.is(2, b"accept") && !known.is(1, b"accep") && !known.is(1, b"accept\0"));
         let takes = |target, name: &[u8]| {

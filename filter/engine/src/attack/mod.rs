@@ -11,6 +11,7 @@ mod follow;
 pub(crate) mod grams;
 mod head;
 mod hits;
+mod kept;
 mod keyed;
 pub mod lazy;
 mod meant;
@@ -41,8 +42,8 @@ use memo::{Lens, Memo};
 use operator::Operators;
 use portcullis_bundle::layout::{
     ALL_VALUES, Action, Attacks, BODY_ALL, BODY_FIELD, BODY_JSON, BODY_TEXT, BODY_XML, BodyKind,
-    LAST, MATCHER_NEGATED, Matcher, Mode, NONE, OperationRules, Operator, RULE_OUTBOUND,
-    SCHEMA_ANY, TARGETS, Target, View, WHOLE_TARGET,
+    LAST, MATCHER_NEGATED, MATCHER_OF_REQUEST, Matcher, Mode, NONE, OperationRules, Operator,
+    RULE_OUTBOUND, SCHEMA_ANY, TARGETS, Target, View, WHOLE_TARGET,
 };
 use steps::{Exhausted, Steps};
 use texts::Texts;
@@ -381,12 +382,21 @@ impl Scanner {
     /// Scans a value, with the matchers that were gathered. Gives whether the value alone says that none hits it.
     fn apply(&mut self, scan: &Scan<'_, '_>, subject: &Subject<'_>, value: &[u8]) -> bool {
         let mut applicable = core::mem::take(&mut self.applicable);
-        let meant = self.meant.of(scan, subject).filter(|_| !self.exhaustive);
-        if let Some(meant) = meant {
-            applicable.iter_mut().zip(meant).for_each(|(word, meant)| *word &= meant);
+        let mut all_meant = false;
+        if !self.exhaustive {
+            match self.meant.of(scan, subject, &mut self.steps) {
+                Ok(Some(meant)) => {
+                    applicable.iter_mut().zip(meant).for_each(|(word, meant)| *word &= meant);
+                    all_meant = true;
+                }
+                Ok(None) => {}
+                Err(Exhausted) => {
+                    self.exhausted = true;
+                    applicable.clear();
+                }
+            }
         }
-        let all_meant = meant.is_some();
-        let mut plain = true;
+        let mut plain = !self.exhausted;
         if applicable.iter().any(|word| *word != 0) {
             let scanned = self.scan(scan, (subject, all_meant), &applicable, value);
             plain = scanned == Ok(true);
@@ -668,13 +678,14 @@ impl Asked<'_, '_, '_> {
                 } else {
                     operators.holds(scan.view, matcher, (text, literal), steps)?
                 };
+                let of_text = matcher.flags & MATCHER_OF_REQUEST == 0;
                 if !holds {
-                    return Ok(!compares || Follow::depends_on_text(scan.view, matcher));
+                    return Ok(of_text || !compares);
                 }
                 if matcher.then.get() != NONE
                     && !follow.holds(scan.view, (matcher, text), subject, operators, steps)?
                 {
-                    return Ok(Follow::depends_on_text(scan.view, matcher));
+                    return Ok(of_text);
                 }
                 hits.take(&scan.weighing(), at, subject);
             }

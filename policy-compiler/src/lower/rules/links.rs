@@ -140,10 +140,7 @@ fn asks_groups(of: &Matcher) -> bool {
     let mut next = of.then.as_deref();
     let mut first = true;
     while let Some(link) = next {
-        let compared = match &link.matcher.operator {
-            Operator::Text(_, text) | Operator::CompareText(_, text) => text.as_slice(),
-            _ => &[],
-        };
+        let compared = compared_with(&link.matcher);
         let text = if first { of_whole(&link.text, of) } else { link.text.clone() };
         first = false;
         if text.iter().chain(compared).any(is_group) {
@@ -155,6 +152,25 @@ fn asks_groups(of: &Matcher) -> bool {
         next = link.matcher.then.as_deref();
     }
     false
+}
+
+/// Whether a matcher, or what follows on it, compares a text with something of the request.
+pub(super) fn asks_request(of: &Matcher) -> bool {
+    let is_of_request = |piece: &TextPiece| match piece {
+        TextPiece::Text(_) | TextPiece::Capture(_) | TextPiece::Matched => false,
+        TextPiece::Name | TextPiece::Host | TextPiece::Method | TextPiece::MethodLower => true,
+    };
+    let mut links = std::iter::successors(of.then.as_deref(), |link| link.matcher.then.as_deref());
+    compared_with(of).iter().any(is_of_request)
+        || links.any(|link| link.text.iter().chain(compared_with(&link.matcher)).any(is_of_request))
+}
+
+/// What a matcher compares a text with, where that is put together.
+fn compared_with(of: &Matcher) -> &[TextPiece] {
+    match &of.operator {
+        Operator::Text(_, text) | Operator::CompareText(_, text) => text,
+        _ => &[],
+    }
 }
 
 pub(super) fn compared(relation: crate::ir::Relation) -> Relation {

@@ -37,8 +37,8 @@ use names::{Names, names_arguments, names_values, selector, write_names};
 use pipeline::Steps;
 use plain::Plain;
 use portcullis_bundle::layout::{
-    self, BODY_ALL, MATCHER_NEGATED, NONE, Operator as Code, RULE_OUTBOUND, RULE_SAME_VALUE,
-    RULE_SILENT, Relation, Transformation,
+    self, BODY_ALL, MATCHER_NEGATED, MATCHER_OF_REQUEST, NONE, Operator as Code, RULE_OUTBOUND,
+    RULE_SAME_VALUE, RULE_SILENT, Relation, Transformation,
 };
 use portcullis_engine::attack::transform::Transform;
 use regex_syntax::hir::Hir;
@@ -504,7 +504,7 @@ fn write_matchers(tables: &mut Tables<'_>, matchers: &[Lowered<'_>], kinds: &Kin
             except_count: ((selectors.len() - count) as u16).into(),
             step: matcher.step.into(),
             operator: matcher.code.code(),
-            flags: if matcher.of.negated { MATCHER_NEGATED } else { 0 },
+            flags: flags(matcher.of),
             then: matcher.then.into(),
             captures: matcher.captures.into(),
             condition: matcher.condition,
@@ -513,6 +513,11 @@ fn write_matchers(tables: &mut Tables<'_>, matchers: &[Lowered<'_>], kinds: &Kin
         });
         tables.sections.selectors.extend(selectors);
     }
+}
+
+fn flags(of: &Matcher) -> u8 {
+    let all = [(MATCHER_NEGATED, of.negated), (MATCHER_OF_REQUEST, links::asks_request(of))];
+    all.iter().filter(|(_, set)| *set).fold(0, |flags, (bit, _)| flags | bit)
 }
 
 /// Writes the literals that propose matchers.
