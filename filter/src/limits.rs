@@ -65,8 +65,8 @@ fn read_head(bytes: &[u8]) -> Option<([u64; 2], u32)> {
     blocks.is_power_of_two().then_some((key, blocks))
 }
 
-/// A key that nobody outside knows: from the time at which the table was made, to the nanosecond, and a secret of the
-/// configuration where there is one.
+/// A key that clients cannot know: from the time at which the table was made, to the nanosecond, and from the bundle. A
+/// filter has no better source of chance; no answer lets a client test a guess.
 fn new_key(host: &impl Host, seed: &[u8]) -> [u64; 2] {
     let mut hasher = blake3::Hasher::new_derive_key("portcullis 2026 key of the table of counts");
     hasher.update(&host.now().to_le_bytes());

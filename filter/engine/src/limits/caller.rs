@@ -1,13 +1,14 @@
 //! Who is calling: the first of a caller's names that a request has, hashed.
 
-use super::sip::Sip;
 use super::{LimitEvent, Picks, Surroundings};
 use crate::access::slice;
 use crate::params::cookie;
 use crate::percent::unit;
 use crate::security::query_values;
+use core::hash::Hasher;
 use core::net::IpAddr;
 use portcullis_bundle::layout::{Caller, CallerKind, CallerSource, MissingCaller, View};
+use siphasher::sip128::{Hasher128, SipHasher24};
 
 /// What a request says of its caller.
 #[derive(Clone, Copy)]
@@ -38,12 +39,12 @@ pub(crate) fn name(
 ) -> Named {
     let sources =
         slice(view.caller_sources, caller.sources.get(), caller.source_count.get().into());
-    let mut sip = Sip::new(around.key());
+    let mut sip = hasher(around);
     for source in sources {
         if take(&mut sip, view, source, asked, around) {
-            return Named::As(sip.finish()[0].max(1));
+            return Named::As(hash(&sip));
         }
-        sip = Sip::new(around.key());
+        sip = hasher(around);
     }
     around.note(LimitEvent::Unnamed);
     match MissingCaller::from_code(caller.missing) {
@@ -51,14 +52,25 @@ pub(crate) fn name(
         Some(MissingCaller::Refuse) => Named::Refused,
         _ => {
             sip.write(view.bytes(caller.name));
-            Named::As(sip.finish()[0].max(1))
+            Named::As(hash(&sip))
         }
     }
 }
 
+/// A hash by the table's key: SipHash-2-4 with 128 bits (Aumasson and Bernstein, 2012).
+fn hasher(around: &dyn Surroundings) -> SipHasher24 {
+    let [first, second] = around.key();
+    SipHasher24::new_with_keys(first, second)
+}
+
+/// The first half of a hash; zero is nobody's.
+fn hash(sip: &SipHasher24) -> u64 {
+    sip.finish128().h1.max(1)
+}
+
 /// Hashes what a source says, behind what names the source. False where it says nothing.
 fn take(
-    sip: &mut Sip,
+    sip: &mut SipHasher24,
     view: &View<'_>,
     source: &CallerSource,
     asked: &Asked<'_>,

@@ -9,7 +9,6 @@ mod calendar;
 mod caller;
 mod picks;
 mod rate;
-mod sip;
 mod table;
 mod ticket;
 
