@@ -9,7 +9,7 @@ use portcullis_engine::exchange::{Conditions, Exchange, Progress, RequestHead};
 const POLICY: &str = "version: 1
 name: cuts
 undeclared: { operations: allow }
-attacks: { packs: [api-core] }
+attacks: { packs: [api-core], unreadable_bodies: UNREADABLE }
 apis: [{ name: one, documents: [one.yaml] }]
 ";
 
@@ -21,6 +21,7 @@ paths:
       requestBody:
         content:
           application/json: { schema: { type: object, properties: { text: { type: string } } } }
+          application/json-seq: { itemSchema: { type: object, properties: { text: { type: string } } } }
           application/jsonl: { itemSchema: { type: object, properties: { text: { type: string } } } }
       responses: { '200': { description: ok } }
 ";
@@ -56,7 +57,13 @@ fn judge(bundle: &Bundle, (path, kind): (&str, &str), body: &[u8], size: usize) 
 
 #[test]
 fn faults_and_attacks_are_found_alike_however_bodies_are_cut() {
-    let sources = Memory::new([("policy.yaml", POLICY), ("one.yaml", DOCUMENT)]);
+    for unreadable in ["block", "allow"] {
+        hold(&POLICY.replace("UNREADABLE", unreadable), unreadable == "block");
+    }
+}
+
+fn hold(policy: &str, blocks: bool) {
+    let sources = Memory::new([("policy.yaml", policy), ("one.yaml", DOCUMENT)]);
     let output = compile(&sources, &Input::Policy("policy.yaml".to_owned()), &Release::default());
     let trust = Trust { keys: Vec::new(), allow_unsigned: true };
     let bundle = Bundle::open(output.bundle.unwrap(), &trust).unwrap();
@@ -68,20 +75,20 @@ fn faults_and_attacks_are_found_alike_however_bodies_are_cut() {
         format!("{{\"text\":\"{long} \u{1}<!DOCTYPE a [<!ENTITY b SYSTEM \\\"file:///c\\\">]>"),
         format!("{{\"text\":\"{long}\",\"b\":<!DOCTYPE a SYSTEM \"http://e.example/\">"),
         format!("{{\"text\":\"{long}\"}} <?php system('id');"),
+        // A record that would end the array of records, and a fault before it.
+        format!("{{\"text\":\"{long}\"}}\n{{\"text\":\"{long}\",\"b\":1x}}}},\n{{}}"),
+        format!("{{\"text\":\"{long}\"}}\n\u{1e}{{\"text\":[\"{long}\"\n{{}}"),
     ];
-    for kind in ["application/json", "application/jsonl"] {
+    for kind in ["application/json", "application/jsonl", "application/json-seq"] {
         for path in ["/notes", "/elsewhere"] {
-            for body in &bodies {
+            for (at, body) in bodies.iter().enumerate() {
                 let whole = judge(&bundle, (path, kind), body.as_bytes(), body.len());
-                assert!(whole.status >= 400, "{path} {kind} {body}: {whole:?}");
-                for size in (1..body.len()).step_by(2) {
+                // What no document declares is not read as lines.
+                let must = blocks && (at < 4 || path == "/notes");
+                assert!(whole.status >= 400 || !must, "{path} {kind} {body}: {whole:?}");
+                for size in (1..body.len()).step_by(13) {
                     let cut = judge(&bundle, (path, kind), body.as_bytes(), size);
-                    let decided = |it: &Decision| (it.verdict, it.status, it.findings.len());
-                    assert_eq!(decided(&whole), decided(&cut), "{path} {kind} by {size}: {body}");
-                    // Of two faults in a line, that is told which was reached.
-                    if kind == "application/json" {
-                        assert_eq!(whole, cut, "{path} by {size}: {body}");
-                    }
+                    assert_eq!(whole, cut, "{path} {kind} by {size}: {body}");
                 }
             }
         }

@@ -84,9 +84,19 @@ impl Lines {
             rest = rest.get(end.saturating_add(1)..).unwrap_or_default();
         }
         if stops && (self.filled || self.given > 0) {
-            validator.settle(task.view, sink).map_err(|fault| self.wrong(fault))?;
+            self.settle(task, validator, sink)?;
         }
         Ok(())
+    }
+
+    /// Judges what was given and not judged yet: of two faults the first is told, wherever the body is cut.
+    fn settle<S: ScalarSink>(
+        &self,
+        task: &Task<'_, '_>,
+        validator: &mut Validator,
+        sink: &mut S,
+    ) -> Result<(), Wrong> {
+        validator.settle(task.view, sink).map_err(|fault| self.wrong(fault))
     }
 
     pub(super) fn end<S: ScalarSink>(
@@ -155,13 +165,16 @@ impl Lines {
             }
         };
         if self.whole && self.filled {
-            if let Some(at) = self.nesting.beyond(text) {
+            let beyond = self.nesting.beyond(text);
+            let within = text.get(..beyond.unwrap_or(text.len())).unwrap_or_default();
+            self.give(task, within, validator, sink)?;
+            if let Some(at) = beyond {
+                self.settle(task, validator, sink)?;
                 let skipped = piece.len().saturating_sub(text.len());
                 return Err(unexpected(
                     self.seen.saturating_add(skipped.saturating_add(at) as u64),
                 ));
             }
-            self.give(task, text, validator, sink)?;
             self.seen = self.seen.saturating_add(piece.len() as u64);
             return Ok(());
         }
@@ -180,8 +193,11 @@ impl Lines {
     ) -> Result<(), Wrong> {
         if core::mem::take(&mut self.filled) {
             if self.whole {
-                let open = self.nesting.quoted || self.nesting.depth > 0;
-                return if open { Err(unexpected(self.seen)) } else { Ok(()) };
+                if self.nesting.quoted || self.nesting.depth > 0 {
+                    self.settle(task, validator, sink)?;
+                    return Err(unexpected(self.seen));
+                }
+                return Ok(());
             }
             validator.finish(task.view, sink).map_err(|fault| self.wrong(fault))?;
         }
