@@ -53,6 +53,8 @@ pub(super) struct Hits {
     names: Vec<(u32, u64)>,
     /// Hits that a rule may yet take away.
     pending: Vec<Pending>,
+    /// A list of removals that nothing waits for: kept, so that none is made for each hit.
+    spare: Vec<u32>,
     /// Whether rules may still fire that take hits away.
     pub decided: bool,
     pub inbound: Score,
@@ -223,7 +225,8 @@ impl Hits {
         (matcher, enforced): (u32, bool),
         subject: &Subject<'_>,
     ) -> bool {
-        let (mut removals, mut waits) = (Vec::new(), false);
+        let (mut removals, mut waits) = (core::mem::take(&mut self.spare), false);
+        removals.clear();
         for (index, removal) in (0..).zip(weighing.view.removals) {
             let own = sets::set(weighing.view, weighing.words, removal.matchers.get().into());
             if !sets::holds(own, matcher) {
@@ -235,6 +238,7 @@ impl Hits {
                 continue;
             }
             if self.has_fired(removal.rule.get()) {
+                self.spare = removals;
                 return true;
             }
             // What is asked early may wait itself for what is not.
@@ -242,6 +246,7 @@ impl Hits {
             waits |= removal.early == 0 && !self.decided;
         }
         if !waits || self.pending.len() >= MAX_PENDING {
+            self.spare = removals;
             return false;
         }
         self.pending.push(Pending { matcher, enforced, removals, position: subject.position() });

@@ -5,7 +5,7 @@ use super::hits::Hits;
 use super::{Name, Scan, Scanner, Subject};
 use crate::exchange::ResponseHead;
 use crate::finding::Position;
-use crate::schema::{Place, Scalar, ScalarKind};
+use crate::schema::{Place, Scalar, ScalarKind, Step};
 use portcullis_bundle::layout::{BODY_ALL, SCHEMA_ANY, Target};
 
 /// What of an answer rules look at.
@@ -92,12 +92,13 @@ impl Scanner {
 pub(crate) struct Names {
     asked: bool,
     by_depth: Vec<Vec<u8>>,
+    called: Vec<u8>,
 }
 
 impl Names {
     /// None yet.
     pub(crate) fn new(asked: bool) -> Names {
-        Names { asked, by_depth: Vec::new() }
+        Names { asked, ..Names::default() }
     }
 
     /// Names are asked for from now on; the buffers of earlier messages are kept.
@@ -145,6 +146,8 @@ impl Names {
     /// Forgets what a message with long names has left behind.
     pub(super) fn trim(&mut self, kept: usize) {
         self.by_depth.retain(|name| name.capacity() <= kept);
+        self.called.clear();
+        self.called.shrink_to(kept);
     }
 
     pub(super) fn enter(&mut self, depth: usize, name: &[u8]) {
@@ -157,19 +160,26 @@ impl Names {
         }
     }
 
-    /// The name of an argument of JSON: `json`, and every name and index on the way, with dots between.
-    pub(super) fn argument(&self, shown: &str) -> Vec<u8> {
-        let mut name = b"json".to_vec();
-        for (at, step) in shown.split('/').skip(1).enumerate() {
-            name.push(b'.');
-            match self.by_depth.get(at).filter(|_| step == "*") {
-                Some(own) => name.extend_from_slice(own),
-                None => {
-                    name.extend_from_slice(step.replace("~1", "/").replace("~0", "~").as_bytes())
+    /// Makes the name of an argument of JSON: `json`, and every name and index on the way, with dots between.
+    pub(super) fn call(&mut self, place: &Place<'_>) {
+        let Names { by_depth, called, .. } = self;
+        called.clear();
+        called.extend_from_slice(b"json");
+        for (at, step) in place.steps().enumerate() {
+            called.push(b'.');
+            match step {
+                Step::Item(index) => push_decimal(called, index),
+                Step::Member(name) => called.extend_from_slice(name),
+                Step::Undeclared => {
+                    called.extend_from_slice(by_depth.get(at).map_or(b"*", Vec::as_slice));
                 }
             }
         }
-        name
+    }
+
+    /// The name that was made last.
+    pub(super) fn called(&self) -> &[u8] {
+        &self.called
     }
 
     /// A pointer with the names of the body in place of `*`.
@@ -186,4 +196,18 @@ impl Names {
         }
         pointer
     }
+}
+
+/// Writes a number in decimal.
+fn push_decimal(out: &mut Vec<u8>, number: u32) {
+    let first = out.len();
+    let mut rest = number;
+    loop {
+        out.push(b'0'.saturating_add((rest % 10) as u8));
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.get_mut(first..).unwrap_or_default().reverse();
 }

@@ -138,6 +138,8 @@ fn take_named(scanner: &mut Scanner, scan: &Scan<'_, '_>, scalar: &Scalar<'_>, p
     let bodies = scanner.body;
     if scalar.kind == ScalarKind::Name {
         names.enter(place.depth(), scalar.text);
+    } else {
+        names.call(place);
     }
     let mut subject = Subject {
         target: Target::BodyName,
@@ -150,8 +152,7 @@ fn take_named(scanner: &mut Scanner, scan: &Scan<'_, '_>, scalar: &Scalar<'_>, p
     if scalar.kind == ScalarKind::Name {
         scanner.value(scan, subject, scalar.schema, scalar.text);
     } else {
-        let argument = names.argument(&place.pointer());
-        subject.argument = &argument;
+        subject.argument = names.called();
         subject.target = Target::Body;
         // The literals of JSON say nothing, but count.
         if matches!(scalar.kind, ScalarKind::Number | ScalarKind::String) {
@@ -159,7 +160,7 @@ fn take_named(scanner: &mut Scanner, scan: &Scan<'_, '_>, scalar: &Scalar<'_>, p
         }
         scanner.add_argument(&subject, scalar.text);
         subject.target = Target::BodyArgument;
-        scanner.value(scan, subject, SCHEMA_ANY, &argument);
+        scanner.value(scan, subject, SCHEMA_ANY, names.called());
     }
     scanner.names = names;
 }

@@ -1,6 +1,7 @@
 //! What is remembered of an array or object that is still open.
 
 use super::check::bytes;
+use core::fmt::Write;
 use portcullis_bundle::layout::{NONE, View};
 
 /// What a frame stands for.
@@ -91,10 +92,36 @@ pub(super) fn push_step(view: &View<'_>, container: Container, place: u32, point
     match container {
         Container::Root => {}
         Container::Array => {
-            pointer.push('/');
-            pointer.push_str(&place.to_string());
+            // Text takes whatever is written to it.
+            let _ = write!(pointer, "/{place}");
         }
         Container::Object => push_name(view, place, pointer),
+    }
+}
+
+/// A step of the way from the root of a body to a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step<'a> {
+    /// To an item, from 0.
+    Item(u32),
+    /// To a member that a schema declares.
+    Member(&'a [u8]),
+    /// To a member that none declares.
+    Undeclared,
+}
+
+impl<'a> Step<'a> {
+    /// The step that a frame stands for; the root is none.
+    pub(super) fn of(view: &'a View<'_>, frame: &Frame) -> Option<Step<'a>> {
+        let place = frame.place();
+        match frame.container {
+            Container::Root => None,
+            Container::Array => Some(Step::Item(place)),
+            Container::Object => {
+                let property = view.properties.get(place as usize).filter(|_| place != NONE);
+                Some(property.map_or(Step::Undeclared, |it| Step::Member(bytes(view, it.name))))
+            }
+        }
     }
 }
 

@@ -35,6 +35,7 @@ mod token;
 
 pub(crate) use check::matches;
 pub use fault::{Fault, FaultKind, Malformation, Part};
+pub(crate) use frame::Step;
 pub use machine::{Limits, Progress, Validator};
 pub use sink::{
     FORM_BOUNDARY_QUOTED, FORM_BOUNDARY_SPACE, FORM_DATA_AFTER, FORM_DATA_BEFORE, FORM_ESCAPE,

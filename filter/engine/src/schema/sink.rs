@@ -1,6 +1,6 @@
 //! What else reads a body in the same pass: the scanner for attacks, the redactor.
 
-use super::frame::{Frame, pointer};
+use super::frame::{Frame, Step, pointer};
 use portcullis_bundle::layout::View;
 
 /// The type of a scalar.
@@ -45,6 +45,12 @@ impl Place<'_> {
     /// The JSON pointer to the scalar; undeclared names are shown as `*`.
     pub fn pointer(&self) -> String {
         pointer(self.view, self.frames, Some(self.top))
+    }
+
+    /// The steps of the pointer from the root, as the body says them.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+        let frames = self.frames.iter().chain(Some(self.top));
+        frames.filter_map(|frame| Step::of(self.view, frame))
     }
 
     /// Steps of the pointer.
