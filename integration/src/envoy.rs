@@ -112,6 +112,15 @@ impl Envoy {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// The major and the minor version.
+    pub fn version(&self) -> Result<(u32, u32), Error> {
+        let page: Value =
+            serde_json::from_str(&self.admin_page("/server_info")?).unwrap_or_default();
+        // HASH/1.40.0/Clean/RELEASE/BoringSSL
+        let text = page["version"].as_str().and_then(|text| text.split('/').nth(1));
+        Ok(parse_version(text.unwrap_or_default()))
+    }
+
     /// An admin page.
     pub fn admin_page(&self, path: &str) -> Result<String, Error> {
         admin_page(self.admin, path)
@@ -161,6 +170,12 @@ impl Drop for Envoy {
     fn drop(&mut self) {
         stop(&mut self.child);
     }
+}
+
+/// The first two numbers of a version; 0 for what is none.
+pub(crate) fn parse_version(text: &str) -> (u32, u32) {
+    let mut numbers = text.split('.').map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// A new directory under target/integration, for one Envoy or one test.

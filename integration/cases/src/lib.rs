@@ -34,6 +34,10 @@ pub struct Case {
     pub response: Option<Response>,
     /// What must come of it.
     pub expect: Expect,
+    /// The minor version of Envoy that is the first to know the request's method, such as `1.40`: older ones answer 400
+    /// before any filter sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method_since: Option<String>,
 }
 
 /// A request that came before, and what the upstream answered.

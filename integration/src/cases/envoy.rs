@@ -8,7 +8,7 @@ use portcullis_cases::{Case, Observed, Request, Response, Verdict};
 use serde_json::{Value, json};
 
 use crate::bootstrap::{Bootstrap, Filter, VERDICT_HEADER};
-use crate::envoy::Envoy;
+use crate::envoy::{Envoy, parse_version};
 use crate::error::Error;
 use crate::http1::{self, Body};
 use crate::upstream::Upstream;
@@ -22,6 +22,8 @@ pub struct Gateway {
     pub upstream: Upstream,
     /// What the upstream answers next, in pieces; none for an echo.
     next: Arc<Mutex<Option<Vec<Vec<u8>>>>>,
+    /// Envoy's version, as numbers.
+    version: (u32, u32),
 }
 
 impl Gateway {
@@ -39,7 +41,9 @@ impl Gateway {
             .connect_route()
             .upgrades(&["websocket", "CONNECT"])
             .workers(workers);
-        Ok(Self { envoy: Envoy::start(envoy, &bootstrap)?, upstream, next })
+        let envoy = Envoy::start(envoy, &bootstrap)?;
+        let version = envoy.version()?;
+        Ok(Self { envoy, upstream, next, version })
     }
 
     /// Sends the case and compares. What passed must have reached the upstream byte for byte, and
@@ -52,6 +56,10 @@ impl Gateway {
         *self.next.lock().unwrap_or_else(PoisonError::into_inner) =
             answer.map(|answer| wire_response(answer, is_head));
         let response = wire_request(&case.request).send(self.envoy.address())?;
+        if case.method_since.as_deref().is_some_and(|since| self.version < parse_version(since)) {
+            let differences = self.refused_by_envoy(&response);
+            return Ok((response, differences));
+        }
         let mut observed = observe(&response);
         let expect = &case.expect;
         let traced = expect.at.is_some()
@@ -88,6 +96,21 @@ impl Gateway {
             _ => differences.push("the upstream saw a request that was refused".to_owned()),
         }
         Ok((response, differences))
+    }
+
+    /// What is wrong where Envoy does not know the method: it must answer 400 itself, and ask neither filter nor upstream.
+    fn refused_by_envoy(&self, response: &http1::Response) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if response.status != 400 {
+            wrong.push(format!("Envoy does not know the method, and answers {}", response.status));
+        }
+        if observe(response).verdict.is_some() {
+            wrong.push("Envoy does not know the method, and the filter judged it".to_owned());
+        }
+        if !self.upstream.take().is_empty() {
+            wrong.push("Envoy does not know the method, and the upstream got it".to_owned());
+        }
+        wrong
     }
 
     /// Sends what came before a case, each over a connection of its own, so that every worker takes some.

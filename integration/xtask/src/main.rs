@@ -56,7 +56,7 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Write what the products are made of to target/sbom.json (CycloneDX)
     Sbom,
-    /// Run a conformance suite: json-schema, openapi, differential, packs, skipped, transformations or libinjection
+    /// Run a conformance suite: json-schema, openapi, differential, packs, skipped, envoy-versions, transformations or libinjection
     Suite(suite::Options),
     /// Show what the wasm module spends its bytes on, by section and by crate
     Size(size::Options),

@@ -1,6 +1,7 @@
 //! `cargo xtask suite`: conformance suites, run whole against the compiler and the engine.
 
 mod crs;
+mod envoy_versions;
 mod json_schema;
 pub mod libinjection;
 mod limits;
@@ -43,6 +44,8 @@ enum Suite {
     /// Limits on callers: their bounds, and every kind of limit and caller natively and in an Envoy with two workers; ends
     /// with `cases passed A/B`
     Limits,
+    /// The real-Envoy tests on every supported release; ends with `versions passed A/B`
+    EnvoyVersions(envoy_versions::Options),
     /// Transformations of values against ModSecurity's (from PyPI); ends with `agreed A/B`
     Transformations(transformations::Options),
 }
@@ -57,6 +60,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Suite::Packs(options) => packs::run(workspace, options),
         Suite::Crs(options) => crs::run(workspace, options),
         Suite::CrsDifferential(options) => crs::differential(workspace, &data(workspace), options),
+        Suite::EnvoyVersions(options) => envoy_versions::run(workspace, options),
         Suite::Limits => limits::run(workspace),
         Suite::Skipped(options) => skipped::run(workspace, &data(workspace), options),
         Suite::Libinjection(options) => libinjection::run(workspace, &data(workspace), options),
