@@ -13,6 +13,7 @@ mod exceptions;
 pub mod ir;
 pub mod load;
 pub mod lower;
+pub mod oci;
 pub mod openapi;
 pub mod policy;
 mod positions;

@@ -10,6 +10,7 @@ mod files;
 mod init;
 mod inspect;
 mod keys;
+mod package;
 pub mod render;
 mod request;
 mod rules;
@@ -55,6 +56,8 @@ enum Command {
     /// Write gateway configuration for a bundle
     #[command(subcommand)]
     Render(Render),
+    /// Write the wasm filter as an OCI image layout, as Istio and Envoy Gateway pull it
+    Package(package::Package),
 }
 
 #[derive(Debug, Subcommand)]
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Sign(options) => sign::run(&options),
         Command::Init(options) => init::run(&options),
         Command::Render(Render::Envoy(options)) => envoy(&options),
+        Command::Package(options) => package::run(&options),
     };
     match outcome {
         Ok(code) => code,
