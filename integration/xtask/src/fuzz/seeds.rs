@@ -17,8 +17,10 @@ const SIGNATURE: usize = 64;
 
 /// Writes the seeds of a target, if the suite has any for it, and returns their directory.
 pub fn write(workspace: &Workspace, target: &str) -> Result<Option<PathBuf>> {
-    const SEEDED: [&str; 9] =
-        ["open", "bundle", "request", "schema", "xml", "document", "lowering", "attack", "rules"];
+    const SEEDED: [&str; 11] = [
+        "open", "bundle", "request", "schema", "xml", "document", "lowering", "attack", "rules",
+        "answers", "captures",
+    ];
     if !SEEDED.contains(&target) {
         return Ok(None);
     }
@@ -30,8 +32,10 @@ pub fn write(workspace: &Workspace, target: &str) -> Result<Option<PathBuf>> {
     match target {
         "xml" => return xml(&dir).map(|()| Some(dir)),
         "document" => return documents(&dir).map(|()| Some(dir)),
-        "lowering" => return choices(&dir).map(|()| Some(dir)),
-        "attack" | "rules" => return rules(workspace, target, &dir).map(|()| Some(dir)),
+        "lowering" | "captures" => return choices(&dir).map(|()| Some(dir)),
+        "attack" | "rules" | "answers" => {
+            return rules(workspace, target, &dir).map(|()| Some(dir));
+        }
         _ => {}
     }
     let compiler = build::compiler(workspace, "dev")?;
@@ -89,7 +93,7 @@ fn documents(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The rules that are built in, each as a pack of its own beside its text, and requests that carry their lines.
+/// The rules that are built in, each as a pack of its own beside its text; requests that carry their lines, and answers.
 fn rules(workspace: &Workspace, target: &str, dir: &Path) -> Result<()> {
     let folder = workspace.root.join("policy-compiler/packs/api-core");
     for entry in std::fs::read_dir(folder)? {
@@ -102,6 +106,11 @@ fn rules(workspace: &Workspace, target: &str, dir: &Path) -> Result<()> {
             if target == "rules" {
                 let pack = format!("pack: fuzz\nabout: fuzz\nrules:\n  - id:{rule}\0{rule}");
                 std::fs::write(file, pack)?;
+                continue;
+            }
+            if target == "answers" {
+                let answer = format!("500\ncontent-type: text/html\nserver: a\n\n{rule}");
+                std::fs::write(file, answer)?;
                 continue;
             }
             let words: Vec<&str> = rule.lines().map(str::trim).collect();
