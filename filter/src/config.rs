@@ -1,15 +1,17 @@
 //! The plugin configuration: JSON text, or a bare bundle, or nothing.
 //!
-//! In: the configuration's bytes and the node's metadata. Out: [`Settings`] and the bundle's bytes. Nothing
+//! In: the configuration's bytes and the node's metadata. Out: [`Settings`], the bundle's bytes and where to fetch others. Nothing
 //! here asks the clock or other workers, so that the main thread refuses exactly what a worker would.
 //! CONFIGURATION.md documents every field.
 
-use crate::digits::{from_base64, from_hex};
+use crate::digits::{decode_base64, from_hex};
+use crate::poll::{Source, SourceDocument};
 use crate::refusal::Refusal;
 use portcullis_bundle::Trust;
 use portcullis_bundle::layout::MAGIC;
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::ops::Range;
 use std::time::UNIX_EPOCH;
 
 /// Findings logged a second where the configuration does not say.
@@ -20,8 +22,19 @@ pub const DEFAULT_FINDINGS_PER_SECOND: u32 = 20;
 pub enum Configuration {
     /// No policy at all: every request is refused with `policy-missing`. What `default_config` holds.
     Deny,
-    /// A bundle to serve, as it came, and everything else.
-    Serve(Vec<u8>, Settings),
+    /// Something to serve.
+    Serve(Box<Serving>),
+}
+
+/// What there is to serve, and how.
+#[derive(Debug)]
+pub struct Serving {
+    /// The bundle as it came; `None` only beside a source.
+    pub bundle: Option<Vec<u8>>,
+    /// Everything else.
+    pub settings: Settings,
+    /// Where newer bundles are fetched from.
+    pub source: Option<Source>,
 }
 
 /// Everything in a configuration but the bundle.
@@ -66,6 +79,11 @@ pub struct Document<'a> {
     pub log_findings_per_second: Option<u32>,
     /// See [`Settings::audit`].
     pub log_audit: Option<bool>,
+    /// Where newer bundles are fetched from.
+    pub source: Option<SourceDocument>,
+    /// What the gateway says of itself to the source; only the node's metadata has any.
+    #[serde(skip)]
+    pub labels: Vec<(String, String)>,
 }
 
 impl Configuration {
@@ -74,26 +92,49 @@ impl Configuration {
     ///
     /// # Errors
     /// What is wrong with the configuration's own text; the bundle is not looked at.
-    pub fn read(bytes: Vec<u8>, node: Document<'static>) -> Result<Configuration, Refusal> {
+    pub fn read(mut bytes: Vec<u8>, node: Document<'static>) -> Result<Configuration, Refusal> {
         if bytes.starts_with(&MAGIC) {
-            return Ok(Configuration::Serve(bytes, node.settings()?));
+            return node.serving(Some(bytes));
         }
         if bytes.trim_ascii().is_empty() {
-            return Ok(Configuration::Deny);
+            return if node.source.is_some() {
+                node.serving(None)
+            } else {
+                Ok(Configuration::Deny)
+            };
         }
-        let document: Document<'_> = serde_json::from_slice(&bytes)
+        let mut document: Document<'_> = serde_json::from_slice(&bytes)
             .map_err(|error| Refusal::Configuration(error.to_string()))?;
-        if document == Document::default() {
+        if document == Document::default() && node.source.is_none() {
             return Ok(Configuration::Deny);
         }
-        if document.bundle.is_empty() {
-            return Err(Refusal::BundleMissing);
-        }
-        let bundle = from_base64(&document.bundle).map_err(|place| {
+        // Large bundles: the text of the bundle becomes the bundle, so that there are never both.
+        let (place, own) = match &mut document.bundle {
+            Cow::Borrowed(text) => (place_of(&bytes, text), None),
+            Cow::Owned(text) => (None, Some(std::mem::take(text).into_bytes())),
+        };
+        let all = node.or(document);
+        let bundle = own.or_else(|| {
+            let place = place?;
+            bytes.truncate(place.end);
+            bytes.drain(..place.start);
+            Some(bytes)
+        });
+        let Some(mut bundle) = bundle.filter(|text| !text.is_empty()) else {
+            return all.serving(None);
+        };
+        decode_base64(&mut bundle).map_err(|place| {
             Refusal::BundleEncoding(format!("character {place} is out of place"))
         })?;
-        Ok(Configuration::Serve(bundle, node.or(document).settings()?))
+        all.serving(Some(bundle))
     }
+}
+
+/// Where a part of some bytes lies in them.
+fn place_of(bytes: &[u8], part: &str) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(bytes.as_ptr().addr())?;
+    let end = start.checked_add(part.len())?;
+    (!part.is_empty() && end <= bytes.len()).then_some(start..end)
 }
 
 impl Document<'_> {
@@ -109,7 +150,17 @@ impl Document<'_> {
             force_monitor_until: self.force_monitor_until.or(other.force_monitor_until),
             log_findings_per_second: self.log_findings_per_second.or(other.log_findings_per_second),
             log_audit: self.log_audit.or(other.log_audit),
+            source: self.source.or(other.source),
+            labels: self.labels,
         }
+    }
+
+    fn serving(mut self, bundle: Option<Vec<u8>>) -> Result<Configuration, Refusal> {
+        let source = self.source.take().map(|it| it.read(&self.labels)).transpose()?;
+        if bundle.is_none() && source.is_none() {
+            return Err(Refusal::BundleMissing);
+        }
+        Ok(Configuration::Serve(Box::new(Serving { bundle, settings: self.settings()?, source })))
     }
 
     fn settings(self) -> Result<Settings, Refusal> {
@@ -154,12 +205,19 @@ fn read_time(text: &str) -> Result<u64, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Configuration, Document};
+    use super::{Configuration, Document, Serving};
     use crate::refusal::Refusal;
     use portcullis_bundle::layout::MAGIC;
 
     fn read(text: &str) -> Result<Configuration, Refusal> {
         Configuration::read(text.as_bytes().to_vec(), Document::default())
+    }
+
+    fn serving(read: Result<Configuration, Refusal>) -> Serving {
+        match read {
+            Ok(Configuration::Serve(serving)) => *serving,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -176,8 +234,8 @@ mod tests {
             r#"{{"bundle":"UE9SVA==","trusted_keys":["{key}"],"minimum_epoch":7,"audience":"bank",
                 "hold_headers":true,"force_monitor_until":"2026-01-01T00:00:00Z"}}"#
         );
-        let Ok(Configuration::Serve(bundle, settings)) = read(&text) else { panic!("refused") };
-        assert_eq!(bundle, b"PORT");
+        let Serving { bundle, settings, source } = serving(read(&text));
+        assert_eq!((bundle.as_deref(), source), (Some(&b"PORT"[..]), None));
         assert_eq!(settings.trust.keys, [[0xAB; 32]]);
         assert_eq!(settings.minimum_epoch, 7);
         assert_eq!(settings.audience.as_deref(), Some("bank"));
@@ -189,11 +247,8 @@ mod tests {
     #[test]
     fn a_bare_bundle_is_trusted_by_the_node_alone() {
         let node = Document { trusted_keys: Some(vec!["00".repeat(32)]), ..Document::default() };
-        let Ok(Configuration::Serve(bundle, settings)) = Configuration::read(MAGIC.to_vec(), node)
-        else {
-            panic!("refused")
-        };
-        assert_eq!(bundle, MAGIC);
+        let Serving { bundle, settings, .. } = serving(Configuration::read(MAGIC.to_vec(), node));
+        assert_eq!(bundle.unwrap(), MAGIC);
         assert_eq!(settings.trust.keys, [[0; 32]]);
     }
 
@@ -201,19 +256,37 @@ mod tests {
     fn the_node_goes_before_the_configuration() {
         let node = Document { minimum_epoch: Some(9), ..Document::default() };
         let text = br#"{"bundle":"UE9SVA==","minimum_epoch":1,"audience":"bank"}"#;
-        let Ok(Configuration::Serve(_, settings)) = Configuration::read(text.to_vec(), node) else {
-            panic!("refused")
-        };
+        let settings = serving(Configuration::read(text.to_vec(), node)).settings;
         assert_eq!(settings.minimum_epoch, 9);
         assert_eq!(settings.audience.as_deref(), Some("bank"));
     }
 
     #[test]
     fn escaped_slashes_of_base64_are_read() {
-        let Ok(Configuration::Serve(bundle, _)) = read(r#"{"bundle":"\/\/\/\/"}"#) else {
-            panic!("refused")
+        let serving = serving(read(r#"{"bundle":"\/\/\/\/"}"#));
+        assert_eq!(serving.bundle.unwrap(), [0xFF; 3]);
+    }
+
+    #[test]
+    fn a_source_may_stand_alone_or_beside_a_bundle_or_in_the_node() {
+        let alone = serving(read(r#"{"source":{"cluster":"c","path":"/b","interval":"5s"}}"#));
+        assert!(alone.bundle.is_none());
+        assert_eq!(alone.source.unwrap().interval, 5000);
+        let beside = serving(read(r#"{"bundle":"UE9S","source":{"cluster":"c","path":"/b"}}"#));
+        assert_eq!(beside.bundle.unwrap(), b"POR");
+        let node = || Document {
+            source: Some(crate::poll::SourceDocument {
+                cluster: "n".to_owned(),
+                path: "/n".to_owned(),
+                ..Default::default()
+            }),
+            labels: vec![("zone".to_owned(), "a".to_owned())],
+            ..Document::default()
         };
-        assert_eq!(bundle, [0xFF; 3]);
+        for text in ["", "{}", r#"{"source":{"cluster":"c","path":"/b"}}"#] {
+            let served = serving(Configuration::read(text.into(), node())).source.unwrap();
+            assert_eq!((&*served.cluster, &*served.labels), ("n", "zone=a"), "{text}");
+        }
     }
 
     #[test]
@@ -222,6 +295,9 @@ mod tests {
             (r#"{"minimum_epoch":1}"#, "bundle-missing"),
             (r#"{"bundle":"*"}"#, "bundle-encoding"),
             (r#"{"bundel":""}"#, "configuration"),
+            (r#"{"source":{"cluster":"c"}}"#, "configuration"),
+            (r#"{"source":{"cluster":"c","path":"/","every":1}}"#, "configuration"),
+            (r#"{"labels":{}}"#, "configuration"),
             (r#"{"bundle":"AAAA","trusted_keys":["zz"]}"#, "configuration"),
             (r#"{"bundle":"AAAA","force_monitor_until":"tomorrow"}"#, "configuration"),
             ("nonsense", "configuration"),

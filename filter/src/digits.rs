@@ -22,29 +22,38 @@ pub fn from_hex(text: &str) -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-/// What padded base64 stands for.
+/// Replaces padded base64 by what it stands for, in place.
 ///
 /// # Errors
-/// With the place of the first character that is out of place.
-pub fn from_base64(text: &str) -> Result<Vec<u8>, usize> {
-    let text = text.as_bytes();
-    let digits = match text {
-        [rest @ .., b'=', b'='] | [rest @ .., b'='] => rest,
-        _ => text,
+/// With the place of the first character that is out of place; the bytes are then of no use.
+pub fn decode_base64(bytes: &mut Vec<u8>) -> Result<(), usize> {
+    let end = match bytes.as_slice() {
+        [rest @ .., b'=', b'='] | [rest @ .., b'='] => rest.len(),
+        all => all.len(),
     };
-    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 2);
-    let (mut bits, mut count) = (0_u32, 0_u32);
-    for (place, digit) in digits.iter().enumerate() {
-        bits = bits << 6 | value(*digit).ok_or(place)?;
+    let is_padded = bytes.len().is_multiple_of(4);
+    let (mut bits, mut count, mut filled) = (0_u32, 0_u32, 0_usize);
+    for place in 0..end {
+        let digit = bytes.get(place).copied().and_then(value).ok_or(place)?;
+        bits = bits << 6 | digit;
         count += 6;
         if count >= 8 {
             count -= 8;
-            bytes.push((bits >> count) as u8);
+            // What is written lies before what is still to be read.
+            if let Some(byte) = bytes.get_mut(filled) {
+                *byte = (bits >> count) as u8;
+            }
+            filled = filled.saturating_add(1);
             bits &= (1 << count) - 1;
         }
     }
     // Bits that are left over must be zero, so that a bundle has one encoding.
-    if text.len().is_multiple_of(4) && bits == 0 { Ok(bytes) } else { Err(digits.len()) }
+    if !is_padded || bits != 0 {
+        return Err(end);
+    }
+    bytes.truncate(filled);
+    bytes.shrink_to_fit();
+    Ok(())
 }
 
 fn value(digit: u8) -> Option<u32> {
@@ -64,6 +73,11 @@ mod tests {
     use super::*;
     use data_encoding::{BASE64, HEXLOWER};
 
+    fn decoded(text: &str) -> Result<Vec<u8>, usize> {
+        let mut bytes = text.as_bytes().to_vec();
+        decode_base64(&mut bytes).map(|()| bytes)
+    }
+
     #[test]
     fn digits_are_those_of_another_implementation() {
         let bytes: Vec<u8> = (0..=255).rev().collect();
@@ -77,7 +91,7 @@ mod tests {
         }
         for len in 0..bytes.len() {
             let part = &bytes[..len];
-            assert_eq!(from_base64(&BASE64.encode(part)).as_deref(), Ok(part));
+            assert_eq!(decoded(&BASE64.encode(part)).as_deref(), Ok(part));
         }
         for (text, place) in [
             ("Z", 1),
@@ -90,10 +104,10 @@ mod tests {
             ("Zm-_", 2),
             ("Zm9v\n", 4),
         ] {
-            assert_eq!(from_base64(text), Err(place), "{text}");
+            assert_eq!(decoded(text), Err(place), "{text}");
             assert!(BASE64.decode(text.as_bytes()).is_err(), "{text}");
         }
         // One encoding after another is no encoding.
-        assert_eq!(from_base64("Zg==Zg=="), Err(2));
+        assert_eq!(decoded("Zg==Zg=="), Err(2));
     }
 }

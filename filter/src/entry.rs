@@ -23,7 +23,11 @@ proxy_wasm::main! {{
 
 struct RootCover(Root<Envoy>);
 
-impl Context for RootCover {}
+impl Context for RootCover {
+    fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+        self.0.on_call_response(token, body_size);
+    }
+}
 
 impl RootContext for RootCover {
     fn on_vm_start(&mut self, _: usize) -> bool {

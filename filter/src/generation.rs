@@ -3,8 +3,8 @@
 
 use crate::config::Settings;
 use crate::limits::Table;
-use portcullis_bundle::Bundle;
 use portcullis_bundle::layout::{CallerKind, SchemeKind, Target, View};
+use portcullis_bundle::{Bundle, claims};
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
@@ -23,6 +23,8 @@ pub struct Generation {
     pub epoch: u64,
     /// The bundle's content hash.
     pub content_hash: [u8; 32],
+    /// Names the bundle among all: content, epoch, key and validity.
+    pub release: [u8; 32],
     /// Whether the bundle permits break-glass.
     pub break_glass: bool,
     /// Whether an operation asks for a client certificate.
@@ -46,6 +48,7 @@ impl Generation {
         Generation {
             epoch: bundle.header().epoch.get(),
             content_hash: bundle.header().content_hash,
+            release: claims(bundle.as_bytes()).unwrap_or_default().1,
             break_glass: policy.is_some_and(|policy| policy.break_glass == 1),
             keeps_time: !bundle.view().exceptions.is_empty(),
             asks_client: looks_at(&bundle.view(), Target::Client)

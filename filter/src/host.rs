@@ -82,6 +82,12 @@ pub trait Host: Clone + fmt::Debug + 'static {
     fn request_body(&self, start: usize, len: usize) -> Vec<u8>;
     /// Answers the request, in place of the upstream's answer where that is being held.
     fn answer(&self, answer: &Answer<'_>);
+    /// Sends a GET through a cluster; the answer comes to the root context, with the token that this gives.
+    fn call(&self, cluster: &str, headers: &[(&str, &str)], milliseconds: u64) -> Option<u32>;
+    /// The header fields of a call's answer, serialised as [`crate::headers`] reads them.
+    fn call_headers(&self) -> Option<Vec<u8>>;
+    /// The first bytes of the body of a call's answer.
+    fn call_body(&self, len: usize) -> Vec<u8>;
     /// A value shared between the VMs of one `vm_id`, and its version.
     fn shared(&self, key: &str) -> Option<(Vec<u8>, Cas)>;
     /// Replaces a shared value. False where another VM was faster. Without a version it is

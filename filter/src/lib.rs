@@ -17,6 +17,7 @@ pub mod http;
 pub mod limits;
 pub mod metrics;
 pub mod node;
+pub mod poll;
 pub mod position;
 mod ratelimit;
 pub mod refusal;

@@ -1,6 +1,7 @@
 //! The counters, defined once for each VM. Names are few and fixed; OBSERVABILITY.md lists them.
 
 use crate::host::{Host, Metric, MetricKind};
+use crate::poll::answer::Failure;
 use crate::refusal::Reason;
 use portcullis_engine::finding::FindingCode;
 
@@ -68,10 +69,16 @@ pub enum Event {
     LimitAddressUntrusted,
     /// The table of counts kept its size, which the bundle wants another.
     LimitTableKept,
+    /// A fetch of a bundle began.
+    PollSent,
+    /// A fetch brought a new bundle, which serves.
+    PollUpdated,
+    /// A fetch found what was fetched before.
+    PollUnchanged,
 }
 
 impl Event {
-    const ALL: [(Event, &'static str); 13] = [
+    const ALL: [(Event, &'static str); 16] = [
         (Event::ConfigurationAccepted, "portcullis.configuration.accepted"),
         (Event::ConfigurationActivated, "portcullis.configuration.activated"),
         (Event::ConfigurationKept, "portcullis.configuration.kept"),
@@ -85,6 +92,9 @@ impl Event {
         (Event::LimitUnnamed, "portcullis.limit.unnamed"),
         (Event::LimitAddressUntrusted, "portcullis.limit.address-untrusted"),
         (Event::LimitTableKept, "portcullis.limit.table-kept"),
+        (Event::PollSent, "portcullis.poll.sent"),
+        (Event::PollUpdated, "portcullis.poll.updated"),
+        (Event::PollUnchanged, "portcullis.poll.unchanged"),
     ];
 }
 
@@ -96,6 +106,7 @@ pub struct Metrics<H> {
     answers: Vec<Option<Metric>>,
     findings: Vec<Option<Metric>>,
     refusals: Vec<Option<Metric>>,
+    failures: Vec<Option<Metric>>,
     events: Vec<Option<Metric>>,
 }
 
@@ -122,6 +133,10 @@ impl<H: Host> Metrics<H> {
                     counter(&["portcullis.configuration.refused.", reason.name()].concat())
                 })
                 .collect(),
+            failures: Failure::ALL
+                .iter()
+                .map(|(_, name)| counter(&["portcullis.poll.failed.", name].concat()))
+                .collect(),
             events: Event::ALL.iter().map(|(_, name)| counter(name)).collect(),
             host,
         }
@@ -145,6 +160,11 @@ impl<H: Host> Metrics<H> {
     /// Counts a refused configuration.
     pub fn count_refusal(&self, reason: Reason) {
         self.increment(&self.refusals, reason as u8, 1);
+    }
+
+    /// Counts a fetch that brought no bundle.
+    pub fn count_failure(&self, failure: Failure) {
+        self.increment(&self.failures, failure as u8, 1);
     }
 
     /// Counts an event so many times.

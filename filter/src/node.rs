@@ -7,6 +7,7 @@
 use crate::config::Document;
 use crate::headers::Fields;
 use crate::host::Host;
+use crate::poll::SourceDocument;
 use crate::refusal::Refusal;
 
 /// Reads the node's metadata; empty where it says nothing about this filter.
@@ -36,11 +37,40 @@ fn parse(bytes: &[u8]) -> Result<Document<'static>, Refusal> {
                 .and_then(|it| u32::try_from(it).ok())
                 .map(|it| document.log_findings_per_second = Some(it)),
             "log_audit" => boolean(value).map(|it| document.log_audit = Some(it)),
+            "source" => {
+                document.source = Some(source(value)?);
+                continue;
+            }
+            "labels" => labels(value).map(|it| document.labels = it),
             _ => return Err(refuse(&name, "is not known")),
         };
         known.ok_or_else(|| refuse(&name, "has not the documented form"))?;
     }
     Ok(document)
+}
+
+fn source(bytes: &[u8]) -> Result<SourceDocument, Refusal> {
+    let mut document = SourceDocument::default();
+    let fields = Fields::parse(bytes).ok_or_else(|| refuse("source", "is not a structure"))?;
+    for (name, value) in fields.as_slice() {
+        let name = String::from_utf8_lossy(name);
+        let known = match &*name {
+            "cluster" => text(value).map(|it| document.cluster = it),
+            "path" => text(value).map(|it| document.path = it),
+            "authority" => text(value).map(|it| document.authority = Some(it)),
+            "interval" => text(value).map(|it| document.interval = Some(it)),
+            "timeout" => text(value).map(|it| document.timeout = Some(it)),
+            "max_bytes" => number(value).map(|it| document.max_bytes = Some(it)),
+            _ => return Err(refuse(&["source.", &name].concat(), "is not known")),
+        };
+        known.ok_or_else(|| refuse(&["source.", &name].concat(), "has not the documented form"))?;
+    }
+    Ok(document)
+}
+
+fn labels(value: &[u8]) -> Option<Vec<(String, String)>> {
+    let fields = Fields::parse(value)?;
+    fields.as_slice().iter().map(|(name, value)| text(name).zip(text(value))).collect()
 }
 
 fn refuse(name: &str, what: &str) -> Refusal {
@@ -79,6 +109,7 @@ fn list(value: &[u8]) -> Option<Vec<String>> {
 mod tests {
     use super::parse;
     use crate::config::Document;
+    use crate::testing::fields;
 
     /// As Envoy 1.40 gives `{trusted_keys: [aabb, ccdd], minimum_epoch: 7, allow_unsigned: true}`.
     fn envoys(epoch: &[u8]) -> Vec<u8> {
@@ -118,6 +149,22 @@ mod tests {
         assert_eq!(epoch(&(-1.0_f64).to_le_bytes()), None);
         assert_eq!(epoch(&f64::NAN.to_le_bytes()), None);
         assert_eq!(epoch(b"seven"), None);
+    }
+
+    #[test]
+    fn a_source_and_labels_are_structures_within() {
+        let max = 4096.0_f64.to_le_bytes();
+        let source = fields(&[("cluster", b"policies"), ("path", b"/b"), ("max_bytes", &max)]);
+        let labels = fields(&[("env", b"prod")]);
+        let read = parse(&fields(&[("source", &source), ("labels", &labels)])).unwrap();
+        let source = read.source.unwrap();
+        assert_eq!(
+            (&*source.cluster, &*source.path, source.max_bytes),
+            ("policies", "/b", Some(4096))
+        );
+        assert_eq!(read.labels, [("env".to_owned(), "prod".to_owned())]);
+        let wrong = parse(&fields(&[("source", &fields(&[("url", b"x")]))])).unwrap_err();
+        assert!(wrong.to_string().contains("`source.url` is not known"), "{wrong}");
     }
 
     #[test]

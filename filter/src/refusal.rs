@@ -82,6 +82,13 @@ reasons! {
     EpochReused = "epoch-reused";
 }
 
+impl Reason {
+    /// Whether the same bundle may be taken later.
+    pub fn may_pass(self) -> bool {
+        self == Reason::NotYetValid
+    }
+}
+
 impl Refusal {
     /// The kind of refusal.
     pub fn reason(&self) -> Reason {

@@ -2,10 +2,15 @@
 //!
 //! Envoy runs `on_configure` first in a trial VM of the main thread, then on the main thread and on every
 //! worker. A worker that fails it lets every request through unfiltered, so only the trial may fail: a VM
-//! that has served before, or a configuration that the trial has accepted, never does.
+//! that has served before, or a configuration that the trial has accepted, never does. What comes by polling is
+//! in [`polling`].
+
+mod polling;
+#[cfg(test)]
+mod tests;
 
 use crate::activation::{Activations, Fingerprint};
-use crate::config::{Configuration, Settings};
+use crate::config::{Configuration, Serving, Settings};
 use crate::digits::to_hex;
 use crate::events::{self, ConfigurationPart, log_configuration};
 use crate::generation::Generation;
@@ -14,6 +19,7 @@ use crate::http::Http;
 use crate::limits::Table;
 use crate::metrics::Event;
 use crate::node;
+use crate::poll::Poller;
 use crate::refusal::Refusal;
 use crate::vm::Vm;
 use crate::worker::Worker;
@@ -21,8 +27,9 @@ use portcullis_bundle::Bundle;
 use portcullis_bundle::layout::Header;
 use std::rc::{Rc, Weak};
 
-/// Milliseconds between ticks.
+/// Milliseconds between ticks, and nanoseconds between the housekeeping of two.
 const TICK: u32 = 1000;
+const HOUSEKEEPING: u64 = 900_000_000;
 
 /// A plugin as configured once.
 #[derive(Debug)]
@@ -30,6 +37,11 @@ pub struct Root<H: Host> {
     vm: Rc<Vm<H>>,
     plugin: Rc<str>,
     policy: Policy,
+    /// The fetches, where there is a source, and the settings that what they bring is served with.
+    polling: Option<(Poller, Settings)>,
+    /// This configuration's number in the VM.
+    number: u64,
+    last_housekeeping: u64,
 }
 
 /// What a root context serves.
@@ -64,7 +76,14 @@ impl From<Refusal> for Refused {
 impl<H: Host> Root<H> {
     /// A root context that is not configured yet, and refuses every request.
     pub fn new(vm: Rc<Vm<H>>) -> Self {
-        Root { vm, plugin: Rc::from(""), policy: Policy::Deny }
+        Root {
+            vm,
+            plugin: Rc::from(""),
+            policy: Policy::Deny,
+            polling: None,
+            number: 0,
+            last_housekeeping: 0,
+        }
     }
 
     /// Takes note of which VM this is.
@@ -83,24 +102,39 @@ impl<H: Host> Root<H> {
         host.set_tick_period(TICK);
         let configuration = node::read(host)
             .and_then(|node| Configuration::read(host.plugin_configuration(), node));
-        let loaded = match configuration {
+        self.number = self.vm.configured(&self.plugin);
+        let serving = match configuration {
             Ok(Configuration::Deny) => return self.deny(),
-            Ok(Configuration::Serve(bundle, settings)) => self.load(bundle, settings),
-            Err(refusal) => Err(refusal.into()),
+            Ok(Configuration::Serve(serving)) => *serving,
+            Err(refusal) => return self.refuse(&refusal.into()),
         };
-        match loaded {
-            Ok(loaded) => self.activate(loaded, started),
-            Err(refused) => return self.refuse(&refused),
+        match serving {
+            Serving { bundle, settings, source: Some(source) } => {
+                self.follow(source, bundle, settings, started)
+            }
+            Serving { bundle, settings, source: None } => {
+                match self.load(bundle.unwrap_or_default(), settings) {
+                    Ok(loaded) => self.activate(loaded, started),
+                    Err(refused) => return self.refuse(&refused),
+                }
+                true
+            }
         }
-        true
     }
 
     /// Housekeeping. The trial VM never comes here, so what serves here is in force.
     pub fn on_tick(&mut self) {
+        self.poll();
+        let now = self.vm.host.now();
+        if now.abs_diff(self.last_housekeeping) < HOUSEKEEPING {
+            return;
+        }
+        self.last_housekeeping = now;
         if let Some(generation) = self.generation() {
             record(&self.vm, &self.plugin, &generation);
         }
         self.vm.tick(&self.plugin);
+        self.show_age();
         events::log_suppressed(&self.vm);
     }
 
@@ -167,7 +201,16 @@ impl<H: Host> Root<H> {
     }
 
     fn activate(&mut self, loaded: Loaded, started: u64) {
-        let Loaded { mut generation, fingerprint, is_known } = loaded;
+        let Loaded { generation, fingerprint, is_known } = loaded;
+        if !is_known {
+            Activations::accept(&self.vm.host, &self.plugin, fingerprint);
+            self.vm.metrics().count_event(Event::ConfigurationAccepted, 1);
+        }
+        self.serve(generation, is_known, started);
+    }
+
+    /// Serves a generation from the next request on. `is_known` says that another VM told of it.
+    fn serve(&mut self, mut generation: Generation, is_known: bool, started: u64) {
         let vm = &self.vm;
         if let Some(blocks) = generation.blocks() {
             let (table, fits) =
@@ -186,10 +229,6 @@ impl<H: Host> Root<H> {
                 ..ConfigurationPart::default()
             };
             log_configuration(&vm.host, Level::Error, content);
-        }
-        if !is_known {
-            Activations::accept(&vm.host, &self.plugin, fingerprint);
-            vm.metrics().count_event(Event::ConfigurationAccepted, 1);
         }
         vm.metrics().count_event(Event::ConfigurationActivated, 1);
         let level = if is_known { Level::Debug } else { Level::Info };
@@ -243,6 +282,11 @@ impl<H: Host> Root<H> {
         hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
         hasher.update(&self.vm.configuration.get());
         hasher.update(bundle.as_bytes().get(..size_of::<Header>()).unwrap_or_default());
+        self.hash_settings(settings, &mut hasher);
+        hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default()
+    }
+
+    fn hash_settings(&self, settings: &Settings, hasher: &mut blake3::Hasher) {
         settings.trust.keys.iter().for_each(|key| {
             hasher.update(key);
         });
@@ -257,7 +301,6 @@ impl<H: Host> Root<H> {
             hasher.update(&number.to_le_bytes());
         });
         hasher.update(settings.audience.as_deref().unwrap_or_default().as_bytes());
-        hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default()
     }
 }
 
@@ -279,215 +322,5 @@ fn plugin_name(host: &impl Host) -> Rc<str> {
         Rc::from(name)
     } else {
         Rc::from([name, root_id].join("/"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Root;
-    use crate::host::{Host, Level};
-    use crate::testing::{FakeHost, NOW, bundle, configuration, sections, signed};
-    use crate::vm::Vm;
-    use portcullis_bundle::Identity;
-    use portcullis_bundle::layout::Mode;
-    use std::rc::Rc;
-
-    /// A fake Envoy: a trial VM for each configuration, then the VMs that stay.
-    struct Envoy {
-        host: FakeHost,
-        vms: Vec<Rc<Vm<FakeHost>>>,
-        roots: Vec<Root<FakeHost>>,
-    }
-
-    impl Envoy {
-        fn new(vms: usize) -> Self {
-            let host = FakeHost::new();
-            let vms = (0..vms).map(|_| Vm::new(host.sibling())).collect();
-            Envoy { host, vms, roots: Vec::new() }
-        }
-
-        /// Applies a configuration as Envoy does. False where the trial vetoes it.
-        fn apply(&mut self, configuration: &[u8]) -> bool {
-            self.host.seen.borrow_mut().configuration = configuration.to_vec();
-            let mut trial = Root::new(Vm::new(self.host.sibling()));
-            if !(trial.on_vm_start() && trial.on_configure()) {
-                return false;
-            }
-            self.roots = self.vms.iter().map(|vm| Self::configure(vm, configuration)).collect();
-            true
-        }
-
-        fn configure(vm: &Rc<Vm<FakeHost>>, configuration: &[u8]) -> Root<FakeHost> {
-            vm.host.seen.borrow_mut().configuration = configuration.to_vec();
-            let mut root = Root::new(Rc::clone(vm));
-            assert!(root.on_vm_start() && root.on_configure(), "a worker failed: all would pass");
-            root
-        }
-
-        /// A worker's VM is made anew, as after a fault.
-        fn reload(&mut self, at: usize) {
-            let configuration = self.vms[at].host.seen.borrow().configuration.clone();
-            self.vms[at] = Vm::new(self.host.sibling());
-            self.roots[at] = Self::configure(&self.vms[at], &configuration);
-        }
-
-        fn epochs(&self) -> Vec<Option<u64>> {
-            self.roots.iter().map(|root| root.generation().map(|it| it.epoch)).collect()
-        }
-
-        fn tick(&mut self) {
-            self.roots.iter_mut().for_each(Root::on_tick);
-        }
-
-        fn refused(&self, reason: &str) -> i64 {
-            let name = ["portcullis.configuration.refused.", reason].concat();
-            self.host.metric(&name).unwrap()
-        }
-    }
-
-    fn of_epoch(epoch: u64) -> Vec<u8> {
-        let identity = Identity { epoch, ..Identity::default() };
-        configuration(&bundle(Mode::Enforce, &identity), "")
-    }
-
-    #[test]
-    fn every_vm_serves_what_the_trial_accepts() {
-        let mut envoy = Envoy::new(3);
-        assert!(envoy.apply(&of_epoch(5)));
-        assert_eq!(envoy.epochs(), [Some(5); 3]);
-        assert_eq!(envoy.host.metric("portcullis.configuration.accepted"), Some(1));
-        assert_eq!(envoy.host.metric("portcullis.configuration.activated"), Some(4));
-    }
-
-    #[test]
-    fn what_the_trial_refuses_changes_nothing() {
-        let mut envoy = Envoy::new(2);
-        assert!(envoy.apply(&of_epoch(5)));
-        let mut corrupt = bundle(Mode::Enforce, &Identity { epoch: 6, ..Identity::default() });
-        let at = corrupt.len() / 2;
-        corrupt[at] ^= 1;
-        assert!(!envoy.apply(&configuration(&corrupt, "")));
-        assert!(!envoy.apply(b"{\"bundle\": 7}"));
-        assert_eq!(envoy.epochs(), [Some(5); 2]);
-        assert_eq!(envoy.refused("bundle-corrupt"), 1);
-        assert_eq!(envoy.refused("configuration"), 1);
-    }
-
-    #[test]
-    fn an_older_epoch_is_vetoed_once_a_newer_one_served() {
-        let mut envoy = Envoy::new(2);
-        assert!(envoy.apply(&of_epoch(6)));
-        envoy.tick();
-        assert!(!envoy.apply(&of_epoch(5)));
-        let identity = Identity { epoch: 6, ..Identity::default() };
-        let other = bundle(Mode::Monitor, &identity);
-        assert!(!envoy.apply(&configuration(&other, "")), "the same epoch with other content");
-        assert_eq!((envoy.refused("epoch-lower"), envoy.refused("epoch-reused")), (1, 1));
-        assert!(envoy.apply(&of_epoch(7)));
-        assert_eq!(envoy.epochs(), [Some(7); 2]);
-    }
-
-    #[test]
-    fn what_was_only_tried_does_not_count_as_served() {
-        let mut envoy = Envoy::new(1);
-        assert!(envoy.apply(&of_epoch(9)));
-        // No tick, no request: Envoy may have dropped the configuration for reasons of its own.
-        assert!(envoy.apply(&of_epoch(5)));
-        assert_eq!(envoy.epochs(), [Some(5)]);
-    }
-
-    #[test]
-    fn a_worker_never_fails_and_keeps_the_last_good_bundle() {
-        let mut envoy = Envoy::new(1);
-        assert!(envoy.apply(&of_epoch(6)));
-        envoy.tick();
-        // Envoy keeps the trial's verdict on a configuration that it has seen, so that a roll-back
-        // comes to the workers untried.
-        for configuration in [of_epoch(5), b"nonsense".to_vec()] {
-            envoy.roots[0] = Envoy::configure(&envoy.vms[0], &configuration);
-            assert_eq!(envoy.epochs(), [Some(6)]);
-        }
-        assert_eq!(envoy.host.metric("portcullis.configuration.kept"), Some(2));
-        let log = envoy.vms[0].host.seen.borrow().log.clone();
-        assert!(log.iter().any(|(level, line)| *level == Level::Error && line.contains("kept")));
-    }
-
-    #[test]
-    fn expiry_blocks_activation_and_never_what_serves() {
-        let valid = |epoch| {
-            let identity = Identity { epoch, not_after: NOW + 60, ..Identity::default() };
-            configuration(&bundle(Mode::Enforce, &identity), "")
-        };
-        let mut envoy = Envoy::new(2);
-        assert!(envoy.apply(&valid(5)));
-        envoy.tick();
-        envoy.host.pass_seconds(100);
-        assert!(!envoy.apply(&valid(6)));
-        assert_eq!(envoy.refused("expired"), 1);
-        envoy.reload(1);
-        assert_eq!(envoy.epochs(), [Some(5); 2]);
-        let early = Identity { epoch: 7, not_before: NOW + 1000, ..Identity::default() };
-        assert!(!envoy.apply(&configuration(&bundle(Mode::Enforce, &early), "")));
-        assert_eq!(envoy.refused("not-yet-valid"), 1);
-    }
-
-    #[test]
-    fn a_new_vm_that_may_not_serve_its_configuration_denies() {
-        let mut envoy = Envoy::new(2);
-        assert!(envoy.apply(&of_epoch(5)));
-        envoy.tick();
-        assert!(envoy.apply(&of_epoch(6)));
-        envoy.tick();
-        // A roll-back that Envoy did not try again, and then a fault.
-        envoy.roots[0] = Envoy::configure(&envoy.vms[0], &of_epoch(5));
-        envoy.reload(0);
-        assert_eq!(envoy.epochs(), [None, Some(6)]);
-        assert!(envoy.apply(&of_epoch(7)));
-        assert_eq!(envoy.epochs(), [Some(7); 2]);
-    }
-
-    #[test]
-    fn nothing_denies_and_says_so() {
-        let mut envoy = Envoy::new(1);
-        assert!(envoy.apply(b""));
-        assert_eq!(envoy.epochs(), [None]);
-        assert_eq!(envoy.vms[0].host.lines()[0]["outcome"], "denying");
-        assert!(envoy.apply(&of_epoch(1)));
-        assert_eq!(envoy.epochs(), [Some(1)]);
-    }
-
-    #[test]
-    fn old_bundles_live_as_long_as_their_requests_up_to_a_number() {
-        let mut envoy = Envoy::new(1);
-        let mut requests = Vec::new();
-        for epoch in 1..=12 {
-            assert!(envoy.apply(&of_epoch(epoch)));
-            requests.push(envoy.roots[0].generation().unwrap());
-        }
-        let alive = requests.iter().filter(|it| it.bundle.borrow().is_some()).count();
-        assert_eq!(alive, crate::generation::MAX_GENERATIONS);
-        assert_eq!(envoy.host.metric("portcullis.generation.revoked"), Some(4));
-        drop(requests);
-        assert!(envoy.apply(&of_epoch(13)));
-        assert_eq!(envoy.host.metric("portcullis.generation.revoked"), Some(4));
-    }
-
-    #[test]
-    fn break_glass_needs_the_bundles_consent() {
-        let until = r#","force_monitor_until":"2030-01-01T00:00:00Z""#;
-        let identity = Identity { epoch: 1, ..Identity::default() };
-        let mut envoy = Envoy::new(1);
-        assert!(envoy.apply(&configuration(&bundle(Mode::Enforce, &identity), until)));
-        let generation = envoy.roots[0].generation().unwrap();
-        assert!(generation.forces_monitor(|| envoy.host.now()));
-        assert!(!generation.forces_monitor(|| u64::MAX));
-
-        let mut stern = sections(Mode::Enforce);
-        stern.policy[0].break_glass = 0;
-        let identity = Identity { epoch: 2, ..Identity::default() };
-        assert!(envoy.apply(&configuration(&signed(&stern, &identity), until)));
-        let generation = envoy.roots[0].generation().unwrap();
-        assert!(!generation.forces_monitor(|| envoy.host.now()));
-        assert_eq!(envoy.host.metric("portcullis.break-glass.refused"), Some(2));
     }
 }

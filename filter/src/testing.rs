@@ -7,7 +7,11 @@ use portcullis_bundle::{Identity, sign, write};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use zerocopy::FromZeros;
+
+/// The next call's token.
+static TOKENS: AtomicU32 = AtomicU32::new(1);
 
 /// The seed of the key that signs the tests' bundles.
 pub const SEED: [u8; 32] = [7; 32];
@@ -23,6 +27,28 @@ pub struct Process {
     pub metrics: RefCell<Vec<(String, i64)>>,
     /// Nanoseconds since the Unix epoch.
     pub clock: Cell<u64>,
+    /// Calls sent, and not taken yet by the test.
+    pub calls: RefCell<Vec<Call>>,
+    /// Whether calls fail at once.
+    pub is_cut_off: Cell<bool>,
+}
+
+/// A call that a VM sent.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The token that the VM was given.
+    pub token: u32,
+    /// The cluster.
+    pub cluster: String,
+    /// Header fields.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Call {
+    /// The value of a field.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// One fake VM's host.
@@ -63,6 +89,10 @@ pub struct Seen {
     pub removed: Vec<String>,
     /// Answers given.
     pub answers: Vec<Answered>,
+    /// The answer to a call: serialised header fields, and the body.
+    pub call: (Option<Vec<u8>>, Vec<u8>),
+    /// Milliseconds between ticks, as asked for.
+    pub tick: u32,
 }
 
 /// An answer that the filter gave.
@@ -128,7 +158,9 @@ impl Host for FakeHost {
         self.process.clock.get()
     }
 
-    fn set_tick_period(&self, _: u32) {}
+    fn set_tick_period(&self, milliseconds: u32) {
+        self.seen.borrow_mut().tick = milliseconds;
+    }
 
     fn plugin_configuration(&self) -> Vec<u8> {
         self.seen.borrow().configuration.clone()
@@ -142,6 +174,7 @@ impl Host for FakeHost {
         match path {
             ["plugin_name" | "plugin_root_id"] => Some(b"portcullis".to_vec()),
             ["xds", "node", "metadata", "portcullis"] => self.seen.borrow().node.clone(),
+            ["xds", "node", "id"] => Some(b"gate 1".to_vec()),
             ["connection", "mtls"] => {
                 self.seen.borrow().certificate.map(|there| vec![there.into()])
             }
@@ -190,6 +223,30 @@ impl Host for FakeHost {
             headers: answer.headers.iter().map(|(name, value)| (own(name), own(value))).collect(),
             body: String::from_utf8(answer.body.to_vec()).unwrap(),
         });
+    }
+
+    fn call(&self, cluster: &str, headers: &[(&str, &str)], _: u64) -> Option<u32> {
+        if self.process.is_cut_off.get() {
+            return None;
+        }
+        let own = |text: &str| text.to_owned();
+        let mut calls = self.process.calls.borrow_mut();
+        let token = TOKENS.fetch_add(1, Ordering::Relaxed);
+        calls.push(Call {
+            token,
+            cluster: own(cluster),
+            headers: headers.iter().map(|(name, value)| (own(name), own(value))).collect(),
+        });
+        Some(token)
+    }
+
+    fn call_headers(&self) -> Option<Vec<u8>> {
+        self.seen.borrow().call.0.clone()
+    }
+
+    fn call_body(&self, len: usize) -> Vec<u8> {
+        let seen = self.seen.borrow();
+        seen.call.1.iter().take(len).copied().collect()
     }
 
     fn shared(&self, key: &str) -> Option<(Vec<u8>, Cas)> {
@@ -377,10 +434,15 @@ pub fn signed(sections: &Sections, identity: &Identity) -> Vec<u8> {
     bytes
 }
 
+/// The public key of [`SEED`] in hexadecimal.
+pub fn public_key() -> String {
+    let key = ed25519_dalek::SigningKey::from_bytes(&SEED).verifying_key();
+    data_encoding::HEXLOWER.encode(key.as_bytes())
+}
+
 /// A plugin configuration for a bundle, with further members.
 pub fn configuration(bundle: &[u8], more: &str) -> Vec<u8> {
-    let key = ed25519_dalek::SigningKey::from_bytes(&SEED).verifying_key();
-    let key = data_encoding::HEXLOWER.encode(key.as_bytes());
+    let key = public_key();
     let bundle = data_encoding::BASE64.encode(bundle);
     format!(r#"{{"bundle":"{bundle}","trusted_keys":["{key}"],"hold_headers":true{more}}}"#)
         .into_bytes()

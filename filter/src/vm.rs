@@ -30,6 +30,8 @@ pub struct Vm<H: Host> {
     shared: Shared,
     worker: Worker,
     gauges: RefCell<Vec<(Rc<str>, Option<Metric>)>>,
+    /// The newest configuration of each plugin, by number.
+    newest: RefCell<Vec<(Rc<str>, u64)>>,
 }
 
 impl<H: Host> Vm<H> {
@@ -45,7 +47,36 @@ impl<H: Host> Vm<H> {
             shared: Shared::default(),
             worker: Worker::default(),
             gauges: RefCell::default(),
+            newest: RefCell::default(),
         })
+    }
+
+    /// Gives a number to a new configuration of a plugin.
+    pub fn configured(&self, plugin: &Rc<str>) -> u64 {
+        let Ok(mut all) = self.newest.try_borrow_mut() else { return 0 };
+        if let Some((_, newest)) = all.iter_mut().find(|(known, _)| known == plugin) {
+            *newest = newest.saturating_add(1);
+            return *newest;
+        }
+        all.push((Rc::clone(plugin), 1));
+        1
+    }
+
+    /// Whether no newer configuration of the plugin has come to this VM.
+    pub fn is_newest(&self, plugin: &str, number: u64) -> bool {
+        let Ok(all) = self.newest.try_borrow() else { return false };
+        all.iter().any(|(known, newest)| **known == *plugin && *newest == number)
+    }
+
+    /// This VM's index among the workers, once it serves requests.
+    pub fn worker(&self) -> Option<u8> {
+        self.worker.index()
+    }
+
+    /// Sets the gauge of how old a plugin's policy may be.
+    pub fn show_age(&self, plugin: &str, seconds: u64) {
+        let key = Rc::from(["age ", plugin].concat());
+        self.set_gauge(&key, seconds, || ["portcullis.poll.age-seconds.", &label(plugin)].concat());
     }
 
     /// The metrics, defined when first asked for.

@@ -72,6 +72,62 @@ impl Worker {
     }
 }
 
+/// Writes an empty table of what workers serve of a plugin, where there is none.
+pub fn prepare_epochs(host: &impl Host, plugin: &str) {
+    let key = epochs_key(plugin);
+    if host.shared(&key).is_none() {
+        host.set_shared(&key, &[0; WORKERS * 9], None);
+    }
+}
+
+/// Tells all VMs what a worker serves of a plugin. False where others were faster every time.
+pub fn tell_epoch(host: &impl Host, plugin: &str, index: u8, epoch: Option<u64>) -> bool {
+    let key = epochs_key(plugin);
+    for _ in 0..TRIES {
+        let Some((mut table, cas)) = host.shared(&key) else { return false };
+        if let Some([serves, number @ ..]) = table.chunks_exact_mut(9).nth(usize::from(index)) {
+            *serves = u8::from(epoch.is_some());
+            number.copy_from_slice(&epoch.unwrap_or(0).to_le_bytes());
+        }
+        if host.set_shared(&key, &table, Some(cas)) {
+            return true;
+        }
+    }
+    false
+}
+
+/// What each worker that lives serves of a plugin: `0=7,1=-`.
+pub fn epochs(host: &impl Host, plugin: &str) -> String {
+    let (Some((seen, _)), Some((epochs, _))) = (host.shared(KEY), host.shared(&epochs_key(plugin)))
+    else {
+        return String::new();
+    };
+    let now = seconds(host);
+    let mut all = String::new();
+    for (index, (seen, epoch)) in seen.chunks_exact(4).zip(epochs.chunks_exact(9)).enumerate() {
+        if now.saturating_sub(read(seen)) > STALE {
+            continue;
+        }
+        if !all.is_empty() {
+            all.push(',');
+        }
+        all.push_str(&index.to_string());
+        all.push('=');
+        match epoch {
+            [1, number @ ..] => {
+                let number = number.first_chunk().map_or(0, |it| u64::from_le_bytes(*it));
+                all.push_str(&number.to_string());
+            }
+            _ => all.push('-'),
+        }
+    }
+    all
+}
+
+fn epochs_key(plugin: &str) -> String {
+    ["portcullis.served.", plugin].concat()
+}
+
 fn seconds(host: &impl Host) -> u32 {
     u32::try_from(host.now() / 1_000_000_000).unwrap_or(u32::MAX)
 }

@@ -31,7 +31,7 @@ mod write;
 pub use error::{ActivationError, OpenError};
 pub use hash::{gram_bucket, gram_class, gram_hash, name_hash};
 pub use key::property_key;
-pub use read::{Bundle, Trust};
+pub use read::{Bundle, Trust, claims};
 pub use signature::{key_id, message};
 #[cfg(feature = "writer")]
 pub use write::{Identity, attach_signature, set_key, sign, write};

@@ -20,6 +20,14 @@ pub struct Trust {
     pub allow_unsigned: bool,
 }
 
+/// The epoch that bytes claim in their header, and the header's BLAKE3 hash, which names one release: content, epoch,
+/// key and validity. Unverified; `None` where it is no header that is read.
+pub fn claims(bytes: &[u8]) -> Option<(u64, [u8; 32])> {
+    let header = Header::read_from_prefix(bytes).ok()?.0;
+    let release = blake3::hash(header.as_bytes());
+    (header.magic == MAGIC).then(|| (header.epoch.get(), *release.as_bytes()))
+}
+
 /// A verified bundle: every index in it holds, every text is UTF-8, no walk over it is endless.
 #[derive(Debug)]
 pub struct Bundle {

@@ -6,8 +6,10 @@
 #![expect(unsafe_code, reason = "the host is reached through foreign functions")]
 
 use super::{Answer, Cas, Host, Level, Metric, MetricKind};
+use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
 use std::ptr;
+use std::time::Duration;
 
 /// `Status::Ok` of the ABI; everything else is a refusal.
 const OK: u32 = 0;
@@ -187,6 +189,20 @@ impl Host for Envoy {
                 grpc_status,
             )
         };
+    }
+
+    fn call(&self, cluster: &str, headers: &[(&str, &str)], milliseconds: u64) -> Option<u32> {
+        // The SDK's own, since its dispatcher fails on the answer to a call that it does not know of.
+        let timeout = Duration::from_millis(milliseconds);
+        hostcalls::dispatch_http_call(cluster, headers.to_vec(), None, Vec::new(), timeout).ok()
+    }
+
+    fn call_headers(&self) -> Option<Vec<u8>> {
+        header_fields(MapType::HttpCallResponseHeaders)
+    }
+
+    fn call_body(&self, len: usize) -> Vec<u8> {
+        buffer(BufferType::HttpCallResponseBody, 0, len)
     }
 
     fn shared(&self, key: &str) -> Option<(Vec<u8>, Cas)> {

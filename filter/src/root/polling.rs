@@ -1,0 +1,245 @@
+//! What a root context does about a source: fetches, verifies, publishes, and takes what others published.
+
+use super::{Refused, Root};
+use crate::activation::Fingerprint;
+use crate::config::Settings;
+use crate::events::{ConfigurationPart, log_configuration};
+use crate::generation::Generation;
+use crate::headers::Fields;
+use crate::host::{Host, Level};
+use crate::metrics::Event;
+use crate::poll::answer::{Answer, Failure, judge};
+use crate::poll::{self, Ended, Fetch, Outcome, Poller, Source};
+use crate::refusal::Refusal;
+use portcullis_bundle::claims;
+use std::rc::{Rc, Weak};
+
+impl<H: Host> Root<H> {
+    /// Takes a configuration with a source: serves what was fetched before, or the bundle beside the source,
+    /// whichever is newer. False where the bundle is one that this configuration could never serve.
+    pub(super) fn follow(
+        &mut self,
+        source: Source,
+        bundle: Option<Vec<u8>>,
+        settings: Settings,
+        started: u64,
+    ) -> bool {
+        let vm = Rc::clone(&self.vm);
+        vm.host.set_tick_period(poll::TICK);
+        let identity = self.identity(&source, &settings);
+        let mut poller = Poller::new(&vm.host, &self.plugin, source, identity);
+        // The bundle first: one that could never serve is for the trial to veto.
+        let loaded = bundle.map(|bundle| self.load(bundle, settings.clone()));
+        if let Some(Err(refused)) = &loaded
+            && refused.refusal.is_deterministic()
+            && !self.refuse(refused)
+        {
+            return false;
+        }
+        self.policy = super::Policy::Serve(Weak::new());
+        // The settings may be others than those that it serves by so far: no look at what serves.
+        let published = poller.published(&vm.host, None);
+        self.polling = Some((poller, settings.clone()));
+        let has_taken = published.is_some_and(|bytes| self.take(bytes, &settings, started));
+        match loaded {
+            Some(Ok(loaded)) => {
+                let is_due = vm.current(&self.plugin).is_none_or(|current| {
+                    !has_taken
+                        || loaded.generation.epoch > current.epoch
+                        || loaded.generation.release == current.release
+                });
+                if is_due {
+                    self.activate(loaded, started);
+                }
+            }
+            // What the source has may serve where the bundle may not, or not any more.
+            Some(Err(refused)) if !has_taken && !refused.refusal.is_deterministic() => {
+                self.keep(&refused.refusal);
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// Follows what other VMs publish, and fetches where it is this VM's turn.
+    pub(super) fn poll(&mut self) {
+        if !self.vm.is_newest(&self.plugin, self.number) {
+            return;
+        }
+        let vm = Rc::clone(&self.vm);
+        let current = vm.current(&self.plugin);
+        let Some((poller, settings)) = &mut self.polling else { return };
+        poller.tell(&vm.host, vm.worker(), current.as_ref().map(|it| it.epoch));
+        if let Some(bytes) = poller.published(&vm.host, current.map(|it| it.release)) {
+            let settings = settings.clone();
+            self.take(bytes, &settings, vm.host.now());
+            return;
+        }
+        match poller.fetch(&vm.host, vm.worker().is_some()) {
+            Fetch::NotDue => {}
+            Fetch::Sent => vm.metrics().count_event(Event::PollSent, 1),
+            Fetch::Failed(term) => {
+                vm.metrics().count_event(Event::PollSent, 1);
+                self.failed(term, Failure::Unreachable, 0, None);
+            }
+        }
+    }
+
+    /// The answer to a fetch; no header fields where there was none.
+    pub fn on_call_response(&mut self, token: u32, body: usize) {
+        let vm = Rc::clone(&self.vm);
+        let Some((poller, _)) = &mut self.polling else { return };
+        let Some(term) = poller.awaited(token) else { return };
+        let headers = vm.host.call_headers();
+        let fields = headers.as_deref().and_then(Fields::parse);
+        match judge(fields.as_ref(), body, poller.source.max_bytes) {
+            Answer::Unchanged => {
+                let ended = poller.end(&vm.host, term, &Outcome::Unchanged);
+                vm.metrics().count_event(Event::PollUnchanged, 1);
+                self.recovered(ended);
+            }
+            Answer::Body(etag) => {
+                let bytes = vm.host.call_body(body);
+                self.fetched(term, bytes, &etag.unwrap_or_default());
+            }
+            Answer::Failed(failure, status, asked) => self.failed(term, failure, status, asked),
+        }
+    }
+
+    /// Sets the gauge that tells when the store was last heard of.
+    pub(super) fn show_age(&self) {
+        if let Some((poller, _)) = &self.polling
+            && self.vm.is_newest(&self.plugin, self.number)
+        {
+            self.vm.show_age(&self.plugin, poller.age(&self.vm.host));
+        }
+    }
+
+    fn fetched(&mut self, term: u64, bytes: Vec<u8>, etag: &[u8]) {
+        let vm = Rc::clone(&self.vm);
+        let started = vm.host.now();
+        let Some((poller, settings)) = &mut self.polling else { return };
+        let (epoch, release) = claims(&bytes).unwrap_or_default();
+        let is_current = vm.current(&self.plugin).is_some_and(|it| it.release == release);
+        if is_current && poller.published_release(&vm.host) == release {
+            let ended = poller.end(&vm.host, term, &Outcome::Confirmed(etag));
+            vm.metrics().count_event(Event::PollUnchanged, 1);
+            return self.recovered(ended);
+        }
+        let settings = settings.clone();
+        let loaded = self.load(bytes, settings);
+        let Some((poller, _)) = &mut self.polling else { return };
+        match loaded {
+            Ok(loaded) => {
+                let ended = publish(poller, &vm.host, term, &loaded.generation, etag);
+                if ended.counts {
+                    vm.metrics().count_event(Event::PollUpdated, 1);
+                    vm.metrics().count_event(Event::ConfigurationAccepted, 1);
+                    self.recovered(ended);
+                    self.serve(loaded.generation, false, started);
+                }
+            }
+            Err(Refused { refusal, .. }) => {
+                // Time may mend it: then the store must send it again.
+                let etag = if refusal.reason().may_pass() { &[] } else { etag };
+                let ended =
+                    poller.end(&vm.host, term, &Outcome::Refused(epoch, refusal.reason(), etag));
+                vm.metrics().count_failure(Failure::Refused);
+                if ended.is_known {
+                    vm.metrics().count_refusal(refusal.reason());
+                } else {
+                    self.keep(&refusal);
+                }
+            }
+        }
+    }
+
+    /// Serves what another VM has published, if this one finds the same of it.
+    fn take(&mut self, bytes: Vec<u8>, settings: &Settings, started: u64) -> bool {
+        match self.load(bytes, settings.clone()) {
+            Ok(loaded) => self.serve(loaded.generation, true, started),
+            Err(refused) => {
+                self.keep(&refused.refusal);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Says that a bundle was not taken and what serves stays.
+    fn keep(&self, refusal: &Refusal) {
+        self.vm.metrics().count_refusal(refusal.reason());
+        self.vm.metrics().count_event(Event::ConfigurationKept, 1);
+        let detail = Some(refusal.to_string());
+        self.tell("kept", Some(refusal.reason().name()), detail, Level::Error);
+    }
+
+    fn failed(&mut self, term: u64, failure: Failure, status: u16, asked: Option<u64>) {
+        let vm = Rc::clone(&self.vm);
+        vm.metrics().count_failure(failure);
+        let Some((poller, _)) = &mut self.polling else { return };
+        let ended = poller.end(&vm.host, term, &Outcome::Failed(failure, asked));
+        // The first few, and then ever fewer of those that follow on one another.
+        if ended.counts && ended.failures.is_power_of_two() {
+            let status = (status > 0).then(|| [", status ", &status.to_string()].concat());
+            let detail = [
+                "fetches failed in a row: ",
+                &ended.failures.to_string(),
+                &status.unwrap_or_default(),
+            ]
+            .concat();
+            self.tell("fetch-failed", Some(failure.name()), Some(detail), Level::Error);
+        }
+    }
+
+    fn recovered(&self, ended: Ended) {
+        if ended.counts && ended.failures_before > 0 {
+            let detail = [
+                "the source answers again; fetches that had failed: ",
+                &ended.failures_before.to_string(),
+            ]
+            .concat();
+            self.tell("fetch-recovered", None, Some(detail), Level::Info);
+        }
+    }
+
+    fn tell(&self, outcome: &str, reason: Option<&str>, detail: Option<String>, level: Level) {
+        let current = self.vm.current(&self.plugin);
+        let level =
+            if current.is_none() && level == Level::Error { Level::Critical } else { level };
+        let content = ConfigurationPart {
+            outcome,
+            plugin: &self.plugin,
+            reason,
+            detail,
+            epoch: current.as_ref().map(|it| it.epoch),
+            ..ConfigurationPart::default()
+        };
+        log_configuration(&self.vm.host, level, content);
+    }
+
+    /// Names a source together with everything that decides on what it brings.
+    fn identity(&self, source: &Source, settings: &Settings) -> Fingerprint {
+        let mut hasher = blake3::Hasher::new();
+        for text in [&source.cluster, &source.path, &source.authority] {
+            hasher.update(text.as_bytes()).update(&[0]);
+        }
+        hasher.update(&source.max_bytes.to_le_bytes());
+        self.hash_settings(settings, &mut hasher);
+        hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default()
+    }
+}
+
+/// Publishes the bytes of a generation that passed every check.
+fn publish(
+    poller: &mut Poller,
+    host: &impl Host,
+    term: u64,
+    generation: &Generation,
+    etag: &[u8],
+) -> Ended {
+    let Ok(bundle) = generation.bundle.try_borrow() else { return Ended::default() };
+    let Some(bundle) = bundle.as_ref() else { return Ended::default() };
+    let (epoch, release) = (generation.epoch, generation.release);
+    poller.end(host, term, &Outcome::New(epoch, release, bundle.as_bytes(), etag))
+}

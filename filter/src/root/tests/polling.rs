@@ -1,0 +1,291 @@
+//! Several VMs that poll one store.
+
+use super::{Envoy, of_epoch};
+use crate::headers::serialise;
+use crate::testing::{Call, NOW, bundle, configuration, public_key};
+use portcullis_bundle::Identity;
+use portcullis_bundle::layout::Mode;
+
+const SOURCE: &str = r#""source":{"cluster":"store","path":"/bank","interval":"10s","timeout":"2s","max_bytes":100000}"#;
+
+fn alone() -> Vec<u8> {
+    format!(r#"{{"trusted_keys":["{}"],{SOURCE}}}"#, public_key()).into_bytes()
+}
+
+fn beside(bundle: &[u8]) -> Vec<u8> {
+    configuration(bundle, &[",", SOURCE].concat())
+}
+
+fn of(epoch: u64) -> Vec<u8> {
+    bundle(Mode::Enforce, &Identity { epoch, ..Identity::default() })
+}
+
+impl Envoy {
+    /// The call that was sent since the last time, by which VM; there may be one at most.
+    fn sent(&self) -> Option<Call> {
+        let mut calls = self.host.process.calls.borrow_mut();
+        assert!(calls.len() < 2, "several fetches at once: {calls:?}");
+        calls.pop()
+    }
+
+    /// Lets time pass until a call is sent; gives the seconds too.
+    fn await_call(&mut self, most: i64) -> (Call, i64) {
+        for second in 0..=most {
+            self.tick();
+            if let Some(call) = self.sent() {
+                return (call, second);
+            }
+            self.host.pass_seconds(1);
+        }
+        panic!("no fetch within {most} s");
+    }
+
+    fn answer(&mut self, call: &Call, fields: &[(&str, &str)], body: &[u8]) {
+        for at in 0..self.roots.len() {
+            let fields = (!fields.is_empty()).then(|| serialise(fields));
+            self.vms[at].host.seen.borrow_mut().call = (fields, body.to_vec());
+            self.roots[at].on_call_response(call.token, body.len());
+        }
+    }
+
+    fn publish(&mut self, bundle: &[u8], etag: &str) {
+        let (call, _) = self.await_call(12);
+        self.answer(&call, &[(":status", "200"), ("etag", etag)], bundle);
+        self.tick();
+    }
+
+    fn count(&self, name: &str) -> i64 {
+        self.host.metric(&["portcullis.", name].concat()).unwrap()
+    }
+}
+
+#[test]
+fn one_fetch_serves_every_vm() {
+    let mut envoy = Envoy::new(4);
+    assert!(envoy.apply(&alone()));
+    assert_eq!(envoy.epochs(), [None; 4]);
+    assert!(envoy.vms.iter().all(|vm| vm.host.seen.borrow().tick == 200));
+    assert!(envoy.sent().is_none(), "the trial fetches nothing");
+    let (call, _) = envoy.await_call(0);
+    assert_eq!((&*call.cluster, call.header(":path")), ("store", Some("/bank")));
+    assert_eq!(call.header(":authority"), Some("store"));
+    assert_eq!(call.header("portcullis-gateway"), Some("gate%201"));
+    assert_eq!((call.header("if-none-match"), call.header("portcullis-refused")), (None, None));
+    envoy.answer(&call, &[(":status", "200"), ("etag", "\"a\"")], &of(5));
+    assert_eq!(envoy.epochs().iter().flatten().count(), 1, "who fetched it serves it");
+    envoy.tick();
+    assert_eq!(envoy.epochs(), [Some(5); 4]);
+    assert_eq!((envoy.count("poll.sent"), envoy.count("poll.updated")), (1, 1));
+    assert_eq!(envoy.count("configuration.activated"), 4);
+
+    // The next one is due after the interval, names what is there, and finds it unchanged.
+    envoy.roots[2].http().on_request_headers(true);
+    envoy.tick();
+    let (call, waited) = envoy.await_call(12);
+    assert!((9..=11).contains(&waited), "{waited}");
+    assert_eq!(call.header("if-none-match"), Some("\"a\""));
+    assert_eq!(call.header("portcullis-workers"), Some("0=5"));
+    envoy.answer(&call, &[(":status", "304")], b"");
+    assert_eq!((envoy.count("poll.unchanged"), envoy.count("poll.updated")), (1, 1));
+    envoy.publish(&of(6), "\"b\"");
+    assert_eq!(envoy.epochs(), [Some(6); 4]);
+}
+
+#[test]
+fn a_store_without_tags_brings_nothing_new() {
+    let mut envoy = Envoy::new(2);
+    assert!(envoy.apply(&alone()));
+    for _ in 0..3 {
+        let (call, _) = envoy.await_call(12);
+        assert_eq!(call.header("if-none-match"), None);
+        envoy.answer(&call, &[(":status", "200")], &of(5));
+        envoy.tick();
+    }
+    assert_eq!((envoy.count("poll.updated"), envoy.count("poll.unchanged")), (1, 2));
+    assert_eq!(envoy.count("configuration.activated"), 2);
+}
+
+#[test]
+fn what_is_not_taken_leaves_what_serves() {
+    let mut envoy = Envoy::new(3);
+    assert!(envoy.apply(&alone()));
+    envoy.publish(&of(5), "\"a\"");
+    let mut corrupt = of(6);
+    let at = corrupt.len() / 2;
+    corrupt[at] ^= 1;
+    let early = Identity { epoch: 7, not_before: NOW + 10_000, ..Identity::default() };
+    let other = bundle(Mode::Monitor, &Identity { epoch: 5, ..Identity::default() });
+    for (bytes, reason, epoch, etag) in [
+        (corrupt, "bundle-corrupt", 6, Some("\"x\"")),
+        (of(4), "epoch-lower", 4, Some("\"x\"")),
+        (other, "epoch-reused", 5, Some("\"x\"")),
+        // Time mends it, so the store must send it again.
+        (bundle(Mode::Enforce, &early), "not-yet-valid", 7, None),
+        (b"<html>".to_vec(), "bundle-corrupt", 0, Some("\"x\"")),
+    ] {
+        let (refused, kept) = (envoy.refused(reason), envoy.count("configuration.kept"));
+        envoy.publish(&bytes, "\"x\"");
+        assert_eq!(envoy.epochs(), [Some(5); 3], "{reason}");
+        assert_eq!(envoy.refused(reason), refused + 1);
+        assert_eq!(envoy.count("configuration.kept"), kept + 1);
+        let (call, _) = envoy.await_call(12);
+        assert_eq!(call.header("portcullis-refused"), Some(&*format!("{epoch};{reason}")));
+        assert_eq!(call.header("if-none-match"), etag, "{reason}");
+        envoy.answer(&call, &[(":status", "304")], b"");
+    }
+    assert_eq!(envoy.count("poll.failed.refused"), 5);
+    // That the store still has what was refused is no sign that all is well.
+    assert!(envoy.count("poll.age-seconds.portcullis") > 60);
+    envoy.publish(&of(8), "\"c\"");
+    assert_eq!(envoy.epochs(), [Some(8); 3]);
+    envoy.host.pass_seconds(1);
+    envoy.tick();
+    assert_eq!(envoy.count("poll.age-seconds.portcullis"), 1);
+}
+
+#[test]
+fn failures_wait_longer_each_time_and_are_logged_ever_less() {
+    let mut envoy = Envoy::new(2);
+    assert!(envoy.apply(&beside(&of(5))));
+    let mut waits = Vec::new();
+    for _ in 0..10 {
+        let (call, waited) = envoy.await_call(130);
+        waits.push(waited);
+        envoy.answer(&call, &[(":status", "500")], b"");
+    }
+    assert!(waits[9] > waits[4] && waits[4] > waits[1] && waits[9] <= 120, "{waits:?}");
+    let (call, _) = envoy.await_call(130);
+    envoy.answer(&call, &[], b"");
+    let (call, _) = envoy.await_call(130);
+    envoy.answer(&call, &[(":status", "200")], &vec![0; 100_001]);
+    assert_eq!(
+        (envoy.count("poll.failed.status"), envoy.count("poll.failed.unreachable")),
+        (10, 1)
+    );
+    assert_eq!(envoy.count("poll.failed.too-large"), 1);
+    let failed = |envoy: &Envoy| {
+        let lines = envoy.vms.iter().flat_map(|vm| vm.host.lines());
+        lines.filter(|line| line["outcome"] == "fetch-failed").count()
+    };
+    assert_eq!(failed(&envoy), 4, "of 1, 2, 4 and 8");
+    assert_eq!(envoy.epochs(), [Some(5); 2]);
+    envoy.host.process.is_cut_off.set(true);
+    for _ in 0..130 {
+        envoy.tick();
+        envoy.host.pass_seconds(1);
+    }
+    assert_eq!(envoy.count("poll.failed.unreachable"), 2);
+    envoy.host.process.is_cut_off.set(false);
+    let (call, _) = envoy.await_call(130);
+    envoy.answer(&call, &[(":status", "200")], &of(6));
+    envoy.tick();
+    assert_eq!(envoy.epochs(), [Some(6); 2]);
+    let (call, waited) = envoy.await_call(12);
+    assert!(waited >= 8, "{waited}");
+    envoy.answer(&call, &[(":status", "503"), ("retry-after", "60")], b"");
+    let (_, waited) = envoy.await_call(70);
+    assert!(waited >= 59, "{waited}");
+}
+
+#[test]
+fn a_vm_that_dies_while_it_fetches_is_followed_by_another() {
+    let mut envoy = Envoy::new(2);
+    assert!(envoy.apply(&alone()));
+    let (lost, _) = envoy.await_call(0);
+    envoy.reload(0);
+    envoy.reload(1);
+    let (call, waited) = envoy.await_call(6);
+    assert!(waited >= 3, "{waited}");
+    // An answer to the lease that was lost changes nothing.
+    envoy.answer(&lost, &[(":status", "200")], &of(9));
+    assert_eq!(envoy.epochs(), [None; 2]);
+    envoy.answer(&call, &[(":status", "200"), ("etag", "\"a\"")], &of(5));
+    envoy.tick();
+    // A VM made anew serves what is published at once.
+    envoy.reload(1);
+    assert_eq!(envoy.epochs(), [Some(5); 2]);
+    assert!(envoy.host.process.shared.borrow().keys().all(|key| key.starts_with("portcullis.")));
+}
+
+#[test]
+fn a_clock_set_back_does_not_end_the_fetches() {
+    let mut envoy = Envoy::new(2);
+    assert!(envoy.apply(&alone()));
+    envoy.publish(&of(5), "\"a\"");
+    envoy.host.pass_seconds(-1_000_000);
+    let (call, _) = envoy.await_call(1);
+    envoy.answer(&call, &[(":status", "304")], b"");
+    let (_, waited) = envoy.await_call(12);
+    assert!(waited >= 8, "{waited}");
+}
+
+#[test]
+fn workers_that_serve_let_others_fetch() {
+    let mut envoy = Envoy::new(3);
+    assert!(envoy.apply(&alone()));
+    envoy.publish(&of(5), "\"a\"");
+    for at in [0, 1] {
+        envoy.roots[at].http().on_request_headers(true);
+    }
+    let main = envoy.vms[2].host.clone();
+    for _ in 0..5 {
+        let (call, _) = envoy.await_call(12);
+        envoy.vms.iter().for_each(|vm| vm.host.seen.borrow_mut().call = Default::default());
+        main.seen.borrow_mut().call = (Some(serialise(&[(":status", "304")])), Vec::new());
+        let before = envoy.count("poll.unchanged");
+        envoy.roots[2].on_call_response(call.token, 0);
+        assert_eq!(envoy.count("poll.unchanged"), before + 1, "another VM fetched");
+    }
+}
+
+#[test]
+fn the_newer_of_bundle_and_source_serves_across_configurations() {
+    let mut envoy = Envoy::new(2);
+    assert!(envoy.apply(&beside(&of(5))));
+    assert_eq!(envoy.epochs(), [Some(5); 2]);
+    envoy.publish(&of(7), "\"a\"");
+    assert_eq!(envoy.epochs(), [Some(7); 2]);
+    // The same bundle beside the source again, with another setting: no step back.
+    let again = configuration(&of(5), &[r#","log_findings_per_second":3,"#, SOURCE].concat());
+    assert!(envoy.apply(&again));
+    assert_eq!(envoy.epochs(), [Some(7); 2]);
+    let generation = envoy.roots[0].generation().unwrap();
+    assert_eq!(generation.settings.findings_per_second, 3, "by the new settings");
+    envoy.tick();
+    envoy.reload(0);
+    assert_eq!(envoy.epochs(), [Some(7); 2]);
+    assert!(envoy.apply(&beside(&of(9))));
+    assert_eq!(envoy.epochs(), [Some(9); 2]);
+    // A configuration without a source serves its own bundle, of a higher epoch.
+    assert!(envoy.apply(&of_epoch(10)));
+    assert_eq!(envoy.epochs(), [Some(10); 2]);
+    envoy.host.process.calls.borrow_mut().clear();
+    envoy.host.pass_seconds(1000);
+    envoy.tick();
+    assert!(envoy.sent().is_none(), "nobody polls for an old configuration");
+}
+
+#[test]
+fn a_bundle_beside_a_source_is_vetoed_only_where_it_could_never_serve() {
+    let mut envoy = Envoy::new(2);
+    let expired = Identity { epoch: 3, not_after: NOW - 1, ..Identity::default() };
+    assert!(envoy.apply(&beside(&bundle(Mode::Enforce, &expired))));
+    assert_eq!((envoy.epochs(), envoy.refused("expired")), (vec![None; 2], 3));
+    envoy.publish(&of(5), "\"a\"");
+    let mut corrupt = of(6);
+    corrupt.truncate(100);
+    assert!(!envoy.apply(&beside(&corrupt)));
+    assert_eq!(envoy.epochs(), [Some(5); 2]);
+}
+
+#[test]
+fn what_the_store_has_is_published_also_where_it_serves_already() {
+    let mut envoy = Envoy::new(2);
+    assert!(envoy.apply(&of_epoch(5)));
+    envoy.tick();
+    assert!(envoy.apply(&alone()));
+    assert_eq!(envoy.epochs(), [Some(5); 2], "until something newer is there");
+    envoy.publish(&of(5), "\"a\"");
+    envoy.reload(0);
+    assert_eq!(envoy.epochs(), [Some(5); 2]);
+}
