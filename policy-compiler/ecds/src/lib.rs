@@ -84,6 +84,40 @@ pub fn file(version: &str, resource: Vec<u8>) -> Vec<u8> {
     Message::default().text(1, version).message(2, resource).text(4, TYPE_URL).finish()
 }
 
+/// What a file says that [`file`] wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read<'a> {
+    /// The version of the response.
+    pub version: String,
+    /// The filter's name.
+    pub filter: String,
+    /// The path of the wasm module.
+    pub wasm: String,
+    /// What the filter is configured with.
+    pub configuration: Configuration<'a>,
+}
+
+/// Reads a file back, for people who want to know what is in it; `None` where it is no such file.
+pub fn read(file: &[u8]) -> Option<Read<'_>> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+    let resource = wire::at(file, &[2, 2])?;
+    let plugin = wire::at(resource, &[2, 2, 1])?;
+    let value = wire::at(plugin, &[4, 2, 1])?;
+    let kind = wire::at(plugin, &[4, 1])?;
+    Some(Read {
+        version: wire::at(file, &[1]).and_then(text)?,
+        filter: wire::at(resource, &[1]).and_then(text)?,
+        wasm: wire::at(plugin, &[3, 3, 1, 1]).and_then(text)?,
+        configuration: match kind {
+            kind if kind == BYTES.as_bytes() => Configuration::Bundle(value),
+            kind if kind == STRING.as_bytes() => {
+                Configuration::Json(std::str::from_utf8(value).ok()?)
+            }
+            _ => return None,
+        },
+    })
+}
+
 fn any(type_url: &str, message: Message) -> Message {
     Message::default().text(1, type_url).bytes(2, &message.finish())
 }

@@ -103,3 +103,22 @@ fn a_file_is_a_response_with_one_resource() {
     assert_eq!(at(&inner, &[2, 2, 1, 4, 1]), STRING.as_bytes());
     assert_eq!(at(&inner, &[2, 2, 1, 4, 2, 1]), b"{}");
 }
+
+#[test]
+fn what_is_written_is_read_back() {
+    let filter = Filter::new("/f.wasm");
+    for configuration in [Configuration::Bundle(&[0xFF; 300]), Configuration::Json("{\"a\":1}")] {
+        let file = file("v1", resource(&filter, configuration));
+        let expected = Read {
+            version: "v1".to_owned(),
+            filter: "portcullis".to_owned(),
+            wasm: "/f.wasm".to_owned(),
+            configuration,
+        };
+        assert_eq!(read(&file), Some(expected));
+        for len in 0..200 {
+            assert_eq!(read(&file[..len]), None, "{len}");
+        }
+    }
+    assert_eq!(read(b"PORTCLIS and more"), None);
+}

@@ -52,3 +52,37 @@ impl Message {
         self.0.push(value as u8);
     }
 }
+
+/// The bytes at a path of field numbers, the first of each; `None` where nothing carries a length there.
+pub fn at<'a>(bytes: &'a [u8], path: &[u64]) -> Option<&'a [u8]> {
+    path.iter().try_fold(bytes, |mut bytes, wanted| {
+        loop {
+            let tag = read_varint(&mut bytes)?;
+            match tag & 7 {
+                0 => drop(read_varint(&mut bytes)?),
+                2 => {
+                    let len = usize::try_from(read_varint(&mut bytes)?).ok()?;
+                    let (value, rest) = bytes.split_at_checked(len)?;
+                    if tag >> 3 == *wanted {
+                        return Some(value);
+                    }
+                    bytes = rest;
+                }
+                _ => return None,
+            }
+        }
+    })
+}
+
+fn read_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}

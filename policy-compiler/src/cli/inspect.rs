@@ -17,7 +17,8 @@ use std::process::ExitCode;
 /// The bundle.
 #[derive(Args, Clone, Debug)]
 pub struct Inspect {
-    /// The bundle; its signature is not checked (`portcullis verify` does). With --coverage also a report
+    /// The bundle, or the file that Envoy watches; its signature is not checked (`portcullis verify` does). With
+    /// --coverage also a report
     bundle: PathBuf,
     /// Tell how much of each document is enforced; of a report (`compile --report`) also the reasons
     #[arg(long)]
@@ -28,6 +29,21 @@ pub struct Inspect {
     /// The form of what is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// The bundle in a file as `render envoy` writes it for Envoy; other bytes as they are.
+fn unwrapped(bytes: Vec<u8>) -> Vec<u8> {
+    let Some(read) = portcullis_ecds::read(&bytes) else { return bytes };
+    eprintln!("version {} for the filter `{}` in `{}`", read.version, read.filter, read.wasm);
+    match read.configuration {
+        portcullis_ecds::Configuration::Bundle(bundle) => bundle.to_vec(),
+        portcullis_ecds::Configuration::Json(json) => in_json(json).unwrap_or(bytes),
+    }
+}
+
+fn in_json(json: &str) -> Option<Vec<u8>> {
+    let json: serde_json::Value = serde_json::from_str(json).ok()?;
+    data_encoding::BASE64.decode(json.get("bundle")?.as_str()?.as_bytes()).ok()
 }
 
 /// Prints what a bundle holds.
@@ -41,6 +57,7 @@ pub fn run(options: &Inspect) -> Result<ExitCode, CliError> {
         coverage::print(&coverage, options.format);
         return Ok(ExitCode::SUCCESS);
     }
+    let bytes = unwrapped(bytes);
     let bundle = Bundle::open(bytes, &trust)
         .map_err(|source| CliError::Open { path: options.bundle.clone(), source })?;
     if options.coverage {
