@@ -207,6 +207,25 @@ impl Bootstrap {
         self
     }
 
+    /// One more cluster of one address.
+    #[must_use]
+    pub fn cluster(mut self, name: &str, to: SocketAddr) -> Self {
+        if let Value::Array(clusters) = &mut self.config["static_resources"]["clusters"] {
+            clusters.push(json!({
+                "name": name,
+                "type": "STATIC",
+                "connect_timeout": "0.5s",
+                "load_assignment": {
+                    "cluster_name": name,
+                    "endpoints": [{ "lb_endpoints": [{
+                        "endpoint": { "address": address(&to.ip().to_string(), to.port()) },
+                    }] }],
+                },
+            }));
+        }
+        self
+    }
+
     /// `per_connection_buffer_limit_bytes` of the listener.
     #[must_use]
     pub fn buffer_limit(mut self, bytes: u32) -> Self {

@@ -1,0 +1,275 @@
+//! Every fault of delivery that a gateway survives, as a table: what goes wrong, and which counter says so.
+//!
+//! A fault comes while a gateway of two workers serves epoch 5 under steady load. It is survived where a
+//! counter of its own grows, every worker serves on by what it served, and the next good release is taken. What
+//! requests were lost meanwhile is counted. DELIVERY.md in envoy-config lists the table; a test compares the two.
+
+pub mod stage;
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use crate::artefacts::Artefacts;
+use crate::error::Error;
+use crate::load::Sent;
+use crate::store::Behaviour;
+use stage::{EPOCH, MAX_BYTES, Stage, Way};
+
+/// What goes wrong, and what must come of it.
+pub struct Fault {
+    /// The name in tests and in DELIVERY.md.
+    pub name: &'static str,
+    /// How the policy comes.
+    pub way: Way,
+    /// Which counters tell, one of them at least: the ends of their names.
+    pub told_by: &'static [&'static str],
+    /// What happens.
+    pub course: Course,
+}
+
+/// What happens.
+pub enum Course {
+    /// Something bad is published or done; the last good policy serves on until a good release comes.
+    Kept(fn(&Stage) -> Result<(), Error>),
+    /// Something that takes its own course; the epoch that serves at its end.
+    Own(fn(&mut Stage) -> Result<u64, Error>),
+}
+
+/// What came of a fault.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What the load saw.
+    pub sent: Sent,
+    /// Why it was not survived.
+    pub failure: Option<String>,
+}
+
+impl Outcome {
+    /// Whether the gateway survived, and no request was lost.
+    pub fn is_good(&self) -> bool {
+        self.failure.is_none() && self.sent.lost == 0
+    }
+}
+
+const fn kept(
+    name: &'static str,
+    way: Way,
+    told_by: &'static [&'static str],
+    setup: fn(&Stage) -> Result<(), Error>,
+) -> Fault {
+    Fault { name, way, told_by, course: Course::Kept(setup) }
+}
+
+const fn own(
+    name: &'static str,
+    way: Way,
+    told_by: &'static [&'static str],
+    course: fn(&mut Stage) -> Result<u64, Error>,
+) -> Fault {
+    Fault { name, way, told_by, course: Course::Own(course) }
+}
+
+const UNREACHABLE: &[&str] = &["poll.failed.unreachable", "poll.failed.status"];
+const CONFIG_FAIL: &[&str] = &["portcullis.config_fail", "portcullis.update_rejected"];
+const UPDATE_FAILURE: &[&str] = &["portcullis.update_failure"];
+
+/// Every fault.
+pub const FAULTS: &[Fault] = &[
+    kept("corrupt", Way::Poll, &["refused.bundle-corrupt"], |stage| {
+        stage.publish(&corrupt(stage)?)
+    }),
+    kept("truncated", Way::Poll, &["refused.bundle-corrupt"], |stage| {
+        stage.publish(&truncated(stage)?)
+    }),
+    kept("not-a-bundle", Way::Poll, &["refused.bundle-corrupt"], |stage| {
+        stage.publish(b"<!doctype html>")
+    }),
+    kept("oversized", Way::Poll, &["poll.failed.too-large"], |stage| {
+        stage.publish(&vec![b'x'; MAX_BYTES + 1])
+    }),
+    kept("expired", Way::Poll, &["refused.expired"], |stage| stage.publish(&expired(stage)?)),
+    kept("not-yet-valid", Way::Poll, &["refused.not-yet-valid"], |stage| {
+        stage.publish(&not_yet_valid(stage)?)
+    }),
+    kept("wrongly-signed", Way::Poll, &["refused.bundle-untrusted"], |stage| {
+        stage.publish(&stage.releases.signed(6, 1, &[])?)
+    }),
+    kept("other-audience", Way::Poll, &["refused.bundle-untrusted", "refused.audience"], |stage| {
+        let mut bundle = stage.releases.release_with(6, &["--audience", "another"])?;
+        // A changed header breaks the signature first: no audience is believed that was not signed.
+        bundle[88] = b'b';
+        stage.publish(&bundle)
+    }),
+    kept("older-epoch", Way::Poll, &["refused.epoch-lower"], |stage| {
+        stage.publish(&stage.releases.release(EPOCH - 1)?)
+    }),
+    kept("equal-epoch", Way::Poll, &["refused.epoch-reused"], |stage| {
+        stage.publish(&stage.releases.other(EPOCH)?)
+    }),
+    kept("format", Way::Poll, &["refused.bundle-format"], |stage| {
+        stage.publish(&of_format(stage)?)
+    }),
+    kept("store-down", Way::Poll, UNREACHABLE, |stage| does(stage, Behaviour::Down)),
+    kept("store-slow", Way::Poll, UNREACHABLE, |stage| {
+        does(stage, Behaviour::Late(Duration::from_secs(3)))
+    }),
+    kept("store-trickles", Way::Poll, UNREACHABLE, |stage| does(stage, Behaviour::Trickles)),
+    kept("length-too-long", Way::Poll, UNREACHABLE, |stage| does(stage, Behaviour::SaysMore)),
+    kept("length-too-short", Way::Poll, &["refused.bundle-corrupt"], |stage| {
+        does(stage, Behaviour::SaysLess)
+    }),
+    kept("cut", Way::Poll, &["refused.bundle-corrupt"], |stage| does(stage, Behaviour::Cuts)),
+    kept("status-500", Way::Poll, &["poll.failed.status"], |stage| {
+        does(stage, Behaviour::Status(500, String::new()))
+    }),
+    kept("status-404", Way::Poll, &["poll.failed.not-found"], |stage| {
+        does(stage, Behaviour::Status(404, String::new()))
+    }),
+    kept("redirect", Way::Poll, &["poll.failed.redirect"], |stage| {
+        does(stage, Behaviour::Status(302, "location: /elsewhere\r\n".to_owned()))
+    }),
+    kept("endless-body", Way::Poll, UNREACHABLE, |stage| does(stage, Behaviour::Endless)),
+    own("store-restarts", Way::Poll, UNREACHABLE, |stage| {
+        stage.store.publish(&stage.releases.release(7)?);
+        stage.behave(Behaviour::Restarts(Duration::from_secs(1)));
+        Ok(7)
+    }),
+    own("clock-skew", Way::Poll, &["refused.not-yet-valid"], |stage| {
+        let soon = time(SystemTime::now() + Duration::from_secs(4));
+        stage.publish(&stage.releases.release_with(7, &["--not-before", &soon])?)?;
+        Ok(7)
+    }),
+    own("killed-beside-source", Way::Poll, UNREACHABLE, |stage| {
+        stage.publish(&stage.releases.release(6)?)?;
+        stage.await_epoch(6)?;
+        stage.kill();
+        stage.behave(Behaviour::Down);
+        stage.boot()?;
+        // What stands beside the source is what the disk has.
+        Ok(EPOCH)
+    }),
+    kept("file-corrupt", Way::File, &["refused.bundle-corrupt"], |stage| {
+        stage.publish(&corrupt(stage)?)
+    }),
+    kept("file-truncated-bundle", Way::File, &["refused.bundle-corrupt"], |stage| {
+        stage.publish(&truncated(stage)?)
+    }),
+    kept("file-expired", Way::File, &["refused.expired"], |stage| stage.publish(&expired(stage)?)),
+    kept("file-not-yet-valid", Way::File, &["refused.not-yet-valid"], |stage| {
+        stage.publish(&not_yet_valid(stage)?)
+    }),
+    kept("file-wrongly-signed", Way::File, &["refused.bundle-untrusted"], |stage| {
+        stage.publish(&stage.releases.signed(6, 1, &[])?)
+    }),
+    kept("file-older-epoch", Way::File, &["refused.epoch-lower"], |stage| {
+        stage.publish(&stage.releases.release(EPOCH - 1)?)
+    }),
+    kept("file-equal-epoch", Way::File, &["refused.epoch-reused"], |stage| {
+        stage.publish(&stage.releases.other(EPOCH)?)
+    }),
+    kept("file-format", Way::File, &["refused.bundle-format"], |stage| {
+        stage.publish(&of_format(stage)?)
+    }),
+    kept("file-no-protobuf", Way::File, CONFIG_FAIL, |stage| {
+        stage.publish_file(b"this is no protobuf")
+    }),
+    kept("file-cut", Way::File, CONFIG_FAIL, |stage| {
+        let whole = fs::read(stage.file()).map_err(Error::io("read the .pb"))?;
+        stage.publish_file(&whole[..whole.len() / 2])
+    }),
+    kept("file-empty", Way::File, CONFIG_FAIL, |stage| stage.publish_file(b"")),
+    kept("file-removed", Way::File, UPDATE_FAILURE, |stage| {
+        fs::remove_file(stage.file()).map_err(Error::io("remove the .pb"))?;
+        // Envoy notices only renames, such as Kubernetes' swap to a folder without the file.
+        let stray = stage.gateway().join("stray");
+        fs::write(&stray, "").map_err(Error::io("write a stray file"))?;
+        fs::rename(&stray, stage.file().with_extension("stray")).map_err(Error::io("rename it"))
+    }),
+    own("file-killed", Way::File, &["portcullis.configuration.accepted"], |stage| {
+        stage.publish(&stage.releases.release(6)?)?;
+        stage.await_epoch(6)?;
+        stage.kill();
+        stage.boot()?;
+        std::thread::sleep(Duration::from_secs(1));
+        Ok(6)
+    }),
+];
+
+/// Brings a fault on a gateway of its own.
+pub fn run(artefacts: &Artefacts, fault: &Fault) -> Result<Outcome, Error> {
+    let mut stage = Stage::start(artefacts, fault.way)?;
+    let survived = survive(&mut stage, fault);
+    Ok(Outcome { failure: survived.err().map(|error| error.to_string()), sent: stage.finish() })
+}
+
+fn survive(stage: &mut Stage, fault: &Fault) -> Result<(), Error> {
+    let before = stage.count(fault.told_by)?;
+    let last = match fault.course {
+        Course::Kept(setup) => {
+            setup(stage)?;
+            stage.await_more(fault.told_by, before)?;
+            // Long enough for a second attempt.
+            std::thread::sleep(Duration::from_millis(700));
+            let served = stage.epochs()?;
+            if served.iter().any(|epoch| *epoch != EPOCH) {
+                return Err(Error::Case(format!("the workers serve {served:?}")));
+            }
+            EPOCH
+        }
+        Course::Own(course) => {
+            let epoch = course(stage)?;
+            // The counter may be that of a process that was killed.
+            stage.await_more(
+                fault.told_by,
+                if fault.name.contains("killed") { 0 } else { before },
+            )?;
+            stage.await_epoch(epoch)?;
+            epoch
+        }
+    };
+    let next = last + 10;
+    stage.publish(&stage.releases.release(next)?)?;
+    stage.await_epoch(next)
+}
+
+fn does(stage: &Stage, behaviour: Behaviour) -> Result<(), Error> {
+    // There is something new that a good store would send.
+    stage.store.publish(&stage.releases.release(6)?);
+    stage.behave(behaviour);
+    Ok(())
+}
+
+fn corrupt(stage: &Stage) -> Result<Vec<u8>, Error> {
+    let mut bundle = stage.releases.release(6)?;
+    let middle = bundle.len() / 2;
+    bundle[middle] ^= 0x40;
+    Ok(bundle)
+}
+
+fn truncated(stage: &Stage) -> Result<Vec<u8>, Error> {
+    let mut bundle = stage.releases.release(6)?;
+    bundle.truncate(bundle.len() * 2 / 3);
+    Ok(bundle)
+}
+
+fn expired(stage: &Stage) -> Result<Vec<u8>, Error> {
+    let passed = time(SystemTime::now() - Duration::from_secs(60));
+    stage.releases.release_with(6, &["--not-after", &passed])
+}
+
+fn not_yet_valid(stage: &Stage) -> Result<Vec<u8>, Error> {
+    let later = time(SystemTime::now() + Duration::from_secs(3600));
+    stage.releases.release_with(6, &["--not-before", &later])
+}
+
+/// A bundle that says that it is of format 99.
+fn of_format(stage: &Stage) -> Result<Vec<u8>, Error> {
+    let mut bundle = stage.releases.release(6)?;
+    bundle[8] = 99;
+    Ok(bundle)
+}
+
+/// RFC 3339, to the second.
+fn time(at: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(at).to_string()
+}

@@ -1,0 +1,246 @@
+//! A gateway under load whose policy comes by polling or by a file, and what faults do to it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::artefacts::Artefacts;
+use crate::bootstrap::{Bootstrap, Filter};
+use crate::envoy::{Envoy, fresh_dir};
+use crate::error::Error;
+use crate::load::{Load, Sent, Shape};
+use crate::releases::{self, Releases};
+use crate::store::{Behaviour, Store};
+use crate::upstream::Upstream;
+
+/// The epoch that serves when a fault comes.
+pub const EPOCH: u64 = 5;
+/// Workers of the gateway.
+pub const WORKERS: u32 = 2;
+/// Bytes of the largest bundle that is fetched.
+pub const MAX_BYTES: usize = 200_000;
+/// How long a fault may take to show, or an update to reach every worker.
+pub const LIMIT: Duration = Duration::from_secs(20);
+
+/// How the gateway comes by its policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The filter polls a store.
+    Poll,
+    /// Envoy watches a file, as `portcullis render envoy` writes it.
+    File,
+}
+
+/// A gateway, and everything around it.
+#[derive(Debug)]
+pub struct Stage {
+    /// How the policy comes.
+    pub way: Way,
+    /// Releases of the policy.
+    pub releases: Releases,
+    /// The store; asked only by [`Way::Poll`].
+    pub store: Store,
+    artefacts: Artefacts,
+    upstream: Upstream,
+    gateway: PathBuf,
+    envoy: Option<Envoy>,
+    load: Option<Load>,
+    sent: Sent,
+}
+
+impl Stage {
+    /// Starts a gateway that serves [`EPOCH`], and load on it.
+    pub fn start(artefacts: &Artefacts, way: Way) -> Result<Self, Error> {
+        Self::with_filter(artefacts, way, &artefacts.filter)
+    }
+
+    /// The same with another module.
+    pub fn with_filter(artefacts: &Artefacts, way: Way, module: &Path) -> Result<Self, Error> {
+        let releases = Releases::new(artefacts, 0)?;
+        let first = releases.release(EPOCH)?;
+        let artefacts = Artefacts { filter: module.to_path_buf(), ..artefacts.clone() };
+        let mut stage = Self {
+            way,
+            store: Store::start(&first)?,
+            artefacts,
+            upstream: Upstream::start()?,
+            gateway: fresh_dir()?,
+            envoy: None,
+            load: None,
+            sent: Sent::default(),
+            releases,
+        };
+        if way == Way::File {
+            stage.render(&first, 0)?;
+        }
+        stage.boot()?;
+        stage.await_epoch(EPOCH)?;
+        // What was sent before anything served is not under test.
+        stage.load.take().map(Load::stop);
+        stage.load = Some(stage.start_load()?);
+        Ok(stage)
+    }
+
+    /// The running Envoy.
+    pub fn envoy(&self) -> Result<&Envoy, Error> {
+        self.envoy.as_ref().ok_or_else(|| Error::Case("no Envoy runs".to_owned()))
+    }
+
+    /// Kills Envoy by SIGKILL; the load ends before, as its clients would.
+    pub fn kill(&mut self) {
+        if let Some(load) = self.load.take() {
+            self.sent.add(load.stop());
+        }
+        self.envoy = None;
+    }
+
+    /// Starts Envoy and load on it.
+    pub fn boot(&mut self) -> Result<(), Error> {
+        let envoy = match self.way {
+            Way::Poll => Envoy::start(&self.artefacts.envoy, &self.polling()?)?,
+            Way::File => {
+                let text = fs::read_to_string(self.gateway.join("envoy.yaml"))
+                    .map_err(Error::io("read the rendered envoy.yaml"))?;
+                Envoy::start_text(&self.artefacts.envoy, &text, WORKERS)?
+            }
+        };
+        self.envoy = Some(envoy);
+        self.load = Some(self.start_load()?);
+        Ok(())
+    }
+
+    /// Ends the load, and tells what all of it saw.
+    pub fn finish(mut self) -> Sent {
+        if let Some(load) = self.load.take() {
+            self.sent.add(load.stop());
+        }
+        self.sent
+    }
+
+    /// Publishes a bundle the way that this gateway takes it.
+    pub fn publish(&self, bundle: &[u8]) -> Result<(), Error> {
+        match self.way {
+            Way::Poll => {
+                self.store.publish(bundle);
+                Ok(())
+            }
+            Way::File => {
+                // Also what the compiler would not render.
+                let filter = portcullis_ecds::Filter::new(self.wasm());
+                let configuration = portcullis_ecds::Configuration::Bundle(bundle);
+                let resource = portcullis_ecds::resource(&filter, configuration);
+                self.publish_file(&portcullis_ecds::file("test", resource))
+            }
+        }
+    }
+
+    /// Renames any bytes over the file that Envoy watches.
+    pub fn publish_file(&self, bytes: &[u8]) -> Result<(), Error> {
+        let beside = self.gateway.join("new");
+        fs::write(&beside, bytes).map_err(Error::io("write beside the file"))?;
+        fs::rename(&beside, self.file()).map_err(Error::io("rename over the file"))
+    }
+
+    /// The file that Envoy watches.
+    pub fn file(&self) -> PathBuf {
+        self.gateway.join("filter/portcullis.pb")
+    }
+
+    /// Where a changed file is put for Envoy.
+    pub fn gateway(&self) -> &Path {
+        &self.gateway
+    }
+
+    /// Renders the configuration for a bundle; `key` says which key the gateway trusts.
+    pub fn render(&self, bundle: &[u8], key: usize) -> Result<(), Error> {
+        let path = self.releases.dir().join("to-render.bundle");
+        fs::write(&path, bundle).map_err(Error::io("write the bundle"))?;
+        let out = self.gateway.display().to_string();
+        let upstream = self.upstream.address().to_string();
+        let mut arguments = vec!["render", "envoy", "--bundle", "to-render.bundle", "--out", &out];
+        let wasm = self.wasm();
+        arguments.extend(["--wasm", &wasm, "--upstream", &upstream]);
+        arguments.extend(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        arguments.extend(["--trusted-key", &self.releases.keys[key]]);
+        self.releases.run(&arguments).map(drop)
+    }
+
+    /// The epochs that the workers serve.
+    pub fn epochs(&self) -> Result<Vec<u64>, Error> {
+        epochs(self.envoy()?)
+    }
+
+    /// Waits until every worker serves an epoch.
+    pub fn await_epoch(&self, epoch: u64) -> Result<(), Error> {
+        await_epoch(self.envoy()?, epoch)
+    }
+
+    /// The sum of the counters and gauges of the filter whose name ends so.
+    pub fn count(&self, names: &[&str]) -> Result<u64, Error> {
+        let all = self.envoy()?.stats("")?;
+        let counted = all.iter().filter(|(name, _)| names.iter().any(|end| name.ends_with(end)));
+        Ok(counted.map(|(_, count)| count).sum())
+    }
+
+    /// Waits until a sum of counters is above what it was.
+    pub fn await_more(&self, names: &[&str], than: u64) -> Result<(), Error> {
+        self.envoy()?.wait_until(&format!("{names:?} above {than}"), LIMIT, |_| {
+            self.count(names).is_ok_and(|count| count > than)
+        })
+    }
+
+    /// Behaves badly from now on, with something new that it would have to send.
+    pub fn behave(&self, behaviour: Behaviour) {
+        self.store.behave(behaviour);
+    }
+
+    fn start_load(&self) -> Result<Load, Error> {
+        Ok(Load::start(self.envoy()?.address(), &releases::requests(), Shape::default()))
+    }
+
+    fn wasm(&self) -> String {
+        self.artefacts.filter.display().to_string()
+    }
+
+    fn polling(&self) -> Result<Bootstrap, Error> {
+        let beside = self.releases.release(EPOCH)?;
+        let configuration = polling(&self.releases.keys[0], Some(&beside));
+        let filter = Filter::new(&self.artefacts.filter, configuration.to_string());
+        Ok(Bootstrap::to(self.upstream.address())
+            .guard()
+            .filter(&filter)
+            .cluster("store", self.store.address())
+            .workers(WORKERS))
+    }
+}
+
+/// A plugin configuration that polls the cluster `store`, with a bundle beside.
+pub fn polling(key: &str, beside: Option<&[u8]>) -> Value {
+    let mut configuration = json!({
+        "trusted_keys": [key],
+        "hold_headers": true,
+        "source": {
+            "cluster": "store", "path": "/bundle", "interval": "300ms", "timeout": "1s", "max_bytes": MAX_BYTES,
+        },
+    });
+    if let Some(bundle) = beside {
+        configuration["bundle"] = json!(data_encoding::BASE64.encode(bundle));
+    }
+    configuration
+}
+
+/// The epochs that the workers of an Envoy serve.
+pub fn epochs(envoy: &Envoy) -> Result<Vec<u64>, Error> {
+    let gauges = envoy.stats("portcullis.epoch.portcullis.worker.")?;
+    Ok(gauges.into_iter().map(|(_, epoch)| epoch).collect())
+}
+
+/// Waits until every worker of an Envoy under load serves an epoch.
+pub fn await_epoch(envoy: &Envoy, epoch: u64) -> Result<(), Error> {
+    envoy.wait_until(&format!("epoch {epoch} on every worker"), LIMIT, |envoy| {
+        epochs(envoy)
+            .is_ok_and(|seen| seen.len() >= WORKERS as usize && seen.iter().all(|it| *it == epoch))
+    })
+}
