@@ -9,19 +9,22 @@ mod explain;
 mod files;
 mod init;
 mod inspect;
+mod istio;
 mod keys;
 mod package;
 pub mod render;
 mod request;
 mod rules;
 mod sign;
+mod tail;
 mod told;
 mod value;
 mod verify;
 
-use crate::cli::render::RenderEnvoy;
+use crate::cli::render::{RenderEnvoy, RenderError, Rendered};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use files::CliError;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Compiles OpenAPI documents and policy into signed bundles for the Portcullis filter, and tells
@@ -58,12 +61,16 @@ enum Command {
     Render(Render),
     /// Write the wasm filter as an OCI image layout, as Istio and Envoy Gateway pull it
     Package(package::Package),
+    /// Show the findings in Envoy's log as they come
+    Tail(tail::Tail),
 }
 
 #[derive(Debug, Subcommand)]
 enum Render {
     /// Envoy
     Envoy(RenderEnvoy),
+    /// Istio: an EnvoyFilter, or a WasmPlugin
+    Istio(istio::RenderIstio),
 }
 
 /// The form of what is printed.
@@ -89,8 +96,10 @@ pub fn main() -> ExitCode {
         Command::Verify(options) => verify::run(&options),
         Command::Sign(options) => sign::run(&options),
         Command::Init(options) => init::run(&options),
-        Command::Render(Render::Envoy(options)) => envoy(&options),
+        Command::Render(Render::Envoy(options)) => rendered(&options.out, render::run(&options)),
+        Command::Render(Render::Istio(options)) => rendered(&options.out, istio::run(&options)),
         Command::Package(options) => package::run(&options),
+        Command::Tail(options) => tail::run(&options),
     };
     match outcome {
         Ok(code) => code,
@@ -106,10 +115,10 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-fn envoy(options: &RenderEnvoy) -> Result<ExitCode, CliError> {
-    let rendered = render::run(options).map_err(|error| CliError::Other(error.to_string()))?;
+fn rendered(out: &Path, outcome: Result<Rendered, RenderError>) -> Result<ExitCode, CliError> {
+    let rendered = outcome.map_err(|error| CliError::Other(error.to_string()))?;
     for (name, _) in &rendered.files {
-        println!("wrote {}", options.out.join(name).display());
+        println!("wrote {}", out.join(name).display());
     }
     for note in &rendered.notes {
         println!("note: {note}");

@@ -106,6 +106,17 @@ pub enum RenderError {
         /// What to do about it.
         help: &'static str,
     },
+    /// The bundle does not go into a Kubernetes object.
+    #[error(
+        "a bundle of {size} bytes does not go into a Kubernetes object ({limit} at most): let the filter poll it (`--poll`), \
+         serve it over xDS (`portcullis serve`), or mount it as a volume (envoy-config/istio/README.md)"
+    )]
+    TooLarge {
+        /// The bundle's bytes.
+        size: usize,
+        /// The most that goes in.
+        limit: usize,
+    },
     /// An argument has not the form that it should.
     #[error("`{argument} {value}`: {what}")]
     Argument {
@@ -149,7 +160,7 @@ pub fn render(options: &RenderEnvoy, bytes: Vec<u8>) -> Result<Rendered, RenderE
     let bundle = Bundle::open(bytes, &trust(options)?).map_err(refused)?;
     let template = if options.is_static { STATIC } else { BOOTSTRAP };
     let mut bootstrap = Template(template.to_owned())
-        .without_heading()
+        .without_heading("render envoy")
         .set(TRUST, &node_trust(options, &bundle))
         .set(
             "xff_num_trusted_hops: 0",
@@ -191,7 +202,7 @@ fn resource(options: &RenderEnvoy, bundle: &Bundle) -> (&'static str, Vec<u8>) {
     let (wasm, version) = (wasm(options), bundle.content_hash());
     if options.is_text {
         let text = Template(RESOURCE.to_owned())
-            .without_heading()
+            .without_heading("render envoy")
             .set("version_info: none", &format!("version_info: {}", quote(&version)))
             .set(WASM, &format!("filename: {}", quote(&wasm)))
             .set(EMPTY, &configuration(options, bundle));
@@ -212,37 +223,54 @@ fn forced(bundle: &Bundle, until: &str) -> String {
 }
 
 /// Text with places that values go to.
-struct Template(String);
+pub(super) struct Template(pub(super) String);
 
 impl Template {
     /// Puts a value wherever a text stands; the templates' tests know that it stands there.
-    fn set(self, from: &str, to: &str) -> Template {
+    pub(super) fn set(self, from: &str, to: &str) -> Template {
         debug_assert!(self.0.contains(from), "the template has no `{from}`");
         Template(self.0.replace(from, to))
     }
 
+    /// The same where the text may have been cut off.
+    pub(super) fn set_if_there(self, from: &str, to: &str) -> Template {
+        Template(self.0.replace(from, to))
+    }
+
+    /// Leaves out everything from the line that begins so.
+    pub(super) fn cut(mut self, from: &str) -> Template {
+        let at = self.0.find(from);
+        debug_assert!(at.is_some(), "the template has no `{from}`");
+        self.0.truncate(at.unwrap_or(self.0.len()));
+        self
+    }
+
     /// Replaces the comment at the top, which speaks of the template.
-    fn without_heading(self) -> Template {
-        let start = self.0.find("\n\n").map(|at| at + 2);
-        let start = start.filter(|_| self.0.starts_with('#'));
-        let heading_end = start.or_else(|| self.0.find("version_info")).unwrap_or(0);
-        Template(format!("# Written by `portcullis render envoy`.\n{}", &self.0[heading_end..]))
+    pub(super) fn without_heading(self, command: &str) -> Template {
+        let mut rest = self.0.as_str();
+        while rest.starts_with('#') || rest.starts_with('\n') {
+            rest = rest.split_once('\n').map_or("", |(_, after)| after);
+        }
+        Template(format!("# Written by `portcullis {command}`.\n{rest}"))
     }
 }
 
 /// An address and a port.
-struct SocketAddress<'a> {
+pub(super) struct SocketAddress<'a> {
     host: &'a str,
     port: u16,
 }
 
 impl SocketAddress<'_> {
-    fn flow(&self) -> String {
+    pub(super) fn flow(&self) -> String {
         format!("{{ address: {}, port_value: {} }}", quote(self.host), self.port)
     }
 }
 
-fn address<'a>(argument: &'static str, value: &'a str) -> Result<SocketAddress<'a>, RenderError> {
+pub(super) fn address<'a>(
+    argument: &'static str,
+    value: &'a str,
+) -> Result<SocketAddress<'a>, RenderError> {
     let parsed = value.rsplit_once(':').and_then(|(host, port)| {
         let host = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
         let port = port.parse().ok()?;
@@ -256,7 +284,12 @@ fn address<'a>(argument: &'static str, value: &'a str) -> Result<SocketAddress<'
 }
 
 fn trust(options: &RenderEnvoy) -> Result<Trust, RenderError> {
-    let keys = options.trusted_keys.iter().map(|key| {
+    trust_of(&options.trusted_keys, options.allow_unsigned)
+}
+
+/// What a gateway with these keys trusts.
+pub(super) fn trust_of(keys: &[String], allow_unsigned: bool) -> Result<Trust, RenderError> {
+    let keys = keys.iter().map(|key| {
         let bytes = HEXLOWER_PERMISSIVE.decode(key.as_bytes()).ok();
         bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| RenderError::Argument {
             argument: "--trusted-key",
@@ -264,10 +297,10 @@ fn trust(options: &RenderEnvoy) -> Result<Trust, RenderError> {
             what: "is not an ed25519 public key of 64 hexadecimal digits",
         })
     });
-    Ok(Trust { keys: keys.collect::<Result<_, _>>()?, allow_unsigned: options.allow_unsigned })
+    Ok(Trust { keys: keys.collect::<Result<_, _>>()?, allow_unsigned })
 }
 
-fn refused(source: OpenError) -> RenderError {
+pub(super) fn refused(source: OpenError) -> RenderError {
     let help = match source {
         OpenError::Unsigned => "; for development, `--allow-unsigned` takes it",
         OpenError::UnknownKey { .. } => "; name the key by `--trusted-key`",
@@ -305,7 +338,7 @@ fn configuration(options: &RenderEnvoy, bundle: &Bundle) -> String {
 }
 
 /// Bytes that Envoy must be able to hold: the largest body that any operation admits, and some more.
-fn buffer_limit(view: &View<'_>) -> u64 {
+pub(super) fn buffer_limit(view: &View<'_>) -> u64 {
     let largest = view.operations.iter().map(|operation| operation.limits.max_bytes.get()).max();
     (u64::from(largest.unwrap_or(0)) + BUFFER_SLACK).max(LEAST_BUFFER)
 }
@@ -318,19 +351,7 @@ fn notes(options: &RenderEnvoy, bundle: &Bundle) -> Vec<String> {
          limits grow: Envoy itself answers 413 to what it cannot hold",
         buffer_limit(&view)
     )];
-    if bundle.is_signed() {
-        if options.allow_unsigned {
-            notes.push(
-                "`allow_unsigned` is on although the bundle is signed: anybody who can write the \
-                 configuration can replace the policy"
-                    .to_owned(),
-            );
-        }
-    } else {
-        notes.push(
-            "the bundle is not signed: anybody who can write the configuration can replace the policy".to_owned(),
-        );
-    }
+    notes.extend(trust_note(bundle, options.allow_unsigned));
     if options.is_static {
         notes.push("the bundle stands in the bootstrap: a new one needs a restart".to_owned());
     } else {
@@ -347,13 +368,7 @@ fn notes(options: &RenderEnvoy, bundle: &Bundle) -> Vec<String> {
             bundle.as_bytes().len() >> 10
         ));
     }
-    let monitored = view.operations.iter().filter(|it| it.mode == Mode::Monitor.code()).count();
-    if monitored > 0 {
-        notes.push(format!(
-            "{monitored} of {} operations only monitor: what they would refuse is logged and passes",
-            view.operations.len()
-        ));
-    }
+    notes.extend(monitor_note(&view));
     if let Some(until) = &options.force_monitor_until {
         let permitted = view.policy.first().is_some_and(|policy| policy.break_glass == 1);
         notes.push(if permitted {
@@ -371,6 +386,35 @@ fn notes(options: &RenderEnvoy, bundle: &Bundle) -> Vec<String> {
     }
     notes.extend(caller_notes(&view, hops));
     notes
+}
+
+/// What any gateway that is to serve this bundle should know of it.
+pub(super) fn bundle_notes(bundle: &Bundle, allow_unsigned: bool) -> Vec<String> {
+    trust_note(bundle, allow_unsigned).into_iter().chain(monitor_note(&bundle.view())).collect()
+}
+
+fn trust_note(bundle: &Bundle, allow_unsigned: bool) -> Option<String> {
+    let note = match (bundle.is_signed(), allow_unsigned) {
+        (true, false) => return None,
+        (true, true) => {
+            "`allow_unsigned` is on although the bundle is signed: anybody who can write the configuration can replace the \
+             policy"
+        }
+        (false, _) => {
+            "the bundle is not signed: anybody who can write the configuration can replace the policy"
+        }
+    };
+    Some(note.to_owned())
+}
+
+fn monitor_note(view: &View<'_>) -> Option<String> {
+    let monitored = view.operations.iter().filter(|it| it.mode == Mode::Monitor.code()).count();
+    let of = view.operations.len();
+    (monitored > 0).then(|| {
+        format!(
+            "{monitored} of {of} operations only monitor: what they would refuse is logged and passes"
+        )
+    })
 }
 
 /// Proxies in front of the gateway that name the client's address, as the policy says.
@@ -416,7 +460,7 @@ fn caller_notes(view: &View<'_>, hops: u8) -> Vec<String> {
 }
 
 /// YAML's single-quoted form, which takes any text of one line.
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
@@ -436,7 +480,7 @@ fn absolute(path: &Path) -> String {
 }
 
 /// Writes beside and renames, so that a reader sees the old file or the new one.
-fn write(path: &Path, content: &[u8]) -> Result<(), RenderError> {
+pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), RenderError> {
     let failed = |source| RenderError::Write { path: path.to_path_buf(), source };
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).map_err(failed)?;
@@ -453,7 +497,7 @@ fn write(path: &Path, content: &[u8]) -> Result<(), RenderError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::{RenderEnvoy, RenderError, Rendered, render};
     use portcullis_bundle::layout::{
         NONE, Node, Policy, SCHEMA_ACCEPTS_ALL, Schema, Sections, TYPE_ALL,
@@ -461,9 +505,22 @@ mod tests {
     use portcullis_bundle::{Identity, sign, write};
     use zerocopy::FromZeros;
 
-    const KEY: &str = "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c";
+    pub(in crate::cli) const KEY: &str =
+        "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c";
 
-    fn bundle(signed: bool) -> Vec<u8> {
+    pub(in crate::cli) fn bundle(signed: bool) -> Vec<u8> {
+        made(signed, "it's")
+    }
+
+    /// A signed bundle of more bytes than the text has.
+    pub(in crate::cli) fn bundle_with_text(bytes: usize) -> Vec<u8> {
+        let sections = Sections { strings: vec![b'a'; bytes], ..sections() };
+        let mut bundle = write(&sections, &Identity { epoch: 3, ..Identity::default() }).unwrap();
+        sign(&mut bundle, &[7; 32]).unwrap();
+        bundle
+    }
+
+    fn sections() -> Sections {
         let mut node = Node::new_zeroed();
         (node.wildcard, node.api) = (NONE.into(), NONE.into());
         let none = NONE.into();
@@ -478,14 +535,17 @@ mod tests {
             origin: none,
             ..Schema::new_zeroed()
         };
-        let sections = Sections {
+        Sections {
             policy: vec![Policy::new_zeroed()],
             nodes: vec![node],
             schemas: vec![any, Schema { types: 0, flags: 0, ..any }],
             ..Sections::default()
-        };
-        let identity = Identity { epoch: 3, audience: "it's".into(), ..Identity::default() };
-        let mut bytes = write(&sections, &identity).unwrap();
+        }
+    }
+
+    fn made(signed: bool, audience: &str) -> Vec<u8> {
+        let identity = Identity { epoch: 3, audience: audience.into(), ..Identity::default() };
+        let mut bytes = write(&sections(), &identity).unwrap();
         if signed {
             sign(&mut bytes, &[7; 32]).unwrap();
         }

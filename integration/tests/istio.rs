@@ -1,0 +1,333 @@
+//! Istio's manifests, applied to a gateway's configuration as istiod applies them, in a real Envoy.
+//!
+//! What istiod and the agent beside Envoy do is stated here in few rules: filters are inserted before the router in order,
+//! listener and connection manager are merged, clusters and extension configurations added; a WasmPlugin becomes a filter
+//! whose configuration is its `pluginConfig` as JSON text; and an image that is to be pulled becomes a local file.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use portcullis_integration::http1::Request;
+use portcullis_integration::{Bootstrap, Envoy, Upstream, artefacts, envoy};
+use serde_json::{Value, json};
+use support::{BAD, GOOD, Setup};
+
+const LIMIT: Duration = Duration::from_secs(15);
+const ROUTER: &str = "envoy.filters.http.router";
+
+/// The documents of a file of manifests.
+fn documents(text: &str) -> Vec<Value> {
+    text.split("\n---\n").map(|one| serde_saphyr::from_str(one).unwrap()).collect()
+}
+
+fn shipped(name: &str) -> Vec<Value> {
+    let path = artefacts::root().join("envoy-config/istio").join(name);
+    documents(&std::fs::read_to_string(path).unwrap())
+}
+
+/// A gateway in the making.
+struct Gateway {
+    bootstrap: Bootstrap,
+    /// Extension configurations, by name: what istiod would serve.
+    extensions: BTreeMap<String, Value>,
+    module: PathBuf,
+}
+
+impl Gateway {
+    fn new(setup: &Setup, upstream: &Upstream) -> Self {
+        Self {
+            bootstrap: Bootstrap::to(upstream.address()),
+            extensions: BTreeMap::new(),
+            module: setup.artefacts.filter.clone(),
+        }
+    }
+
+    fn apply(&mut self, documents: &[Value]) {
+        // istiod builds WasmPlugins into its own configuration, and then applies EnvoyFilters.
+        for plugin in documents.iter().filter(|it| it["kind"] == "WasmPlugin") {
+            self.plugin(plugin);
+        }
+        for filter in documents.iter().filter(|it| it["kind"] == "EnvoyFilter") {
+            for patch in filter["spec"]["configPatches"].as_array().unwrap() {
+                self.patch(patch);
+            }
+        }
+        for deployment in documents.iter().filter(|it| it["kind"] == "Deployment") {
+            let env = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
+            let of = |it: &&Value| it["name"].as_str().unwrap().starts_with("ISTIO_METAJSON_");
+            let variable = env.as_array().unwrap().iter().find(of).unwrap();
+            let metadata = serde_json::from_str(variable["value"].as_str().unwrap()).unwrap();
+            self.change(|bootstrap| bootstrap.node_metadata(metadata));
+        }
+    }
+
+    fn plugin(&mut self, document: &Value) {
+        let metadata = &document["metadata"];
+        let of = |member: &Value| member.as_str().unwrap().to_owned();
+        let name = format!("{}.{}", of(&metadata["namespace"]), of(&metadata["name"]));
+        let spec = &document["spec"];
+        let mut config = json!({
+            "name": name,
+            "root_id": spec["pluginName"],
+            "vm_config": {
+                "runtime": "envoy.wasm.runtime.v8",
+                "code": { "remote": { "http_uri": { "uri": spec["url"], "timeout": "30s", "cluster": "_" } } },
+            },
+            "failure_policy": spec["failStrategy"],
+        });
+        if spec["pluginConfig"].as_object().is_some_and(|it| !it.is_empty()) {
+            config["configuration"] = json!({
+                "@type": "type.googleapis.com/google.protobuf.StringValue",
+                "value": spec["pluginConfig"].to_string(),
+            });
+        }
+        let wasm = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+        self.extensions.insert(name.clone(), json!({ "@type": wasm, "config": config }));
+        self.insert(json!({
+            "name": name,
+            "config_discovery": { "config_source": { "ads": {} }, "type_urls": [wasm] },
+        }));
+    }
+
+    fn patch(&mut self, document: &Value) {
+        assert_eq!(document["match"]["context"], "GATEWAY");
+        let (operation, value) = (&document["patch"]["operation"], &document["patch"]["value"]);
+        match document["applyTo"].as_str().unwrap() {
+            "HTTP_FILTER" => {
+                let filter = &document["match"]["listener"]["filterChain"]["filter"];
+                assert_eq!(
+                    (operation, &filter["subFilter"]["name"]),
+                    (&json!("INSERT_BEFORE"), &json!(ROUTER))
+                );
+                self.insert(value.clone());
+            }
+            "EXTENSION_CONFIG" => {
+                assert_eq!(operation, "ADD");
+                let name = value["name"].as_str().unwrap().to_owned();
+                self.extensions.insert(name, value["typed_config"].clone());
+            }
+            "NETWORK_FILTER" => {
+                assert_eq!(operation, "MERGE");
+                let value = value["typed_config"].clone();
+                self.change(|it| it.with_manager(|manager| merge(manager, &value)));
+            }
+            "LISTENER" => {
+                assert_eq!(operation, "MERGE");
+                let value = value.clone();
+                self.change(|it| {
+                    it.with(|all| merge(&mut all["static_resources"]["listeners"][0], &value))
+                });
+            }
+            "CLUSTER" => {
+                assert_eq!(operation, "ADD");
+                let value = value.clone();
+                self.change(|it| {
+                    it.with(|all| {
+                        all["static_resources"]["clusters"].as_array_mut().unwrap().push(value)
+                    })
+                });
+            }
+            other => panic!("no rule for {other}"),
+        }
+    }
+
+    /// Right before the router, behind what is there.
+    fn insert(&mut self, filter: Value) {
+        self.change(|it| {
+            it.with_manager(|manager| {
+                let filters = manager["http_filters"].as_array_mut().unwrap();
+                filters.insert(filters.len() - 1, filter);
+            })
+        });
+    }
+
+    fn change(&mut self, change: impl FnOnce(Bootstrap) -> Bootstrap) {
+        self.bootstrap = change(self.bootstrap.clone());
+    }
+
+    /// Starts Envoy with the extension configurations as files, where istiod would serve them.
+    fn start(mut self, binary: &Path) -> Envoy {
+        let dir = envoy::fresh_dir().unwrap();
+        for (name, typed) in &self.extensions {
+            let mut typed = typed.clone();
+            pulled(&mut typed, &self.module);
+            std::fs::write(dir.join(format!("{name}.yaml")), resource(name, &typed)).unwrap();
+        }
+        self.change(|it| {
+            it.with_manager(|manager| {
+                for filter in manager["http_filters"].as_array_mut().unwrap() {
+                    let path = dir.join(format!("{}.yaml", filter["name"].as_str().unwrap()));
+                    let source = &mut filter["config_discovery"]["config_source"];
+                    if source["ads"].is_object() {
+                        *source = json!({
+                            "path_config_source": { "path": path, "watched_directory": { "path": dir } },
+                            "resource_api_version": "V3",
+                        });
+                    } else if filter["config_discovery"]["config_source"].is_null() {
+                        filter.as_object_mut().unwrap().remove("config_discovery");
+                    }
+                }
+            })
+        });
+        Envoy::start(binary, &self.bootstrap).unwrap()
+    }
+}
+
+/// The agent's part: the image is pulled, and its module is a file.
+fn pulled(typed: &mut Value, module: &Path) {
+    let code = &mut typed["config"]["vm_config"]["code"];
+    let uri = code["remote"]["http_uri"]["uri"].as_str().unwrap();
+    assert!(uri.starts_with("oci://"), "{uri}");
+    *code = json!({ "local": { "filename": module } });
+}
+
+fn resource(name: &str, typed: &Value) -> String {
+    let resource = json!({
+        "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+        "name": name,
+        "typed_config": typed,
+    });
+    json!({ "version_info": "1", "resources": [resource] }).to_string()
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (name, value) in from {
+                merge(into.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
+}
+
+fn rendered(setup: &Setup, bundle: &Path, more: &[&str]) -> Vec<Value> {
+    let mut arguments =
+        vec!["render", "istio", "--image", "registry.example/filter:1", "--out", "istio"];
+    let bundle = bundle.display().to_string();
+    arguments.extend(["--trusted-key", &setup.public_key, "--bundle", &bundle]);
+    arguments.extend(more);
+    setup.portcullis(&arguments);
+    let read =
+        |name| documents(&std::fs::read_to_string(setup.dir.join("istio").join(name)).unwrap());
+    [read("portcullis.yaml"), read("gateway.yaml")].concat()
+}
+
+fn status(envoy: &Envoy, request: &Request) -> u16 {
+    request.send(envoy.address()).unwrap().status
+}
+
+fn serves(envoy: &Envoy) {
+    let ready = |envoy: &Envoy| status(envoy, &Request::get("/ping")) == 200;
+    envoy.wait_until("the policy", LIMIT, ready).unwrap();
+}
+
+#[test]
+fn an_envoy_filter_refuses_bodies() {
+    let Some(setup) = Setup::new() else { return };
+    let upstream = Upstream::start().unwrap();
+    let mut gateway = Gateway::new(&setup, &upstream);
+    gateway.apply(&rendered(&setup, &setup.compile("enforce", 3, ""), &[]));
+    let envoy = gateway.start(&setup.artefacts.envoy);
+    serves(&envoy);
+    assert_eq!(status(&envoy, &Request::post_json("/pay", GOOD)), 200);
+    assert_eq!(status(&envoy, &Request::post_json("/pay", BAD)), 400);
+    assert_eq!(status(&envoy, &Request::get("/ping/")), 404);
+    // Paths as they were sent: Envoy would have merged the slashes.
+    assert_eq!(status(&envoy, &Request::get("//ping")), 400);
+    assert!(upstream.take().iter().all(|it| it.path == "/ping" || it.body == GOOD.as_bytes()));
+}
+
+#[test]
+fn a_wasm_plugin_refuses_paths_and_reports_bodies() {
+    let Some(setup) = Setup::new() else { return };
+    let upstream = Upstream::start().unwrap();
+    let mut gateway = Gateway::new(&setup, &upstream);
+    gateway.apply(&rendered(&setup, &setup.compile("enforce", 3, ""), &["--wasm-plugin"]));
+    let envoy = gateway.start(&setup.artefacts.envoy);
+    serves(&envoy);
+    assert_eq!(status(&envoy, &Request::get("/nowhere")), 404);
+    assert_eq!(status(&envoy, &Request::post_json("/pay", GOOD)), 200);
+    assert_eq!(status(&envoy, &Request::post_json("/pay", BAD)), 200);
+    let counted =
+        |envoy: &Envoy| envoy.stat("wasmcustom.portcullis.finding.body-unenforced").unwrap() > 0;
+    envoy.wait_until("its report", LIMIT, counted).unwrap();
+}
+
+#[test]
+fn the_manifests_as_they_stand_refuse_everything() {
+    let Some(setup) = Setup::new() else { return };
+    let upstream = Upstream::start().unwrap();
+    let guard = shipped("wasmplugin.yaml").pop().unwrap();
+    let mut gateway = Gateway::new(&setup, &upstream);
+    gateway.apply(&[shipped("wasmplugin-inline.yaml"), vec![guard]].concat());
+    let envoy = gateway.start(&setup.artefacts.envoy);
+    assert_eq!(status(&envoy, &Request::get("/ping")), 503);
+    assert!(upstream.take().is_empty());
+}
+
+#[test]
+fn a_config_map_replaces_the_policy_by_a_swap_of_symlinks() {
+    let Some(setup) = Setup::new() else { return };
+    let upstream = Upstream::start().unwrap();
+    let manifests = shipped("configmap.yaml");
+    let mounted = envoy::fresh_dir().unwrap();
+    let own = manifests[0]["data"]["portcullis.yaml"].as_str().unwrap();
+    swap(
+        &mounted,
+        "first",
+        &own.replace(
+            "/etc/portcullis/module/plugin.wasm",
+            &setup.artefacts.filter.display().to_string(),
+        ),
+    );
+    let mut gateway = Gateway::new(&setup, &upstream);
+    gateway.apply(&manifests);
+    let module = setup.artefacts.filter.clone();
+    gateway.change(|it| {
+        let trust =
+            json!({ "portcullis": { "trusted_keys": [setup.public_key], "hold_headers": true } });
+        it.node_metadata(trust).with_manager(|manager| {
+            let discovery = &mut manager["http_filters"][0]["config_discovery"];
+            let source = &mut discovery["config_source"]["path_config_source"];
+            source["path"] = json!(mounted.join("portcullis.yaml"));
+            source["watched_directory"]["path"] = json!(mounted);
+            let code = &mut discovery["default_config"]["config"]["vm_config"]["code"];
+            assert_eq!(code["local"]["filename"], "/etc/portcullis/module/plugin.wasm");
+            code["local"]["filename"] = json!(module);
+        })
+    });
+    let envoy = gateway.start(&setup.artefacts.envoy);
+    assert_eq!(status(&envoy, &Request::get("/ping")), 503);
+    // What README.md says to make the ConfigMap of.
+    for (epoch, mode, expected) in [("3", "enforce", 400), ("4", "monitor", 200)] {
+        let bundle = setup.compile(mode, epoch.parse().unwrap(), "").display().to_string();
+        let wasm = setup.artefacts.filter.display().to_string();
+        let arguments =
+            ["render", "envoy", "--bundle", &bundle, "--wasm", &wasm, "--out", "gateway"];
+        setup.portcullis(
+            &[&arguments[..], &["--text", "--trusted-key", &setup.public_key]].concat(),
+        );
+        let file = setup.dir.join("gateway/filter/portcullis.yaml");
+        swap(&mounted, epoch, &std::fs::read_to_string(file).unwrap());
+        let served = |envoy: &Envoy| status(envoy, &Request::post_json("/pay", BAD)) == expected;
+        envoy.wait_until("the swapped policy", LIMIT, served).unwrap();
+    }
+}
+
+/// Replaces the file as Kubernetes does: a new directory, then `..data` renamed to point to it.
+fn swap(mounted: &Path, version: &str, content: &str) {
+    let dir = mounted.join(format!("..{version}"));
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("portcullis.yaml"), content).unwrap();
+    let fresh = mounted.join("..data_tmp");
+    std::os::unix::fs::symlink(&dir, &fresh).unwrap();
+    std::fs::rename(&fresh, mounted.join("..data")).unwrap();
+    let link = mounted.join("portcullis.yaml");
+    if !link.is_symlink() {
+        std::os::unix::fs::symlink("..data/portcullis.yaml", link).unwrap();
+    }
+}
