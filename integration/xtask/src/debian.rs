@@ -31,6 +31,13 @@ pub const REDIS: Program = Program {
 pub const PROMTOOL: Program =
     Program { name: "promtool", path: "usr/bin/promtool", packages: &["prometheus"] };
 
+/// What copies and inspects OCI images.
+pub const SKOPEO: Program = Program {
+    name: "skopeo",
+    path: "usr/bin/skopeo",
+    packages: &["skopeo", "libgpgme11", "libassuan0", "libgpg-error0", "libdevmapper1.02.1"],
+};
+
 /// A program that runs on this machine.
 #[derive(Clone, Debug)]
 pub struct Installed {
@@ -85,6 +92,17 @@ fn fetch(dir: &Path, program: &Program) -> Result<()> {
         if package.extension().is_some_and(|extension| extension == "deb") {
             process::run(Command::new(&dpkg).arg("-x").arg(&package).arg(dir))?;
             std::fs::remove_file(&package)?;
+        }
+    }
+    // Some packages still put their libraries beside `usr`.
+    let architecture = format!("{}-linux-gnu", std::env::consts::ARCH);
+    let (beside, libraries) =
+        (dir.join("lib").join(&architecture), dir.join("usr/lib").join(&architecture));
+    if beside.is_dir() {
+        std::fs::create_dir_all(&libraries)?;
+        for entry in std::fs::read_dir(&beside)? {
+            let library = entry?;
+            std::fs::rename(library.path(), libraries.join(library.file_name()))?;
         }
     }
     Ok(())

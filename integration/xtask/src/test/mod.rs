@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold, stage by stage, in one final line.
 
 mod counts;
+mod packaging;
 mod stages;
 mod tidy;
 
@@ -39,12 +40,14 @@ enum Stage {
     Wasm,
     /// The module, the case suite and the traps in a real Envoy
     Envoy,
+    /// The filter's image, Istio's manifests and alert rules, by the tools that read them
+    Packaging,
     /// Licences, advisories and sources of the dependencies
     Deny,
 }
 
 impl Stage {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Fmt,
         Self::Tidy,
         Self::Clippy,
@@ -52,6 +55,7 @@ impl Stage {
         Self::Suites,
         Self::Wasm,
         Self::Envoy,
+        Self::Packaging,
         Self::Deny,
     ];
 
@@ -64,6 +68,7 @@ impl Stage {
             Self::Suites => stages::suites(workspace),
             Self::Wasm => stages::wasm(workspace, filter),
             Self::Envoy => stages::envoy(workspace, filter),
+            Self::Packaging => packaging::run(workspace),
             Self::Deny => stages::deny(workspace),
         }
     }
@@ -85,7 +90,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             println!("{name}: {error:#}");
             Counts::failure()
         });
-        let row = format!("{name:<8} {counts}  ({:.1?})", began.elapsed());
+        let row = format!("{name:<9} {counts}  ({:.1?})", began.elapsed());
         say(&row);
         table.push(row);
         total.add(counts);
