@@ -1,5 +1,30 @@
-//! Compiles OpenAPI documents and policy into a signed Portcullis bundle.
+//! Compiles OpenAPI documents and policy into signed bundles, and delivers them.
 
-fn main() -> std::process::ExitCode {
-    policy_compiler::cli::main()
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Compiles OpenAPI documents and policy into signed bundles for the Portcullis filter, tells what a bundle holds and
+/// decides, and delivers bundles to gateways.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, max_term_width = 100)]
+struct Portcullis {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Policy(policy_compiler::cli::Command),
+    #[cfg(feature = "control")]
+    #[command(flatten)]
+    Control(portcullis_control::command::Command),
+}
+
+fn main() -> ExitCode {
+    match Portcullis::parse().command {
+        Command::Policy(command) => policy_compiler::cli::run(&command),
+        #[cfg(feature = "control")]
+        Command::Control(command) => portcullis_control::command::run(&command),
+    }
 }

@@ -34,4 +34,4 @@ pub use key::property_key;
 pub use read::{Bundle, Trust, claims};
 pub use signature::{key_id, message};
 #[cfg(feature = "writer")]
-pub use write::{Identity, attach_signature, set_key, sign, write};
+pub use write::{Identity, attach_signature, reissue, set_key, sign, write};

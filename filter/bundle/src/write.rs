@@ -106,6 +106,20 @@ pub fn set_key(bundle: &mut [u8], public_key: &[u8; 32]) -> Result<[u8; 56], Ope
     Ok(message(header))
 }
 
+/// Gives a bundle another epoch, and another end of its validity where one is given (Unix seconds; `i64::MAX` for
+/// none). What its policy says stays, down to the content hash. The signature no longer fits: [`sign`] it again.
+///
+/// # Errors
+/// [`OpenError::NotABundle`] where the bytes have no header.
+pub fn reissue(bundle: &mut [u8], epoch: u64, not_after: Option<i64>) -> Result<(), OpenError> {
+    let (header, _) = Header::mut_from_prefix(bundle).map_err(|_| OpenError::NotABundle)?;
+    header.epoch = epoch.into();
+    if let Some(not_after) = not_after {
+        header.not_after = not_after.into();
+    }
+    Ok(())
+}
+
 /// Puts a signature made elsewhere at the end of a bundle. [`crate::Bundle::open`] is what checks it.
 ///
 /// # Errors

@@ -36,8 +36,9 @@ struct Cli {
     command: Command,
 }
 
+/// The commands that need no service.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Compile a policy, or documents by themselves, into a bundle
     Compile(compile::Compile),
     /// Tell what a bundle holds: sections, sizes, operations
@@ -65,8 +66,9 @@ enum Command {
     Tail(tail::Tail),
 }
 
+/// What configuration is written for.
 #[derive(Debug, Subcommand)]
-enum Render {
+pub enum Render {
     /// Envoy
     Envoy(RenderEnvoy),
     /// Istio: an EnvoyFilter, or a WasmPlugin
@@ -83,23 +85,22 @@ enum Format {
     Json,
 }
 
-/// Runs the command of the process's arguments. 0: done; 1: refused, or errors in the input;
-/// 2: the arguments make no sense.
-pub fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Compile(options) => compile::run(&options),
-        Command::Inspect(options) => inspect::run(&options),
-        Command::Explain(options) => explain::run(&options),
-        Command::Exception(options) => exception::run(&options),
-        Command::CheckExamples(options) => check_examples::run(&options),
-        Command::Keygen(options) => keys::run(&options),
-        Command::Verify(options) => verify::run(&options),
-        Command::Sign(options) => sign::run(&options),
-        Command::Init(options) => init::run(&options),
-        Command::Render(Render::Envoy(options)) => rendered(&options.out, render::run(&options)),
-        Command::Render(Render::Istio(options)) => rendered(&options.out, istio::run(&options)),
-        Command::Package(options) => package::run(&options),
-        Command::Tail(options) => tail::run(&options),
+/// Runs a command. 0: done; 1: refused, or errors in the input.
+pub fn run(command: &Command) -> ExitCode {
+    let outcome = match command {
+        Command::Compile(options) => compile::run(options),
+        Command::Inspect(options) => inspect::run(options),
+        Command::Explain(options) => explain::run(options),
+        Command::Exception(options) => exception::run(options),
+        Command::CheckExamples(options) => check_examples::run(options),
+        Command::Keygen(options) => keys::run(options),
+        Command::Verify(options) => verify::run(options),
+        Command::Sign(options) => sign::run(options),
+        Command::Init(options) => init::run(options),
+        Command::Render(Render::Envoy(options)) => rendered(&options.out, render::run(options)),
+        Command::Render(Render::Istio(options)) => rendered(&options.out, istio::run(options)),
+        Command::Package(options) => package::run(options),
+        Command::Tail(options) => tail::run(options),
     };
     match outcome {
         Ok(code) => code,

@@ -1,0 +1,152 @@
+//! A PostgreSQL server of a test's own: in a directory of its own, on a loopback port, stopped when dropped.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// PostgreSQL does not run as root: `nobody` does then.
+const NOBODY: u32 = 65_534;
+
+/// A running server with a database `postgres`, and its superuser `portcullis` without a password.
+#[derive(Debug)]
+pub struct Postgres {
+    child: Child,
+    dir: PathBuf,
+    port: u16,
+    binaries: PathBuf,
+}
+
+impl Postgres {
+    /// Starts one, or tells what this machine lacks for it.
+    pub fn start() -> Option<Result<Postgres, Error>> {
+        let binary = find()?;
+        Some(Postgres::start_in(&binary))
+    }
+
+    fn start_in(binary: &Path) -> Result<Postgres, Error> {
+        // Not under the checkout: `nobody` may not be allowed to enter that.
+        let name = format!("portcullis-postgres-{}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir(&dir).map_err(Error::io("make a directory for PostgreSQL"))?;
+        let binaries = binary.parent().unwrap_or(Path::new("/")).to_path_buf();
+        if is_root(&dir) {
+            std::os::unix::fs::chown(&dir, Some(NOBODY), Some(NOBODY))
+                .map_err(Error::io("give the directory away"))?;
+        }
+        let made = as_nobody(&binaries.join("initdb"), &dir)
+            .args(["-D", "data", "-U", "portcullis", "-A", "trust", "-E", "UTF8", "--no-sync"])
+            .arg("--no-locale")
+            .output()
+            .map_err(Error::io("run initdb"))?;
+        if !made.status.success() {
+            let log = String::from_utf8_lossy(&made.stderr).into_owned();
+            return Err(Error::Exited { status: made.status.to_string(), log });
+        }
+        let port = free_port()?;
+        let child = spawn(&binaries, &dir, port)?;
+        let mut postgres = Postgres { child, dir, port, binaries };
+        postgres.await_ready()?;
+        Ok(postgres)
+    }
+
+    /// A connection string.
+    pub fn url(&self) -> String {
+        format!("postgres://portcullis@127.0.0.1:{}/postgres?sslmode=disable", self.port)
+    }
+
+    /// Ends it at once: its clients lose their connections.
+    pub fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // What a killed server leaves keeps the next one from starting.
+        let _ = fs::remove_file(self.dir.join("data/postmaster.pid"));
+    }
+
+    /// Starts it again.
+    pub fn restart(&mut self) -> Result<(), Error> {
+        self.child = spawn(&self.binaries, &self.dir, self.port)?;
+        self.await_ready()
+    }
+
+    fn await_ready(&mut self) -> Result<(), Error> {
+        let started = Instant::now();
+        loop {
+            let log = fs::read_to_string(self.dir.join("log")).unwrap_or_default();
+            // A restart appends to the log: only the last line counts.
+            let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            if last.contains("database system is ready to accept connections") {
+                return Ok(());
+            }
+            let ended = matches!(self.child.try_wait(), Ok(Some(_)));
+            if ended || started.elapsed() > READY_WITHIN {
+                return Err(Error::Exited { status: "not ready".to_owned(), log });
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// `PORTCULLIS_POSTGRES`, or the one on PATH, or Debian's; its directory has `initdb` too.
+fn find() -> Option<PathBuf> {
+    let named = std::env::var_os("PORTCULLIS_POSTGRES").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).map(|dir| dir.join("postgres"));
+    let debian =
+        (12..20).rev().map(|it| PathBuf::from(format!("/usr/lib/postgresql/{it}/bin/postgres")));
+    let candidates = named.into_iter().chain(on_path).chain(debian);
+    let found = candidates
+        .filter_map(|it| it.canonicalize().ok())
+        .find(|it| it.is_file() && it.with_file_name("initdb").is_file());
+    if found.is_none() {
+        println!("skipped: no PostgreSQL on this machine (Debian: postgresql-15)");
+    }
+    found
+}
+
+fn spawn(binaries: &Path, dir: &Path, port: u16) -> Result<Child, Error> {
+    let log = File::options().create(true).append(true).open(dir.join("log"));
+    let log = log.map_err(Error::io("make PostgreSQL's log"))?;
+    as_nobody(&binaries.join("postgres"), dir)
+        .args(["-D", "data", "-k", "", "-h", "127.0.0.1", "-p", &port.to_string(), "-F"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .map_err(Error::io("start postgres"))
+}
+
+fn as_nobody(program: &Path, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(dir).env("LC_ALL", "C");
+    if let Some(libraries) = std::env::var_os("PORTCULLIS_POSTGRES_LIBRARIES") {
+        command.env("LD_LIBRARY_PATH", libraries);
+    }
+    if fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0) {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+fn is_root(own: &Path) -> bool {
+    fs::metadata(own).is_ok_and(|it| it.uid() == 0)
+}
+
+fn free_port() -> Result<u16, Error> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(Error::io("find a port"))?;
+    Ok(listener.local_addr().map_err(Error::io("find a port"))?.port())
+}

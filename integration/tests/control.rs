@@ -1,0 +1,312 @@
+//! The control service, its clients, and gateways that get their policy from it over xDS or by `sync`.
+
+mod support;
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use portcullis_integration::http1::Request;
+use portcullis_integration::{Bootstrap, Control, Envoy, Filter, Upstream, control, envoy};
+use serde_json::{Value, json};
+use support::{BAD, GOOD, Setup};
+
+const SOON: Duration = Duration::from_secs(20);
+
+struct Fleet {
+    setup: Setup,
+    control: Control,
+    upstream: Upstream,
+}
+
+impl Fleet {
+    /// A service that trusts the key of the setup.
+    fn new() -> Option<Fleet> {
+        let setup = Setup::new()?;
+        let dir = envoy::fresh_dir().unwrap();
+        let wasm = setup.artefacts.filter.display().to_string();
+        let options = ["--trusted-key", &setup.public_key, "--wasm", &wasm, "--replica", "one"];
+        let control = Control::start(&setup.artefacts.compiler, &dir, &options).unwrap();
+        Some(Fleet { setup, control, upstream: Upstream::start().unwrap() })
+    }
+
+    /// Runs a command that must succeed, and gives what it prints.
+    #[track_caller]
+    fn done(&self, arguments: &[&str]) -> String {
+        let output = self.control.run(arguments).unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "portcullis {arguments:?}: {errors}\n{}",
+            self.control.log()
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a command that must fail, and gives what it says.
+    #[track_caller]
+    fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.control.run(arguments).unwrap();
+        assert_eq!(output.status.code(), Some(1), "portcullis {arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn publish(&self, bundle: &Path, more: &[&str]) -> String {
+        let bundle = bundle.display().to_string();
+        self.done(&[&["publish", &bundle, "--policy", "pay"], more].concat())
+    }
+
+    /// An Envoy whose filter comes from the service. Without one, everything is refused.
+    fn gateway(&self, id: &str, audience: &str) -> Envoy {
+        let bootstrap = self.bootstrap(id, audience, control::config_source());
+        Envoy::start(&self.setup.artefacts.envoy, &bootstrap).unwrap()
+    }
+
+    fn bootstrap(&self, id: &str, audience: &str, source: Value) -> Bootstrap {
+        let nothing = Filter::new(&self.setup.artefacts.filter, "{}");
+        let discovery = json!({
+            "name": "portcullis",
+            "config_discovery": {
+                "config_source": source,
+                "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"],
+                "default_config": nothing.typed_config(),
+            },
+        });
+        let mut trust = json!({ "trusted_keys": [self.setup.public_key], "hold_headers": true });
+        if !audience.is_empty() {
+            trust["audience"] = json!(audience);
+        }
+        Bootstrap::to(self.upstream.address())
+            .guard()
+            .http_filter(discovery)
+            .workers(2)
+            .node_metadata(json!({ "portcullis": trust }))
+            .with(|config| {
+                config["node"]["id"] = json!(id);
+                let clusters = &mut config["static_resources"]["clusters"];
+                clusters.as_array_mut().unwrap().push(control::cluster(self.control.address()));
+            })
+    }
+
+    /// Waits until the status of a gateway holds.
+    #[track_caller]
+    fn until(&self, gateway: &str, what: &str, holds: impl Fn(&Value) -> bool) {
+        let started = Instant::now();
+        loop {
+            let told = self.control.gateway("pay", gateway).unwrap();
+            if holds(&told) {
+                return;
+            }
+            assert!(started.elapsed() < SOON, "{what}: {told}\n{}", self.control.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn pay(envoy: &Envoy, body: &str) -> u16 {
+    Request::post_json("/pay", body).send(envoy.address()).unwrap().status
+}
+
+/// How long it takes until a payment is answered so.
+#[track_caller]
+fn answered(envoy: &Envoy, body: &str, status: u16) -> Duration {
+    let started = Instant::now();
+    loop {
+        let found = pay(envoy, body);
+        if found == status {
+            return started.elapsed();
+        }
+        assert!(started.elapsed() < SOON, "{found} instead of {status}\n{}", envoy.log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn what_is_published_is_enforced_within_a_second() {
+    let Some(fleet) = Fleet::new() else { return };
+    let gateway = fleet.gateway("gw-1", "");
+    assert_eq!(pay(&gateway, GOOD), 503, "no policy yet");
+    fleet.publish(&fleet.setup.compile("monitor", 1, ""), &[]);
+    answered(&gateway, BAD, 200);
+    let enforce = fleet.setup.compile("enforce", 2, "");
+    let (started, printed) = (Instant::now(), fleet.publish(&enforce, &[]));
+    assert!(printed.contains("published epoch 2 of `pay` to `stable`"), "{printed}");
+    let published = started.elapsed();
+    let enforced = answered(&gateway, BAD, 400);
+    // The bound is a user's; how fast it is, `cargo xtask bench update` tells.
+    assert!(enforced < Duration::from_secs(5), "{enforced:?} after {published:?}");
+    println!("published in {published:?}, enforced {enforced:?} later");
+    assert_eq!(pay(&gateway, GOOD), 200);
+    fleet.until("gw-1", "accepted", |it| it["state"] == "current" && it["accepted"] == 2);
+    let told = fleet.control.gateway("pay", "gw-1").unwrap();
+    assert_eq!((&told["source"], &told["connected"]), (&json!("xds"), &json!(true)));
+    assert!(told["version"].as_str().unwrap().starts_with("envoy/1."), "{told}");
+    let printed = fleet.publish(&fleet.setup.compile("monitor", 3, ""), &["--wait"]);
+    assert!(printed.contains("1 of 1 gateways of `stable` run epoch 3"), "{printed}");
+    assert!(fleet.done(&["status"]).contains("1 gateways: 1 current"));
+}
+
+#[test]
+fn a_bundle_that_a_gateway_refuses_keeps_the_old_one() {
+    let Some(fleet) = Fleet::new() else { return };
+    let gateway = fleet.gateway("gw-1", "bank");
+    fleet.publish(&fleet.setup.compile("enforce", 1, "audience: bank"), &["--wait"]);
+    answered(&gateway, BAD, 400);
+    let bundle = fleet.setup.compile("monitor", 2, "audience: shop");
+    let bundle = bundle.display().to_string();
+    let refused =
+        fleet.refused(&["publish", &bundle, "--policy", "pay", "--wait", "--wait-for", "20"]);
+    assert!(refused.contains("1 gateways refuse epoch 2"), "{refused}");
+    fleet.until("gw-1", "refused", |it| it["state"] == "refusing" && it["refused"]["epoch"] == 2);
+    assert_eq!((pay(&gateway, BAD), pay(&gateway, GOOD)), (400, 200));
+    let table = fleet.done(&["status", "--policy", "pay"]);
+    assert!(table.contains("refusing") && table.contains("2: "), "{table}");
+    // The next one is taken again.
+    fleet.publish(&fleet.setup.compile("monitor", 3, "audience: bank"), &["--wait"]);
+    answered(&gateway, BAD, 200);
+    fleet.until("gw-1", "accepted", |it| it["state"] == "current" && it["refused"].is_null());
+}
+
+#[test]
+fn canary_promotion_pin_and_rollback() {
+    let Some(fleet) = Fleet::new() else { return };
+    fleet.publish(&fleet.setup.compile("monitor", 1, ""), &[]);
+    let second = fleet.setup.compile("enforce", 2, "");
+    fleet.publish(&second, &["--channel", "canary", "--percentage", "50"]);
+    // A gateway on each side.
+    let channel = |id: &str| {
+        let request = Request::get("/v1/policies/pay/bundle").header("portcullis-gateway", id);
+        let answer = request.header("connection", "close").send(fleet.control.address()).unwrap();
+        answer.header("portcullis-channel").unwrap_or_default()
+    };
+    let ids: Vec<String> = (0..64).map(|number| format!("gw-{number}")).collect();
+    let one = |wanted: &str| ids.iter().find(|id| channel(id) == wanted).unwrap();
+    let (early, late) = (one("canary"), one("stable"));
+    let (early_envoy, late_envoy) = (fleet.gateway(early, ""), fleet.gateway(late, ""));
+    answered(&early_envoy, BAD, 400);
+    answered(&late_envoy, BAD, 200);
+    let printed = fleet.done(&["promote", "--policy", "pay"]);
+    assert!(printed.contains("promoted epoch 2 of `pay` from `canary` to `stable`"), "{printed}");
+    answered(&late_envoy, BAD, 400);
+
+    // Held: what is published waits.
+    fleet.done(&[
+        "pin",
+        "--policy",
+        "pay",
+        "--channel",
+        "stable",
+        "--epoch",
+        "2",
+        "--reason",
+        "audit",
+    ]);
+    let printed = fleet.publish(&fleet.setup.compile("monitor", 3, ""), &["--wait"]);
+    assert!(printed.contains("`stable` serves epoch 2: it is pinned"), "{printed}");
+    assert_eq!(pay(&late_envoy, BAD), 400);
+    fleet.done(&["unpin", "--policy", "pay", "--channel", "stable"]);
+    answered(&late_envoy, BAD, 200);
+
+    // Back to the second: gateways refuse its epoch, so it comes under a new one.
+    let key = fleet.setup.dir.join("dev.key").display().to_string();
+    let (policy, to) = (["--policy", "pay"], ["--to-epoch", "2", "--key", &key]);
+    let printed = fleet.done(&[&["rollback"][..], &policy, &to].concat());
+    assert!(printed.contains("published epoch 4"), "{printed}");
+    answered(&late_envoy, BAD, 400);
+    let other = fleet.setup.dir.join("other.key").display().to_string();
+    fleet.setup.portcullis(&["keygen", "-o", &other]);
+    let to = ["--to-epoch", "1", "--key", &other];
+    let refused = fleet.refused(&[&["rollback"][..], &policy, &to].concat());
+    assert!(refused.contains("not among the trusted keys"), "{refused}");
+
+    let history = fleet.done(&["history", "--policy", "pay"]);
+    for action in ["publish", "promote", "rollout", "pin", "unpin"] {
+        assert!(history.contains(action), "{action} in {history}");
+    }
+    let audit = fleet.done(&["audit"]);
+    assert!(audit.contains("ci") && audit.contains("promote"), "{audit}");
+}
+
+#[test]
+fn killed_amid_a_publication_the_service_comes_back_whole() {
+    let Some(mut fleet) = Fleet::new() else { return };
+    let gateway = fleet.gateway("gw-1", "");
+    fleet.publish(&fleet.setup.compile("enforce", 1, ""), &["--wait"]);
+    answered(&gateway, BAD, 400);
+    let second = std::fs::read(fleet.setup.compile("monitor", 2, "")).unwrap();
+    let mut stream = TcpStream::connect(fleet.control.address()).unwrap();
+    let head = format!(
+        "POST /v1/policies/pay/bundles HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
+        fleet.control.publisher,
+        second.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&second[..second.len() / 2]).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    fleet.control.kill();
+    assert_eq!((pay(&gateway, BAD), pay(&gateway, GOOD)), (400, 200), "without the service");
+    fleet.control.restart().unwrap();
+    let told = fleet.control.status("pay").unwrap();
+    assert_eq!(told["highest"], 1, "half a publication is none");
+    // The gateway is there again, with what it had: nothing is sent twice.
+    fleet.until("gw-1", "back", |it| it["connected"] == true && it["accepted"] == 1);
+    fleet.publish(&fleet.setup.dir.join("monitor-2.bundle"), &["--wait"]);
+    answered(&gateway, BAD, 200);
+    assert!(fleet.control.terminate().unwrap(), "ends by itself when asked to");
+    assert_eq!(pay(&gateway, GOOD), 200);
+}
+
+#[test]
+fn a_file_kept_by_sync_outlives_the_service() {
+    let Some(mut fleet) = Fleet::new() else { return };
+    fleet.publish(&fleet.setup.compile("enforce", 1, ""), &[]);
+    let dir = envoy::fresh_dir().unwrap();
+    let (file, wasm) = (dir.join("portcullis.pb"), &fleet.setup.artefacts.filter);
+    let (file_text, wasm, url) =
+        (file.display().to_string(), wasm.display().to_string(), fleet.control.url());
+    let key = fleet.setup.public_key.clone();
+    let sync = [
+        "sync",
+        "--from",
+        &url,
+        "--policy",
+        "pay",
+        "-o",
+        &file_text,
+        "--wasm",
+        &wasm,
+        "--gateway",
+        "gw-1",
+        "--once",
+        "--trusted-key",
+    ];
+    let good = [&sync[..], &[&key]].concat();
+    assert!(fleet.done(&good).contains("epoch 1"));
+    assert_eq!(fleet.done(&good), "", "nothing new");
+    fleet.until("gw-1", "synced", |it| it["source"] == "sync" && it["accepted"] == 1);
+
+    let source = json!({
+        "path_config_source": { "path": file, "watched_directory": { "path": dir } },
+        "resource_api_version": "V3",
+    });
+    let bootstrap = fleet.bootstrap("gw-1", "", source);
+    let gateway = Envoy::start(&fleet.setup.artefacts.envoy, &bootstrap).unwrap();
+    assert_eq!((pay(&gateway, BAD), pay(&gateway, GOOD)), (400, 200));
+    fleet.publish(&fleet.setup.compile("monitor", 2, ""), &[]);
+    // Whose signature is not trusted is not written.
+    let untrusted = "00".repeat(32);
+    let refused = fleet.refused(&[&sync[..], &[&untrusted]].concat());
+    assert!(refused.contains("not among the trusted keys"), "{refused}");
+    assert_eq!(pay(&gateway, BAD), 400);
+    fleet.done(&good);
+    answered(&gateway, BAD, 200);
+
+    fleet.control.kill();
+    let before = std::fs::read(&file).unwrap();
+    fleet.refused(&good);
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    drop(gateway);
+    let gateway = Envoy::start(&fleet.setup.artefacts.envoy, &bootstrap).unwrap();
+    assert_eq!(pay(&gateway, BAD), 200, "from disk");
+}

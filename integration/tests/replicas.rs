@@ -1,0 +1,110 @@
+//! Two replicas of the control service over one PostgreSQL: what is published to one reaches gateways of the other.
+
+mod support;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use portcullis_integration::http1::Request;
+use portcullis_integration::{Control, Postgres, envoy};
+use serde_json::Value;
+use support::Setup;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// What a gateway gets from a replica: status and epoch.
+fn fetch(control: &Control, gateway: &str) -> (u16, String) {
+    let request = Request::get("/v1/policies/pay/bundle")
+        .header("portcullis-gateway", gateway)
+        .header("portcullis-workers", "0=1,1=1")
+        .header("connection", "close");
+    let answer = request.send(control.address()).unwrap();
+    (answer.status, answer.header("portcullis-epoch").unwrap_or_default())
+}
+
+#[track_caller]
+fn until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < SOON, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    started.elapsed()
+}
+
+fn publish(control: &Control, bundle: &Path, more: &[&str]) -> Result<String, String> {
+    let bundle = bundle.display().to_string();
+    let arguments = [&["publish", &bundle, "--policy", "pay"], more].concat();
+    let output = control.run(&arguments).unwrap();
+    let (told, errors) = (output.stdout, output.stderr);
+    if output.status.success() {
+        Ok(String::from_utf8(told).unwrap())
+    } else {
+        Err(String::from_utf8(errors).unwrap())
+    }
+}
+
+fn ready(control: &Control) -> String {
+    control.get("/readyz").unwrap().text()
+}
+
+#[test]
+fn two_replicas_serve_one_fleet() {
+    let Some(setup) = Setup::new() else { return };
+    let Some(postgres) = Postgres::start() else { return };
+    let mut postgres = postgres.unwrap();
+    let (first, second) = (envoy::fresh_dir().unwrap(), envoy::fresh_dir().unwrap());
+    let url = postgres.url();
+    let options = ["--trusted-key", &setup.public_key, "--postgres", &url];
+    let one = Control::start(&setup.artefacts.compiler, &first, &options).unwrap();
+    // Both bring the schema up to date; the second finds it done.
+    let two = one.beside(&second).unwrap();
+    until("both are ready", || {
+        ready(&one).starts_with("ready") && ready(&two).starts_with("ready")
+    });
+    assert_eq!(fetch(&two, "gw-2"), (404, String::new()));
+
+    publish(&one, &setup.compile("monitor", 1, ""), &[]).unwrap();
+    let after = until("the other replica has it", || fetch(&two, "gw-2") == (200, "1".to_owned()));
+    println!("published to one replica, served by the other {after:?} later");
+    // Who reported to one is in the status of the other.
+    fetch(&one, "gw-1");
+    until("both gateways are known", || {
+        let status = two.status("pay").unwrap();
+        let names: Vec<&Value> =
+            status["gateways"].as_array().unwrap().iter().map(|it| &it["gateway"]).collect();
+        names == ["gw-1", "gw-2"]
+    });
+
+    // Two publishers at once, of one epoch with different content: one wins, on both replicas.
+    let (left, right) = (setup.compile("enforce", 2, ""), setup.compile("monitor", 2, ""));
+    let outcomes = std::thread::scope(|scope| {
+        let first = scope.spawn(|| publish(&one, &left, &[]));
+        let second = scope.spawn(|| publish(&two, &right, &[]));
+        [first.join().unwrap(), second.join().unwrap()]
+    });
+    assert_eq!(outcomes.iter().filter(|it| it.is_ok()).count(), 1, "{outcomes:?}");
+    let refusal = outcomes.iter().find_map(|it| it.as_ref().err()).unwrap();
+    assert!(refusal.contains("other content"), "{refusal}");
+    until("both serve it", || fetch(&one, "gw-1").1 == "2" && fetch(&two, "gw-2").1 == "2");
+
+    // Without the database gateways are served on, and publishers told.
+    postgres.stop();
+    until("the loss is noticed", || ready(&two).contains("store away"));
+    assert_eq!((fetch(&one, "gw-1").1, fetch(&two, "gw-2").1), ("2".to_owned(), "2".to_owned()));
+    let third = setup.compile("enforce", 3, "");
+    let refused = std::fs::read(&third).map(|bundle| {
+        let bearer = format!("Bearer {}", one.publisher);
+        let body = portcullis_integration::http1::Body::Sized(bundle);
+        let request = Request::new("POST", "/v1/policies/pay/bundles").body(body);
+        let request = request.header("authorization", bearer).header("connection", "close");
+        request.send(one.address()).unwrap()
+    });
+    let refused = refused.unwrap();
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5".to_owned())));
+    postgres.restart().unwrap();
+    until("it is back", || ready(&one).contains("store up") && ready(&two).contains("store up"));
+    publish(&two, &third, &[]).unwrap();
+    until("the other serves it", || fetch(&one, "gw-1").1 == "3");
+    assert!(!one.log().contains(&one.publisher) && !two.log().contains(&two.publisher));
+}

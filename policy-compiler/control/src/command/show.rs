@@ -1,0 +1,278 @@
+//! `portcullis status`, `history` and `audit`.
+
+use super::ClientError;
+use crate::client::{Client, Remote};
+use crate::names;
+use clap::Args;
+use serde_json::Value;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Of which policy.
+#[derive(Args, Clone, Debug)]
+pub struct Status {
+    #[command(flatten)]
+    remote: Remote,
+    /// The policy; all without it
+    #[arg(long, value_name = "NAME", value_parser = names::name)]
+    policy: Option<String>,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn status(options: &Status) -> Result<(), ClientError> {
+    let client = options.remote.client()?;
+    let mut all = Vec::new();
+    for policy in policies(&client, options.policy.as_deref())? {
+        all.push(client.get(&format!("/v1/policies/{policy}/status"))?);
+    }
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
+        return Ok(());
+    }
+    for (at, status) in all.iter().enumerate() {
+        if at > 0 {
+            println!();
+        }
+        print!("{}", table(status));
+    }
+    Ok(())
+}
+
+fn policies(client: &Client, policy: Option<&str>) -> Result<Vec<String>, ClientError> {
+    if let Some(policy) = policy {
+        return Ok(vec![policy.to_owned()]);
+    }
+    let told = client.get("/v1/policies")?;
+    Ok(list(&told, "policies").iter().filter_map(|it| Some(it.as_str()?.to_owned())).collect())
+}
+
+/// The status of a policy, for people.
+fn table(status: &Value) -> String {
+    let mut rows = vec![row(["channel", "serves", "published", "for", "held"])];
+    for channel in list(status, "channels") {
+        let labels = text(&channel["labels"]);
+        let whom = match (text(&channel["channel"]).as_str(), labels.as_str()) {
+            ("stable", _) => "all others".to_owned(),
+            (_, "") => format!("{} %", channel["percentage"]),
+            _ => format!("{} % of {labels}", channel["percentage"]),
+        };
+        let held = if channel["pinned"] == true { "pinned" } else { "" };
+        rows.push(vec![
+            text(&channel["channel"]),
+            text(&channel["serves"]),
+            text(&channel["published"]),
+            whom,
+            held.to_owned(),
+        ]);
+    }
+    let mut page = format!("policy {}\n\n{}", text(&status["policy"]), columns(&rows));
+    for pin in list(status, "pins") {
+        let (target, epoch, who) = (text(&pin["target"]), &pin["epoch"], text(&pin["identity"]));
+        page += &format!("pinned: {target} at epoch {epoch} by {who}: {}\n", text(&pin["reason"]));
+    }
+    let mut rows = vec![row([
+        "gateway",
+        "state",
+        "channel",
+        "epoch",
+        "runs",
+        "by",
+        "last contact",
+        "refused",
+    ])];
+    for gateway in list(status, "gateways") {
+        let refused = &gateway["refused"];
+        let refused = match refused["epoch"].as_i64() {
+            Some(epoch) => format!("{epoch}: {}", text(&refused["reason"])),
+            None => String::new(),
+        };
+        rows.push(vec![
+            text(&gateway["gateway"]),
+            text(&gateway["state"]),
+            text(&gateway["channel"]),
+            text(&gateway["epoch"]),
+            runs(gateway),
+            text(&gateway["source"]),
+            time(&gateway["last_contact"]),
+            refused,
+        ]);
+    }
+    let summary = &status["summary"];
+    page += &format!(
+        "\n{}{} gateways: {} current, {} behind, {} refusing, {} silent\n",
+        columns(&rows),
+        summary["gateways"],
+        summary["current"],
+        summary["behind"],
+        summary["refusing"],
+        summary["silent"],
+    );
+    if status["complete"] == false {
+        page += "note: the database is away; what other replicas have heard is missing\n";
+    }
+    page
+}
+
+/// `0-3: 7` where all workers agree; what was accepted where none has told.
+fn runs(gateway: &Value) -> String {
+    let workers = gateway["workers"].as_object();
+    let Some(workers) = workers.filter(|workers| !workers.is_empty()) else {
+        return text(&gateway["accepted"]);
+    };
+    let mut epochs: Vec<String> = workers.values().map(text).collect();
+    epochs.dedup();
+    match epochs.as_slice() {
+        [epoch] => format!("{epoch} ({} workers)", workers.len()),
+        _ => {
+            let each = workers.iter().map(|(worker, epoch)| format!("{worker}: {}", text(epoch)));
+            each.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+/// How many lines.
+#[derive(Args, Clone, Debug)]
+pub struct History {
+    #[command(flatten)]
+    remote: Remote,
+    /// The policy
+    #[arg(long, value_name = "NAME", value_parser = names::name)]
+    policy: String,
+    /// The newest so many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: u32,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn history(options: &History) -> Result<(), ClientError> {
+    let client = options.remote.client()?;
+    let path = format!("/v1/policies/{}/history?limit={}", options.policy, options.limit);
+    let told = client.get(&path)?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&told).unwrap_or_default());
+        return Ok(());
+    }
+    let mut rows = vec![row(["time", "who", "what", "of", "epoch"])];
+    for line in list(&told, "history") {
+        let of = [&line["identity"], &line["action"], &line["target"], &line["epoch"]];
+        rows.push([vec![time(&line["at"])], of.map(text).to_vec()].concat());
+    }
+    print!("{}", columns(&rows));
+    Ok(())
+}
+
+/// Whose lines.
+#[derive(Args, Clone, Debug)]
+pub struct AuditLog {
+    #[command(flatten)]
+    remote: Remote,
+    /// Of one identity only
+    #[arg(long, value_name = "NAME", value_parser = names::name)]
+    identity: Option<String>,
+    /// The newest so many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: u32,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn audit(options: &AuditLog) -> Result<(), ClientError> {
+    let client = options.remote.client()?;
+    let mut path = format!("/v1/audit?limit={}", options.limit);
+    if let Some(identity) = &options.identity {
+        path += &format!("&identity={identity}");
+    }
+    let told = client.get(&path)?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&told).unwrap_or_default());
+        return Ok(());
+    }
+    let mut rows = vec![row(["time", "who", "from", "what", "policy", "status", "detail"])];
+    for line in list(&told, "audit") {
+        let of = ["identity", "peer", "action", "policy", "status", "detail"];
+        let of = of.map(|name| text(&line[name]));
+        rows.push([vec![time(&line["at"])], of.to_vec()].concat());
+    }
+    print!("{}", columns(&rows));
+    Ok(())
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value[name].as_array().map_or(&[][..], Vec::as_slice)
+}
+
+fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
+/// What the service sends may come from gateways: nothing that steers a terminal is printed.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.chars().filter(|it| !it.is_control()).collect(),
+        other => other.to_string(),
+    }
+}
+
+fn time(value: &Value) -> String {
+    let seconds = value.as_u64().unwrap_or(0).min(253_402_300_799);
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
+}
+
+fn columns(rows: &[Vec<String>]) -> String {
+    let count = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..count).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}  "));
+        format!("{}\n", cells.collect::<String>().trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_table_tells_who_runs_what() {
+        let status = json!({
+            "policy": "bank", "complete": true,
+            "channels": [
+                { "channel": "canary", "serves": 8, "published": 8, "labels": "region=eu",
+                  "percentage": 5.0, "pinned": false },
+                { "channel": "stable", "serves": 6, "published": 7, "labels": "", "percentage": 100.0,
+                  "pinned": true },
+            ],
+            "pins": [{ "target": "channel stable", "epoch": 6, "identity": "ops", "reason": "incident" }],
+            "gateways": [
+                { "gateway": "a", "state": "current", "channel": "stable", "epoch": 6, "workers": { "0": 6, "1": 6 },
+                  "accepted": null, "source": "http", "last_contact": 0, "refused": null },
+                { "gateway": "b\u{1b}[2J", "state": "refusing", "channel": "canary", "epoch": 8,
+                  "workers": { "0": 8, "1": null }, "source": "http", "last_contact": 0,
+                  "refused": { "epoch": 8, "reason": "expired" } },
+            ],
+            "summary": { "gateways": 2, "current": 1, "behind": 0, "refusing": 1, "silent": 0 },
+        });
+        let table = table(&status);
+        for expected in [
+            "canary   8       8          5.0 % of region=eu",
+            "stable   6       7          all others          pinned",
+            "pinned: channel stable at epoch 6 by ops: incident",
+            "6 (2 workers)",
+            "0: 8, 1: -",
+            "8: expired",
+            "2 gateways: 1 current, 0 behind, 1 refusing, 0 silent",
+        ] {
+            assert!(table.contains(expected), "{expected} in\n{table}");
+        }
+        assert!(!table.contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,267 @@
+//! `portcullis sync`: keeps a file up to date, so that a gateway starts from disk when the service is away.
+//!
+//! In: a URL that knows entity tags. Out: a bundle file, or a file for Envoy's `path_config_source`, replaced at once by
+//! what verifies, and never by anything else.
+
+use super::change::encoded;
+use super::{ClientError, labels, public_key};
+use crate::client::{Answer, Client, Proof};
+use crate::http::LARGEST;
+use crate::names;
+use crate::service::now;
+use clap::Args;
+use portcullis_bundle::{Bundle, Trust};
+use portcullis_ecds::{Configuration, Filter};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The longest wait between two questions, whatever failed or was asked for.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// Where bundles come from, where they go, and whose are taken.
+#[derive(Args, Clone, Debug)]
+pub struct Sync {
+    /// Where the control service is, or with `--path` any store that speaks HTTP
+    #[arg(long, value_name = "URL", env = "PORTCULLIS_CONTROL")]
+    from: String,
+    /// The policy
+    #[arg(long, value_name = "NAME", value_parser = names::name, required_unless_present = "path")]
+    policy: Option<String>,
+    /// One channel, instead of the one that is for the gateway
+    #[arg(long, value_name = "NAME", value_parser = names::name, requires = "policy")]
+    channel: Option<String>,
+    /// The bundle's path in a store that is no control service
+    #[arg(long, value_name = "PATH", conflicts_with = "policy")]
+    path: Option<String>,
+    /// The file to keep: ending in `.pb`, for Envoy's ECDS; else the bundle
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// A public key whose bundles are taken, in hexadecimal; may be repeated
+    #[arg(long = "trusted-key", value_name = "HEX", value_parser = public_key, required_unless_present = "allow_unsigned")]
+    trusted_keys: Vec<[u8; 32]>,
+    /// Take bundles without a signature too: for development
+    #[arg(long)]
+    allow_unsigned: bool,
+    /// The gateway's audience
+    #[arg(long, value_name = "NAME")]
+    audience: Option<String>,
+    /// The least epoch that is taken
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    minimum_epoch: u64,
+    /// The gateway's id, for the channel that is for it and for its status
+    #[arg(long, value_name = "ID")]
+    gateway: Option<String>,
+    /// The gateway's labels
+    #[arg(long, value_name = "K=V,K=V", value_parser = labels, requires = "gateway")]
+    labels: Option<String>,
+    /// The wasm filter, as Envoy is going to find it: for `.pb`
+    #[arg(long, value_name = "PATH", default_value = "/etc/portcullis/portcullis_filter.wasm")]
+    wasm: String,
+    /// The filter's name among Envoy's HTTP filters: for `.pb`
+    #[arg(long, value_name = "NAME", default_value = "portcullis", value_parser = names::name)]
+    filter: String,
+    /// Ask so often
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    interval: u64,
+    /// Ask once, and tell whether it worked
+    #[arg(long)]
+    once: bool,
+    #[command(flatten)]
+    proof: Proof,
+}
+
+/// What is kept between two questions.
+struct Synced<'a> {
+    options: &'a Sync,
+    client: Client,
+    path: String,
+    etag: Option<String>,
+    epoch: Option<u64>,
+    content_hash: String,
+    refused: Option<(u64, String)>,
+}
+
+pub(super) fn run(options: &Sync) -> Result<(), ClientError> {
+    let mut synced = Synced::new(options)?;
+    let interval = Duration::from_secs(options.interval);
+    let mut failures = 0_u32;
+    loop {
+        let (outcome, wait) = synced.ask();
+        match &outcome {
+            Ok(Some(epoch)) => println!("wrote {}: epoch {epoch}", options.output.display()),
+            Ok(None) => {}
+            Err(error) if failures == 0 || options.once => eprintln!("error: {error}"),
+            // Once is enough: the file that is there holds on.
+            Err(_) => {}
+        }
+        if options.once {
+            return match outcome {
+                Ok(_) => Ok(()),
+                Err(_) => Err(ClientError::Other(format!(
+                    "`{}` was not replaced",
+                    options.output.display()
+                ))),
+            };
+        }
+        if outcome.is_ok() && failures > 0 {
+            println!("answered again");
+        }
+        failures = if outcome.is_ok() { 0 } else { failures.saturating_add(1) };
+        let backed_off = interval.saturating_mul(1 << failures.min(6));
+        std::thread::sleep(jittered(backed_off.max(wait).min(LONGEST_WAIT.max(interval))));
+    }
+}
+
+impl<'a> Synced<'a> {
+    fn new(options: &'a Sync) -> Result<Synced<'a>, ClientError> {
+        let path = match (&options.path, &options.policy, &options.channel) {
+            (Some(path), _, _) => format!("/{}", path.trim_start_matches('/')),
+            (None, Some(policy), Some(channel)) => {
+                format!("/v1/policies/{policy}/channels/{channel}/bundle")
+            }
+            (None, policy, _) => {
+                format!("/v1/policies/{}/bundle", policy.as_deref().unwrap_or_default())
+            }
+        };
+        let client = options.proof.client(&options.from)?;
+        let (epoch, content_hash) = (None, String::new());
+        let mut synced =
+            Synced { options, client, path, etag: None, epoch, content_hash, refused: None };
+        // What is there already: nothing lower may replace it.
+        let there = fs::read(&options.output).ok().and_then(|bytes| within(&bytes));
+        if let Some(Ok(bundle)) = there.map(|bytes| Bundle::open(bytes, &synced.trust())) {
+            synced.epoch = Some(bundle.header().epoch.get());
+            synced.content_hash = bundle.content_hash();
+        }
+        Ok(synced)
+    }
+
+    fn trust(&self) -> Trust {
+        let keys = self.options.trusted_keys.clone();
+        Trust { keys, allow_unsigned: self.options.allow_unsigned }
+    }
+
+    /// Asks once. Gives the epoch where the file was replaced, and how long the server asks to be left alone.
+    fn ask(&mut self) -> (Result<Option<u64>, ClientError>, Duration) {
+        let answer = match self.fetch() {
+            Ok(answer) => answer,
+            Err(error) => return (Err(error), Duration::ZERO),
+        };
+        let wait = Duration::from_secs(answer.retry_after.unwrap_or(0));
+        let taken = match answer.status {
+            200 => self.take(answer),
+            304 => Ok(None),
+            404 => Err(ClientError::Other("nothing is published for this gateway".to_owned())),
+            status => Err(ClientError::Refused { status, detail: "no bundle".to_owned() }),
+        };
+        (taken, wait)
+    }
+
+    fn fetch(&self) -> Result<Answer, ClientError> {
+        let mut fields = Vec::new();
+        if let Some(etag) = &self.etag {
+            fields.push(("if-none-match", etag.clone()));
+        }
+        if let Some(gateway) = &self.options.gateway {
+            fields.push(("portcullis-gateway", encoded(gateway)));
+            let version = concat!("sync-", env!("CARGO_PKG_VERSION")).to_owned();
+            fields.push(("portcullis-version", version));
+            if let Some(labels) = &self.options.labels {
+                let pairs = labels.split(',').filter_map(|pair| pair.split_once('='));
+                let pairs =
+                    pairs.map(|(key, value)| format!("{}={}", encoded(key), encoded(value)));
+                fields.push(("portcullis-labels", pairs.collect::<Vec<_>>().join(",")));
+            }
+            if let Some(epoch) = self.epoch {
+                fields.push(("portcullis-synced", epoch.to_string()));
+            }
+            if let Some((epoch, why)) = &self.refused {
+                fields.push(("portcullis-refused", format!("{epoch};{why}")));
+            }
+        }
+        let fields: Vec<(&str, &str)> =
+            fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.client.get_once(&self.path, &fields)
+    }
+
+    /// Verifies, and replaces the file.
+    fn take(&mut self, answer: Answer) -> Result<Option<u64>, ClientError> {
+        if answer.body.len() > LARGEST {
+            let told = format!("{} bytes, more than {LARGEST}", answer.body.len());
+            return Err(ClientError::Other(told));
+        }
+        let bundle = Bundle::open(answer.body, &self.trust())
+            .map_err(|error| ClientError::Other(error.to_string()))?;
+        let epoch = bundle.header().epoch.get();
+        let minimum = self.options.minimum_epoch.max(self.epoch.unwrap_or(0));
+        let sound = bundle
+            .check_activation(now(), minimum, self.options.audience.as_deref())
+            .map_err(|error| error.to_string());
+        let other = self.epoch == Some(epoch) && self.content_hash != bundle.content_hash();
+        let sound = match sound {
+            Ok(()) if other => Err(format!("epoch {epoch} is here already with other content")),
+            sound => sound,
+        };
+        if let Err(why) = sound {
+            // It is not asked for again until it changes, but for one whose time is to come.
+            self.refused = Some((epoch, names::bounded(&why, 200)));
+            return Err(ClientError::Other(why));
+        }
+        self.refused = None;
+        let changed = self.write(&bundle)?;
+        (self.epoch, self.content_hash, self.etag) =
+            (Some(epoch), bundle.content_hash(), answer.etag);
+        Ok(changed.then_some(epoch))
+    }
+
+    /// Replaces the file, unless it holds just that.
+    fn write(&self, bundle: &Bundle) -> Result<bool, ClientError> {
+        let path = &self.options.output;
+        let bytes = if path.extension().is_some_and(|it| it == "pb") {
+            let filter =
+                Filter { name: self.options.filter.clone(), wasm: self.options.wasm.clone() };
+            let resource =
+                portcullis_ecds::resource(&filter, Configuration::Bundle(bundle.as_bytes()));
+            portcullis_ecds::file(&bundle.content_hash(), resource)
+        } else {
+            bundle.as_bytes().to_vec()
+        };
+        if fs::read(path).is_ok_and(|there| there == bytes) {
+            return Ok(false);
+        }
+        replace(path, &bytes).map_err(|source| ClientError::File { path: path.clone(), source })?;
+        Ok(true)
+    }
+}
+
+/// Writes beside and renames: Envoy notices renames, and a half-written file is never there.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let beside = path.with_file_name(format!(".{name}.sync"));
+    let written = File::create(&beside)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        // The error that matters is the first.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+/// The bundle in a file that this command wrote: the file itself, or within a resource.
+fn within(bytes: &[u8]) -> Option<Vec<u8>> {
+    const MAGIC: &[u8] = b"PORTCLIS";
+    let start = bytes.windows(MAGIC.len()).position(|it| it == MAGIC)?;
+    // `total_len` of the header (FORMAT.md): what follows is not of the bundle.
+    let length = bytes.get(start + 16..start + 20)?.first_chunk().copied()?;
+    let end = start.checked_add(u32::from_le_bytes(length) as usize)?;
+    bytes.get(start..end).map(<[u8]>::to_vec)
+}
+
+/// Between three quarters of a time and five: a fleet that was started at once does not stay in step.
+fn jittered(wait: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
+    wait.mul_f64(0.75 + 0.5 * f64::from(random) / f64::from(u32::MAX))
+}

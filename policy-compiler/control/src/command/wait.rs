@@ -1,0 +1,107 @@
+//! `--wait`: until the gateways of a channel report an epoch.
+
+use super::ClientError;
+use crate::client::Client;
+use clap::Args;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// How often the service is asked.
+const EVERY: Duration = Duration::from_millis(300);
+
+/// Whether to wait.
+#[derive(Args, Clone, Debug)]
+pub struct Waiting {
+    /// Wait until the channel's gateways run it; silent ones are not waited for
+    #[arg(long)]
+    wait: bool,
+    /// Wait no longer than this
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "wait")]
+    wait_for: u64,
+}
+
+/// Counts of a channel's gateways.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    run: usize,
+    refuse: usize,
+    all: usize,
+}
+
+/// Waits, if that is asked for, and tells of every change.
+pub(super) fn run(
+    client: &Client,
+    waiting: &Waiting,
+    policy: &str,
+    channel: &str,
+    epoch: i64,
+) -> Result<(), ClientError> {
+    if !waiting.wait {
+        return Ok(());
+    }
+    let (started, limit) = (Instant::now(), Duration::from_secs(waiting.wait_for));
+    let mut told = None;
+    loop {
+        let status = client.get(&format!("/v1/policies/{policy}/status"))?;
+        if let Some(held) = held_at(&status, channel, epoch) {
+            println!("`{channel}` serves epoch {held}: it is pinned, or others have published");
+            return Ok(());
+        }
+        let count = count(&status, channel, epoch);
+        if told != Some(count) {
+            println!("{} of {} gateways of `{channel}` run epoch {epoch}", count.run, count.all);
+            told = Some(count);
+        }
+        if count.refuse > 0 {
+            return Err(ClientError::Other(format!(
+                "{} gateways refuse epoch {epoch}: {}",
+                count.refuse,
+                reason(&status, epoch)
+            )));
+        }
+        if count.run == count.all {
+            return Ok(());
+        }
+        if started.elapsed() > limit {
+            let left = count.all - count.run;
+            return Err(ClientError::Other(format!(
+                "{left} gateways do not run epoch {epoch} after {} s",
+                limit.as_secs()
+            )));
+        }
+        std::thread::sleep(EVERY);
+    }
+}
+
+/// The epoch that the channel serves instead.
+fn held_at(status: &Value, channel: &str, epoch: i64) -> Option<i64> {
+    let mut channels = status["channels"].as_array()?.iter();
+    let found = channels.find(|it| it["channel"] == channel)?;
+    found["serves"].as_i64().filter(|serves| *serves != epoch)
+}
+
+fn count(status: &Value, channel: &str, epoch: i64) -> Count {
+    let mut count = Count::default();
+    for gateway in gateways(status) {
+        if gateway["channel"] != channel
+            || gateway["epoch"] != epoch
+            || gateway["state"] == "silent"
+        {
+            continue;
+        }
+        count.all += 1;
+        count.run += usize::from(gateway["state"] == "current");
+        count.refuse += usize::from(gateway["state"] == "refusing");
+    }
+    count
+}
+
+fn reason(status: &Value, epoch: i64) -> String {
+    let mut refusals = gateways(status).filter(|it| it["refused"]["epoch"] == epoch);
+    let first = refusals.find_map(|it| it["refused"]["reason"].as_str());
+    first.unwrap_or("no reason told").to_owned()
+}
+
+fn gateways(status: &Value) -> impl Iterator<Item = &Value> {
+    status["gateways"].as_array().map_or(&[][..], Vec::as_slice).iter()
+}

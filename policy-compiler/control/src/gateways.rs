@@ -1,0 +1,188 @@
+//! What gateways report, in memory: written to the database now and then, so that a fleet's polls cost it little.
+
+use crate::names::{GATEWAY, bounded};
+use crate::store::GatewayRow;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Gateways at most; anybody who may fetch can make some up.
+const MOST: usize = 20_000;
+/// Workers of a gateway that are told apart.
+const WORKERS: usize = 256;
+/// Bytes of a reason or of a version.
+const REASON: usize = 300;
+const VERSION: usize = 64;
+
+/// Reports by policy and gateway.
+#[derive(Debug, Default)]
+pub struct Gateways(Mutex<BTreeMap<(String, String), Seen>>);
+
+#[derive(Debug)]
+struct Seen {
+    row: GatewayRow,
+    changed: bool,
+}
+
+impl Gateways {
+    /// Takes a report.
+    pub fn report(&self, mut row: GatewayRow) {
+        row.gateway = bounded(&row.gateway, GATEWAY);
+        row.refused_reason = bounded(&row.refused_reason, REASON);
+        row.version = bounded(&row.version, VERSION);
+        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (row.policy.clone(), row.gateway.clone());
+        if rows.len() >= MOST && !rows.contains_key(&key) {
+            make_room(&mut rows);
+        }
+        rows.insert(key, Seen { row, changed: true });
+    }
+
+    /// Changes what is known of a gateway, if anything is.
+    pub fn change(&self, policy: &str, gateway: &str, change: impl FnOnce(&mut GatewayRow)) {
+        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seen) = rows.get_mut(&(policy.to_owned(), bounded(gateway, GATEWAY))) {
+            change(&mut seen.row);
+            seen.changed = true;
+        }
+    }
+
+    /// What is known of a gateway.
+    pub fn known(&self, policy: &str, gateway: &str) -> Option<GatewayRow> {
+        let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = rows.get(&(policy.to_owned(), bounded(gateway, GATEWAY)));
+        seen.map(|seen| seen.row.clone())
+    }
+
+    /// What has changed since the last call, at most so many.
+    pub fn take_changed(&self, most: usize) -> Vec<GatewayRow> {
+        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = rows.values_mut().filter(|seen| seen.changed).take(most);
+        changed
+            .map(|seen| {
+                seen.changed = false;
+                seen.row.clone()
+            })
+            .collect()
+    }
+
+    /// Marks what could not be written as changed again.
+    pub fn put_back(&self, written: &[GatewayRow]) {
+        for row in written {
+            self.change(&row.policy, &row.gateway, |_| {});
+        }
+    }
+
+    /// All of a policy, over what other replicas have heard: the later report counts.
+    pub fn merged(&self, policy: &str, stored: Vec<GatewayRow>) -> Vec<GatewayRow> {
+        let mut all: BTreeMap<String, GatewayRow> =
+            stored.into_iter().map(|row| (row.gateway.clone(), row)).collect();
+        let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = rows.range((policy.to_owned(), String::new())..);
+        for ((_, gateway), seen) in own.take_while(|((of, _), _)| of == policy) {
+            let later = all.get(gateway).is_none_or(|it| it.last_contact <= seen.row.last_contact);
+            if later {
+                all.insert(gateway.clone(), seen.row.clone());
+            }
+        }
+        all.into_values().collect()
+    }
+}
+
+/// Forgets the tenth that was not heard of for longest, so that this is rarely done.
+fn make_room(rows: &mut BTreeMap<(String, String), Seen>) {
+    let mut times: Vec<i64> = rows.values().map(|seen| seen.row.last_contact).collect();
+    times.sort_unstable();
+    let until = times.get(MOST / 10).copied().unwrap_or(i64::MAX);
+    let mut left = MOST / 10;
+    rows.retain(|_, seen| {
+        let goes = left > 0 && seen.row.last_contact <= until;
+        left -= usize::from(goes);
+        !goes
+    });
+}
+
+/// What each worker serves: `0=7,1=-`. What is not so written is left out.
+pub fn workers(text: &str) -> BTreeMap<u32, Option<i64>> {
+    let pairs = text.split(',').take(WORKERS).filter_map(|pair| pair.trim().split_once('='));
+    pairs
+        .filter_map(|(worker, epoch)| {
+            let epoch = if epoch == "-" { None } else { Some(epoch.parse().ok()?) };
+            Some((worker.parse().ok()?, epoch))
+        })
+        .collect()
+}
+
+/// As [`workers`] reads it.
+pub fn workers_text(workers: &BTreeMap<u32, Option<i64>>) -> String {
+    let pair = |(worker, epoch): (&u32, &Option<i64>)| match epoch {
+        Some(epoch) => format!("{worker}={epoch}"),
+        None => format!("{worker}=-"),
+    };
+    workers.iter().map(pair).collect::<Vec<_>>().join(",")
+}
+
+/// Whether a gateway runs an epoch, as far as it has told: every worker, or what it accepted by xDS.
+pub fn runs(row: &GatewayRow, epoch: i64) -> bool {
+    let workers = workers(&row.workers);
+    if workers.is_empty() {
+        return row.accepted == Some(epoch);
+    }
+    workers.values().all(|serves| *serves == Some(epoch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(gateway: &str, at: i64) -> GatewayRow {
+        let (policy, gateway) = ("p".to_owned(), gateway.to_owned());
+        GatewayRow { policy, gateway, last_contact: at, ..GatewayRow::default() }
+    }
+
+    #[test]
+    fn workers_there_and_back() {
+        let read = workers("0=7,1=-,x=2,3,2=9999999999999999999999,4=-1");
+        assert_eq!(workers_text(&read), "0=7,1=-,4=-1");
+        assert!(workers(&"0=1,".repeat(1000)).len() == 1);
+    }
+
+    #[test]
+    fn a_gateway_runs_what_all_its_workers_serve() {
+        let with = |workers: &str, accepted| GatewayRow {
+            workers: workers.to_owned(),
+            accepted,
+            ..GatewayRow::default()
+        };
+        assert!(runs(&with("0=7,1=7", None), 7));
+        assert!(!runs(&with("0=7,1=6", None), 7));
+        assert!(!runs(&with("0=7,1=-", Some(7)), 7));
+        assert!(runs(&with("", Some(7)), 7));
+        assert!(!runs(&with("", None), 7));
+    }
+
+    #[test]
+    fn made_up_gateways_take_no_more_room() {
+        let gateways = Gateways::default();
+        for number in 0..MOST as i64 + 5_000 {
+            gateways.report(row(&format!("g{number}"), number));
+        }
+        let all = gateways.merged("p", Vec::new());
+        assert!(all.len() <= MOST);
+        assert!(gateways.known("p", &format!("g{}", MOST + 4_999)).is_some());
+        assert!(gateways.known("p", "g0").is_none());
+    }
+
+    #[test]
+    fn the_later_report_counts() {
+        let gateways = Gateways::default();
+        gateways.report(row("a", 10));
+        gateways.report(row("b", 10));
+        let merged = gateways.merged("p", vec![row("a", 20), row("b", 5), row("c", 1)]);
+        let times: Vec<i64> = merged.iter().map(|row| row.last_contact).collect();
+        assert_eq!(times, [20, 10, 1]);
+        assert_eq!(gateways.take_changed(10).len(), 2);
+        assert!(gateways.take_changed(10).is_empty());
+        gateways.put_back(&[row("a", 0)]);
+        assert_eq!(gateways.take_changed(10).len(), 1);
+    }
+}

@@ -1,0 +1,204 @@
+//! Bundles to gateways, and to whoever rolls back. Answered from memory, except for epochs that nothing leads to.
+
+use super::{Asked, Problem};
+use crate::current::{Choice, Stored, etag};
+use crate::gateways::{workers, workers_text};
+use crate::identity::Role;
+use crate::names::{self, Labels, percent_decoded};
+use crate::service::{Peer, Service};
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// The media type of bundles.
+const BUNDLE: &str = "application/vnd.portcullis.bundle";
+
+type Service_ = State<Arc<Service>>;
+
+/// The bundle of the channel that is for the gateway.
+pub async fn for_gateway(
+    State(service): Service_,
+    Extension(peer): Extension<Peer>,
+    Path(policy): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    Asked::of(&service, &headers, &peer, Role::Gateway, Some(&policy), "fetch")?;
+    let gateway = Gateway::of(&headers);
+    gateway.report(&service, &policy, "");
+    let current = service.current();
+    let found = current.policies.get(&policy).and_then(|of| {
+        let choice = of.choose(&policy, &gateway.id, &gateway.labels)?;
+        Some((of.bundles.get(&choice.epoch)?, choice))
+    });
+    Ok(answer(&service, &headers, found))
+}
+
+/// The bundle of one channel, whoever asks.
+pub async fn of_channel(
+    State(service): Service_,
+    Extension(peer): Extension<Peer>,
+    Path((policy, channel)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    Asked::of(&service, &headers, &peer, Role::Gateway, Some(&policy), "fetch")?;
+    Gateway::of(&headers).report(&service, &policy, &channel);
+    let current = service.current();
+    let found = current.policies.get(&policy).and_then(|of| {
+        let choice = of.of_channel(&channel)?;
+        Some((of.bundles.get(&choice.epoch)?, choice))
+    });
+    Ok(answer(&service, &headers, found))
+}
+
+/// The bundle of an epoch: what `portcullis rollback` signs anew.
+pub async fn by_epoch(
+    State(service): Service_,
+    Extension(peer): Extension<Peer>,
+    Path((policy, epoch)): Path<(String, i64)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    Asked::of(&service, &headers, &peer, Role::Reader, Some(&policy), "fetch")?;
+    let current = service.current();
+    let served = current.policies.get(&policy).and_then(|policy| policy.bundles.get(&epoch));
+    let (tag, bytes) = match served {
+        Some(stored) => (stored.etag.clone(), stored.bytes.clone()),
+        None => {
+            let bytes = Bytes::from(service.store.content(policy, epoch).await?);
+            (etag(&bytes), bytes)
+        }
+    };
+    Ok(respond(&headers, &tag, &bytes, epoch, None))
+}
+
+fn answer(
+    service: &Service,
+    headers: &HeaderMap,
+    found: Option<(&Arc<Stored>, Choice<'_>)>,
+) -> Response {
+    let Some((stored, choice)) = found else {
+        service.metrics.missing.add();
+        if !service.is_ready() {
+            let told = "what is stored could not be loaded yet";
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", told)
+                .with_header(header::RETRY_AFTER, "2")
+                .into_response();
+        }
+        let told = "nothing is published for this gateway";
+        return Problem::new(StatusCode::NOT_FOUND, "not-found", told).into_response();
+    };
+    let response =
+        respond(headers, &stored.etag, &stored.bytes, choice.epoch, Some(choice.channel));
+    if response.status() == StatusCode::NOT_MODIFIED {
+        service.metrics.unchanged.add();
+    } else {
+        service.metrics.fetched.add();
+    }
+    response
+}
+
+fn respond(
+    request: &HeaderMap,
+    etag: &str,
+    bytes: &Bytes,
+    epoch: i64,
+    channel: Option<&str>,
+) -> Response {
+    let known = request.get_all(header::IF_NONE_MATCH).iter().take(8).any(|it| matches(it, etag));
+    let mut response = if known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let mut response = Response::new(Body::from(bytes.clone()));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(BUNDLE));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        response
+    };
+    let headers = response.headers_mut();
+    if let Ok(etag) = HeaderValue::from_str(etag) {
+        headers.insert(header::ETAG, etag);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("portcullis-epoch", HeaderValue::from(epoch));
+    if let Some(channel) = channel.and_then(|channel| HeaderValue::from_str(channel).ok()) {
+        headers.insert("portcullis-channel", channel);
+    }
+    response
+}
+
+/// Whether `If-None-Match` names the tag: weak comparison (RFC 9110, section 13.1.2).
+fn matches(field: &HeaderValue, etag: &str) -> bool {
+    let Ok(text) = field.to_str() else { return false };
+    let mut tags = text.split(',').take(64).map(str::trim);
+    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+/// What a gateway says of itself.
+struct Gateway {
+    id: String,
+    labels: Labels,
+    workers: Option<String>,
+    refused: Option<(i64, String)>,
+    synced: Option<i64>,
+    version: String,
+}
+
+impl Gateway {
+    fn of(headers: &HeaderMap) -> Gateway {
+        let text = |name: &str| {
+            let text = headers.get(name).and_then(|value| value.to_str().ok());
+            text.map(|text| names::bounded(text, 4096))
+        };
+        let decoded = |name: &str| percent_decoded(&text(name).unwrap_or_default());
+        let refused = text("portcullis-refused").and_then(|text| {
+            let (epoch, reason) = text.split_once(';').unwrap_or((&text, ""));
+            Some((epoch.trim().parse().ok()?, reason.trim().to_owned()))
+        });
+        Gateway {
+            id: names::bounded(&decoded("portcullis-gateway"), names::GATEWAY),
+            labels: labels(&text("portcullis-labels").unwrap_or_default()),
+            workers: text("portcullis-workers").map(|text| workers_text(&workers(&text))),
+            refused,
+            synced: text("portcullis-synced").and_then(|text| text.trim().parse().ok()),
+            version: text("portcullis-version").unwrap_or_default(),
+        }
+    }
+
+    /// Keeps it, if the gateway has a name.
+    fn report(&self, service: &Service, policy: &str, channel: &str) {
+        if self.id.is_empty() || !service.current().policies.contains_key(policy) {
+            return;
+        }
+        let mut row = service.row(policy, &self.id, "http");
+        row.labels = self.labels.to_string();
+        row.version = self.version.clone();
+        row.connected = false;
+        row.channel = names::bounded(channel, names::NAME);
+        row.accepted = self.synced;
+        if self.synced.is_some() {
+            row.source = "sync".to_owned();
+        }
+        if let Some(workers) = &self.workers {
+            row.workers = workers.clone();
+        }
+        let (epoch, reason) = self.refused.clone().unzip();
+        row.refused_epoch = epoch;
+        row.refused_reason = reason.unwrap_or_default();
+        service.gateways.report(row);
+    }
+}
+
+/// Labels as the field carries them: pairs are split before they are decoded. One that is wrong is left out.
+fn labels(text: &str) -> Labels {
+    let mut labels = Labels::default();
+    for pair in text.split(',').take(names::LABELS) {
+        if let Some((key, value)) = pair.trim().split_once('=') {
+            // A label that no selector can name selects nothing.
+            let _ = labels.add(&percent_decoded(key), &percent_decoded(value));
+        }
+    }
+    labels
+}

@@ -1,0 +1,141 @@
+//! What is served over HTTP: bundles to gateways, publishing and status to people.
+//!
+//! Errors are `application/problem+json` (RFC 9457).
+
+mod bundles;
+mod problem;
+mod publish;
+mod status;
+
+pub use problem::Problem;
+pub use publish::LARGEST;
+
+use crate::identity::{Identity, Role};
+use crate::names;
+use crate::service::{Denied, Peer, Service, now};
+use crate::store::Audit;
+use crate::xds;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an answer may take, an upload included. Streams of xDS have no such end.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// Everything that the service answers.
+pub fn router(service: Arc<Service>) -> Router {
+    let plain = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(status::metrics))
+        .route("/v1/policies", get(status::policies))
+        .route("/v1/policies/{policy}", get(status::policy))
+        .route("/v1/policies/{policy}/bundle", get(bundles::for_gateway))
+        .route("/v1/policies/{policy}/bundles", post(publish::publish))
+        .route("/v1/policies/{policy}/bundles/{epoch}", get(bundles::by_epoch))
+        .route("/v1/policies/{policy}/channels/{channel}", put(publish::roll_out))
+        .route("/v1/policies/{policy}/channels/{channel}/bundle", get(bundles::of_channel))
+        .route("/v1/policies/{policy}/channels/{channel}/epoch", put(publish::assign))
+        .route("/v1/policies/{policy}/pins", put(publish::pin).delete(publish::unpin))
+        .route("/v1/policies/{policy}/status", get(status::status))
+        .route("/v1/policies/{policy}/history", get(status::history))
+        .route("/v1/audit", get(status::audit))
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method",
+                "this resource has other methods",
+            )
+        })
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "path", "there is nothing here"))
+        .layer(from_fn(timely));
+    let streams = Router::new()
+        .route(xds::EXTENSIONS, post(xds::stream))
+        .route(xds::AGGREGATED, post(xds::stream));
+    streams.merge(plain).with_state(service)
+}
+
+async fn timely(request: Request, next: Next) -> Response {
+    tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await.unwrap_or_else(|_| {
+        let told = "the request took longer than 60 s";
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", told).into_response()
+    })
+}
+
+async fn ready(State(service): State<Arc<Service>>) -> Response {
+    let store = if service.store.is_up() { "up" } else { "away" };
+    let status = if service.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let ready = if service.is_ready() { "ready" } else { "not ready" };
+    (status, format!("{ready}; store {store}\n")).into_response()
+}
+
+/// Whoever asks for something, and what they ask.
+struct Asked {
+    identity: Identity,
+    peer: Peer,
+    action: String,
+    policy: String,
+}
+
+impl Asked {
+    /// Finds out who asks, and whether they may.
+    fn of(
+        service: &Service,
+        headers: &HeaderMap,
+        peer: &Peer,
+        role: Role,
+        policy: Option<&str>,
+        action: &str,
+    ) -> Result<Asked, Problem> {
+        if policy.is_some_and(|policy| !names::is_name(policy)) {
+            return Err(Problem::new(StatusCode::NOT_FOUND, "policy", "no policy has such a name"));
+        }
+        let authorization = headers.get(header::AUTHORIZATION).map(|it| it.to_str().unwrap_or(""));
+        let identity =
+            service.identify(authorization, peer, role, policy).map_err(|denied| match denied {
+                Denied::Unknown => Problem::new(
+                    StatusCode::UNAUTHORIZED,
+                    "unauthenticated",
+                    "this needs a bearer token or a client certificate that the service knows",
+                )
+                .with_header(header::WWW_AUTHENTICATE, "Bearer realm=\"portcullis\""),
+                Denied::Forbidden => {
+                    let told = format!("this needs the role `{}` for the policy", role.name());
+                    Problem::new(StatusCode::FORBIDDEN, "forbidden", told)
+                }
+            })?;
+        let policy = policy.unwrap_or_default().to_owned();
+        Ok(Asked { identity, peer: peer.clone(), action: action.to_owned(), policy })
+    }
+
+    /// Writes what became of it to the audit log, and passes it on.
+    async fn audited<T>(
+        &self,
+        service: &Service,
+        detail: String,
+        done: Result<(StatusCode, T), Problem>,
+    ) -> Result<(StatusCode, T), Problem> {
+        let (status, why) = match &done {
+            Ok((status, _)) => (*status, String::new()),
+            Err(problem) => (problem.status, format!(": {}", problem.detail)),
+        };
+        let audit = Audit {
+            id: 0,
+            at: now(),
+            identity: self.identity.name.clone(),
+            role: self.identity.role.name().to_owned(),
+            peer: self.peer.address.ip().to_string(),
+            action: self.action.clone(),
+            policy: self.policy.clone(),
+            status: i64::from(status.as_u16()),
+            detail: names::bounded(&format!("{detail}{why}"), 500),
+        };
+        service.audit(audit).await;
+        done
+    }
+}

@@ -1,0 +1,332 @@
+//! What changes what is served. Every such request of somebody who is known stands in the audit log.
+
+use super::{Asked, Problem};
+use crate::current::{STABLE, Target, etag};
+use crate::identity::Role;
+use crate::names::{self, Labels};
+use crate::service::{Peer, Service, now};
+use crate::store::{Assigned, Pinned, Publication, Published, Rollout};
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use http_body_util::{BodyExt, Limited};
+use portcullis_bundle::{Bundle, Trust};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The largest bundle that is taken: what every way to a gateway carries.
+pub const LARGEST: usize = 8 << 20;
+/// The largest body of any other request.
+const LARGEST_JSON: usize = 16 << 10;
+
+type Done = Result<(StatusCode, Value), Problem>;
+
+/// Where a publication goes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Channel {
+    channel: Option<String>,
+}
+
+/// Takes a bundle: verifies it as a gateway would, stores it, and lets the channel lead to it.
+pub async fn publish(
+    State(service): State<Arc<Service>>,
+    Extension(peer): Extension<Peer>,
+    Path(policy): Path<String>,
+    Query(channel): Query<Channel>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let asked = Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "publish")?;
+    let channel = channel.channel.unwrap_or_else(|| STABLE.to_owned());
+    let done = take(&service, &asked, &channel, &headers, body).await;
+    match &done {
+        Ok(_) => service.metrics.published.add(),
+        Err(_) => service.metrics.refused.add(),
+    }
+    let epoch = done.as_ref().map_or(Value::Null, |(_, told)| told["epoch"].clone());
+    let detail = format!("channel {channel}, epoch {epoch}");
+    answer(asked.audited(&service, detail, done).await)
+}
+
+async fn take(
+    service: &Service,
+    asked: &Asked,
+    channel: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Done {
+    let channel = channel_name(channel)?;
+    let _permit = service.publishing.try_acquire().map_err(|_| {
+        let told = "others are publishing: try again";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", told)
+            .with_header(header::RETRY_AFTER, "2")
+    })?;
+    let content = collect(headers, body, LARGEST).await?;
+    let trust = service.settings.trust.clone();
+    let (policy, identity) = (asked.policy.clone(), asked.identity.name.clone());
+    let verified = tokio::task::spawn_blocking(move || verify(content, &trust, now()));
+    let (bundle, etag) = verified.await.unwrap_or_else(|_| {
+        Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bundle", "the bundle cannot be read"))
+    })?;
+    let view = bundle.view();
+    let name = view.policy.first().map_or("", |policy| view.text(policy.name));
+    let header = bundle.header();
+    let (not_before, not_after) = (header.not_before.get(), header.not_after.get());
+    let epoch = i64::try_from(header.epoch.get()).map_err(|_| {
+        let told = "the epoch is above 2⁶³ - 1, the highest that can follow others";
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "epoch", told)
+    })?;
+    let publication = Publication {
+        policy,
+        channel: channel.clone(),
+        epoch,
+        name: names::bounded(name, 200),
+        content_hash: bundle.content_hash(),
+        etag: etag.clone(),
+        key_id: if bundle.is_signed() { bundle.key_id() } else { String::new() },
+        audience: bundle.audience().to_owned(),
+        not_before: (not_before != i64::MIN).then_some(not_before),
+        not_after: (not_after != i64::MAX).then_some(not_after),
+        content: bundle.as_bytes().to_vec(),
+        identity,
+        at: now(),
+    };
+    let told = json!({
+        "policy": publication.policy, "channel": channel, "epoch": epoch, "etag": etag,
+        "content_hash": publication.content_hash, "key_id": publication.key_id,
+        "not_after": publication.not_after,
+    });
+    drop(bundle);
+    let published = service.store.publish(publication).await?;
+    shown(service).await;
+    let (status, result) = match published {
+        Published::New => (StatusCode::CREATED, "new"),
+        Published::Known => (StatusCode::OK, "known"),
+        Published::Changed => (StatusCode::OK, "changed"),
+    };
+    let mut told = told;
+    told["result"] = json!(result);
+    Ok((status, told))
+}
+
+/// Opens a bundle as a gateway would now.
+fn verify(content: Vec<u8>, trust: &Trust, now: i64) -> Result<(Bundle, String), Problem> {
+    let refused =
+        |code, detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
+    let etag = etag(&content);
+    let bundle =
+        Bundle::open(content, trust).map_err(|error| refused("bundle", error.to_string()))?;
+    // One whose time is to come may be published ahead of it; gateways wait.
+    let at = now.max(bundle.header().not_before.get());
+    bundle.check_activation(at, 0, None).map_err(|error| refused("expired", error.to_string()))?;
+    Ok((bundle, etag))
+}
+
+/// What to lead a channel to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Epoch {
+    epoch: i64,
+}
+
+/// Lets a channel lead to a bundle that was published: canary's to stable.
+pub async fn assign(
+    State(service): State<Arc<Service>>,
+    Extension(peer): Extension<Peer>,
+    Path((policy, channel)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let asked = Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "promote")?;
+    let done = async {
+        let channel = channel_name(&channel)?;
+        let Epoch { epoch } = read_json(&headers, body).await?;
+        let (policy, identity) = (policy.clone(), asked.identity.name.clone());
+        let told = json!({ "policy": policy, "channel": channel, "epoch": epoch });
+        service.store.assign(Assigned { policy, channel, epoch, identity, at: now() }).await?;
+        shown(&service).await;
+        Ok((StatusCode::OK, told))
+    };
+    let done = done.await;
+    answer(asked.audited(&service, format!("channel {channel}"), done).await)
+}
+
+/// Which gateways a channel is for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Gateways {
+    labels: Option<String>,
+    percentage: Option<f64>,
+    priority: Option<i64>,
+}
+
+/// Says which gateways a channel is for; makes it where there is none.
+pub async fn roll_out(
+    State(service): State<Arc<Service>>,
+    Extension(peer): Extension<Peer>,
+    Path((policy, channel)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let asked = Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "rollout")?;
+    let done = async {
+        let channel = channel_name(&channel)?;
+        if !service.current().policies.contains_key(&policy) {
+            let told = format!("no policy is called `{policy}`: publish its first bundle");
+            return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", told));
+        }
+        let asked_for: Gateways = read_json(&headers, body).await?;
+        let labels: Option<Labels> =
+            asked_for.labels.map(|it| it.parse()).transpose().map_err(wrong)?;
+        let percentage = asked_for.percentage.filter(|it| !(0.0..=100.0).contains(it));
+        if percentage.is_some() {
+            return Err(wrong("a percentage is between 0 and 100".to_owned()));
+        }
+        let rollout = Rollout {
+            policy: policy.clone(),
+            channel: channel.clone(),
+            labels,
+            hundredths: asked_for.percentage.map(|it| (it * 100.0).round() as i64),
+            priority: asked_for.priority.map(|it| it.clamp(-1000, 1000)),
+            identity: asked.identity.name.clone(),
+            at: now(),
+        };
+        service.store.roll_out(rollout).await?;
+        shown(&service).await;
+        Ok((StatusCode::OK, json!({ "policy": policy, "channel": channel })))
+    };
+    let done = done.await;
+    answer(asked.audited(&service, format!("channel {channel}"), done).await)
+}
+
+/// What to hold, and at what.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hold {
+    channel: Option<String>,
+    labels: Option<String>,
+    epoch: i64,
+    #[serde(default)]
+    reason: String,
+}
+
+/// Holds a channel, or gateways by label, at an epoch.
+pub async fn pin(
+    State(service): State<Arc<Service>>,
+    Extension(peer): Extension<Peer>,
+    Path(policy): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let asked = Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "pin")?;
+    let done = async {
+        let hold: Hold = read_json(&headers, body).await?;
+        let target = target(hold.channel, hold.labels)?;
+        let reason = names::bounded(&hold.reason, 300);
+        change_pin(&service, &asked, target, Some(hold.epoch), reason).await
+    };
+    let done = done.await;
+    answer(asked.audited(&service, "pin".to_owned(), done).await)
+}
+
+/// What to release.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    channel: Option<String>,
+    labels: Option<String>,
+}
+
+/// Releases what is held.
+pub async fn unpin(
+    State(service): State<Arc<Service>>,
+    Extension(peer): Extension<Peer>,
+    Path(policy): Path<String>,
+    Query(release): Query<Release>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let asked = Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "unpin")?;
+    let done = async {
+        let target = target(release.channel, release.labels)?;
+        change_pin(&service, &asked, target, None, String::new()).await
+    };
+    let done = done.await;
+    answer(asked.audited(&service, "unpin".to_owned(), done).await)
+}
+
+async fn change_pin(
+    service: &Service,
+    asked: &Asked,
+    target: Target,
+    epoch: Option<i64>,
+    reason: String,
+) -> Done {
+    let told = json!({ "policy": asked.policy, "target": target.key(), "epoch": epoch });
+    let (policy, identity) = (asked.policy.clone(), asked.identity.name.clone());
+    service.store.pin(Pinned { policy, target, epoch, reason, identity, at: now() }).await?;
+    shown(service).await;
+    Ok((StatusCode::OK, told))
+}
+
+fn target(channel: Option<String>, labels: Option<String>) -> Result<Target, Problem> {
+    match (channel, labels) {
+        (Some(channel), None) => Ok(Target::Channel(channel_name(&channel)?)),
+        (None, Some(labels)) => {
+            let labels: Labels = labels.parse().map_err(wrong)?;
+            if labels.is_empty() {
+                return Err(wrong("a pin by label needs a label".to_owned()));
+            }
+            Ok(Target::Labels(labels))
+        }
+        _ => Err(wrong("a pin is for a `channel` or for `labels`".to_owned())),
+    }
+}
+
+/// Serves what was stored at once. Where that fails, the refresh that comes every moment does it.
+async fn shown(service: &Service) {
+    if service.refresh().await.is_err() {
+        service.metrics.store_errors.add();
+    }
+}
+
+fn answer(done: Done) -> Result<Response, Problem> {
+    done.map(|(status, told)| (status, Json(told)).into_response())
+}
+
+fn channel_name(channel: &str) -> Result<String, Problem> {
+    names::name(channel).map_err(|what| wrong(format!("`channel` is {what}")))
+}
+
+fn wrong(what: String) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", what)
+}
+
+async fn read_json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
+    let bytes = collect(headers, body, LARGEST_JSON).await?;
+    serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))
+}
+
+/// A body of that many bytes at most. One that declares more is refused before it is read.
+async fn collect(headers: &HeaderMap, body: Body, most: usize) -> Result<Vec<u8>, Problem> {
+    let too_large = || {
+        let told = format!("the body is larger than {most} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", told)
+    };
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok());
+    if declared.and_then(|it| it.parse::<usize>().ok()).is_some_and(|it| it > most) {
+        return Err(too_large());
+    }
+    match Limited::new(body, most).collect().await {
+        Ok(body) => Ok(body.to_bytes().into()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+        Err(_) => {
+            let told = "the body ended before all of it was there";
+            Err(Problem::new(StatusCode::BAD_REQUEST, "body", told))
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Accepts connections: HTTP/1.1 and HTTP/2, with or without TLS, as many as are allowed.
+
+use crate::http::router;
+use crate::log;
+use crate::service::{Peer, Service};
+use axum::body::Body;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
+
+/// How long TLS may take to be agreed on, and a request's head to come. The second is how long an idle connection
+/// of HTTP/1.1 is kept, too.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+const HEAD: Duration = Duration::from_secs(75);
+/// A client that reads nothing for so long is cut off.
+const STALLED: Duration = Duration::from_secs(30);
+/// HTTP/2: streams of a connection, and how a peer that is gone is noticed.
+const STREAMS: u32 = 64;
+const PING: Duration = Duration::from_secs(20);
+
+/// Certificate and key, read again when their files change.
+pub struct Tls {
+    files: Vec<PathBuf>,
+    read: Box<dyn Fn() -> Result<ServerConfig, String> + Send + Sync>,
+    current: Mutex<(Vec<Option<SystemTime>>, Arc<ServerConfig>)>,
+}
+
+impl Tls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn new(
+        files: Vec<PathBuf>,
+        read: impl Fn() -> Result<ServerConfig, String> + Send + Sync + 'static,
+    ) -> Result<Tls, String> {
+        let config = Arc::new(read()?);
+        let times = times(&files);
+        Ok(Tls { files, read: Box::new(read), current: Mutex::new((times, config)) })
+    }
+
+    /// What holds now. Files that are wrong change nothing.
+    fn config(&self) -> Arc<ServerConfig> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = times(&self.files);
+        if times != current.0 {
+            current.0 = times;
+            match (self.read)() {
+                Ok(config) => current.1 = Arc::new(config),
+                Err(why) => {
+                    log::warn("certificates are wrong: the older ones hold", json!({ "why": why }));
+                }
+            }
+        }
+        Arc::clone(&current.1)
+    }
+}
+
+fn times(files: &[PathBuf]) -> Vec<Option<SystemTime>> {
+    files.iter().map(|file| std::fs::metadata(file).and_then(|it| it.modified()).ok()).collect()
+}
+
+/// Accepts until the service stops; gives what ends the connections that are open.
+pub async fn accept(
+    service: Arc<Service>,
+    listener: TcpListener,
+    tls: Option<Tls>,
+    most: usize,
+) -> GracefulShutdown {
+    let graceful = GracefulShutdown::new();
+    let slots = Arc::new(Semaphore::new(most));
+    let tls = tls.map(Arc::new);
+    let mut stopping = service.stopping();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopping.wait_for(|stopping| *stopping) => return graceful,
+        };
+        let Ok((stream, address)) = accepted else {
+            // Out of file descriptors, most likely: others must end first.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            service.metrics.turned_away.add();
+            continue;
+        };
+        let (service, tls, watcher) = (Arc::clone(&service), tls.clone(), graceful.watcher());
+        tokio::spawn(async move {
+            service.metrics.connections.change(1);
+            let connection = Connection { service: Arc::clone(&service), address, watcher };
+            connection.serve(stream, tls).await;
+            service.metrics.connections.change(-1);
+            drop(slot);
+        });
+    }
+}
+
+struct Connection {
+    service: Arc<Service>,
+    address: SocketAddr,
+    watcher: hyper_util::server::graceful::Watcher,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, tls: Option<Arc<Tls>>) {
+        let _ = stream.set_nodelay(true);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(STALLED));
+        let stream = Box::pin(stream);
+        let Some(tls) = tls else {
+            let peer = Peer::new(self.address, None);
+            return self.answer(stream, peer).await;
+        };
+        let accepted = TlsAcceptor::from(tls.config()).accept(stream);
+        let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, accepted).await else { return };
+        let certificate = stream.get_ref().1.peer_certificates().and_then(|them| them.first());
+        let peer = Peer::new(self.address, certificate);
+        self.answer(stream, peer).await;
+    }
+
+    async fn answer(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: Peer,
+    ) {
+        let router = router(self.service).layer(axum::Extension(peer));
+        let router = tower::ServiceExt::map_request(router, |request: hyper::Request<_>| {
+            request.map(Body::new)
+        });
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(64 << 10);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(64 << 10)
+            .keep_alive_interval(Some(PING))
+            .keep_alive_timeout(PING);
+        let connection =
+            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        // What a client does to its connection is nothing to log.
+        let _ = self.watcher.watch(connection.into_owned()).await;
+    }
+}

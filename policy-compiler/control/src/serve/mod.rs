@@ -1,0 +1,138 @@
+//! Runs the service: options, listener, what happens every moment, and the end.
+
+mod listen;
+mod options;
+
+pub use options::Serve;
+
+use crate::log;
+use crate::service::Service;
+use crate::store::Store;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Reports of gateways are written so often.
+const FLUSH: Duration = Duration::from_secs(2);
+/// Requests under way may take this long after the service was asked to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Why the service does not start.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+impl<E: std::error::Error> From<&E> for StartError {
+    fn from(error: &E) -> StartError {
+        StartError(error.to_string())
+    }
+}
+
+/// Runs until the process is asked to end (SIGTERM or SIGINT).
+///
+/// # Errors
+/// What keeps it from starting.
+pub fn run(options: &Serve) -> Result<(), StartError> {
+    let settings = options.settings()?;
+    let credentials = options.read_credentials()?;
+    let tls = options.tls()?;
+    options.check(&settings, &credentials)?;
+    let store = Store::open(&options.place()?).map_err(|error| StartError::from(&error))?;
+    let service = Arc::new(Service::new(store, settings, credentials));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::from(&error))?;
+    runtime.block_on(serve(options, service, tls))
+}
+
+async fn serve(
+    options: &Serve,
+    service: Arc<Service>,
+    tls: Option<listen::Tls>,
+) -> Result<(), StartError> {
+    let listener = TcpListener::bind(&options.listen)
+        .await
+        .map_err(|error| StartError(format!("`{}`: {error}", options.listen)))?;
+    let address = listener.local_addr().map_err(|error| StartError::from(&error))?;
+    // PostgreSQL may come later; gateways are told to wait meanwhile.
+    if let Err(error) = service.refresh().await {
+        log::warn("the database is away", json!({ "why": error.to_string() }));
+    }
+    announce(options, address, &service)?;
+    tokio::spawn(every_moment(Arc::clone(&service), options.refresh()));
+    tokio::spawn(flushing(Arc::clone(&service)));
+    let ended = listen::accept(Arc::clone(&service), listener, tls, options.connections);
+    let stop = async {
+        ended_by_signal().await;
+        log::info("ending", json!({}));
+        service.stop();
+    };
+    let ((), connections) = tokio::join!(stop, ended);
+    if tokio::time::timeout(GRACE, connections.shutdown()).await.is_err() {
+        log::warn("connections are cut", json!({}));
+    }
+    service.flush().await;
+    Ok(())
+}
+
+fn announce(options: &Serve, address: SocketAddr, service: &Service) -> Result<(), StartError> {
+    let current = service.current();
+    let (policies, revision) = (current.policies.len(), current.revision);
+    let fields = json!({
+        "address": address.to_string(), "policies": policies, "revision": revision,
+        "tls": options.certificate.is_some(), "version": env!("CARGO_PKG_VERSION"),
+    });
+    log::info("serving", fields);
+    if let Some(path) = &options.address_file {
+        let beside = path.with_extension("tmp");
+        std::fs::write(&beside, format!("{address}\n"))
+            .and_then(|()| std::fs::rename(&beside, path))
+            .map_err(|error| StartError(format!("`{}`: {error}", path.display())))?;
+    }
+    Ok(())
+}
+
+/// Loads what other replicas have published, and reads credentials that have changed.
+async fn every_moment(service: Arc<Service>, refresh: Duration) {
+    let mut away = false;
+    loop {
+        tokio::time::sleep(refresh).await;
+        let refreshed = service.refresh().await;
+        match &refreshed {
+            Err(error) => {
+                service.metrics.store_errors.add();
+                if !away {
+                    log::warn("the database is away", json!({ "why": error.to_string() }));
+                }
+            }
+            Ok(()) if away => log::info("the database is back", json!({})),
+            Ok(()) => {}
+        }
+        away = refreshed.is_err();
+        service.reread_credentials().await;
+    }
+}
+
+async fn flushing(service: Arc<Service>) {
+    loop {
+        tokio::time::sleep(FLUSH).await;
+        service.flush().await;
+    }
+}
+
+async fn ended_by_signal() {
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    match (terminate, interrupt) {
+        (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        },
+        // Without signals there is no end but a kill.
+        _ => std::future::pending().await,
+    }
+}

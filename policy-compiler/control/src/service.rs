@@ -1,0 +1,273 @@
+//! The service's state, shared by all connections.
+
+use crate::current::Current;
+use crate::gateways::Gateways;
+use crate::identity::{Credentials, Identity, Role};
+use crate::metrics::Metrics;
+use crate::store::{Audit, GatewayRow, Store, StoreError};
+use crate::{log, tls};
+use portcullis_bundle::Trust;
+use portcullis_ecds::Filter;
+use rustls::pki_types::CertificateDer;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{Mutex, Semaphore, watch};
+
+/// Publications that are read and verified at once: each holds a bundle twice.
+const PUBLISHING: usize = 4;
+/// Resources that are on their way to gateways at once: each takes its size while it is sent.
+const PUSHING: usize = 32;
+/// Reports written in one transaction.
+const REPORTS: usize = 500;
+
+/// What the service is told by its options.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whose bundles are taken.
+    pub trust: Trust,
+    /// The filters that xDS serves, and the policy of each; none where the gateway's label `policy` says it, or
+    /// where there is one policy only.
+    pub filters: Vec<(Filter, Option<String>)>,
+    /// Whether fetching bundles needs an identity.
+    pub gateways_identified: bool,
+    /// Who is known.
+    pub credentials: Option<PathBuf>,
+    /// After so long without a word, a gateway counts as silent.
+    pub silent_after: Duration,
+    /// What this replica is called in reports.
+    pub replica: String,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Where they are.
+    pub address: SocketAddr,
+    /// The names of their certificate.
+    pub names: Arc<[String]>,
+}
+
+impl Peer {
+    /// A peer, with the certificate that it presented.
+    pub fn new(address: SocketAddr, certificate: Option<&CertificateDer<'_>>) -> Peer {
+        Peer { address, names: certificate.map(tls::names).unwrap_or_default().into() }
+    }
+}
+
+/// Why somebody may not do what they ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// Nobody knows who they are.
+    Unknown,
+    /// They are known, and may not.
+    Forbidden,
+}
+
+/// All there is.
+#[derive(Debug)]
+pub struct Service {
+    /// What is remembered.
+    pub store: Store,
+    /// What gateways report.
+    pub gateways: Gateways,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What was asked for.
+    pub settings: Settings,
+    /// Bounds publications at once.
+    pub publishing: Semaphore,
+    /// Bounds resources on their way.
+    pub pushing: Arc<Semaphore>,
+    current: watch::Sender<Arc<Current>>,
+    credentials: RwLock<Arc<Credentials>>,
+    credentials_seen: Mutex<Option<(SystemTime, u64)>>,
+    refreshing: Mutex<()>,
+    loaded: AtomicBool,
+    stopping: watch::Sender<bool>,
+}
+
+impl Service {
+    /// A service over a store. Nothing is loaded yet.
+    pub fn new(store: Store, settings: Settings, credentials: Credentials) -> Service {
+        Service {
+            store,
+            gateways: Gateways::default(),
+            metrics: Metrics::default(),
+            settings,
+            publishing: Semaphore::new(PUBLISHING),
+            pushing: Arc::new(Semaphore::new(PUSHING)),
+            current: watch::channel(Arc::default()).0,
+            credentials: RwLock::new(Arc::new(credentials)),
+            credentials_seen: Mutex::new(None),
+            refreshing: Mutex::new(()),
+            loaded: AtomicBool::new(false),
+            stopping: watch::channel(false).0,
+        }
+    }
+
+    /// What is served now.
+    pub fn current(&self) -> Arc<Current> {
+        Arc::clone(&self.current.borrow())
+    }
+
+    /// Tells of every change of what is served.
+    pub fn watch(&self) -> watch::Receiver<Arc<Current>> {
+        self.current.subscribe()
+    }
+
+    /// Becomes true when the service is to end.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// Ends streams that would go on, and makes the service not ready.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Whether what is stored was loaded once, and the service is not about to end.
+    pub fn is_ready(&self) -> bool {
+        self.loaded.load(Ordering::Relaxed) && !*self.stopping.borrow()
+    }
+
+    /// Loads what has changed in the database.
+    ///
+    /// # Errors
+    /// The database; then what was loaded before is served on.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let _one_at_a_time = self.refreshing.lock().await;
+        if let Some(current) = self.store.load(self.current()).await? {
+            self.current.send_replace(Arc::new(current));
+        }
+        self.loaded.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Writes what gateways have reported.
+    pub async fn flush(&self) {
+        loop {
+            let rows = self.gateways.take_changed(REPORTS);
+            if rows.is_empty() {
+                return;
+            }
+            if self.store.keep_gateways(rows.clone()).await.is_err() {
+                self.gateways.put_back(&rows);
+                return;
+            }
+        }
+    }
+
+    /// Reads the credentials file again where it has changed. One that is wrong changes nothing.
+    pub async fn reread_credentials(&self) {
+        let Some(path) = &self.settings.credentials else { return };
+        let seen = std::fs::metadata(path).ok();
+        let seen = seen.and_then(|it| Some((it.modified().ok()?, it.len())));
+        let mut before = self.credentials_seen.lock().await;
+        if *before == seen {
+            return;
+        }
+        let first = before.is_none();
+        *before = seen;
+        if first {
+            return;
+        }
+        let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
+        match read.and_then(|text| Credentials::parse(&text)) {
+            Ok(credentials) => {
+                let mut known = self.credentials.write().unwrap_or_else(PoisonError::into_inner);
+                *known = Arc::new(credentials);
+                log::info("credentials read again", json!({}));
+            }
+            Err(what) => {
+                log::warn("credentials are wrong: the older ones hold", json!({ "why": what }));
+            }
+        }
+    }
+
+    /// Who asks, and whether they may. Gateways need no identity where the settings do not ask for one.
+    ///
+    /// # Errors
+    /// Why they may not.
+    pub fn identify(
+        &self,
+        authorization: Option<&str>,
+        peer: &Peer,
+        role: Role,
+        policy: Option<&str>,
+    ) -> Result<Identity, Denied> {
+        let credentials = {
+            let known = self.credentials.read().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(&known)
+        };
+        let bearer = authorization.map(|it| {
+            let token =
+                it.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+            token.map_or("", |(_, token)| token.trim())
+        });
+        let known = match bearer {
+            Some(token) => credentials.by_token(token),
+            None => credentials.by_names(&peer.names),
+        };
+        let open = role == Role::Gateway && !self.settings.gateways_identified;
+        let denied = match known {
+            Some(identity) if identity.may(role, policy) => return Ok(identity.clone()),
+            None if open && bearer.is_none() => {
+                let (name, policies) = ("anonymous".to_owned(), Vec::new());
+                return Ok(Identity { name, role: Role::Gateway, policies });
+            }
+            Some(_) => Denied::Forbidden,
+            None => Denied::Unknown,
+        };
+        self.metrics.denied.add();
+        Err(denied)
+    }
+
+    /// Writes a line of the audit log. Where the database is away, the service's own log has it all the same.
+    pub async fn audit(&self, audit: Audit) {
+        log::info(
+            "audit",
+            json!({
+                "identity": audit.identity, "role": audit.role, "peer": audit.peer, "action": audit.action,
+                "policy": audit.policy, "status": audit.status, "detail": audit.detail,
+            }),
+        );
+        if let Err(error) = self.store.record(audit).await {
+            log::warn("the audit log cannot be written", json!({ "why": error.to_string() }));
+        }
+    }
+
+    /// The policy of a filter that a gateway names by xDS.
+    pub fn policy_of(&self, filter: &str, label: Option<&str>) -> Option<(Filter, String)> {
+        let (filter, policy) = self.settings.filters.iter().find(|(it, _)| it.name == filter)?;
+        let current = self.current();
+        let only = || match current.policies.len() {
+            1 => current.policies.keys().next().cloned(),
+            _ => None,
+        };
+        let policy = policy.clone().or_else(|| label.map(str::to_owned)).or_else(only)?;
+        Some((filter.clone(), policy))
+    }
+
+    /// What is known of a gateway, to report anew.
+    pub fn row(&self, policy: &str, gateway: &str, source: &str) -> GatewayRow {
+        let known = self.gateways.known(policy, gateway).unwrap_or_default();
+        GatewayRow {
+            policy: policy.to_owned(),
+            gateway: gateway.to_owned(),
+            source: source.to_owned(),
+            replica: self.settings.replica.clone(),
+            last_contact: now(),
+            ..known
+        }
+    }
+}
+
+/// Unix seconds.
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

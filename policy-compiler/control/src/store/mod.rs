@@ -1,0 +1,354 @@
+//! What the service remembers: one logic over two databases.
+//!
+//! In: publications, roll-outs, pins, what gateways report. Out: the state that is served, history, audit. All work
+//! runs on one thread that owns the connection, so that a slow database holds up no gateway: these are served from
+//! memory ([`crate::current`]). A transaction that writes begins by taking the next revision, which orders the
+//! writers of all replicas; times come in as arguments.
+
+mod policies;
+mod postgres;
+mod records;
+mod schema;
+mod sqlite;
+
+pub use policies::{Assigned, Pinned, Publication, Published, Rollout};
+pub use records::{Audit, GatewayRow, History};
+
+use crate::current::Current;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+/// Work that waits for the database at most.
+const WAITING: usize = 64;
+
+/// Where the service's memory is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// An SQLite file; it is made where there is none.
+    Sqlite(PathBuf),
+    /// A PostgreSQL connection string, and the file of the authorities that its certificate is held to.
+    Postgres {
+        /// `postgres://…` or `host=… user=…`.
+        url: String,
+        /// PEM; the system's authorities where none is given.
+        authorities: Option<PathBuf>,
+    },
+}
+
+/// Why the store does not do what it is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// The database cannot be used now: locked, full, away. Trying again may help.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// What is asked contradicts what is stored.
+    #[error("{0}")]
+    Conflict(String),
+    /// What is asked for is not there.
+    #[error("{0}")]
+    NotFound(String),
+}
+
+/// A value of a column, or an argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// No value.
+    Null,
+    /// A number.
+    Int(i64),
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Value {
+        Value::Int(value)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Value {
+        Value::Text(value.to_owned())
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(value: Option<i64>) -> Value {
+        value.map_or(Value::Null, Value::Int)
+    }
+}
+
+/// The columns of a row, taken in their order.
+#[derive(Debug)]
+pub struct Row(std::vec::IntoIter<Value>);
+
+impl Row {
+    fn new(values: Vec<Value>) -> Row {
+        Row(values.into_iter())
+    }
+
+    fn int(&mut self) -> i64 {
+        self.optional().unwrap_or_default()
+    }
+
+    fn optional(&mut self) -> Option<i64> {
+        match self.0.next() {
+            Some(Value::Int(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn text(&mut self) -> String {
+        match self.0.next() {
+            Some(Value::Text(value)) => value,
+            _ => String::new(),
+        }
+    }
+
+    fn bytes(&mut self) -> Vec<u8> {
+        match self.0.next() {
+            Some(Value::Bytes(value)) => value,
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Statements within a transaction. Arguments are `$1`, `$2`, … and appear first in that order.
+pub(crate) trait Sql {
+    /// Runs a statement and gives the rows that it changed.
+    fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError>;
+    /// Runs a query.
+    fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError>;
+}
+
+/// Whether a transaction writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Sees one state throughout.
+    Read,
+    /// Is kept whole, or not at all.
+    Write,
+}
+
+/// Work of a transaction.
+pub(crate) type Work<'a> = &'a mut dyn FnMut(&mut dyn Sql) -> Result<(), StoreError>;
+
+/// A database.
+pub(crate) trait Database: Send {
+    /// Runs a transaction; whatever fails in it undoes all of it.
+    fn transaction(&mut self, kind: Kind, work: Work<'_>) -> Result<(), StoreError>;
+}
+
+/// Runs a transaction that gives something.
+pub(crate) fn transact<T>(
+    database: &mut dyn Database,
+    kind: Kind,
+    mut work: impl FnMut(&mut dyn Sql) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let mut given = None;
+    database.transaction(kind, &mut |sql| {
+        given = Some(work(sql)?);
+        Ok(())
+    })?;
+    given.ok_or_else(|| StoreError::Unavailable("the transaction gave nothing".to_owned()))
+}
+
+type Job = Box<dyn FnOnce(&mut dyn Database) + Send>;
+
+/// The store, for all tasks of the service.
+#[derive(Clone)]
+pub struct Store {
+    jobs: SyncSender<Job>,
+    up: Arc<AtomicBool>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Store").field("up", &self.is_up()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store and brings its schema up to date. A PostgreSQL server may be away still: then every call
+    /// is refused until it is there.
+    ///
+    /// # Errors
+    /// An SQLite file that cannot be opened, a schema newer than this program, a connection string that is none.
+    pub fn open(place: &Place) -> Result<Store, StoreError> {
+        let mut database: Box<dyn Database> = match place {
+            Place::Sqlite(path) => Box::new(sqlite::Sqlite::open(path)?),
+            Place::Postgres { url, authorities } => {
+                Box::new(postgres::Postgres::new(url, authorities.as_deref())?)
+            }
+        };
+        let (jobs, waiting) = sync_channel::<Job>(WAITING);
+        std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || {
+                for job in waiting {
+                    job(&mut *database);
+                }
+            })
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Store { jobs, up: Arc::new(AtomicBool::new(true)) })
+    }
+
+    /// Whether the last call reached the database.
+    pub fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Database) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (give, given) = oneshot::channel();
+        let job: Job = Box::new(move |database| {
+            // Nobody may be waiting any more: a client that went away undoes nothing.
+            let _ = give.send(work(database));
+        });
+        match self.jobs.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                return Err(StoreError::Unavailable("too much work waits for it".to_owned()));
+            }
+            Err(TrySendError::Disconnected(_)) => {
+                return Err(StoreError::Unavailable("its thread has ended".to_owned()));
+            }
+        }
+        let gone = |_| StoreError::Unavailable("its thread has ended".to_owned());
+        let outcome = given.await.map_err(gone).flatten();
+        self.up.store(!matches!(outcome, Err(StoreError::Unavailable(_))), Ordering::Relaxed);
+        outcome
+    }
+
+    /// Stores a bundle and lets a channel lead to it.
+    ///
+    /// # Errors
+    /// A conflict with what was published before, or the database.
+    pub async fn publish(&self, publication: Publication) -> Result<Published, StoreError> {
+        self.run(move |database| {
+            transact(database, Kind::Write, |sql| policies::publish(sql, &publication))
+        })
+        .await
+    }
+
+    /// Lets a channel lead to a bundle that was published.
+    ///
+    /// # Errors
+    /// An epoch that was not published or is lower than the channel's, or the database.
+    pub async fn assign(&self, assigned: Assigned) -> Result<(), StoreError> {
+        self.run(move |database| {
+            transact(database, Kind::Write, |sql| policies::assign(sql, &assigned))
+        })
+        .await
+    }
+
+    /// Says which gateways a channel is for.
+    ///
+    /// # Errors
+    /// Too many channels, or the database.
+    pub async fn roll_out(&self, rollout: Rollout) -> Result<(), StoreError> {
+        self.run(move |database| {
+            transact(database, Kind::Write, |sql| policies::roll_out(sql, &rollout))
+        })
+        .await
+    }
+
+    /// Holds a channel, or gateways by label, at an epoch; without an epoch, releases them.
+    ///
+    /// # Errors
+    /// An epoch that was not published, nothing to release, or the database.
+    pub async fn pin(&self, pinned: Pinned) -> Result<(), StoreError> {
+        self.run(move |database| transact(database, Kind::Write, |sql| policies::pin(sql, &pinned)))
+            .await
+    }
+
+    /// The bytes of a bundle that was published.
+    ///
+    /// # Errors
+    /// No such bundle, or the database.
+    pub async fn content(&self, policy: String, epoch: i64) -> Result<Vec<u8>, StoreError> {
+        self.run(move |database| {
+            transact(database, Kind::Read, |sql| policies::content(sql, &policy, epoch))
+        })
+        .await
+    }
+
+    /// The current state, with what the older one holds already; none where nothing has changed.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn load(&self, older: Arc<Current>) -> Result<Option<Current>, StoreError> {
+        self.run(move |database| transact(database, Kind::Read, |sql| policies::load(sql, &older)))
+            .await
+    }
+
+    /// What was published, rolled out and pinned, the newest first.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn history(&self, policy: String, limit: i64) -> Result<Vec<History>, StoreError> {
+        self.run(move |database| {
+            transact(database, Kind::Read, |sql| records::history(sql, &policy, limit))
+        })
+        .await
+    }
+
+    /// Writes a line of the audit log.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn record(&self, audit: Audit) -> Result<(), StoreError> {
+        self.run(move |database| {
+            transact(database, Kind::Write, |sql| records::record(sql, &audit))
+        })
+        .await
+    }
+
+    /// The audit log, the newest first.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn audit(
+        &self,
+        identity: Option<String>,
+        limit: i64,
+    ) -> Result<Vec<Audit>, StoreError> {
+        self.run(move |database| {
+            transact(database, Kind::Read, |sql| records::audit(sql, identity.as_deref(), limit))
+        })
+        .await
+    }
+
+    /// Keeps what gateways reported.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn keep_gateways(&self, rows: Vec<GatewayRow>) -> Result<(), StoreError> {
+        self.run(move |database| {
+            transact(database, Kind::Write, |sql| records::keep_gateways(sql, &rows))
+        })
+        .await
+    }
+
+    /// What gateways reported to any replica.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn gateways(&self, policy: String) -> Result<Vec<GatewayRow>, StoreError> {
+        self.run(move |database| {
+            transact(database, Kind::Read, |sql| records::gateways(sql, &policy))
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests;

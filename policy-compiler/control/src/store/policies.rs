@@ -1,0 +1,477 @@
+//! Publishing, roll-outs and pins: what the database holds of policies.
+
+use super::{Sql, StoreError, Value};
+use crate::current::{ALL, Channel, Current, Pin, Policy, STABLE, Stored, Target};
+use crate::names::Labels;
+use serde_json::json;
+use std::sync::Arc;
+
+/// Policies, and channels and pins of each: all of what they lead to is kept in memory.
+const POLICIES: i64 = 256;
+const CHANNELS: i64 = 16;
+const PINS: i64 = 64;
+/// Bundles of a policy that are kept although nothing leads to them any more.
+const KEPT: i64 = 200;
+
+/// A bundle to publish: verified already.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// Whose bundle it is.
+    pub policy: String,
+    /// Where it goes.
+    pub channel: String,
+    /// Its epoch.
+    pub epoch: i64,
+    /// The name of the policy inside it.
+    pub name: String,
+    /// The hash of its sections.
+    pub content_hash: String,
+    /// The tag of its bytes.
+    pub etag: String,
+    /// Who signed it; empty where nobody did.
+    pub key_id: String,
+    /// For whom it is; empty for anyone.
+    pub audience: String,
+    /// From when on it may be activated, in Unix seconds.
+    pub not_before: Option<i64>,
+    /// Until when.
+    pub not_after: Option<i64>,
+    /// Its bytes.
+    pub content: Vec<u8>,
+    /// Who publishes it.
+    pub identity: String,
+    /// When, in Unix seconds.
+    pub at: i64,
+}
+
+/// What publishing did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// The bundle was not there before.
+    New,
+    /// The channel leads to it already: nothing changed.
+    Known,
+    /// The bundle was there; its signature or the channel is new.
+    Changed,
+}
+
+/// A channel to lead to a bundle that is there.
+#[derive(Clone, Debug)]
+pub struct Assigned {
+    /// The policy.
+    pub policy: String,
+    /// The channel.
+    pub channel: String,
+    /// The epoch.
+    pub epoch: i64,
+    /// Who asks.
+    pub identity: String,
+    /// When, in Unix seconds.
+    pub at: i64,
+}
+
+/// Which gateways a channel is for. What is none stays as it is.
+#[derive(Clone, Debug)]
+pub struct Rollout {
+    /// The policy.
+    pub policy: String,
+    /// The channel.
+    pub channel: String,
+    /// What gateways' labels must hold.
+    pub labels: Option<Labels>,
+    /// How many of them, in hundredths of a percent.
+    pub hundredths: Option<i64>,
+    /// Which channel counts where several are for a gateway.
+    pub priority: Option<i64>,
+    /// Who asks.
+    pub identity: String,
+    /// When, in Unix seconds.
+    pub at: i64,
+}
+
+/// A pin, or its end.
+#[derive(Clone, Debug)]
+pub struct Pinned {
+    /// The policy.
+    pub policy: String,
+    /// What is held or released.
+    pub target: Target,
+    /// The epoch; none releases.
+    pub epoch: Option<i64>,
+    /// Why.
+    pub reason: String,
+    /// Who asks.
+    pub identity: String,
+    /// When, in Unix seconds.
+    pub at: i64,
+}
+
+pub(super) fn publish(sql: &mut dyn Sql, it: &Publication) -> Result<Published, StoreError> {
+    let revision = next_revision(sql)?;
+    let outcome = keep(sql, it)?;
+    let before = channel_epoch(sql, &it.policy, &it.channel)?;
+    if outcome == Published::Known && before == Some(it.epoch) {
+        return Ok(Published::Known);
+    }
+    lead(sql, &it.policy, &it.channel, before, it.epoch, it.at)?;
+    prune(sql, &it.policy)?;
+    let detail = json!({ "content_hash": it.content_hash, "key_id": it.key_id, "before": before });
+    let entry = Entry { action: "publish", target: &it.channel, epoch: Some(it.epoch), detail };
+    write_history(sql, revision, &it.policy, (&it.identity, it.at), entry)?;
+    Ok(if outcome == Published::Known { Published::Changed } else { outcome })
+}
+
+/// Stores the bundle, unless it is there.
+fn keep(sql: &mut dyn Sql, it: &Publication) -> Result<Published, StoreError> {
+    let (policy, epoch) = (Value::from(&*it.policy), Value::from(it.epoch));
+    let known = sql.query(
+        "SELECT content_hash, etag FROM bundles WHERE policy = $1 AND epoch = $2",
+        &[policy.clone(), epoch.clone()],
+    )?;
+    if let Some(mut row) = known.into_iter().next() {
+        let (content_hash, etag) = (row.text(), row.text());
+        if content_hash != it.content_hash {
+            return Err(StoreError::Conflict(format!(
+                "epoch {} was published with other content: compile it with a higher one",
+                it.epoch
+            )));
+        }
+        if etag == it.etag {
+            return Ok(Published::Known);
+        }
+        // The same content, signed by another key: what gateways that change keys wait for.
+        sql.execute(
+            "UPDATE bundles SET etag = $1, key_id = $2 WHERE policy = $3 AND epoch = $4",
+            &[(&*it.etag).into(), (&*it.key_id).into(), policy.clone(), epoch.clone()],
+        )?;
+        sql.execute(
+            "UPDATE contents SET content = $1 WHERE policy = $2 AND epoch = $3",
+            &[Value::Bytes(it.content.clone()), policy, epoch],
+        )?;
+        return Ok(Published::Changed);
+    }
+    match highest(sql, &it.policy)? {
+        Some(highest) if highest > it.epoch => {
+            return Err(StoreError::Conflict(format!(
+                "epoch {} is not above {highest}, the highest that was published",
+                it.epoch
+            )));
+        }
+        Some(_) => {}
+        None => bounded(
+            sql,
+            "SELECT COUNT(DISTINCT policy) FROM bundles WHERE policy <> $1",
+            &it.policy,
+            POLICIES,
+            "policies",
+        )?,
+    }
+    sql.execute(
+        "INSERT INTO bundles (policy, epoch, content_hash, etag, name, key_id, audience, not_before, not_after,
+             size, identity, published_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        &[
+            policy.clone(),
+            epoch.clone(),
+            (&*it.content_hash).into(),
+            (&*it.etag).into(),
+            (&*it.name).into(),
+            (&*it.key_id).into(),
+            (&*it.audience).into(),
+            it.not_before.into(),
+            it.not_after.into(),
+            (it.content.len() as i64).into(),
+            (&*it.identity).into(),
+            it.at.into(),
+        ],
+    )?;
+    sql.execute(
+        "INSERT INTO contents (policy, epoch, content) VALUES ($1, $2, $3)",
+        &[policy, epoch, Value::Bytes(it.content.clone())],
+    )?;
+    Ok(Published::New)
+}
+
+pub(super) fn assign(sql: &mut dyn Sql, it: &Assigned) -> Result<(), StoreError> {
+    let revision = next_revision(sql)?;
+    must_exist(sql, &it.policy, it.epoch)?;
+    let before = channel_epoch(sql, &it.policy, &it.channel)?;
+    if before == Some(it.epoch) {
+        return Ok(());
+    }
+    lead(sql, &it.policy, &it.channel, before, it.epoch, it.at)?;
+    let detail = json!({ "before": before });
+    let entry = Entry { action: "promote", target: &it.channel, epoch: Some(it.epoch), detail };
+    write_history(sql, revision, &it.policy, (&it.identity, it.at), entry)
+}
+
+pub(super) fn roll_out(sql: &mut dyn Sql, it: &Rollout) -> Result<(), StoreError> {
+    let revision = next_revision(sql)?;
+    if it.channel == STABLE {
+        return Err(StoreError::Conflict(format!(
+            "`{STABLE}` is for every gateway that no other channel is for"
+        )));
+    }
+    make_channel(sql, &it.policy, &it.channel, it.at)?;
+    let (policy, channel) = (Value::from(&*it.policy), Value::from(&*it.channel));
+    let mut change = |column: &str, value: Value| {
+        let statement = format!(
+            "UPDATE channels SET {column} = $1, updated_at = $2 WHERE policy = $3 AND name = $4"
+        );
+        sql.execute(&statement, &[value, it.at.into(), policy.clone(), channel.clone()])
+    };
+    if let Some(labels) = &it.labels {
+        change("labels", Value::Text(labels.to_string()))?;
+    }
+    if let Some(hundredths) = it.hundredths {
+        change("hundredths", hundredths.clamp(0, ALL).into())?;
+    }
+    if let Some(priority) = it.priority {
+        change("priority", priority.into())?;
+    }
+    let detail = json!({
+        "labels": it.labels.as_ref().map(ToString::to_string),
+        "percentage": it.hundredths.map(|it| it as f64 / 100.0),
+        "priority": it.priority,
+    });
+    let entry = Entry { action: "rollout", target: &it.channel, epoch: None, detail };
+    write_history(sql, revision, &it.policy, (&it.identity, it.at), entry)
+}
+
+pub(super) fn pin(sql: &mut dyn Sql, it: &Pinned) -> Result<(), StoreError> {
+    let revision = next_revision(sql)?;
+    let key = it.target.key();
+    let (policy, target) = (Value::from(&*it.policy), Value::from(&*key));
+    let action = if let Some(epoch) = it.epoch {
+        must_exist(sql, &it.policy, epoch)?;
+        if let Target::Channel(name) = &it.target {
+            make_channel(sql, &it.policy, name, it.at)?;
+        }
+        bounded(sql, "SELECT COUNT(*) FROM pins WHERE policy = $1", &it.policy, PINS, "pins")?;
+        sql.execute(
+            "INSERT INTO pins (policy, target, epoch, reason, identity, pinned_at) VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (policy, target) DO UPDATE SET epoch = excluded.epoch, reason = excluded.reason,
+                 identity = excluded.identity, pinned_at = excluded.pinned_at",
+            &[policy, target, epoch.into(), (&*it.reason).into(), (&*it.identity).into(), it.at.into()],
+        )?;
+        "pin"
+    } else {
+        let released =
+            sql.execute("DELETE FROM pins WHERE policy = $1 AND target = $2", &[policy, target])?;
+        if released == 0 {
+            return Err(StoreError::NotFound(format!("{key} is not pinned")));
+        }
+        "unpin"
+    };
+    let detail = json!({ "reason": it.reason });
+    let entry = Entry { action, target: &key, epoch: it.epoch, detail };
+    write_history(sql, revision, &it.policy, (&it.identity, it.at), entry)
+}
+
+pub(super) fn content(sql: &mut dyn Sql, policy: &str, epoch: i64) -> Result<Vec<u8>, StoreError> {
+    let rows = sql.query(
+        "SELECT content FROM contents WHERE policy = $1 AND epoch = $2",
+        &[policy.into(), epoch.into()],
+    )?;
+    let missing = || StoreError::NotFound(format!("`{policy}` has no bundle of epoch {epoch}"));
+    Ok(rows.into_iter().next().ok_or_else(missing)?.bytes())
+}
+
+pub(super) fn load(sql: &mut dyn Sql, older: &Current) -> Result<Option<Current>, StoreError> {
+    let revision = sql.query("SELECT value FROM meta WHERE key = 'revision'", &[])?.pop();
+    let revision = revision.map_or(0, |mut row| row.int());
+    if revision == older.revision {
+        return Ok(None);
+    }
+    let mut current = Current { revision, ..Current::default() };
+    for mut row in sql.query("SELECT policy, MAX(epoch) FROM bundles GROUP BY policy", &[])? {
+        let name = row.text();
+        current.policies.insert(name, Policy { highest: row.int(), ..Policy::default() });
+    }
+    let channels = "SELECT policy, name, epoch, labels, hundredths, priority FROM channels";
+    for mut row in sql.query(channels, &[])? {
+        let policy = current.policies.entry(row.text()).or_default();
+        policy.channels.push(Channel {
+            name: row.text(),
+            epoch: row.optional(),
+            labels: row.text().parse().unwrap_or_default(),
+            hundredths: row.int(),
+            priority: row.int(),
+        });
+    }
+    let pins = "SELECT policy, target, epoch, reason, identity, pinned_at FROM pins";
+    for mut row in sql.query(pins, &[])? {
+        let policy = current.policies.entry(row.text()).or_default();
+        let Some(target) = Target::of_key(&row.text()) else { continue };
+        let (epoch, reason, identity) = (row.int(), row.text(), row.text());
+        policy.pins.push(Pin { target, epoch, reason, identity, at: row.int() });
+    }
+    for (name, policy) in &mut current.policies {
+        policy.sort();
+        load_bundles(sql, name, policy, older.policies.get(name))?;
+    }
+    Ok(Some(current))
+}
+
+/// Takes the bundles that channels and pins lead to: from the older state, or from the database.
+fn load_bundles(
+    sql: &mut dyn Sql,
+    name: &str,
+    policy: &mut Policy,
+    older: Option<&Policy>,
+) -> Result<(), StoreError> {
+    let mut epochs: Vec<i64> = policy.channels.iter().filter_map(|it| it.epoch).collect();
+    epochs.extend(policy.pins.iter().map(|pin| pin.epoch));
+    epochs.sort_unstable();
+    epochs.dedup();
+    for epoch in epochs {
+        let query = "SELECT content_hash, etag FROM bundles WHERE policy = $1 AND epoch = $2";
+        let Some(mut row) = sql.query(query, &[name.into(), epoch.into()])?.pop() else { continue };
+        let (content_hash, etag) = (row.text(), row.text());
+        let known = older.and_then(|older| older.bundles.get(&epoch));
+        let stored = match known.filter(|known| known.etag == etag) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let bytes = content(sql, name, epoch)?;
+                Arc::new(Stored::new(epoch, content_hash, etag, bytes))
+            }
+        };
+        policy.bundles.insert(epoch, stored);
+    }
+    Ok(())
+}
+
+/// Takes the next revision, and with it the right to write until the transaction ends.
+fn next_revision(sql: &mut dyn Sql) -> Result<i64, StoreError> {
+    let statement = "UPDATE meta SET value = value + 1 WHERE key = 'revision' RETURNING value";
+    let row = sql.query(statement, &[])?.pop();
+    row.map(|mut row| row.int())
+        .ok_or_else(|| StoreError::Unavailable("the table `meta` has no revision".to_owned()))
+}
+
+fn highest(sql: &mut dyn Sql, policy: &str) -> Result<Option<i64>, StoreError> {
+    let row = sql.query("SELECT MAX(epoch) FROM bundles WHERE policy = $1", &[policy.into()])?;
+    Ok(row.into_iter().next().and_then(|mut row| row.optional()))
+}
+
+fn must_exist(sql: &mut dyn Sql, policy: &str, epoch: i64) -> Result<(), StoreError> {
+    let query = "SELECT epoch FROM bundles WHERE policy = $1 AND epoch = $2";
+    if sql.query(query, &[policy.into(), epoch.into()])?.is_empty() {
+        return Err(StoreError::NotFound(format!("`{policy}` has no bundle of epoch {epoch}")));
+    }
+    Ok(())
+}
+
+fn channel_epoch(
+    sql: &mut dyn Sql,
+    policy: &str,
+    channel: &str,
+) -> Result<Option<i64>, StoreError> {
+    let query = "SELECT epoch FROM channels WHERE policy = $1 AND name = $2";
+    let row = sql.query(query, &[policy.into(), channel.into()])?.pop();
+    Ok(row.and_then(|mut row| row.optional()))
+}
+
+/// Makes a channel: `stable` is for all, any other for none until it is rolled out.
+fn make_channel(sql: &mut dyn Sql, policy: &str, channel: &str, at: i64) -> Result<(), StoreError> {
+    let query = "SELECT name FROM channels WHERE policy = $1 AND name = $2";
+    if !sql.query(query, &[policy.into(), channel.into()])?.is_empty() {
+        return Ok(());
+    }
+    bounded(sql, "SELECT COUNT(*) FROM channels WHERE policy = $1", policy, CHANNELS, "channels")?;
+    let hundredths = if channel == STABLE { ALL } else { 0 };
+    sql.execute(
+        "INSERT INTO channels (policy, name, epoch, labels, hundredths, priority, updated_at)
+         VALUES ($1, $2, NULL, '', $3, 0, $4)",
+        &[policy.into(), channel.into(), hundredths.into(), at.into()],
+    )?;
+    Ok(())
+}
+
+/// Lets a channel lead to an epoch, which may not be lower than the one before.
+fn lead(
+    sql: &mut dyn Sql,
+    policy: &str,
+    channel: &str,
+    before: Option<i64>,
+    epoch: i64,
+    at: i64,
+) -> Result<(), StoreError> {
+    if let Some(before) = before.filter(|before| *before > epoch) {
+        return Err(StoreError::Conflict(format!(
+            "`{channel}` has epoch {before}, and gateways take no lower one: `portcullis rollback` signs the older \
+             policy under a higher epoch"
+        )));
+    }
+    make_channel(sql, policy, channel, at)?;
+    sql.execute(
+        "UPDATE channels SET epoch = $1, updated_at = $2 WHERE policy = $3 AND name = $4",
+        &[epoch.into(), at.into(), policy.into(), channel.into()],
+    )?;
+    Ok(())
+}
+
+fn bounded(
+    sql: &mut dyn Sql,
+    count: &str,
+    policy: &str,
+    most: i64,
+    of_what: &str,
+) -> Result<(), StoreError> {
+    let row = sql.query(count, &[policy.into()])?.pop();
+    if row.map_or(0, |mut row| row.int()) >= most {
+        return Err(StoreError::Conflict(format!("there are {most} {of_what} already, the most")));
+    }
+    Ok(())
+}
+
+/// Forgets the oldest bundles that nothing leads to.
+fn prune(sql: &mut dyn Sql, policy: &str) -> Result<(), StoreError> {
+    let query = "SELECT epoch FROM bundles WHERE policy = $1 ORDER BY epoch DESC LIMIT 1 OFFSET $2";
+    let Some(mut row) = sql.query(query, &[policy.into(), KEPT.into()])?.pop() else {
+        return Ok(());
+    };
+    let newest_to_go = row.int();
+    for table in ["contents", "bundles"] {
+        let statement = format!(
+            "DELETE FROM {table} WHERE policy = $1 AND epoch <= $2
+                 AND epoch NOT IN (SELECT epoch FROM channels WHERE policy = $1 AND epoch IS NOT NULL)
+                 AND epoch NOT IN (SELECT epoch FROM pins WHERE policy = $1)"
+        );
+        sql.execute(&statement, &[policy.into(), newest_to_go.into()])?;
+    }
+    Ok(())
+}
+
+struct Entry<'a> {
+    action: &'a str,
+    target: &'a str,
+    epoch: Option<i64>,
+    detail: serde_json::Value,
+}
+
+fn write_history(
+    sql: &mut dyn Sql,
+    id: i64,
+    policy: &str,
+    (identity, at): (&str, i64),
+    entry: Entry<'_>,
+) -> Result<(), StoreError> {
+    sql.execute(
+        "INSERT INTO history (id, at, policy, identity, action, target, epoch, detail)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        &[
+            id.into(),
+            at.into(),
+            policy.into(),
+            identity.into(),
+            entry.action.into(),
+            entry.target.into(),
+            entry.epoch.into(),
+            Value::Text(entry.detail.to_string()),
+        ],
+    )?;
+    // As many changes as anybody asks after; the audit log has its own bound.
+    sql.execute("DELETE FROM history WHERE id <= $1", &[(id - 100_000).into()])?;
+    Ok(())
+}

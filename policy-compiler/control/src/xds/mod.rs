@@ -1,0 +1,145 @@
+//! Envoy's discovery protocol: the filter's configuration by ECDS, state of the world, on a stream of its own or over
+//! ADS. <https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol>
+//!
+//! In: what gateways subscribe to, acknowledge and refuse. Out: the resource of the channel that is for each, once, and
+//! again with every change. What a gateway holds already is not sent again when it connects anew.
+
+mod proto;
+mod subscription;
+
+use crate::identity::Role;
+use crate::log;
+use crate::service::{Denied, Peer, Service};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use proto::{DiscoveryRequest, DiscoveryResponse};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use subscription::{Reply, Subscription};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::body::Body;
+use tonic::server::{Grpc, StreamingService};
+use tonic::{Status, Streaming};
+use tonic_prost::ProstCodec;
+
+/// The method of a stream of its own.
+pub const EXTENSIONS: &str =
+    "/envoy.service.extension.v3.ExtensionConfigDiscoveryService/StreamExtensionConfigs";
+/// The method of a stream that carries all kinds of resources (ADS).
+pub const AGGREGATED: &str =
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
+
+/// The longest message of a gateway: it holds names, and Envoy's list of extensions.
+const LONGEST: usize = 1 << 20;
+/// A gateway that does not answer a resource holds up others no longer than this.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
+
+type Sender = mpsc::Sender<Result<DiscoveryResponse, Status>>;
+
+/// A stream.
+pub async fn stream(State(service): State<Arc<Service>>, request: Request) -> Response {
+    let Some(peer) = request.extensions().get::<Peer>().cloned() else {
+        return Status::internal("no peer").into_http::<Body>().into_response();
+    };
+    if let Err(denied) = may(&service, request.headers(), &peer) {
+        return denied.into_http::<Body>().into_response();
+    }
+    let codec = ProstCodec::<DiscoveryResponse, DiscoveryRequest>::default();
+    let mut grpc = Grpc::new(codec).max_decoding_message_size(LONGEST);
+    grpc.streaming(Discovery { service, peer }, request).await.into_response()
+}
+
+fn may(service: &Service, headers: &HeaderMap, peer: &Peer) -> Result<(), Status> {
+    let authorization = headers.get(header::AUTHORIZATION).map(|it| it.to_str().unwrap_or(""));
+    // Which policy is asked for is known by the first message only: one for all, or one of some, is looked at there.
+    match service.identify(authorization, peer, Role::Gateway, None) {
+        Ok(_) => Ok(()),
+        Err(Denied::Unknown) => Err(Status::unauthenticated("a token or a certificate is needed")),
+        Err(Denied::Forbidden) => {
+            Err(Status::permission_denied("the identity is for some policies only: use HTTP"))
+        }
+    }
+}
+
+struct Discovery {
+    service: Arc<Service>,
+    peer: Peer,
+}
+
+impl StreamingService<DiscoveryRequest> for Discovery {
+    type Response = DiscoveryResponse;
+    type ResponseStream = ReceiverStream<Result<DiscoveryResponse, Status>>;
+    type Future = std::future::Ready<Result<tonic::Response<Self::ResponseStream>, Status>>;
+
+    fn call(&mut self, request: tonic::Request<Streaming<DiscoveryRequest>>) -> Self::Future {
+        let (sender, receiver) = mpsc::channel(1);
+        let (service, peer) = (Arc::clone(&self.service), self.peer.clone());
+        tokio::spawn(async move {
+            service.metrics.streams.change(1);
+            let mut subscription = Subscription::default();
+            serve(&service, &mut subscription, request.into_inner(), sender).await;
+            subscription.end(&service);
+            service.metrics.streams.change(-1);
+            if let Some(gateway) = subscription.gateway() {
+                let peer = peer.address.to_string();
+                log::info("xds stream ended", json!({ "gateway": gateway, "peer": peer }));
+            }
+        });
+        std::future::ready(Ok(tonic::Response::new(ReceiverStream::new(receiver))))
+    }
+}
+
+/// What is on its way: the right to send, and until when an answer is waited for.
+struct Sent {
+    _permit: OwnedSemaphorePermit,
+    until: Instant,
+}
+
+async fn serve(
+    service: &Arc<Service>,
+    subscription: &mut Subscription,
+    mut requests: Streaming<DiscoveryRequest>,
+    sender: Sender,
+) {
+    let mut changes = service.watch();
+    let mut stopping = service.stopping();
+    let mut sent: Option<Sent> = None;
+    loop {
+        let waited = sent.as_ref().map(|sent| sent.until);
+        tokio::select! {
+            request = requests.message() => {
+                let Ok(Some(request)) = request else { return };
+                if subscription.take(service, request) == Reply::Answered {
+                    sent = None;
+                }
+            }
+            changed = changes.changed() => {
+                if changed.is_err() { return }
+            }
+            () = tokio::time::sleep_until(waited.unwrap_or_else(Instant::now)), if waited.is_some() => {
+                sent = None;
+            }
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        }
+        if sent.is_some() {
+            continue;
+        }
+        changes.mark_unchanged();
+        let Some(response) = subscription.next(service) else { continue };
+        // Others may be sending: then the newest counts when it is this one's turn.
+        let permit = tokio::select! {
+            permit = Arc::clone(&service.pushing).acquire_owned() => permit,
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        };
+        let Ok(permit) = permit else { return };
+        if sender.send(Ok(response)).await.is_err() {
+            return;
+        }
+        service.metrics.pushes.add();
+        sent = Some(Sent { _permit: permit, until: Instant::now() + ANSWERED_WITHIN });
+    }
+}

@@ -1,0 +1,109 @@
+//! The few messages of xDS that are spoken here, by hand: Envoy's definitions are a thousand times as many.
+//! Numbers of fields: envoy/service/discovery/v3/discovery.proto, envoy/config/core/v3/base.proto.
+
+use bytes::Bytes;
+use prost_types::Struct;
+
+/// `envoy.service.discovery.v3.DiscoveryRequest`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct DiscoveryRequest {
+    /// The version that was accepted last; empty for none.
+    #[prost(string, tag = "1")]
+    pub version_info: String,
+    /// Who asks; in the first message of a stream.
+    #[prost(message, optional, tag = "2")]
+    pub node: Option<Node>,
+    /// The filters that are subscribed to.
+    #[prost(string, repeated, tag = "3")]
+    pub resource_names: Vec<String>,
+    /// The type of what is asked for.
+    #[prost(string, tag = "4")]
+    pub type_url: String,
+    /// Of the response that this one answers.
+    #[prost(string, tag = "5")]
+    pub response_nonce: String,
+    /// Why that response was refused.
+    #[prost(message, optional, tag = "6")]
+    pub error_detail: Option<Refusal>,
+}
+
+/// `google.rpc.Status`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Refusal {
+    /// The code.
+    #[prost(int32, tag = "1")]
+    pub code: i32,
+    /// In words.
+    #[prost(string, tag = "2")]
+    pub message: String,
+}
+
+/// `envoy.config.core.v3.Node`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Node {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub id: String,
+    /// Its cluster.
+    #[prost(string, tag = "2")]
+    pub cluster: String,
+    /// `portcullis.labels` stand here.
+    #[prost(message, optional, tag = "3")]
+    pub metadata: Option<Struct>,
+    /// `envoy`.
+    #[prost(string, tag = "6")]
+    pub user_agent_name: String,
+    /// Its version.
+    #[prost(message, optional, tag = "8")]
+    pub user_agent_build_version: Option<BuildVersion>,
+}
+
+/// `envoy.config.core.v3.BuildVersion`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct BuildVersion {
+    /// The number.
+    #[prost(message, optional, tag = "1")]
+    pub version: Option<SemanticVersion>,
+}
+
+/// `envoy.type.v3.SemanticVersion`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SemanticVersion {
+    /// Major.
+    #[prost(uint32, tag = "1")]
+    pub major_number: u32,
+    /// Minor.
+    #[prost(uint32, tag = "2")]
+    pub minor_number: u32,
+    /// Patch.
+    #[prost(uint32, tag = "3")]
+    pub patch: u32,
+}
+
+/// `envoy.service.discovery.v3.DiscoveryResponse`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct DiscoveryResponse {
+    /// The version of the resources.
+    #[prost(string, tag = "1")]
+    pub version_info: String,
+    /// The resources.
+    #[prost(message, repeated, tag = "2")]
+    pub resources: Vec<Any>,
+    /// Their type.
+    #[prost(string, tag = "4")]
+    pub type_url: String,
+    /// What the answer to this one names.
+    #[prost(string, tag = "5")]
+    pub nonce: String,
+}
+
+/// `google.protobuf.Any`, whose value is shared rather than copied.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Any {
+    /// The type.
+    #[prost(string, tag = "1")]
+    pub type_url: String,
+    /// The message.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub value: Bytes,
+}

@@ -1,0 +1,225 @@
+//! One stream's state: who is there, what it asked for, what it was sent and what it made of it.
+//!
+//! It does no input and output, so that its tests need no network.
+
+use super::proto::{Any, DiscoveryRequest, DiscoveryResponse, Node};
+use crate::log;
+use crate::names::{GATEWAY, Labels, bounded};
+use crate::service::Service;
+use crate::store::GatewayRow;
+use portcullis_ecds::TYPE_URL;
+use prost_types::value::Kind;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// Filters of one stream.
+const FILTERS: usize = 16;
+
+/// What a message of the gateway was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It accepts or refuses what was sent last.
+    Answered,
+    /// It subscribes, or says nothing new.
+    Other,
+}
+
+/// A stream.
+#[derive(Debug, Default)]
+pub struct Subscription {
+    gateway: Option<Gateway>,
+    filters: BTreeSet<String>,
+    /// The version that the gateway has, was sent last, or refused: it is not sent again.
+    version: String,
+    nonce: u64,
+    /// What was sent last: policies and epochs.
+    sent: Vec<(String, i64)>,
+    seen: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+struct Gateway {
+    id: String,
+    labels: Labels,
+    version: String,
+}
+
+impl Subscription {
+    /// Who is there, once that was told.
+    pub fn gateway(&self) -> Option<&str> {
+        self.gateway.as_ref().map(|gateway| gateway.id.as_str())
+    }
+
+    /// Takes a message.
+    pub fn take(&mut self, service: &Service, request: DiscoveryRequest) -> Reply {
+        // Over ADS gateways ask for other kinds too, which nobody here has.
+        if !request.type_url.is_empty() && request.type_url != TYPE_URL {
+            return Reply::Other;
+        }
+        if let Some(node) = request.node.filter(|_| self.gateway.is_none()) {
+            self.gateway = Some(gateway(&node));
+        }
+        let first = self.filters.is_empty();
+        let filters = request.resource_names.into_iter().filter(|name| name.len() <= GATEWAY);
+        let filters: BTreeSet<String> = filters.take(FILTERS).collect();
+        if filters != self.filters {
+            self.filters = filters;
+            self.version.clear();
+        }
+        if request.response_nonce.is_empty() {
+            if first && !request.version_info.is_empty() {
+                self.connected_anew(service, request.version_info);
+            }
+            self.report(service, |_, _| {});
+            return Reply::Other;
+        }
+        if request.response_nonce != self.nonce.to_string() {
+            return Reply::Other;
+        }
+        self.answered(service, request.error_detail.map(|error| error.message));
+        Reply::Answered
+    }
+
+    /// A gateway that was here before names what it has: if that is what it should have, nothing is sent.
+    fn connected_anew(&mut self, service: &Service, version: String) {
+        let Some((response, sent)) = self.wanted(service) else { return };
+        if response.version_info == version {
+            (self.version, self.sent) = (version, sent);
+            self.answered(service, None);
+        }
+    }
+
+    fn answered(&mut self, service: &Service, refusal: Option<String>) {
+        let sent = self.sent.clone();
+        let epoch =
+            |policy: &str| sent.iter().find(|(of, _)| of == policy).map(|(_, epoch)| *epoch);
+        match refusal {
+            None => {
+                service.metrics.accepted.add();
+                self.report(service, |policy, row| {
+                    row.accepted = epoch(policy).or(row.accepted);
+                    (row.refused_epoch, row.refused_reason) = (None, String::new());
+                });
+            }
+            Some(why) => {
+                service.metrics.rejected.add();
+                let why = bounded(&why, 300);
+                log::warn(
+                    "a gateway refuses a bundle",
+                    json!({ "gateway": self.gateway(), "sent": sent, "why": why }),
+                );
+                self.report(service, |policy, row| {
+                    (row.refused_epoch, row.refused_reason) = (epoch(policy), why.clone());
+                });
+            }
+        }
+    }
+
+    /// What to send now; none where the gateway has it, or there is nothing for it yet.
+    pub fn next(&mut self, service: &Service) -> Option<DiscoveryResponse> {
+        let (mut response, sent) = self.wanted(service)?;
+        if response.version_info == self.version {
+            return None;
+        }
+        self.nonce += 1;
+        response.nonce = self.nonce.to_string();
+        (self.version, self.sent) = (response.version_info.clone(), sent);
+        Some(response)
+    }
+
+    /// Notes that the gateway is gone.
+    pub fn end(&self, service: &Service) {
+        let Some(gateway) = &self.gateway else { return };
+        for policy in &self.seen {
+            service.gateways.change(policy, &gateway.id, |row| row.connected = false);
+        }
+    }
+
+    /// The resources that the gateway should have, and the policies and epochs in them.
+    fn wanted(&self, service: &Service) -> Option<(DiscoveryResponse, Vec<(String, i64)>)> {
+        let gateway = self.gateway.as_ref()?;
+        let current = service.current();
+        let (mut resources, mut versions, mut sent) = (Vec::new(), Vec::new(), Vec::new());
+        for name in &self.filters {
+            let Some((filter, policy)) = service.policy_of(name, gateway.labels.get("policy"))
+            else {
+                continue;
+            };
+            let Some(of) = current.policies.get(&policy) else { continue };
+            let Some(choice) = of.choose(&policy, &gateway.id, &gateway.labels) else { continue };
+            let Some(stored) = of.bundles.get(&choice.epoch) else { continue };
+            let resource = stored.resource(&filter);
+            resources.push(Any { type_url: TYPE_URL.to_owned(), value: resource.bytes });
+            versions.push(resource.version);
+            sent.push((policy, choice.epoch));
+        }
+        if resources.is_empty() {
+            return None;
+        }
+        let response = DiscoveryResponse {
+            version_info: versions.join("+"),
+            resources,
+            type_url: TYPE_URL.to_owned(),
+            nonce: String::new(),
+        };
+        Some((response, sent))
+    }
+
+    fn report(&mut self, service: &Service, change: impl Fn(&str, &mut GatewayRow)) {
+        let Some(gateway) = &self.gateway else { return };
+        let current = service.current();
+        for name in &self.filters {
+            let Some((_, policy)) = service.policy_of(name, gateway.labels.get("policy")) else {
+                continue;
+            };
+            if !current.policies.contains_key(&policy) {
+                continue;
+            }
+            let mut row = service.row(&policy, &gateway.id, "xds");
+            row.labels = gateway.labels.to_string();
+            row.version = gateway.version.clone();
+            row.connected = true;
+            (row.workers, row.channel) = (String::new(), String::new());
+            change(&policy, &mut row);
+            service.gateways.report(row);
+            self.seen.insert(policy);
+        }
+    }
+}
+
+fn gateway(node: &Node) -> Gateway {
+    let number = node.user_agent_build_version.as_ref().and_then(|it| it.version.as_ref());
+    let number = number
+        .map(|it| format!("/{}.{}.{}", it.major_number, it.minor_number, it.patch))
+        .unwrap_or_default();
+    let id = if node.id.is_empty() { &node.cluster } else { &node.id };
+    let version = bounded(&format!("{}{number}", node.user_agent_name), 64);
+    Gateway { id: bounded(id, GATEWAY), labels: labels(node).unwrap_or_default(), version }
+}
+
+/// `metadata.portcullis.labels`: a map, or text as on the command line. A pair that is wrong is left out.
+fn labels(node: &Node) -> Option<Labels> {
+    let portcullis = node.metadata.as_ref()?.fields.get("portcullis")?;
+    let Some(Kind::StructValue(portcullis)) = &portcullis.kind else { return None };
+    let mut labels = Labels::default();
+    match portcullis.fields.get("labels")?.kind.as_ref()? {
+        Kind::StructValue(pairs) => {
+            for (key, value) in &pairs.fields {
+                let value = match &value.kind {
+                    Some(Kind::StringValue(text)) => text.clone(),
+                    Some(Kind::NumberValue(number)) => number.to_string(),
+                    Some(Kind::BoolValue(value)) => value.to_string(),
+                    _ => continue,
+                };
+                // A label that no selector can name selects nothing.
+                let _ = labels.add(key, &value);
+            }
+        }
+        Kind::StringValue(text) => labels = text.parse().unwrap_or_default(),
+        _ => {}
+    }
+    Some(labels)
+}
+
+#[cfg(test)]
+mod tests;
