@@ -2,7 +2,7 @@
 //! value, it is skipped wrongly. What no author would think of asking for is found so: a sign of an exponent, a small
 //! `t` between a date and a time, a space that divides a list.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use policy_compiler::examples::Request;
@@ -11,45 +11,47 @@ use portcullis_engine::attack::transform::Transform;
 
 use super::probes::Random;
 
-/// Shapes of texts that are kept to make rules of, at most.
-const SHAPES: usize = 8192;
+/// Texts of one pair of signs that are kept.
+const OF_PAIR: usize = 8;
 
-/// Texts of one shape that are kept.
-const OF_SHAPE: usize = 4;
-
-/// The texts of requests, by their shape: what is rare shall be asked for as often as what is common.
+/// The texts of requests, by the pairs of signs in them: what is rare shall be asked for as often as what is common.
 #[derive(Debug, Default)]
 pub struct Texts {
-    by_shape: BTreeMap<Vec<u8>, Vec<Vec<u8>>>,
+    /// By two signs that stand side by side: a text, and where in it they begin.
+    by_pair: BTreeMap<[u8; 2], Vec<(Vec<u8>, usize)>>,
 }
 
 impl Texts {
     /// Takes the texts of a request.
     pub fn add(&mut self, request: &Request, random: &mut Random) {
         for text in of(request) {
-            let shape = shape(&text);
-            let is_known = self.by_shape.contains_key(&shape);
-            if !is_known && self.by_shape.len() == SHAPES {
-                continue;
-            }
-            let own = self.by_shape.entry(shape).or_default();
-            if own.len() < OF_SHAPE {
-                own.push(text);
-            } else {
-                own[random.below(OF_SHAPE)] = text;
+            let mut met = BTreeSet::new();
+            for (at, pair) in text.windows(2).enumerate() {
+                let pair = [sign(pair[0]), sign(pair[1])];
+                if !met.insert(pair) {
+                    continue;
+                }
+                let own = self.by_pair.entry(pair).or_default();
+                if own.len() < OF_PAIR {
+                    own.push((text.clone(), at));
+                } else {
+                    own[random.below(OF_PAIR)] = (text.clone(), at);
+                }
             }
         }
     }
 
-    /// A pack of so many rules, each of which looks for a piece of one of the texts.
-    pub fn pack(&self, rules: usize, random: &mut Random) -> String {
+    /// A pack of so many rules, each of which looks for a piece of one of the texts, every pair in its turn; `round` says
+    /// which turn it is.
+    pub fn pack(&self, rules: usize, round: usize, random: &mut Random) -> String {
         let mut pack = "pack: echoes\nrules:\n".to_owned();
-        let shapes: Vec<&Vec<Vec<u8>>> = self.by_shape.values().collect();
-        for number in 0..rules {
-            let Some(own) = shapes.get(random.below(shapes.len())) else { continue };
-            let Some(text) = own.get(random.below(own.len())) else { continue };
-            let steps = steps(random);
-            let Some(operator) = operator(&changed(text, &steps), random) else { continue };
+        let pairs: Vec<&Vec<(Vec<u8>, usize)>> = self.by_pair.values().collect();
+        let first = round * rules;
+        for number in 0..rules.min(pairs.len() * OF_PAIR) {
+            let Some(own) = pairs.get((first + number) % pairs.len()) else { continue };
+            let Some((text, at)) = own.get(random.below(own.len())) else { continue };
+            let steps = steps(text, random);
+            let Some(operator) = operator(&changed(text, &steps), *at, random) else { continue };
             let names: Vec<&str> = steps.iter().map(|step| step.name()).collect();
             let _ = writeln!(
                 pack,
@@ -65,30 +67,29 @@ impl Texts {
     }
 }
 
-/// A text with one sign for each run of digits, of letters of hexadecimal numbers and of other small letters; `e`, `t` and
-/// `z`, which mean something in numbers and times, stay.
-fn shape(text: &[u8]) -> Vec<u8> {
-    let mut shape: Vec<u8> = Vec::new();
-    for byte in text {
-        let kind = match byte {
-            b'0'..=b'9' => b'0',
-            b'a'..=b'd' | b'f' => b'a',
-            b'A'..=b'D' | b'F' => b'A',
-            b'g'..=b's' | b'u'..=b'y' => b'x',
-            _ => *byte,
-        };
-        if shape.last() != Some(&kind) {
-            shape.push(kind);
-        }
+/// One sign for digits, one for letters of hexadecimal numbers and one for other small letters; `e`, `t` and `z`, which mean
+/// something in numbers and times, stay, as every other byte does.
+fn sign(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' => b'0',
+        b'a'..=b'd' | b'f' => b'a',
+        b'A'..=b'D' | b'F' => b'A',
+        b'g'..=b's' | b'u'..=b'y' => b'x',
+        _ => byte,
     }
-    shape
 }
 
-/// Mostly none: what a transformation makes of a text is seldom taken for anything but any text.
-fn steps(random: &mut Random) -> Vec<Transformation> {
-    let all: Vec<Transformation> = (0..=u8::MAX).filter_map(Transformation::from_code).collect();
-    let some = random.below(5).saturating_sub(2);
-    (0..some).filter_map(|_| all.get(random.below(all.len())).copied()).collect()
+/// Mostly none: what a transformation makes of a text is seldom taken for anything but any text. Those that change the
+/// text come first.
+fn steps(text: &[u8], random: &mut Random) -> Vec<Transformation> {
+    let all = (0..=u8::MAX).filter_map(Transformation::from_code);
+    let (mut changing, others): (Vec<_>, Vec<_>) =
+        all.partition(|step| changed(text, &[*step]) != text);
+    if random.one_in(4) {
+        changing = others;
+    }
+    let some = random.below(6).saturating_sub(2).min(2);
+    (0..some).filter_map(|_| changing.get(random.below(changing.len())).copied()).collect()
 }
 
 fn changed(text: &[u8], steps: &[Transformation]) -> Vec<u8> {
@@ -101,14 +102,15 @@ fn changed(text: &[u8], steps: &[Transformation]) -> Vec<u8> {
     text
 }
 
-/// An operator that matches the text; none where it is empty.
-fn operator(text: &[u8], random: &mut Random) -> Option<String> {
+/// An operator that matches the text, mostly by what stands at a place in it; none where it is empty.
+fn operator(text: &[u8], at: usize, random: &mut Random) -> Option<String> {
     let quoted = |text: &[u8]| {
         let text = std::str::from_utf8(text).ok()?;
         Some(serde_json::Value::String(text.to_owned()).to_string())
     };
     let length = 1 + random.below(text.len().min(5));
-    let start = random.below((text.len() + 1).saturating_sub(length));
+    let start =
+        (at + 1).saturating_sub(random.below(length)).min(text.len().saturating_sub(length));
     let piece = text.get(start..start + length)?;
     let first = text.get(..length)?;
     let last = text.get(text.len() - length..)?;

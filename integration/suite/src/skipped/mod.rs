@@ -38,6 +38,9 @@ const MAX_REPLACED: usize = 24;
 /// How often a string or number is replaced: what its schema refuses changes nothing.
 const TRIES: usize = 4;
 
+/// Rules made of the values themselves, for each that is made up.
+const ECHOES: usize = 2;
+
 /// Hits without which the comparison says nothing.
 const LEAST_HITS: u64 = 10_000;
 
@@ -106,13 +109,13 @@ pub fn run(options: &Options) -> ExitCode {
 
 /// The policy: nothing is refused by rules, so that all of them look at all of a request. What the API sends is an API
 /// of its own, on a host of its own.
-fn policy(document: &str, directions: &[Direction]) -> String {
-    let mut policy =
-        "version: 1\nname: skipped\nstrictness: { unresolved_refs: not_enforced }\n\
-         limits: { path: 64KiB, parameters: 1000, body: 1MiB, depth: 64 }\n\
-         attacks: { packs: [api-core, probes.yaml, echoes.yaml], paranoia: 4, threshold: { inbound: 10000 }, budget: 1GiB }\n\
+fn policy(document: &str, directions: &[Direction], notation: &str) -> String {
+    let mut policy = format!(
+        "version: 1\nname: skipped\nstrictness: {{ unresolved_refs: not_enforced, text_numbers: {notation} }}\n\
+         limits: {{ path: 64KiB, parameters: 1000, body: 1MiB, depth: 64 }}\n\
+         attacks: {{ packs: [api-core, probes.yaml, echoes.yaml], paranoia: 4, threshold: {{ inbound: 10000 }}, budget: 1GiB }}\n\
          apis:\n"
-            .to_owned();
+    );
     for direction in directions {
         let (name, more) = match direction {
             Direction::Inbound => ("api", ""),
@@ -140,7 +143,9 @@ impl Sources for Beside {
 }
 
 fn own(requests: usize, rules: usize, seed: u64) -> Tally {
-    let policy = policy("typed.yaml", &[Direction::Inbound, Direction::Outbound]);
+    // Text says numbers and booleans in JSON's notation, or in others too.
+    let notation = if seed % 2 == 0 { "lenient" } else { "json" };
+    let policy = policy("typed.yaml", &[Direction::Inbound, Direction::Outbound], notation);
     let texts = BTreeMap::from([("policy.yaml", policy), ("typed.yaml", DOCUMENT.to_owned())]);
     let sources = Beside { folder: None, texts };
     let tally = judge(sources, requests, rules, seed);
@@ -153,7 +158,7 @@ fn document(root: &Path, options: &Options) -> Tally {
     let quoted = serde_json::Value::String(file.clone()).to_string();
     let folder = root.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     let files = FileSystem { base: folder };
-    let policy = policy(&quoted, &directions(&files, &file));
+    let policy = policy(&quoted, &directions(&files, &file), "json");
     let texts = BTreeMap::from([("policy.yaml", policy)]);
     let sources = Beside { folder: Some(files), texts };
     judge(sources, options.requests, options.rules, options.seed)
@@ -161,13 +166,13 @@ fn document(root: &Path, options: &Options) -> Tally {
 
 fn judge(mut sources: Beside, requests: usize, rules: usize, seed: u64) -> Tally {
     sources.texts.insert("probes.yaml", probes::pack(rules, seed));
-    sources.texts.insert("echoes.yaml", Texts::default().pack(0, &mut Random::new(seed)));
+    sources.texts.insert("echoes.yaml", Texts::default().pack(0, 0, &mut Random::new(seed)));
     let loaded = load::load_policy(&sources, "policy.yaml");
     let mut random = Random::new(seed);
     let made = make(&loaded.model, requests, &mut random);
     let mut texts = Texts::default();
     made.iter().for_each(|request| texts.add(request, &mut random));
-    sources.texts.insert("echoes.yaml", texts.pack(rules, &mut random));
+    sources.texts.insert("echoes.yaml", texts.pack(ECHOES * rules, seed as usize, &mut random));
     let input = Input::Policy("policy.yaml".to_owned());
     let output = compile(&sources, &input, &Release::default());
     let Some(bytes) = output.bundle else {
@@ -195,9 +200,29 @@ fn make(model: &Model, requests: usize, random: &mut Random) -> Vec<Request> {
     let mut made = Vec::new();
     for (api, operation) in model.operations() {
         let mut maker = Maker::new(model, api, operation, &attacks);
-        made.extend((0..requests).filter_map(|round| maker.request(round, &mut judge, random)));
+        for round in 0..requests {
+            let Some(request) = maker.request(round, &mut judge, random) else { continue };
+            let other = written_otherwise(&request, random);
+            made.extend(other.filter(|other| judge.judge(other).passed));
+            made.push(request);
+        }
     }
     made
+}
+
+/// The same with one number or boolean in the query or a form in another notation; none where there is none.
+fn written_otherwise(request: &Request, random: &mut Random) -> Option<Request> {
+    let mut other = request.clone();
+    match std::str::from_utf8(other.body.as_deref().unwrap_or_default()) {
+        Ok(body) if body.contains('=') && random.one_in(2) => {
+            other.body = Some(values::written_otherwise(body, random)?.into_bytes());
+        }
+        _ => {
+            let (path, query) = other.path.split_once('?')?;
+            other.path = format!("{path}?{}", values::written_otherwise(query, random)?);
+        }
+    }
+    Some(other)
 }
 
 /// Judges a request in both ways, if it passes its contract.

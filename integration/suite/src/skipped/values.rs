@@ -4,7 +4,7 @@ use super::probes::Random;
 use policy_compiler::ir::{Number, Value};
 
 /// What strings are replaced by: attacks, and values of the formats in all their notations.
-const TEXTS: [&str; 62] = [
+const TEXTS: [&str; 65] = [
     "",
     " ",
     "0",
@@ -51,6 +51,9 @@ const TEXTS: [&str; 62] = [
     "PT0S",
     "P2W",
     "QQ==",
+    "/+8=",
+    "_-8",
+    "Zm9v",
     "a\tb",
     "on",
     "10.0.0.1",
@@ -149,8 +152,8 @@ fn other(text: &str, attacks: &[String], random: &mut Random) -> String {
     let own: Vec<char> = text.chars().collect();
     let attack: Vec<char> =
         attacks.get(random.below(attacks.len())).into_iter().flat_map(|it| it.chars()).collect();
-    match random.below(8) {
-        0 => random.of(&TEXTS).to_owned(),
+    match random.below(9) {
+        0 | 8 => random.of(&TEXTS).to_owned(),
         1 => {
             let length = random.below(12);
             (0..length).map(|_| letters[random.below(letters.len())]).collect()
@@ -204,4 +207,26 @@ fn swapped(one: char, random: &mut Random) -> char {
         'A'..='Z' => one.to_ascii_lowercase(),
         _ => one,
     }
+}
+
+/// Pairs of `name=value` with one number or boolean in another notation than JSON's; none where there is none.
+pub fn written_otherwise(pairs: &str, random: &mut Random) -> Option<String> {
+    let mut pairs: Vec<String> = pairs.split('&').map(str::to_owned).collect();
+    let is_literal = |pair: &String| {
+        let value = pair.split_once('=').map_or("", |(_, value)| value);
+        matches!(value, "true" | "false") || value.parse::<f64>().is_ok()
+    };
+    let places: Vec<usize> = (0..pairs.len()).filter(|at| is_literal(&pairs[*at])).collect();
+    let at = *places.get(random.below(places.len().max(1)))?;
+    let (name, value) = pairs[at].split_once('=')?;
+    let other = match value {
+        "true" => random.of(&["TRUE", "on", "Yes", "1"]).to_owned(),
+        "false" => random.of(&["False", "off", "NO", "0"]).to_owned(),
+        number => match number.strip_prefix('-') {
+            Some(rest) => format!("-00{rest}"),
+            None => format!("{}{number}", random.of(&["%2B", "00", "%2B0"])),
+        },
+    };
+    pairs[at] = format!("{name}={other}");
+    Some(pairs.join("&"))
 }
