@@ -54,6 +54,8 @@ pub struct Settings {
     pub findings_per_second: u32,
     /// Whether a line in the form of an audit log tells of each message on which rules fired.
     pub audit: bool,
+    /// The secret by which gateways that share a limit service make the same of the same caller.
+    pub caller_key: Option<String>,
 }
 
 /// The fields of the JSON text; all but `bundle` may stand in the node's metadata too.
@@ -84,6 +86,8 @@ pub struct Document<'a> {
     /// What the gateway says of itself to the source; only the node's metadata has any.
     #[serde(skip)]
     pub labels: Vec<(String, String)>,
+    /// See [`Settings::caller_key`]; at least 16 characters.
+    pub caller_key: Option<String>,
 }
 
 impl Configuration {
@@ -152,6 +156,7 @@ impl Document<'_> {
             log_audit: self.log_audit.or(other.log_audit),
             source: self.source.or(other.source),
             labels: self.labels,
+            caller_key: self.caller_key.or(other.caller_key),
         }
     }
 
@@ -178,6 +183,7 @@ impl Document<'_> {
                 .log_findings_per_second
                 .unwrap_or(DEFAULT_FINDINGS_PER_SECOND),
             audit: self.log_audit.unwrap_or(false),
+            caller_key: self.caller_key.map(read_caller_key).transpose()?,
         })
     }
 }
@@ -188,6 +194,14 @@ fn read_key(text: &str) -> Result<[u8; 32], Refusal> {
             "`trusted_keys`: `{text}` is not an ed25519 public key of 64 hexadecimal digits"
         ))
     })
+}
+
+fn read_caller_key(text: String) -> Result<String, Refusal> {
+    if text.len() < 16 {
+        let what = "`caller_key` has less than 16 characters".to_owned();
+        return Err(Refusal::Configuration(what));
+    }
+    Ok(text)
 }
 
 /// Nanoseconds since the Unix epoch.

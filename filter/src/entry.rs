@@ -53,7 +53,11 @@ impl RootContext for RootCover {
 
 struct HttpCover(Http<Envoy>);
 
-impl Context for HttpCover {}
+impl Context for HttpCover {
+    fn on_grpc_call_response(&mut self, token: u32, status: u32, size: usize) {
+        self.0.on_service_answer(token, status, size);
+    }
+}
 
 impl HttpContext for HttpCover {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {

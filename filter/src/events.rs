@@ -248,7 +248,7 @@ fn finding_line<'a>(
 }
 
 fn limit_part<'a>(view: &View<'a>, at: u32) -> Option<LimitPart<'a>> {
-    let LimitNames { name, caller, line } = limit_names(view, at)?;
+    let LimitNames { name, caller, line, .. } = limit_names(view, at)?;
     Some(LimitPart { name, caller, line })
 }
 

@@ -2,6 +2,7 @@
 //! they began to judge needs them.
 
 use crate::config::Settings;
+use crate::delegation;
 use crate::limits::Table;
 use portcullis_bundle::layout::{CallerKind, SchemeKind, Target, View};
 use portcullis_bundle::{Bundle, claims};
@@ -39,6 +40,8 @@ pub struct Generation {
     pub recorded: Cell<bool>,
     /// The table that limits are counted in, where the bundle has any.
     pub table: Option<Table>,
+    /// The key that callers are told to a service by, where limits are delegated to one.
+    pub service_key: Option<[u64; 2]>,
 }
 
 impl Generation {
@@ -61,6 +64,10 @@ impl Generation {
                 .security_schemes
                 .iter()
                 .any(|scheme| scheme.kind == SchemeKind::MutualTls.code()),
+            service_key: bundle.view().limit_services.first().map(|service| {
+                let domain = bundle.view().text(service.domain);
+                delegation::key(settings.caller_key.as_deref(), domain)
+            }),
             bundle: RefCell::new(Some(bundle)),
             settings,
             recorded: Cell::new(false),

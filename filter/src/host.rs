@@ -88,6 +88,21 @@ pub trait Host: Clone + fmt::Debug + 'static {
     fn call_headers(&self) -> Option<Vec<u8>>;
     /// The first bytes of the body of a call's answer.
     fn call_body(&self, len: usize) -> Vec<u8>;
+    /// Calls a method of a gRPC service, which Envoy's `GrpcService` names, and gives the call a token. The answer comes by
+    /// `on_grpc_call_response`, at the latest after so many milliseconds. `None` where there is no such cluster, or
+    /// none of its hosts can be reached.
+    fn call_service(
+        &self,
+        target: &str,
+        service: &str,
+        method: &str,
+        message: &[u8],
+        timeout: u32,
+    ) -> Option<u32>;
+    /// The message of the answer that has just come; only in `on_grpc_call_response`.
+    fn service_answer(&self, len: usize) -> Vec<u8>;
+    /// Goes on with a request that was paused.
+    fn resume_request(&self);
     /// A value shared between the VMs of one `vm_id`, and its version.
     fn shared(&self, key: &str) -> Option<(Vec<u8>, Cas)>;
     /// Replaces a shared value. False where another VM was faster. Without a version it is

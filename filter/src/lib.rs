@@ -8,6 +8,7 @@
 pub mod activation;
 pub mod answer;
 pub mod config;
+pub mod delegation;
 mod digits;
 pub mod events;
 pub mod generation;

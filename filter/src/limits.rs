@@ -5,7 +5,7 @@
 
 use crate::host::{Cas, Host};
 use crate::metrics::{Event, Metrics};
-use portcullis_engine::limits::{BLOCK, LimitEvent, Surroundings};
+use portcullis_engine::limits::{Asking, BLOCK, LimitEvent, Surroundings};
 
 /// Bytes of what is kept beside the blocks: the key and how many blocks there are.
 const HEAD: usize = 20;
@@ -71,8 +71,12 @@ fn new_key(host: &impl Host, seed: &[u8]) -> [u64; 2] {
     let mut hasher = blake3::Hasher::new_derive_key("portcullis 2026 key of the table of counts");
     hasher.update(&host.now().to_le_bytes());
     hasher.update(seed);
-    let hash = hasher.finalize();
-    let (first, rest) = hash.as_bytes().split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
+    two_words(hasher.finalize().as_bytes())
+}
+
+/// The first two words of a hash.
+pub(crate) fn two_words(hash: &[u8; 32]) -> [u64; 2] {
+    let (first, rest) = hash.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
     let second = rest.first_chunk().copied().unwrap_or_default();
     [u64::from_le_bytes(*first), u64::from_le_bytes(second)]
 }
@@ -85,6 +89,8 @@ pub struct Around<'a, H: Host> {
     pub table: Option<&'a Table>,
     /// Where events are counted.
     pub metrics: &'a Metrics<H>,
+    /// How a service is asked that carries limits too, if any is.
+    pub asking: Option<Asking>,
 }
 
 impl<H: Host> Surroundings for Around<'_, H> {
@@ -123,6 +129,10 @@ impl<H: Host> Surroundings for Around<'_, H> {
             LimitEvent::AddressUntrusted => Event::LimitAddressUntrusted,
         };
         self.metrics.count_event(event, 1);
+    }
+
+    fn asking(&self) -> Option<Asking> {
+        self.asking
     }
 }
 

@@ -75,10 +75,18 @@ pub enum Event {
     PollUpdated,
     /// A fetch found what was fetched before.
     PollUnchanged,
+    /// A service was asked about a limit.
+    LimitServiceAsked,
+    /// It said that a caller is beyond it.
+    LimitServiceRefused,
+    /// It gave no answer, or none that could be read.
+    LimitServiceFailed,
+    /// It was not asked, since it had given no answers.
+    LimitServiceSkipped,
 }
 
 impl Event {
-    const ALL: [(Event, &'static str); 16] = [
+    const ALL: [(Event, &'static str); 20] = [
         (Event::ConfigurationAccepted, "portcullis.configuration.accepted"),
         (Event::ConfigurationActivated, "portcullis.configuration.activated"),
         (Event::ConfigurationKept, "portcullis.configuration.kept"),
@@ -95,6 +103,10 @@ impl Event {
         (Event::PollSent, "portcullis.poll.sent"),
         (Event::PollUpdated, "portcullis.poll.updated"),
         (Event::PollUnchanged, "portcullis.poll.unchanged"),
+        (Event::LimitServiceAsked, "portcullis.limit.service-asked"),
+        (Event::LimitServiceRefused, "portcullis.limit.service-refused"),
+        (Event::LimitServiceFailed, "portcullis.limit.service-failed"),
+        (Event::LimitServiceSkipped, "portcullis.limit.service-skipped"),
     ];
 }
 

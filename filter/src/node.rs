@@ -36,6 +36,7 @@ fn parse(bytes: &[u8]) -> Result<Document<'static>, Refusal> {
             "log_findings_per_second" => number(value)
                 .and_then(|it| u32::try_from(it).ok())
                 .map(|it| document.log_findings_per_second = Some(it)),
+            "caller_key" => text(value).map(|it| document.caller_key = Some(it)),
             "log_audit" => boolean(value).map(|it| document.log_audit = Some(it)),
             "source" => {
                 document.source = Some(source(value)?);

@@ -3,6 +3,7 @@
 
 use portcullis_bundle::layout::{LimitMode, LimitRate, Period, RateKind, View};
 use portcullis_engine::decision::Decision;
+use portcullis_engine::limits::{Quota, window_name};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -17,7 +18,13 @@ pub fn fields(view: &View<'_>, decision: &Decision) -> Vec<(&'static str, String
     for one in refusing() {
         for (at, rate) in rates(view, one.limit) {
             let name = item(view, one.limit, rate);
-            let policy = [&name, ";q=", &rate.amount.get().to_string(), &terms(rate)].concat();
+            // What a service says of the limit goes before what the policy says.
+            let (amount, terms) = match one.told.filter(|_| at == one.rate) {
+                Some(Quota { amount, window: 0 }) => (amount, String::new()),
+                Some(Quota { amount, window }) => (amount, [";w=", &window.to_string()].concat()),
+                None => (rate.amount.get(), terms(rate)),
+            };
+            let policy = [&name, ";q=", &amount.to_string(), &terms].concat();
             if !policies.contains(&policy) {
                 policies.push(policy);
             }
@@ -46,12 +53,7 @@ fn item(view: &View<'_>, limit: u32, rate: &LimitRate) -> String {
     let several = rates(view, limit).count() > 1;
     let limit = usize::try_from(limit).ok().and_then(|at| view.limits.get(at));
     let name = limit.map_or("", |limit| view.text(limit.name));
-    let window = match RateKind::from_code(rate.kind) {
-        _ if !several => String::new(),
-        Some(RateKind::Concurrency) => "/concurrent".to_owned(),
-        Some(RateKind::Quota) => ["/", period(rate)].concat(),
-        _ => ["/", &seconds(rate.window.get()), "s"].concat(),
-    };
+    let window = if several { ["/", &window_name(rate)].concat() } else { String::new() };
     ["\"", name, &window, "\""].concat()
 }
 
@@ -67,15 +69,6 @@ fn terms(rate: &LimitRate) -> String {
             _ => ";w=86400".to_owned(),
         },
         _ => [";w=", &seconds(rate.window.get())].concat(),
-    }
-}
-
-fn period(rate: &LimitRate) -> &'static str {
-    match Period::from_code(rate.period) {
-        Some(Period::Hour) => "hour",
-        Some(Period::Week) => "week",
-        Some(Period::Month) => "month",
-        _ => "day",
     }
 }
 

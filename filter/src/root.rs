@@ -300,7 +300,11 @@ impl<H: Host> Root<H> {
         numbers.iter().for_each(|number| {
             hasher.update(&number.to_le_bytes());
         });
-        hasher.update(settings.audience.as_deref().unwrap_or_default().as_bytes());
+        let texts = [&settings.audience, &settings.caller_key];
+        texts.iter().for_each(|text| {
+            hasher.update(text.as_deref().unwrap_or_default().as_bytes());
+            hasher.update(&[0]);
+        });
     }
 }
 

@@ -93,6 +93,14 @@ pub struct Seen {
     pub call: (Option<Vec<u8>>, Vec<u8>),
     /// Milliseconds between ticks, as asked for.
     pub tick: u32,
+    /// Questions to a service, in order; a call's token is its place.
+    pub asked: Vec<Vec<u8>>,
+    /// Whether a service cannot be reached.
+    pub unreachable: bool,
+    /// The message of the service's answer.
+    pub service_answer: Vec<u8>,
+    /// How often a request was resumed.
+    pub resumed: u32,
 }
 
 /// An answer that the filter gave.
@@ -247,6 +255,33 @@ impl Host for FakeHost {
     fn call_body(&self, len: usize) -> Vec<u8> {
         let seen = self.seen.borrow();
         seen.call.1.iter().take(len).copied().collect()
+    }
+
+    fn call_service(
+        &self,
+        target: &str,
+        service: &str,
+        method: &str,
+        message: &[u8],
+        timeout: u32,
+    ) -> Option<u32> {
+        assert_eq!(target, "\n\u{b}\n\tratelimit");
+        assert_eq!(service, "envoy.service.ratelimit.v3.RateLimitService");
+        assert_eq!((method, timeout), ("ShouldRateLimit", 20));
+        let mut seen = self.seen.borrow_mut();
+        if seen.unreachable {
+            return None;
+        }
+        seen.asked.push(message.to_vec());
+        u32::try_from(seen.asked.len() - 1).ok()
+    }
+
+    fn service_answer(&self, len: usize) -> Vec<u8> {
+        self.seen.borrow().service_answer.iter().take(len).copied().collect()
+    }
+
+    fn resume_request(&self) {
+        self.seen.borrow_mut().resumed += 1;
     }
 
     fn shared(&self, key: &str) -> Option<(Vec<u8>, Cas)> {

@@ -290,6 +290,34 @@ impl Bootstrap {
         self
     }
 
+    /// A further cluster, of one address that speaks HTTP/2.
+    #[must_use]
+    pub fn http2_cluster(mut self, name: &str, to: SocketAddr) -> Self {
+        let cluster = json!({
+            "name": name,
+            "type": "STATIC",
+            "connect_timeout": "2s",
+            "typed_extension_protocol_options": {
+                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                    "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                    "explicit_http_config": { "http2_protocol_options": {} },
+                },
+            },
+            "load_assignment": {
+                "cluster_name": name,
+                "endpoints": [{
+                    "lb_endpoints": [{
+                        "endpoint": { "address": address(&to.ip().to_string(), to.port()) },
+                    }],
+                }],
+            },
+        });
+        if let Value::Array(clusters) = &mut self.config["static_resources"]["clusters"] {
+            clusters.push(cluster);
+        }
+        self
+    }
+
     /// Any other change.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut Value)) -> Self {

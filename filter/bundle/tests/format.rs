@@ -167,6 +167,7 @@ fn tables() -> String {
     record::<LimitList>(out);
     record::<LimitUse>(out);
     record::<LimitTable>(out);
+    record::<LimitService>(out);
     out.push_str("## Codes\n\n");
     codes::<NarrowingKind>(out);
     codes::<HitMode>(out);
@@ -199,6 +200,8 @@ fn tables() -> String {
     codes::<RateKind>(out);
     codes::<Period>(out);
     codes::<CostKind>(out);
+    codes::<Delegation>(out);
+    codes::<CallerForm>(out);
     out.trim_end().to_owned() + "\n"
 }
 

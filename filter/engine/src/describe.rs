@@ -62,6 +62,8 @@ pub struct LimitNames<'b> {
     pub caller: &'b str,
     /// Its line in the policy.
     pub line: u32,
+    /// Envoy's cluster of the service that carries it too; empty where this gateway alone does.
+    pub cluster: &'b str,
 }
 
 /// How an attack rule is called, and what it came to.
@@ -199,7 +201,9 @@ pub fn limit_names<'b>(view: &View<'b>, limit: u32) -> Option<LimitNames<'b>> {
     let limit = view.limits.get(limit as usize)?;
     let caller = view.callers.get(limit.caller.get() as usize);
     let caller = caller.map_or("", |caller| view.text(caller.name));
-    Some(LimitNames { name: view.text(limit.name), caller, line: limit.line.get() })
+    let service = view.limit_services.first().filter(|_| limit.delegation != 0);
+    let cluster = service.map_or("", |service| view.text(service.cluster));
+    Some(LimitNames { name: view.text(limit.name), caller, line: limit.line.get(), cluster })
 }
 
 /// The limits that hold for an operation, or for requests of none.

@@ -71,6 +71,7 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, by: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
@@ -203,6 +204,29 @@ impl Host for Envoy {
 
     fn call_body(&self, len: usize) -> Vec<u8> {
         buffer(BufferType::HttpCallResponseBody, 0, len)
+    }
+
+    fn call_service(
+        &self,
+        target: &str,
+        service: &str,
+        method: &str,
+        message: &[u8],
+        timeout: u32,
+    ) -> Option<u32> {
+        let timeout = Duration::from_millis(timeout.into());
+        // The SDK's own, since its dispatcher must know which stream a call is of. It panics on a status that Envoy never
+        // gives here: only success, a faulty target and a failed call are.
+        hostcalls::dispatch_grpc_call(target, service, method, vec![], Some(message), timeout).ok()
+    }
+
+    fn service_answer(&self, len: usize) -> Vec<u8> {
+        buffer(BufferType::GrpcReceiveBuffer, 0, len)
+    }
+
+    fn resume_request(&self) {
+        // SAFETY: takes a number; 0 is the request.
+        unsafe { proxy_continue_stream(0) };
     }
 
     fn shared(&self, key: &str) -> Option<(Vec<u8>, Cas)> {

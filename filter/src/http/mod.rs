@@ -3,6 +3,7 @@
 //! Headers are held only where the engine still may refuse by the body; then each body callback shows the
 //! whole body so far, and only what is new is judged. The message ends by `end_of_stream` or by trailers.
 
+mod asked;
 mod owed;
 mod response;
 
@@ -14,6 +15,7 @@ use crate::host::Host;
 use crate::metrics::{Event, Outcome};
 use crate::root::record;
 use crate::vm::Vm;
+use asked::Call;
 use owed::Owed;
 use portcullis_bundle::layout::View;
 use portcullis_engine::decision::{Decision, Verdict};
@@ -43,6 +45,8 @@ enum Stage {
     Held,
     /// Released, and judged as it streams by.
     Streaming,
+    /// Decided, and held until a service has answered.
+    Asking,
     /// Decided, and released.
     Released,
     /// Decided, and answered.
@@ -67,6 +71,10 @@ pub struct Http<H: Host> {
     response: Option<Response>,
     /// What limits still count of the request.
     owed: Option<Owed>,
+    /// What a service has been asked.
+    calls: Vec<Call>,
+    /// The decision, while it waits for a service.
+    parked: Option<Decision>,
 }
 
 impl<H: Host> Http<H> {
@@ -84,6 +92,8 @@ impl<H: Host> Http<H> {
             forced: false,
             response: None,
             owed: None,
+            calls: Vec::new(),
+            parked: None,
         }
     }
 
@@ -125,7 +135,7 @@ impl<H: Host> Http<H> {
         let progress = self.judge(|view| exchange.on_headers_in(view, &head, conditions, &around));
         self.owe(&generation, &mut exchange);
         self.exchange = Some(exchange);
-        match progress {
+        match self.ask(&generation, progress) {
             Some(Progress::Body { hold: true }) if end_of_stream => self.end(),
             Some(Progress::Body { hold: true }) if conditions.bodies_unheld => self.stream(),
             Some(Progress::Body { hold: true }) if seen.expects_continue => {
@@ -166,7 +176,7 @@ impl<H: Host> Http<H> {
             return self.end();
         }
         match self.stage {
-            Stage::Held | Stage::Refused => Action::Pause,
+            Stage::Held | Stage::Asking | Stage::Refused => Action::Pause,
             Stage::Begun | Stage::Streaming | Stage::Released => {
                 self.consumed = 0;
                 Action::Continue
@@ -184,6 +194,7 @@ impl<H: Host> Http<H> {
         if self.undecided() {
             self.vm.metrics().count(Outcome::Undecided);
         }
+        self.ends_waiting();
         self.forget();
         self.forget_response();
         self.settle_end();
@@ -220,6 +231,8 @@ impl<H: Host> Http<H> {
     }
 
     fn stream(&mut self) -> Action {
+        // What is not held cannot be refused either.
+        self.wait_no_more();
         self.stage = Stage::Streaming;
         self.await_response(None);
         self.tag_early();
@@ -230,7 +243,7 @@ impl<H: Host> Http<H> {
     fn end(&mut self) -> Action {
         match self.stage {
             Stage::Released => return Action::Continue,
-            Stage::Refused => return Action::Pause,
+            Stage::Asking | Stage::Refused => return Action::Pause,
             Stage::Begun | Stage::Held | Stage::Streaming => {}
         }
         let Some(mut exchange) = self.exchange.take() else { return Action::Continue };
@@ -241,14 +254,20 @@ impl<H: Host> Http<H> {
         let progress = self.judge(|view| exchange.on_end_in(view, &around));
         self.owe(&generation, &mut exchange);
         self.exchange = Some(exchange);
-        match progress {
+        match self.ask(&generation, progress) {
             Some(Progress::Decided(decision)) => self.conclude(decision),
             _ => self.refuse_without_policy(FindingCode::PolicyMissing),
         }
     }
 
-    /// Carries a decision out.
+    /// Carries a decision out, at once or when a service that limits are delegated to has been heard.
     fn conclude(&mut self, mut decision: Decision) -> Action {
+        if self.awaits_service() {
+            if decision.verdict != Verdict::Block && self.stage != Stage::Streaming {
+                return self.park(decision);
+            }
+            self.wait_no_more();
+        }
         if decision.verdict == Verdict::Block && self.stage == Stage::Streaming {
             // Headers are gone: an answer now would tear the stream, which no mode asks for.
             decision.verdict = Verdict::Monitor;

@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::limits::Around;
 use portcullis_bundle::layout::{LimitMode, View};
 use portcullis_engine::exchange::Exchange;
-use portcullis_engine::limits::{Exceeded, Ticket};
+use portcullis_engine::limits::{Asking, Exceeded, Ticket};
 use std::rc::Rc;
 
 /// The header field that tells the upstream of limits that the caller is beyond.
@@ -23,7 +23,13 @@ pub(super) struct Owed {
 impl<H: Host> Http<H> {
     /// What the engine's limits see of the proxy.
     pub(super) fn around<'a>(&'a self, generation: &'a Generation) -> Around<'a, H> {
-        Around { host: &self.vm.host, table: generation.table.as_ref(), metrics: self.vm.metrics() }
+        let holds = generation.settings.hold_headers;
+        Around {
+            host: &self.vm.host,
+            table: generation.table.as_ref(),
+            metrics: self.vm.metrics(),
+            asking: generation.service_key.map(|key| Asking { key, holds }),
+        }
     }
 
     /// Takes over what the request owes the table of counts.

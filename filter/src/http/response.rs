@@ -51,7 +51,8 @@ impl<H: Host> Http<H> {
         let Ok(bundle) = generation.bundle.try_borrow() else { return };
         let Some(bundle) = bundle.as_ref() else { return };
         let Some(awaited) = exchange.awaits(&bundle.view(), decision) else { return };
-        let changeable = matches!(self.stage, Stage::Begun | Stage::Held) && !self.forced;
+        let changeable =
+            matches!(self.stage, Stage::Begun | Stage::Held | Stage::Asking) && !self.forced;
         if awaited.asks_identity() && changeable && generation.settings.hold_headers {
             self.vm.host.set_request_header("accept-encoding", "identity");
         }
@@ -127,7 +128,7 @@ impl<H: Host> Http<H> {
             return self.end_response(response);
         }
         let action = match response.stage {
-            Stage::Held | Stage::Refused => Action::Pause,
+            Stage::Held | Stage::Asking | Stage::Refused => Action::Pause,
             Stage::Begun | Stage::Streaming | Stage::Released => {
                 response.consumed = 0;
                 Action::Continue

@@ -28,7 +28,7 @@ fn blocks_are_found_by_all_and_replaced_by_version() {
     let host = FakeHost::new();
     let (table, _) = Table::prepare(&host, "p", 32, b"");
     let metrics = Metrics::define(host.clone());
-    let around = Around { host: &host, table: Some(&table), metrics: &metrics };
+    let around = Around { host: &host, table: Some(&table), metrics: &metrics, asking: None };
     let names: std::collections::BTreeSet<_> = (0..32).map(|block| table.name(block)).collect();
     assert_eq!(names.len(), 32);
     let (bytes, version) = around.load(31).unwrap();

@@ -3,6 +3,7 @@
 
 pub mod certificates;
 pub mod lines;
+pub mod service;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -83,7 +83,14 @@ pub fn run(options: &Explain) -> Result<ExitCode, CliError> {
         Form::Text => {
             print_text("verdict", &view, &decision, options);
             for limit in limits_of(&view, decision.operation) {
-                println!("limit: {} of each {}, not counted here", limit.name, limit.caller);
+                let carried = match limit.cluster {
+                    "" => String::new(),
+                    cluster => format!(", and the service of cluster {cluster} not asked"),
+                };
+                println!(
+                    "limit: {} of each {}, not counted here{carried}",
+                    limit.name, limit.caller
+                );
             }
             print_rules(&view, &decision, &request, options);
             match &of_answer {
@@ -100,7 +107,13 @@ pub fn run(options: &Explain) -> Result<ExitCode, CliError> {
         Form::Json => {
             let mut told = as_json(&view, &decision, options);
             let limits = limits_of(&view, decision.operation);
-            let limits = limits.iter().map(|it| json!({ "name": it.name, "caller": it.caller }));
+            let limits = limits.iter().map(|it| {
+                let mut limit = json!({ "name": it.name, "caller": it.caller });
+                if !it.cluster.is_empty() {
+                    limit["cluster"] = it.cluster.into();
+                }
+                limit
+            });
             told["limits"] = limits.collect();
             if let Some((_, judged)) = &of_answer {
                 told["answer"] = judged.as_ref().map(|it| as_json(&view, it, options)).into();

@@ -17,6 +17,35 @@ pub struct Limiting {
     pub uncounted: Action,
     /// Proxies in front of the gateway that name the client's address.
     pub trusted_hops: u8,
+    /// The service that limits can be delegated to.
+    pub service: Option<LimitService>,
+}
+
+/// A service that carries limits for several gateways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitService {
+    /// Envoy's cluster that it is reached by.
+    pub cluster: String,
+    /// What it keeps the limits under.
+    pub domain: String,
+    /// Milliseconds after which it has not answered.
+    pub timeout: u16,
+    /// Whether it is told callers' own values, instead of hashes.
+    pub tells_values: bool,
+    /// What becomes of requests about which it gives no answer.
+    pub on_failure: OnFailure,
+    /// Line in the policy.
+    pub line: u32,
+}
+
+/// What becomes of a request about which a service gives no answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// What this gateway has counted holds.
+    #[default]
+    Local,
+    /// It is refused.
+    Refuse,
 }
 
 /// Who is counted: the first of some ways to name a caller that a request has.
@@ -98,6 +127,8 @@ pub struct Limit {
     pub scope: LimitScope,
     /// The operations that it holds for; all where these are empty.
     pub applies: Applies,
+    /// Whether a service carries it too, and what happens without its answer.
+    pub delegated: Option<OnFailure>,
     /// Line in the policy.
     pub line: u32,
 }

@@ -4,13 +4,13 @@ use super::policy::action;
 use super::tables::Tables;
 use crate::diag::{Diagnostic, LIMIT_CHOSEN, LIMIT_IDLE, LIMITS_TOO_MANY, Span};
 use crate::ir::{
-    Api, CallerBy, CostBy, Limit, LimitMode, LimitRate, LimitScope, Limiting, MissingCaller, Model,
-    Operation, Period,
+    Api, CallerBy, CostBy, Limit, LimitMode, LimitRate, LimitScope, LimitService, Limiting,
+    MissingCaller, Model, OnFailure, Operation, Period,
 };
 use crate::policy::{hash, is_match, limit_id};
 use portcullis_bundle::layout::{
-    self, CallerKind, CostKind, LimitList, LimitUse, MAX_BLOCKS, MAX_CALLERS, MAX_RATES, MAX_USES,
-    NONE, RateKind,
+    self, CallerForm, CallerKind, CostKind, Delegation, LimitList, LimitUse, MAX_BLOCKS,
+    MAX_CALLERS, MAX_RATES, MAX_USES, NONE, RateKind,
 };
 use std::collections::HashMap;
 
@@ -47,14 +47,14 @@ pub fn write(tables: &mut Tables<'_>, model: &Model, places: &[(usize, usize)]) 
         }
         let late = uses.iter().filter(|[at, ..]| is_late(limiting, &limiting.limits[*at as usize]));
         let early = uses.len() - late.count();
-        let records = &mut tables.sections.limit_uses;
         let list = lists.entry(uses).or_insert_with_key(|uses| {
-            let first = records.len() as u32;
-            records.extend(uses.iter().map(|[limit, scope, cost]| LimitUse {
-                limit: (*limit).into(),
-                scope: (*scope).into(),
-                cost: (*cost).into(),
-            }));
+            let first = tables.sections.limit_uses.len() as u32;
+            for [limit, scope, cost] in uses {
+                let label = label(&limiting.limits[*limit as usize], of);
+                let label = tables.text(&label);
+                let (limit, scope, cost) = ((*limit).into(), (*scope).into(), (*cost).into());
+                tables.sections.limit_uses.push(LimitUse { limit, scope, label, cost });
+            }
             LimitList {
                 first: first.into(),
                 count: (uses.len() as u16).into(),
@@ -70,6 +70,9 @@ pub fn write(tables: &mut Tables<'_>, model: &Model, places: &[(usize, usize)]) 
         trusted_hops: limiting.trusted_hops,
         reserved: 0.into(),
     });
+    if let Some(service) = &limiting.service {
+        write_service(tables, service);
+    }
     let idle = limiting.limits.iter().zip(used).filter(|(_, used)| !used);
     diagnostics.extend(idle.map(|(limit, _)| {
         let title = format!("the limit `{}` holds for no request", limit.name);
@@ -95,13 +98,34 @@ fn scope(limit: &Limit, of: Option<(&Api, &Operation)>) -> Option<u32> {
         || limit.applies.operations.iter().any(|text| is_match(operation, text));
     holds.then(|| match limit.scope {
         LimitScope::Global => 0,
-        LimitScope::Api => hash(&format!("api:{}", api.name)) & !(1 << 31),
-        LimitScope::Tag => {
-            let tag = tag.or(operation.tags.first()).map_or("", String::as_str);
-            hash(&format!("tag:{tag}")) & !(1 << 31)
-        }
+        LimitScope::Api | LimitScope::Tag => hash(&label(limit, of)) & !(1 << 31),
         LimitScope::Operation => NONE,
     })
+}
+
+/// What a scope is called; empty where everything is counted together, and where the operation's own id stands for it.
+fn label(limit: &Limit, of: Option<(&Api, &Operation)>) -> String {
+    let Some((api, operation)) = of else { return String::new() };
+    match limit.scope {
+        LimitScope::Global | LimitScope::Operation => String::new(),
+        LimitScope::Api => format!("api:{}", api.name),
+        LimitScope::Tag => {
+            let tag = operation.tags.iter().find(|tag| limit.applies.tags.contains(tag));
+            format!("tag:{}", tag.or(operation.tags.first()).map_or("", String::as_str))
+        }
+    }
+}
+
+fn write_service(tables: &mut Tables<'_>, service: &LimitService) {
+    let callers = if service.tells_values { CallerForm::Value } else { CallerForm::Hash };
+    let record = layout::LimitService {
+        cluster: tables.text(&service.cluster),
+        domain: tables.text(&service.domain),
+        timeout: service.timeout.into(),
+        callers: callers.code(),
+        reserved: 0,
+    };
+    tables.sections.limit_services.push(record);
 }
 
 fn cost(limit: &Limit, of: Option<(&Api, &Operation)>) -> u32 {
@@ -213,7 +237,12 @@ fn record(tables: &mut Tables<'_>, limit: &Limit) -> layout::Limit {
         }
         .code(),
         cost_kind: cost_kind.code(),
-        reserved: 0,
+        delegation: match limit.delegated {
+            None => Delegation::None,
+            Some(OnFailure::Local) => Delegation::Local,
+            Some(OnFailure::Refuse) => Delegation::Refuse,
+        }
+        .code(),
         line: limit.line.into(),
     }
 }

@@ -5,14 +5,19 @@ use super::size;
 use crate::diag::{self, Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::ir::{
     Action, Applies, Caller, CallerBy, CallerSource, CostBy, Limit, LimitMode, LimitRate,
-    LimitScope, Limiting, MissingCaller, Period,
+    LimitScope, LimitService, Limiting, MissingCaller, OnFailure, Period,
 };
 use crate::source::Node;
+use portcullis_bundle::layout::MAX_SERVICE_TIMEOUT;
 
 /// Bytes of a block of the table.
 const BLOCK: u64 = 1 << 10;
 const DEFAULT_SIZE: u64 = 4 << 20;
 const SECOND: u64 = 1_000_000_000;
+/// Milliseconds that a service is waited for: what Envoy's own filter waits.
+const DEFAULT_TIMEOUT: u16 = 20;
+/// Bytes of the name of a service's cluster, at most.
+const LONGEST_CLUSTER: usize = 120;
 /// Windows and leases are no longer.
 const LONGEST: u64 = 366 * 86_400 * SECOND;
 
@@ -21,8 +26,10 @@ pub(super) fn read(root: Node<'_>, path: &str) -> Option<Limiting> {
     let named = |field| root.get(field).and_then(Node::members).into_iter().flatten();
     let callers: Vec<Caller> =
         named("callers").map(|(member, node)| caller(&member.key, node)).collect();
+    let service = root.get("limit_service").and_then(service);
+    let default = service.as_ref().map(|service| service.on_failure);
     let limits: Vec<Limit> = named("rate_limits")
-        .filter_map(|(member, node)| limit(&member.key, node, &callers))
+        .filter_map(|(member, node)| limit(&member.key, node, &callers, default))
         .collect();
     if limits.is_empty() {
         return None;
@@ -38,7 +45,35 @@ pub(super) fn read(root: Node<'_>, path: &str) -> Option<Limiting> {
         size: bytes.max(BLOCK),
         uncounted: action(table, "uncounted", Action::Allow),
         trusted_hops: hops.and_then(|it| it.as_u64()?.try_into().ok()).unwrap_or(0),
+        service,
     })
+}
+
+fn service(node: Node<'_>) -> Option<LimitService> {
+    let timeout = text(node, "timeout").map_or(Some(DEFAULT_TIMEOUT), |it| milliseconds(&it))?;
+    Some(LimitService {
+        cluster: text(node, "cluster")?,
+        domain: text(node, "domain")?,
+        timeout,
+        tells_values: word(Some(node), "callers") == Some("value"),
+        on_failure: on_failure(node).unwrap_or_default(),
+        line: node.anchor().line,
+    })
+}
+
+fn on_failure(node: Node<'_>) -> Option<OnFailure> {
+    match word(Some(node), "on_failure")? {
+        "refuse" => Some(OnFailure::Refuse),
+        _ => Some(OnFailure::Local),
+    }
+}
+
+/// Milliseconds of `20ms`, up to a second.
+fn milliseconds(text: &str) -> Option<u16> {
+    let span = humantime::parse_duration(text).ok()?;
+    let milliseconds = u16::try_from(span.as_millis()).ok()?;
+    let is_whole = u128::from(milliseconds) * 1_000_000 == span.as_nanos();
+    (is_whole && (1..=MAX_SERVICE_TIMEOUT).contains(&milliseconds)).then_some(milliseconds)
 }
 
 fn caller(name: &str, node: Node<'_>) -> Caller {
@@ -124,7 +159,12 @@ fn bits(label: &str) -> Option<(u8, u8)> {
         .then_some((v4, v6))
 }
 
-fn limit(name: &str, node: Node<'_>, callers: &[Caller]) -> Option<Limit> {
+fn limit(
+    name: &str,
+    node: Node<'_>,
+    callers: &[Caller],
+    default: Option<OnFailure>,
+) -> Option<Limit> {
     let caller = text(node, "caller")?;
     let caller = callers.iter().position(|known| known.name == caller)?;
     let texts =
@@ -162,6 +202,7 @@ fn limit(name: &str, node: Node<'_>, callers: &[Caller]) -> Option<Limit> {
             tags: texts("tags"),
             operations: texts("operations"),
         },
+        delegated: node.get("delegate").and_then(|it| Some(on_failure(it).unwrap_or(default?))),
         line: node.anchor().line,
     })
 }
@@ -288,6 +329,11 @@ pub(super) fn check(root: Node<'_>, path: &str, diagnostics: &mut Diagnostics) {
         }
         ids.push((id, name));
         check_limit(node, &callers, &mut wrong);
+        check_delegation(node, root.get("limit_service").is_some(), &mut wrong);
+    }
+    let delegates = named("rate_limits").any(|(_, node)| node.get("delegate").is_some());
+    if let Some(service) = root.get("limit_service") {
+        check_service(service, delegates, &mut wrong);
     }
     let most = portcullis_bundle::layout::MAX_LIMITS;
     if let (true, Some(node)) = (ids.len() > most, root.get("rate_limits")) {
@@ -354,6 +400,55 @@ fn check_limit(
             format!("`{text}` says no cost"),
             Some("write `header.x-cost` or `body./count`".to_owned()),
         );
+    }
+}
+
+/// What a limit that is delegated cannot be.
+fn check_delegation(
+    node: Node<'_>,
+    has_service: bool,
+    wrong: &mut impl FnMut(Node<'_>, String, Option<String>),
+) {
+    let Some(delegate) = node.get("delegate") else { return };
+    if !has_service {
+        let help = "say under `limit_service` which cluster carries it, and under which domain";
+        wrong(delegate, "there is no service to delegate to".to_owned(), Some(help.to_owned()));
+    }
+    let protocol = "the protocol knows neither ends nor answers of requests: move it to a limit of its own, which \
+                    this gateway counts";
+    if let Some(at) = node.get("concurrent") {
+        let title = "requests at once cannot be delegated".to_owned();
+        wrong(at, title, Some(protocol.to_owned()));
+    }
+    let counts = word(Some(node), "count").is_some_and(|it| it != "all");
+    let at = node.get("statuses").or_else(|| node.get("count").filter(|_| counts));
+    if let Some(at) = at {
+        let title = "a limit that counts by answers cannot be delegated".to_owned();
+        wrong(at, title, Some(protocol.to_owned()));
+    }
+}
+
+fn check_service(
+    service: Node<'_>,
+    delegates: bool,
+    wrong: &mut impl FnMut(Node<'_>, String, Option<String>),
+) {
+    if !delegates {
+        let help = "write `delegate: {}` in a limit".to_owned();
+        wrong(service, "no limit is delegated to the service".to_owned(), Some(help));
+    }
+    if let (Some(at), Some(cluster)) = (service.get("cluster"), text(service, "cluster"))
+        && cluster.len() > LONGEST_CLUSTER
+    {
+        let title = format!("the name of the cluster is longer than {LONGEST_CLUSTER} bytes");
+        wrong(at, title, None);
+    }
+    if let Some(at) = service.get("timeout") {
+        let text = at.as_text().unwrap_or_default();
+        if milliseconds(text).is_none() {
+            let help = "write whole milliseconds from `1ms` to `1s`".to_owned();
+            wrong(at, format!("`{text}` is no time to wait for a service"), Some(help));
+        }
     }
 }
 

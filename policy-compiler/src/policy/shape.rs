@@ -471,6 +471,13 @@ const OWN_COST: Shape = Shape::Object(&[
     required("cost", Shape::Count(1_000_000), "what a request to it counts as"),
 ]);
 
+const ON_FAILURE: Field = field(
+    "on_failure",
+    Shape::Choice(&["local", "refuse"]),
+    "local",
+    "a request about which the service gives no answer in time: this gateway's counts hold, or it is refused with 503",
+);
+
 const RATE_LIMIT: &[Field] = &[
     required("caller", Shape::Text, "who is counted: one of `callers`"),
     field(
@@ -568,6 +575,12 @@ const RATE_LIMIT: &[Field] = &[
         "global",
         "what is counted together: everything that the limit holds for, or each API, tag or operation apart",
     ),
+    field(
+        "delegate",
+        Shape::Object(&[ON_FAILURE]),
+        "not delegated",
+        "`limit_service` carries the limit for several gateways, and this one's counts stand before it",
+    ),
     field("apis", TEXTS, "", "the limit holds for operations of these APIs,"),
     field("tags", TEXTS, "", "and for those with one of these tags,"),
     field(
@@ -649,6 +662,32 @@ pub const POLICY: &[Field] = &[
         ]),
         "",
         "where counts are kept",
+    ),
+    field(
+        "limit_service",
+        Shape::Object(&[
+            required(
+                "cluster",
+                Shape::Text,
+                "Envoy's cluster that the service is reached by, with HTTP/2: Redis behind envoyproxy/ratelimit, or Limitador",
+            ),
+            required("domain", Shape::Text, "what the service keeps the limits under"),
+            field(
+                "timeout",
+                Shape::Text,
+                "20ms",
+                "how long a request waits for it, from `1ms` to `1s`",
+            ),
+            field(
+                "callers",
+                Shape::Choice(&["hash", "value"]),
+                "hash",
+                "what it is told of callers: a hash that all gateways with one `caller_key` make alike, or what the request says",
+            ),
+            ON_FAILURE,
+        ]),
+        "none",
+        "a service that speaks `envoy.service.ratelimit.v3`, for limits that must span gateways (LIMITS.md)",
     ),
     field(
         "preflight",

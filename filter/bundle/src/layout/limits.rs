@@ -84,6 +84,28 @@ codes! {
     }
 }
 
+codes! {
+    /// Whether a service carries a limit too, and what becomes of a request about which it gives no answer.
+    pub enum Delegation {
+        /// The table of counts alone carries it.
+        None = 0,
+        /// What the table says holds.
+        Local = 1,
+        /// It is refused.
+        Refuse = 2,
+    }
+}
+
+codes! {
+    /// How a service is told who is counted.
+    pub enum CallerForm {
+        /// By a hash under a key that gateways share.
+        Hash = 0,
+        /// By what the request says.
+        Value = 1,
+    }
+}
+
 record! {
     /// One way to name a caller.
     pub struct CallerSource {
@@ -140,8 +162,8 @@ record! {
         mode: u8,
         /// A [`CostKind`] code.
         cost_kind: u8,
-        /// Zero; reserved.
-        reserved: u8,
+        /// A [`Delegation`] code.
+        delegation: u8,
         /// Its line in the policy, from 1.
         line: U32,
     }
@@ -172,6 +194,8 @@ record! {
         limit: U32,
         /// What it counts apart from other scopes; `NONE`: what has the operation's own id.
         scope: U32,
+        /// What the scope is called, as `api:payments`; empty where it counts everything together.
+        label: Text,
         /// What a request counts as, or at most where something gives the cost; at least 1.
         cost: U32,
     }
@@ -203,6 +227,22 @@ record! {
     }
 }
 
+record! {
+    /// The service that carries delegated limits, by `envoy.service.ratelimit.v3`.
+    pub struct LimitService {
+        /// Envoy's cluster that it is reached by.
+        cluster: Text,
+        /// What it keeps the limits under.
+        domain: Text,
+        /// Milliseconds after which it has not answered, from 1 to 1000.
+        timeout: U16,
+        /// A [`CallerForm`] code.
+        callers: u8,
+        /// Zero; reserved.
+        reserved: u8,
+    }
+}
+
 /// Limits of a bundle, at most.
 pub const MAX_LIMITS: usize = 64;
 /// Limits that hold for one operation, at most.
@@ -213,3 +253,5 @@ pub const MAX_RATES: usize = 24;
 pub const MAX_CALLERS: usize = 4;
 /// Blocks of the table of counts, at most.
 pub const MAX_BLOCKS: u32 = 65536;
+/// Milliseconds that a service is waited for, at most.
+pub const MAX_SERVICE_TIMEOUT: u16 = 1000;

@@ -298,6 +298,8 @@ sections! {
     LimitUses = 115, limit_uses: LimitUse, 1;
     /// The table of counts: one record where there are limits.
     LimitTables = 116, limit_tables: LimitTable, 1;
+    /// The service that limits are delegated to: one record where any is.
+    LimitServices = 117, limit_services: LimitService, 1;
 }
 
 // A section without a slot would be read as empty.

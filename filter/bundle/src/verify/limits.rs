@@ -3,8 +3,9 @@
 use super::Check;
 use crate::error::OpenError;
 use crate::layout::{
-    Action, Caller, CallerKind, CallerSource, CostKind, Limit, LimitList, LimitMode, LimitRate,
-    MAX_BLOCKS, MAX_CALLERS, MAX_LIMITS, MAX_RATES, MAX_USES, MissingCaller, Period, RateKind,
+    Action, Caller, CallerForm, CallerKind, CallerSource, CostKind, Delegation, Limit, LimitList,
+    LimitMode, LimitRate, LimitService, MAX_BLOCKS, MAX_CALLERS, MAX_LIMITS, MAX_RATES,
+    MAX_SERVICE_TIMEOUT, MAX_USES, MissingCaller, Period, RateKind,
 };
 
 /// Minutes from the calendar furthest behind UTC to that furthest ahead.
@@ -18,6 +19,7 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     check.each("limits", view.limits, limit)?;
     check.each("limit_uses", view.limit_uses, |check, it| {
         check.index(it.limit.get(), view.limits, "limit")?;
+        check.text(&it.label, "label")?;
         check.that(it.cost.get() > 0, "cost")
     })?;
     check.each("limit_lists", view.limit_lists, list)?;
@@ -26,11 +28,16 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
         check.that(blocks.is_power_of_two() && blocks <= MAX_BLOCKS, "blocks")?;
         check.that(Action::from_code(table.uncounted).is_some(), "uncounted")
     })?;
+    check.each("limit_services", view.limit_services, service)?;
     let check = Check { section: "limit_lists", record: 0, ..check };
     let lists = view.limit_lists.len();
     check.that(lists == 0 || lists == view.operations.len() + 1, "not one list an operation")?;
     let check = Check { section: "limit_tables", ..check };
     check.that(view.limit_tables.len() == usize::from(lists > 0), "not one table")?;
+    let check = Check { section: "limit_services", ..check };
+    let is_delegated = |limit: &Limit| limit.delegation != Delegation::None.code();
+    let delegated = view.limits.iter().any(is_delegated);
+    check.that(view.limit_services.len() == usize::from(delegated), "not one service")?;
     let check = Check { section: "limits", ..check };
     check.that(view.limits.len() <= MAX_LIMITS, "more than 64 limits")?;
     let mut ids: Vec<u32> = view.limits.iter().map(|limit| limit.id.get()).collect();
@@ -74,7 +81,16 @@ fn limit(check: &Check<'_, '_>, limit: &Limit) -> Result<(), OpenError> {
     check.that((1..=8).contains(&limit.rate_count), "rate_count")?;
     check.run(limit.rates.get(), limit.rate_count.into(), view.limit_rates, "rates")?;
     check.that(LimitMode::from_code(limit.mode).is_some(), "mode")?;
-    check.that(CostKind::from_code(limit.cost_kind).is_some(), "cost_kind")
+    check.that(CostKind::from_code(limit.cost_kind).is_some(), "cost_kind")?;
+    check.that(Delegation::from_code(limit.delegation).is_some(), "delegation")
+}
+
+fn service(check: &Check<'_, '_>, service: &LimitService) -> Result<(), OpenError> {
+    let cluster = check.text(&service.cluster, "cluster")?;
+    let domain = check.text(&service.domain, "domain")?;
+    check.that(!cluster.is_empty() && !domain.is_empty(), "no cluster or domain")?;
+    check.that((1..=MAX_SERVICE_TIMEOUT).contains(&service.timeout.get()), "timeout")?;
+    check.that(CallerForm::from_code(service.callers).is_some(), "callers")
 }
 
 fn list(check: &Check<'_, '_>, list: &LimitList) -> Result<(), OpenError> {

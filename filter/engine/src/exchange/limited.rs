@@ -1,9 +1,8 @@
 //! Judging limits: those that the head of a request decides, and those that wait for its body.
 
-use super::{Exchange, Outcome, RequestHead};
-use crate::decision::Verdict;
-use crate::finding::{Finding, FindingCode, Position};
-use crate::limits::{self, Exceeded, Request, Surroundings, Why};
+use super::{Exchange, Outcome, Progress, RequestHead, State};
+use crate::decision::{Decision, Verdict};
+use crate::limits::{self, Exceeded, Question, Request, Surroundings};
 use core::net::IpAddr;
 use portcullis_bundle::layout::{Action, LimitMode, View};
 
@@ -44,7 +43,7 @@ impl Exchange {
         let enforced = self.findings.can_refuse();
         let headers = head.headers;
         let request = Request { headers, query, client, operation, body: None, enforced };
-        let exceeded = limits::judge(view, &request, &mut self.ticket, around);
+        let exceeded = limits::judge(view, &request, &mut self.ticket, &mut self.questions, around);
         let refused = self.exceed(exceeded);
         self.picks.begin(view, operation);
         if !refused && !self.picks.is_empty() {
@@ -77,7 +76,40 @@ impl Exchange {
             body: Some(&picks),
             enforced: self.findings.can_refuse(),
         };
-        let exceeded = limits::judge(view, &request, &mut self.ticket, around);
+        let exceeded = limits::judge(view, &request, &mut self.ticket, &mut self.questions, around);
+        self.join(decision, exceeded);
+    }
+
+    /// What a service is to be asked about the request, which the table of counts has admitted.
+    pub fn take_questions(&mut self) -> Vec<Question> {
+        core::mem::take(&mut self.questions)
+    }
+
+    /// Takes a limit that a service says is exceeded. The decision, where there is one already, or where it refuses the
+    /// request.
+    pub fn on_exceeded(&mut self, view: &View<'_>, exceeded: Exceeded) -> Option<Decision> {
+        match core::mem::take(&mut self.state) {
+            State::Decided(mut decision) => {
+                self.join(&mut decision, vec![exceeded]);
+                self.state = State::Decided(decision.clone());
+                Some(decision)
+            }
+            State::Body(watch) if self.exceed(vec![exceeded]) => {
+                let outcome = self.conclude(view, watch.operation());
+                match self.proceed(outcome) {
+                    Progress::Decided(decision) => Some(decision),
+                    Progress::Body { .. } => None,
+                }
+            }
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    /// Joins what is exceeded to a decision that was made without it.
+    fn join(&mut self, decision: &mut Decision, exceeded: Vec<Exceeded>) {
         if exceeded.is_empty() {
             return;
         }
@@ -99,13 +131,7 @@ impl Exchange {
             if before.iter().any(|it| it.limit == one.limit) {
                 continue;
             }
-            let code = match one.why {
-                Why::Rate => FindingCode::LimitExceeded,
-                Why::Unnamed => FindingCode::CallerUnnamed,
-                Why::Uncounted => FindingCode::LimitUncounted,
-            };
-            let limit = Some(one.limit);
-            let finding = Finding { limit, ..Finding::new(code, Position::Message) };
+            let finding = limits::finding(one);
             let enforces = one.mode == LimitMode::Enforce;
             self.findings.act(if enforces { Action::Block } else { Action::Monitor }, finding);
             refuses |= enforces && self.findings.can_refuse();

@@ -21,7 +21,7 @@ use crate::attack::Shared;
 use crate::body::Bodies;
 use crate::decision::{Decision, Verdict};
 use crate::finding::{Finding, FindingCode, Position};
-use crate::limits::{Exceeded, Nowhere, Picks, Surroundings, Ticket};
+use crate::limits::{Exceeded, Nowhere, Picks, Question, Surroundings, Ticket};
 use crate::params::Parameters;
 use crate::route::Router;
 use crate::schema::Validator;
@@ -93,6 +93,8 @@ pub struct Exchange {
     limited: Vec<Exceeded>,
     /// What the request owes the table of counts.
     ticket: Ticket,
+    /// What a service is to be asked about the request.
+    questions: Vec<Question>,
     /// What limits ask for of the body.
     picks: Picks,
     /// What limits that wait for the body need of the head.
@@ -154,6 +156,7 @@ impl Exchange {
         self.state = State::Fresh;
         self.limited.clear();
         self.ticket.clear();
+        self.questions.clear();
         self.scratch.clear();
         self.scratch.shrink_to(KEPT);
         self.router.reset();
@@ -185,6 +188,7 @@ impl Exchange {
         self.scanning = None;
         self.limited.clear();
         self.ticket.clear();
+        self.questions.clear();
         self.picks.clear();
         self.request = response::Judged::of(head);
         let mut outcome = self.judge_head(bundle, head, conditions, around);

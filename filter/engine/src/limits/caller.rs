@@ -30,58 +30,63 @@ pub(crate) enum Named {
     Refused,
 }
 
-/// Names a caller.
+/// Names a caller. What is hashed is left in `spelled`.
 pub(crate) fn name(
     view: &View<'_>,
     caller: &Caller,
     asked: &Asked<'_>,
     around: &dyn Surroundings,
+    spelled: &mut Vec<u8>,
 ) -> Named {
     let sources =
         slice(view.caller_sources, caller.sources.get(), caller.source_count.get().into());
-    let mut sip = hasher(around);
     for source in sources {
-        if take(&mut sip, view, source, asked, around) {
-            return Named::As(hash(&sip));
+        spelled.clear();
+        if take(spelled, view, source, asked, around) {
+            return Named::As(hash(spelled, around));
         }
-        sip = hasher(around);
     }
     around.note(LimitEvent::Unnamed);
     match MissingCaller::from_code(caller.missing) {
         Some(MissingCaller::Skip) => Named::Nobody,
         Some(MissingCaller::Refuse) => Named::Refused,
         _ => {
-            sip.write(view.bytes(caller.name));
-            Named::As(hash(&sip))
+            spelled.clear();
+            spelled.extend_from_slice(view.bytes(caller.name));
+            Named::As(hash(spelled, around))
         }
     }
 }
 
-/// A hash by the table's key: SipHash-2-4 with 128 bits (Aumasson and Bernstein, 2012).
-fn hasher(around: &dyn Surroundings) -> SipHasher24 {
-    let [first, second] = around.key();
-    SipHasher24::new_with_keys(first, second)
+/// The first half of a hash by the table's key; zero is nobody's.
+fn hash(spelled: &[u8], around: &dyn Surroundings) -> u64 {
+    sip(around.key(), spelled)[0].max(1)
 }
 
-/// The first half of a hash; zero is nobody's.
-fn hash(sip: &SipHasher24) -> u64 {
-    sip.finish128().h1.max(1)
+/// SipHash-2-4 with 128 bits (Aumasson and Bernstein, 2012).
+#[inline(never)]
+pub(super) fn sip(key: [u64; 2], bytes: &[u8]) -> [u64; 2] {
+    let [first, second] = key;
+    let mut hasher = SipHasher24::new_with_keys(first, second);
+    hasher.write(bytes);
+    let hash = hasher.finish128();
+    [hash.h1, hash.h2]
 }
 
-/// Hashes what a source says, behind what names the source. False where it says nothing.
+/// Takes what a source says, behind what names the source. False where it says nothing.
 fn take(
-    sip: &mut SipHasher24,
+    spelled: &mut Vec<u8>,
     view: &View<'_>,
     source: &CallerSource,
     asked: &Asked<'_>,
     around: &dyn Surroundings,
 ) -> bool {
     let name = view.bytes(source.name);
-    sip.write(view.bytes(source.label));
-    sip.write(&[0]);
+    spelled.extend_from_slice(view.bytes(source.label));
+    spelled.push(0);
     let mut write = |value: Option<&[u8]>| match value {
         Some(value) if !value.is_empty() => {
-            sip.write(value);
+            spelled.extend_from_slice(value);
             true
         }
         _ => false,

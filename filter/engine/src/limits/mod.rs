@@ -9,10 +9,12 @@ mod calendar;
 mod caller;
 mod picks;
 mod rate;
+mod service;
 mod table;
 mod ticket;
 
 pub(crate) use picks::Picks;
+pub use service::{Asking, Question, Quota, Reply, finding, grpc_service, window_name};
 pub use table::BLOCK;
 pub use ticket::Ticket;
 
@@ -20,9 +22,11 @@ use crate::access::slice;
 use caller::{Asked, Named, name};
 use core::net::IpAddr;
 use portcullis_bundle::layout::{
-    Action, CostKind, Limit, LimitList, LimitMode, LimitUse, MAX_CALLERS, NONE, RateKind, View,
+    Action, CostKind, Delegation, Limit, LimitList, LimitMode, LimitUse, MAX_CALLERS, NONE,
+    RateKind, View,
 };
 use rate::{Count, Meter};
+use service::Delegated;
 use table::{Key, block_of, find, put, sound};
 
 /// How often a block is tried to be written; each loss means that another worker won.
@@ -44,6 +48,10 @@ pub trait Surroundings {
     fn property(&self, path: &str) -> Option<Vec<u8>>;
     /// Takes note of what is worth a metric.
     fn note(&self, event: LimitEvent);
+    /// How the service is asked that carries delegated limits; `None` where it cannot be.
+    fn asking(&self) -> Option<Asking> {
+        None
+    }
 }
 
 /// What happens to the table.
@@ -106,6 +114,8 @@ pub struct Exceeded {
     pub mode: LimitMode,
     /// Why.
     pub why: Why,
+    /// The limit as a service has it, where one has refused and says so.
+    pub told: Option<Quota>,
 }
 
 /// Why a request is beyond a limit.
@@ -156,6 +166,14 @@ struct Block {
     version: u32,
 }
 
+/// What a request has a part in.
+#[derive(Default)]
+struct Gathered<'b> {
+    parts: Vec<Part<'b>>,
+    blocks: Vec<Block>,
+    delegated: Vec<Delegated<'b>>,
+}
+
 /// The limits that hold for a request's operation.
 pub(crate) fn list_of<'b>(view: &View<'b>, operation: Option<u32>) -> Option<&'b LimitList> {
     match operation {
@@ -165,11 +183,12 @@ pub(crate) fn list_of<'b>(view: &View<'b>, operation: Option<u32>) -> Option<&'b
 }
 
 /// Judges the limits of a request that its head decides, or with a body the others. What is exceeded comes back; where
-/// none of it refuses, the request is counted.
+/// none of it refuses, the request is counted, and a service is to be asked about what is delegated to it.
 pub(crate) fn judge(
     view: &View<'_>,
     request: &Request<'_>,
     ticket: &mut Ticket,
+    questions: &mut Vec<Question>,
     around: &dyn Surroundings,
 ) -> Vec<Exceeded> {
     let mut exceeded = Vec::new();
@@ -182,9 +201,8 @@ pub(crate) fn judge(
         return exceeded;
     }
     let now = around.now();
-    let mut parts: Vec<Part<'_>> = Vec::new();
-    let mut blocks: Vec<Block> = Vec::new();
-    gather(view, request, uses, around, &mut parts, &mut blocks, &mut exceeded);
+    let Gathered { mut parts, mut blocks, delegated } =
+        gather(view, request, uses, around, &mut exceeded);
     let mut counted = true;
     for block in &mut blocks {
         match around.load(block.at) {
@@ -196,17 +214,38 @@ pub(crate) fn judge(
     if !counted {
         uncounted(view, parts.iter(), around, &mut exceeded);
     }
-    if refuses(request, &exceeded) || !counted {
+    for block in blocks.iter_mut().filter(|_| counted) {
+        if refuses(request, &exceeded) {
+            break;
+        }
+        charge(view, request, block, &mut parts, now, around, &mut exceeded);
+    }
+    if refuses(request, &exceeded) {
         return exceeded;
     }
-    for block in &mut blocks {
-        charge(view, request, block, &mut parts, now, around, &mut exceeded);
-        if refuses(request, &exceeded) {
-            return exceeded;
-        }
+    if counted {
+        ticket.take(&parts, &exceeded, now);
     }
-    ticket.take(&parts, &exceeded, now);
+    ask(view, request, &delegated, &exceeded, around, questions);
     exceeded
+}
+
+/// The questions about limits that the table has found nothing beyond.
+fn ask(
+    view: &View<'_>,
+    request: &Request<'_>,
+    delegated: &[Delegated<'_>],
+    exceeded: &[Exceeded],
+    around: &dyn Surroundings,
+    questions: &mut Vec<Question>,
+) {
+    let (Some(asking), Some(service)) = (around.asking(), view.limit_services.first()) else {
+        return;
+    };
+    for one in delegated.iter().filter(|one| exceeded.iter().all(|it| it.limit != one.limit_at)) {
+        let waits = request.enforced && asking.holds && mode(one.limit) != LimitMode::Monitor;
+        one.ask(view, service, request.operation, waits, questions);
+    }
 }
 
 fn refuses(request: &Request<'_>, exceeded: &[Exceeded]) -> bool {
@@ -219,10 +258,12 @@ fn gather<'b>(
     request: &Request<'_>,
     uses: &'b [LimitUse],
     around: &dyn Surroundings,
-    parts: &mut Vec<Part<'b>>,
-    blocks: &mut Vec<Block>,
     exceeded: &mut Vec<Exceeded>,
-) {
+) -> Gathered<'b> {
+    let mut gathered = Gathered::default();
+    let Gathered { parts, blocks, delegated } = &mut gathered;
+    let asking = around.asking().zip(view.limit_services.first());
+    let mut spelled = Vec::with_capacity(64);
     let Request { headers, query, client, body, .. } = *request;
     let asked = Asked { headers, query, client, body };
     let own = request.operation.and_then(|at| view.operations.get(at as usize));
@@ -234,7 +275,7 @@ fn gather<'b>(
         let Some(caller) = view.callers.get(limit.caller.get() as usize) else { continue };
         let named = match last {
             Some((known, named)) if known == limit.caller.get() => named,
-            _ => name(view, caller, &asked, around),
+            _ => name(view, caller, &asked, around, &mut spelled),
         };
         last = Some((limit.caller.get(), named));
         let hash = match named {
@@ -243,7 +284,14 @@ fn gather<'b>(
             Named::Refused => {
                 let mode = mode(limit);
                 let why = Why::Unnamed;
-                exceeded.push(Exceeded { limit: limit_at, rate: 0, wait: 0, mode, why });
+                exceeded.push(Exceeded {
+                    limit: limit_at,
+                    rate: 0,
+                    wait: 0,
+                    mode,
+                    why,
+                    told: None,
+                });
                 continue;
             }
         };
@@ -253,6 +301,13 @@ fn gather<'b>(
         }
         let scope = if one.scope.get() == NONE { own } else { one.scope.get() };
         let cost = cost(view, limit, one.cost.get(), request);
+        if let Some((asking, service)) = asking
+            && limit.delegation != Delegation::None.code()
+        {
+            let caller = service::caller(service, &spelled, asking.key);
+            let scope = scope_name(view, one, request.operation);
+            delegated.push(Delegated { limit_at, limit, scope, caller, cost });
+        }
         let rates = slice(view.limit_rates, limit.rates.get(), limit.rate_count.into());
         for (place, rate) in (0u32..).zip(rates) {
             let meter = Meter::of(rate);
@@ -271,6 +326,18 @@ fn gather<'b>(
                 cell: None,
             });
         }
+    }
+    gathered
+}
+
+/// What is counted apart, in words: `api:payments`, `POST /payments`.
+fn scope_name(view: &View<'_>, one: &LimitUse, operation: Option<u32>) -> String {
+    let operation = operation.and_then(|at| view.operations.get(at as usize));
+    match operation {
+        Some(it) if one.scope.get() == NONE => {
+            [view.text(it.method), " ", view.text(it.template)].concat()
+        }
+        _ => view.text(one.label).to_owned(),
     }
 }
 
@@ -319,7 +386,7 @@ fn beyond(block: &Block, parts: &mut [Part<'_>], now: u64, exceeded: &mut Vec<Ex
         if !part.meter.takes(part.count, part.cost) {
             let wait = part.meter.wait(part.count, part.cost, now);
             let (limit, rate, mode) = (part.limit_at, part.rate_at, mode(part.limit));
-            exceeded.push(Exceeded { limit, rate, wait, mode, why: Why::Rate });
+            exceeded.push(Exceeded { limit, rate, wait, mode, why: Why::Rate, told: None });
         }
     }
 }
@@ -381,7 +448,8 @@ fn uncounted<'p, 'b: 'p>(
     let refuses = view.limit_tables.first().is_some_and(|it| it.uncounted == Action::Block.code());
     if let (true, Some(part)) = (refuses, parts.next()) {
         let (limit, rate, mode) = (part.limit_at, part.rate_at, mode(part.limit));
-        exceeded.push(Exceeded { limit, rate, wait: 0, mode, why: Why::Uncounted });
+        let why = Why::Uncounted;
+        exceeded.push(Exceeded { limit, rate, wait: 0, mode, why, told: None });
     }
 }
 

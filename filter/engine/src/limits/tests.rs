@@ -1,6 +1,8 @@
 //! Limits against a table in memory whose writes can be made to fail, under workers that take turns.
 
-use super::{BLOCK, Exceeded, LimitEvent, Request, Surroundings, Ticket, Why, judge};
+use super::{
+    BLOCK, Exceeded, LimitEvent, Question, Reply, Request, Surroundings, Ticket, Why, judge,
+};
 use core::net::{IpAddr, Ipv4Addr};
 use portcullis_bundle::layout::*;
 use std::cell::{Cell, RefCell};
@@ -153,7 +155,7 @@ fn sections(sets: &[Set], uncounted: Action) -> Sections {
             rate_count: set.rates.len() as u8,
             mode: set.mode.code(),
             cost_kind: CostKind::Fixed.code(),
-            reserved: 0,
+            delegation: Delegation::None.code(),
             line: 1.into(),
         };
         sections.limits.push(limit);
@@ -161,6 +163,7 @@ fn sections(sets: &[Set], uncounted: Action) -> Sections {
         sections.limit_uses.push(LimitUse {
             limit: (at as u32).into(),
             scope: 0.into(),
+            label: Text { offset: 0.into(), len: 0.into() },
             cost: 1.into(),
         });
     }
@@ -195,7 +198,7 @@ fn ask_owing(
         body: None,
         enforced: true,
     };
-    judge(&sections.view(), &request, ticket, world)
+    judge(&sections.view(), &request, ticket, &mut Vec::new(), world)
 }
 
 #[test]
@@ -422,7 +425,7 @@ fn an_address_that_is_not_from_whom_is_trusted_is_told_of() {
             enforced: true,
         };
         let before = world.noted(LimitEvent::AddressUntrusted);
-        judge(&sections.view(), &request, &mut Ticket::default(), &world);
+        judge(&sections.view(), &request, &mut Ticket::default(), &mut Vec::new(), &world);
         world.noted(LimitEvent::AddressUntrusted) > before
     };
     assert!(!told(0, "203.0.113.9, 192.0.2.1") && !told(0, "192.0.2.1"));
@@ -479,9 +482,108 @@ fn workers_that_take_turns_admit_exactly_the_limit() {
             body: None,
             enforced: true,
         };
-        let exceeded = judge(&sections.view(), &request, &mut Ticket::default(), &turns);
+        let exceeded =
+            judge(&sections.view(), &request, &mut Ticket::default(), &mut Vec::new(), &turns);
         ADMITTED.with(|it| it.set(it.get() + u32::from(exceeded.is_empty())));
     }
     assert_eq!(ADMITTED.with(Cell::get), 100);
     assert!(world.noted(LimitEvent::Contended) > 20);
+}
+
+/// A world in which a service may be asked.
+struct Asking<'a>(&'a World, bool);
+
+impl Surroundings for Asking<'_> {
+    fn now(&self) -> u64 {
+        self.0.now()
+    }
+    fn key(&self) -> [u64; 2] {
+        self.0.key()
+    }
+    fn blocks(&self) -> u32 {
+        self.0.blocks()
+    }
+    fn load(&self, block: u32) -> Option<(Vec<u8>, u32)> {
+        self.0.load(block)
+    }
+    fn store(&self, block: u32, bytes: &[u8], version: u32) -> bool {
+        self.0.store(block, bytes, version)
+    }
+    fn property(&self, path: &str) -> Option<Vec<u8>> {
+        self.0.property(path)
+    }
+    fn note(&self, event: LimitEvent) {
+        self.0.note(event);
+    }
+    fn asking(&self) -> Option<super::Asking> {
+        Some(super::Asking { key: [7, 9], holds: self.1 })
+    }
+}
+
+fn questions(sections: &Sections, world: &Asking<'_>, enforced: bool) -> (usize, Vec<Question>) {
+    let headers: [(&[u8], &[u8]); 1] = [(b"x", b"one")];
+    let (query, client, operation, body) = (&b""[..], None, None, None);
+    let request = Request { headers: &headers, query, client, operation, body, enforced };
+    let mut asked = Vec::new();
+    let ticket = &mut Ticket::default();
+    let exceeded = judge(&sections.view(), &request, ticket, &mut asked, world);
+    (exceeded.len(), asked)
+}
+
+#[test]
+fn a_service_is_asked_about_what_the_table_has_admitted() {
+    let sets = [
+        set("own", &[window(9, 9, 1)]),
+        set("shared", &[window(2, 2, 60), at_once(5, 60), window(9, 9, 3600)]),
+        Set { mode: LimitMode::Monitor, ..set("watched", &[window(1, 1, 60)]) },
+    ];
+    let mut sections = sections(&sets, Action::Allow);
+    sections.limits[1].delegation = Delegation::Refuse.code();
+    sections.limits[2].delegation = Delegation::Local.code();
+    let offset = (sections.strings.len() as u32).into();
+    sections.strings.extend(b"bank");
+    let domain = Text { offset, len: 4.into() };
+    let callers = CallerForm::Value.code();
+    let (timeout, reserved) = (20.into(), 0);
+    sections.limit_services.push(LimitService {
+        cluster: domain,
+        domain,
+        timeout,
+        callers,
+        reserved,
+    });
+    let world = World::of(4);
+    let (exceeded, asked) = questions(&sections, &Asking(&world, true), true);
+    // One for each rate that a service can carry; who only watches is not waited for.
+    assert_eq!(
+        (exceeded, asked.iter().map(|it| it.waits).collect::<Vec<_>>()),
+        (0, vec![true, true, false])
+    );
+    let entries = b"\n\x0f\n\x05limit\x12\x06shared\n\r\n\x06window\x12\x0360s\n\x0f\n\x06caller\x12\x05x=one";
+    let expected = [b"\n\x04bank\x12\x31", &entries[..], b"\x18\x01"].concat();
+    assert_eq!(asked[0].message, expected, "{}", asked[0].message.escape_ascii());
+    // The watched limit is used up here: it is found, and not asked about.
+    let (exceeded, asked) = questions(&sections, &Asking(&world, true), true);
+    assert_eq!((exceeded, asked.len()), (1, 2));
+    let view = sections.view();
+    let (yes, no) = (Reply::read(&[8, 1]), Reply::read(&[8, 2]));
+    assert_eq!(asked[0].settled(&view, yes, world.now()), None);
+    let refused = asked[0].settled(&view, no, world.now()).unwrap();
+    assert_eq!(
+        (refused.limit, refused.rate, refused.wait, refused.why),
+        (1, 0, 30 * SECOND, Why::Rate)
+    );
+    let unanswered = asked[1].settled(&view, None, world.now()).unwrap();
+    assert_eq!((unanswered.rate, unanswered.why), (2, Why::Uncounted));
+    // Refused here: nothing is asked.
+    let (exceeded, asked) = questions(&sections, &Asking(&world, true), true);
+    assert!(exceeded >= 1 && asked.is_empty());
+    // Nobody waits where nothing is refused, or nothing can be held.
+    let world = World::of(4);
+    for (holds, enforced) in [(true, false), (false, true)] {
+        let (_, asked) = questions(&sections, &Asking(&world, holds), enforced);
+        assert!(!asked.is_empty() && asked.iter().all(|it| !it.waits));
+    }
+    // Without a way to ask, the table alone decides.
+    assert!(ask(&sections, &World::of(4), "one").is_empty());
 }

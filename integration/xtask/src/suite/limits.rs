@@ -1,4 +1,4 @@
-//! `cargo xtask suite limits`: every kind of limit and caller.
+//! `cargo xtask suite limits`: every kind of limit and caller, and limits that a service counts in Redis.
 
 use std::process::Command;
 
@@ -6,19 +6,21 @@ use anyhow::{Result, bail};
 
 use crate::test::Counts;
 use crate::workspace::Workspace;
-use crate::{build, envoy, process, test};
+use crate::{build, debian, envoy, process, test};
 
 /// The engine's properties, then the cases natively and through Envoy, then what only a real Envoy can show.
 pub fn run(workspace: &Workspace) -> Result<()> {
     let envoy = envoy::obtain(workspace)?;
     let compiler = build::compiler(workspace, "dev")?;
     let module = build::filter(workspace)?;
+    let redis = debian::obtain(workspace, &debian::REDIS)?;
     let mut total = Counts::default();
     for arguments in [
         &["--package", "portcullis-engine", "--lib", "--", "limits::"][..],
         &["--package", "portcullis-filter", "--lib", "--", "limit"],
         &["--package", "portcullis-integration", "--test", "cases", "--", "::rate-limits::"],
         &["--package", "portcullis-integration", "--test", "limits"],
+        &["--package", "portcullis-integration", "--test", "delegation"],
     ] {
         let mut command: Command = process::cargo();
         command
@@ -27,7 +29,11 @@ pub fn run(workspace: &Workspace) -> Result<()> {
             .args(arguments)
             .env("PORTCULLIS_ENVOY", &envoy.binary)
             .env("PORTCULLIS_COMPILER", &compiler)
-            .env("PORTCULLIS_FILTER", &module);
+            .env("PORTCULLIS_FILTER", &module)
+            .env("PORTCULLIS_REDIS", &redis.binary);
+        if let Some(libraries) = &redis.libraries {
+            command.env("PORTCULLIS_REDIS_LIBRARIES", libraries);
+        }
         total.add(test::counted(&mut command)?);
     }
     println!("cases passed {}/{}", total.passed, total.passed + total.failed);

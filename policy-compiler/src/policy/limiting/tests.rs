@@ -159,3 +159,51 @@ fn limits_must_hold_for_something_and_for_not_too_much() {
     let many: String = (0..17).map(|n| format!("  l{n}: {{caller: c, {rate}}}\n")).collect();
     assert_eq!(compiled(&format!("{limits}{many}")), ["PC0901"]);
 }
+
+#[test]
+fn what_is_delegated_has_a_service_and_no_more_than_it_can_carry() {
+    let callers = "callers: {c: {by: [address]}}\n";
+    let limit = |more: &str| {
+        format!(
+            "{callers}rate_limits: {{l: {{caller: c, rates: [{{requests: 1, per: second}}]{more}}}}}\n"
+        )
+    };
+    let service = |more: &str| format!("limit_service: {{cluster: c, domain: d{more}}}\n");
+    let titles = |text: String| told(&text).into_iter().map(|it| it.2).collect::<Vec<_>>();
+    let none: Vec<String> = Vec::new();
+    assert_eq!(titles(limit(", delegate: {}") + &service("")), none);
+    assert_eq!(titles(limit(", delegate: {}, count: all") + &service(", timeout: 1s")), none);
+    assert_eq!(titles(limit(", delegate: {}")), ["there is no service to delegate to"]);
+    assert_eq!(titles(limit("") + &service("")), ["no limit is delegated to the service"]);
+    let concurrent = ", delegate: {}, concurrent: {requests: 1}";
+    assert_eq!(titles(limit(concurrent) + &service("")), ["requests at once cannot be delegated"]);
+    for counting in [", count: failures", ", statuses: ['401']"] {
+        let delegating = limit(&format!(", delegate: {{}}{counting}"));
+        let expected = ["a limit that counts by answers cannot be delegated"];
+        assert_eq!(titles(delegating + &service("")), expected, "{counting}");
+    }
+    for wrong in ["0ms", "2s", "1us", "1500us", "soon"] {
+        let titles = titles(limit(", delegate: {}") + &service(&format!(", timeout: {wrong}")));
+        assert_eq!(titles, [format!("`{wrong}` is no time to wait for a service")]);
+    }
+    let long = service("").replace("cluster: c", &format!("cluster: {}", "c".repeat(121)));
+    assert_eq!(titles(limit(", delegate: {}") + &long).len(), 1);
+}
+
+#[test]
+fn a_limit_says_itself_what_happens_without_an_answer() {
+    use crate::ir::OnFailure::{Local, Refuse};
+    let text = format!(
+        "{HEAD}callers: {{c: {{by: [address]}}}}\nlimit_service: {{cluster: r, domain: d, on_failure: refuse, callers: value}}\n\
+         rate_limits:\n  a: {{caller: c, rates: [{{requests: 1, per: second}}], delegate: {{}}}}\n  \
+         b: {{caller: c, rates: [{{requests: 1, per: second}}], delegate: {{on_failure: local}}}}\n  \
+         c: {{caller: c, rates: [{{requests: 1, per: second}}]}}\n"
+    );
+    let mut diagnostics = Diagnostics::default();
+    let file = parse("policy.yaml", &text, &mut diagnostics).unwrap();
+    let limiting = file.limiting.unwrap();
+    let delegated: Vec<_> = limiting.limits.iter().map(|limit| limit.delegated).collect();
+    assert_eq!(delegated, [Some(Refuse), Some(Local), None]);
+    let service = limiting.service.unwrap();
+    assert_eq!((service.timeout, service.tells_values), (20, true));
+}
