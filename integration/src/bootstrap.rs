@@ -155,10 +155,20 @@ impl Bootstrap {
     /// The wasm filter from a discovery directory; `default` serves where nothing valid is there.
     #[must_use]
     pub fn filter_from(self, dir: &Path, default: Option<&Filter>) -> Self {
+        self.filter_from_file(dir, "portcullis.yaml", default)
+    }
+
+    /// The same from a file in binary.
+    #[must_use]
+    pub fn filter_from_binary(self, dir: &Path) -> Self {
+        self.filter_from_file(dir, "portcullis.pb", None)
+    }
+
+    fn filter_from_file(self, dir: &Path, file: &str, default: Option<&Filter>) -> Self {
         let mut discovery = json!({
             "config_source": {
                 "path_config_source": {
-                    "path": dir.join("portcullis.yaml"),
+                    "path": dir.join(file),
                     "watched_directory": { "path": dir },
                 },
                 "resource_api_version": "V3",

@@ -53,6 +53,14 @@ impl FilterDiscovery {
         self.publish_text(&resource.to_string())
     }
 
+    /// Replaces the file in binary, which [`crate::Bootstrap::filter_from_binary`] watches.
+    pub fn publish_binary(&self, bytes: &[u8]) -> Result<(), Error> {
+        let beside = self.dir.with_extension("new");
+        fs::write(&beside, bytes).map_err(Error::io("write the filter's configuration"))?;
+        fs::rename(&beside, self.dir.join("portcullis.pb"))
+            .map_err(Error::io("rename the filter's configuration"))
+    }
+
     /// Replaces the file by any text, valid or not.
     pub fn publish_text(&self, text: &str) -> Result<(), Error> {
         // Beside the watched directory, so that making it is no event in it.

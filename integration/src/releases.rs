@@ -105,7 +105,8 @@ pub fn requests() -> Vec<(Request, u16)> {
     ]
 }
 
-fn document(resources: usize) -> String {
+/// The policy's document, with so many resources beside those that are asked for.
+pub fn document(resources: usize) -> String {
     let mut text = String::from(
         "openapi: 3.1.0\ninfo: { title: released, version: '1' }\npaths:\n  /users/{id}:\n    \
          parameters: [ { name: id, in: path, required: true, schema: { type: integer } } ]\n    \

@@ -53,18 +53,16 @@ pub struct Stage {
 impl Stage {
     /// Starts a gateway that serves [`EPOCH`], and load on it.
     pub fn start(artefacts: &Artefacts, way: Way) -> Result<Self, Error> {
-        Self::with_filter(artefacts, way, &artefacts.filter)
+        Self::of(artefacts, way, Releases::new(artefacts, 0)?)
     }
 
-    /// The same with another module.
-    pub fn with_filter(artefacts: &Artefacts, way: Way, module: &Path) -> Result<Self, Error> {
-        let releases = Releases::new(artefacts, 0)?;
+    /// The same for releases of any policy with the usual requests.
+    pub fn of(artefacts: &Artefacts, way: Way, releases: Releases) -> Result<Self, Error> {
         let first = releases.release(EPOCH)?;
-        let artefacts = Artefacts { filter: module.to_path_buf(), ..artefacts.clone() };
         let mut stage = Self {
             way,
             store: Store::start(&first)?,
-            artefacts,
+            artefacts: artefacts.clone(),
             upstream: Upstream::start()?,
             gateway: fresh_dir()?,
             envoy: None,
@@ -200,7 +198,8 @@ impl Stage {
         Ok(Load::start(self.envoy()?.address(), &releases::requests(), Shape::default()))
     }
 
-    fn wasm(&self) -> String {
+    /// The module, as Envoy finds it.
+    pub fn wasm(&self) -> String {
         self.artefacts.filter.display().to_string()
     }
 

@@ -2,6 +2,7 @@
 
 mod crs;
 mod envoy_versions;
+mod faults;
 mod json_schema;
 pub mod libinjection;
 mod limits;
@@ -46,6 +47,8 @@ enum Suite {
     Limits,
     /// The real-Envoy tests on every supported release; ends with `versions passed A/B`
     EnvoyVersions(envoy_versions::Options),
+    /// Every fault of delivery on a gateway under load; ends with `faults survived A/B, requests lost L/N`
+    Faults(faults::Options),
     /// Transformations of values against ModSecurity's (from PyPI); ends with `agreed A/B`
     Transformations(transformations::Options),
 }
@@ -61,6 +64,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Suite::Crs(options) => crs::run(workspace, options),
         Suite::CrsDifferential(options) => crs::differential(workspace, &data(workspace), options),
         Suite::EnvoyVersions(options) => envoy_versions::run(workspace, options),
+        Suite::Faults(options) => faults::run(workspace, options),
         Suite::Limits => limits::run(workspace),
         Suite::Skipped(options) => skipped::run(workspace, &data(workspace), options),
         Suite::Libinjection(options) => libinjection::run(workspace, &data(workspace), options),

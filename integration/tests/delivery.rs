@@ -1,0 +1,246 @@
+//! How policies reach a gateway: by polling, by a file, by a ConfigMap; pinned, rolled back, under new keys.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use portcullis_integration::faults::stage::{self, EPOCH, LIMIT, Stage, WORKERS, Way};
+use portcullis_integration::http1::Request;
+use portcullis_integration::load::{Load, Sent, Shape};
+use portcullis_integration::releases::{self, Releases};
+use portcullis_integration::store::{Behaviour, Store};
+use portcullis_integration::{Artefacts, Bootstrap, Envoy, Error, Filter, Upstream};
+use serde_json::{Value, json};
+
+const BAD: &str = "/users/abc";
+
+fn status(envoy: &Envoy, path: &str) -> u16 {
+    Request::get(path).send(envoy.address()).unwrap().status
+}
+
+fn nothing_lost(sent: &Sent) {
+    assert_eq!((sent.lost, sent.losses.as_slice()), (0, &[][..]));
+    assert!(sent.answered.len() > 100, "{}", sent.answered.len());
+}
+
+/// A gateway that polls, with any configuration and node metadata.
+struct Polling {
+    upstream: Upstream,
+    store: Store,
+    envoy: Envoy,
+}
+
+impl Polling {
+    fn start(
+        artefacts: &Artefacts,
+        store: Store,
+        configuration: &Value,
+        node: Value,
+    ) -> Result<Self, Error> {
+        let upstream = Upstream::start()?;
+        let filter = Filter::new(&artefacts.filter, configuration.to_string());
+        let bootstrap = Bootstrap::to(upstream.address())
+            .guard()
+            .filter(&filter)
+            .cluster("store", store.address())
+            .node_metadata(json!({ "portcullis": node }))
+            .workers(WORKERS);
+        let envoy = Envoy::start(&artefacts.envoy, &bootstrap)?;
+        Ok(Self { upstream, store, envoy })
+    }
+
+    fn load(&self) -> Load {
+        Load::start(self.envoy.address(), &releases::requests(), Shape::default())
+    }
+}
+
+#[test]
+fn a_source_alone_refuses_until_it_has_fetched_and_fetches_once_for_all() {
+    let Some(artefacts) = Artefacts::find() else { return };
+    let releases = Releases::new(&artefacts, 0).unwrap();
+    let store = Store::start(&releases.release(EPOCH).unwrap()).unwrap();
+    store.behave(Behaviour::Down);
+    let configuration = stage::polling(&releases.keys[0], None);
+    let node = json!({ "labels": { "env": "test", "zone": "a b" } });
+    let gateway = Polling::start(&artefacts, store, &configuration, node).unwrap();
+    assert_eq!(status(&gateway.envoy, "/users/1"), 503);
+    let told = |envoy: &Envoy| envoy.log().contains("\"fetch-failed\"");
+    gateway.envoy.wait_until("the line on the failure", LIMIT, told).unwrap();
+    assert!(gateway.upstream.take().is_empty());
+    gateway.store.behave(Behaviour::Serve);
+    let serves = |envoy: &Envoy| status(envoy, "/users/1") == 200;
+    gateway.envoy.wait_until("the first bundle", LIMIT, serves).unwrap();
+
+    let load = gateway.load();
+    stage::await_epoch(&gateway.envoy, EPOCH).unwrap();
+    gateway.store.take();
+    let started = Instant::now();
+    std::thread::sleep(Duration::from_secs(3));
+    let asked = gateway.store.take();
+    // Every 300 ms, seen at ticks of 200 ms, by one VM of four.
+    let most = started.elapsed().as_millis() / 270 + 2;
+    assert!((3..=most).contains(&(asked.len() as u128)), "{} fetches, at most {most}", asked.len());
+    let last = asked.last().unwrap();
+    assert!(last.line.starts_with("GET /bundle "), "{last:?}");
+    assert_eq!(last.status, 304, "{last:?}");
+    assert_eq!(last.header("host"), Some("store"));
+    assert_eq!(last.header("portcullis-gateway"), Some("test"));
+    assert_eq!(last.header("portcullis-labels"), Some("env=test,zone=a%20b"));
+    assert_eq!(last.header("portcullis-workers"), Some("0=5,1=5"));
+    nothing_lost(&load.stop());
+    let age = gateway.envoy.stat("wasmcustom.portcullis.poll.age-seconds.portcullis").unwrap();
+    assert!(age <= 2, "{age}");
+}
+
+#[test]
+fn everything_may_stand_in_the_node() {
+    let Some(artefacts) = Artefacts::find() else { return };
+    let releases = Releases::new(&artefacts, 0).unwrap();
+    let store = Store::start(&releases.release(EPOCH).unwrap()).unwrap();
+    let node = json!({
+        "trusted_keys": [releases.keys[0]],
+        "minimum_epoch": EPOCH,
+        "hold_headers": true,
+        "source": { "cluster": "store", "path": "/bundle", "interval": "300ms", "max_bytes": 200_000 },
+    });
+    let gateway = Polling::start(&artefacts, store, &json!({}), node).unwrap();
+    let serves = |envoy: &Envoy| status(envoy, "/users/1") == 200;
+    gateway.envoy.wait_until("the first bundle", LIMIT, serves).unwrap();
+    assert_eq!(status(&gateway.envoy, BAD), 400);
+}
+
+#[test]
+fn a_minimum_epoch_of_the_node_holds_for_what_is_fetched() {
+    let Some(artefacts) = Artefacts::find() else { return };
+    let releases = Releases::new(&artefacts, 0).unwrap();
+    let store = Store::start(&releases.release(EPOCH).unwrap()).unwrap();
+    let configuration = stage::polling(&releases.keys[0], None);
+    let node = json!({ "minimum_epoch": EPOCH + 1 });
+    let gateway = Polling::start(&artefacts, store, &configuration, node).unwrap();
+    let refused = "wasmcustom.portcullis.configuration.refused.epoch-lower";
+    let told = |envoy: &Envoy| envoy.stat(refused).is_ok_and(|count| count > 0);
+    gateway.envoy.wait_until("the refusal", LIMIT, told).unwrap();
+    assert_eq!(status(&gateway.envoy, "/users/1"), 503);
+    gateway.store.publish(&releases.release(EPOCH + 1).unwrap());
+    let serves = |envoy: &Envoy| status(envoy, "/users/1") == 200;
+    gateway.envoy.wait_until("the next epoch", LIMIT, serves).unwrap();
+}
+
+#[test]
+fn a_policy_is_pinned_and_rolled_back_by_its_epoch_under_load() {
+    let Some(artefacts) = Artefacts::find() else { return };
+    for way in [Way::Poll, Way::File] {
+        let stage = Stage::start(&artefacts, way).unwrap();
+        // Pinned: the same release again and again changes nothing, whatever is compiled meanwhile.
+        let pinned = stage.releases.release(EPOCH).unwrap();
+        stage.releases.release(EPOCH + 3).unwrap();
+        stage.publish(&pinned).unwrap();
+        std::thread::sleep(Duration::from_secs(1));
+        assert!(stage.epochs().unwrap().iter().all(|epoch| *epoch == EPOCH), "{way:?}");
+        // A release and its way back, which is the older policy under a higher epoch.
+        stage.publish(&stage.releases.release(EPOCH + 1).unwrap()).unwrap();
+        stage.await_epoch(EPOCH + 1).unwrap();
+        let before = stage.count(&["refused.epoch-lower"]).unwrap();
+        stage.publish(&pinned).unwrap();
+        stage.await_more(&["refused.epoch-lower"], before).unwrap();
+        stage.publish(&stage.releases.release(EPOCH + 2).unwrap()).unwrap();
+        stage.await_epoch(EPOCH + 2).unwrap();
+        nothing_lost(&stage.finish());
+    }
+}
+
+#[test]
+fn keys_are_rotated_under_load_while_two_are_trusted() {
+    let Some(artefacts) = Artefacts::find() else { return };
+    let releases = Releases::new(&artefacts, 0).unwrap();
+    let store = Store::start(&releases.release(EPOCH).unwrap()).unwrap();
+    let mut configuration = stage::polling(&releases.keys[0], None);
+    // Trust of the node goes before that of the configuration.
+    configuration["trusted_keys"] = json!(["00".repeat(32)]);
+    let node = json!({ "trusted_keys": releases.keys });
+    let gateway = Polling::start(&artefacts, store, &configuration, node).unwrap();
+    let serves = |envoy: &Envoy| status(envoy, "/users/1") == 200;
+    gateway.envoy.wait_until("the first bundle", LIMIT, serves).unwrap();
+    let load = gateway.load();
+    for (epoch, key) in [(6, 1), (7, 0), (8, 1)] {
+        gateway.store.publish(&releases.signed(epoch, key, &[]).unwrap());
+        stage::await_epoch(&gateway.envoy, epoch).unwrap();
+    }
+    nothing_lost(&load.stop());
+    drop(gateway);
+
+    // Once every gateway has the new key, the old one is taken away.
+    let store = Store::start(&releases.signed(9, 0, &[]).unwrap()).unwrap();
+    let node = json!({ "trusted_keys": [releases.keys[1]] });
+    let gateway = Polling::start(&artefacts, store, &configuration, node).unwrap();
+    let refused = "wasmcustom.portcullis.configuration.refused.bundle-untrusted";
+    let told = |envoy: &Envoy| envoy.stat(refused).is_ok_and(|count| count > 0);
+    gateway.envoy.wait_until("the refusal", LIMIT, told).unwrap();
+    gateway.store.publish(&releases.signed(9, 1, &[]).unwrap());
+    gateway.envoy.wait_until("the new key", LIMIT, serves).unwrap();
+}
+
+/// Puts the rendered file where Kubernetes would have it: a link to a link to a folder of its own.
+fn mount(stage: &Stage, version: u64, bundle: &[u8]) {
+    let folder = stage.file().parent().unwrap().to_path_buf();
+    let own = folder.join(format!("..version-{version}"));
+    fs::create_dir(&own).unwrap();
+    let filter = portcullis_ecds::Filter::new(stage.wasm());
+    let resource =
+        portcullis_ecds::resource(&filter, portcullis_ecds::Configuration::Bundle(bundle));
+    let file = portcullis_ecds::file(&version.to_string(), resource);
+    fs::write(own.join("portcullis.pb"), file).unwrap();
+    symlink(own.file_name().unwrap(), folder.join("..data_tmp")).unwrap();
+    fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+    if version == 0 {
+        let beside = stage.gateway().join("link");
+        symlink(Path::new("..data/portcullis.pb"), &beside).unwrap();
+        fs::rename(beside, stage.file()).unwrap();
+    }
+}
+
+#[test]
+fn the_swap_of_a_configmap_is_seen_and_loses_nothing() {
+    let Some(artefacts) = Artefacts::find() else { return };
+    let stage = Stage::start(&artefacts, Way::File).unwrap();
+    for version in 0..10 {
+        let epoch = EPOCH + 1 + version;
+        mount(&stage, version, &stage.releases.release(epoch).unwrap());
+        stage.await_epoch(epoch).unwrap();
+    }
+    // A ConfigMap with rubbish changes nothing.
+    let before = stage.count(&["refused.bundle-corrupt"]).unwrap();
+    mount(&stage, 10, b"PORTCLIS\x01\0 but no bundle");
+    stage.await_more(&["refused.bundle-corrupt"], before).unwrap();
+    mount(&stage, 11, &stage.releases.release(EPOCH + 20).unwrap());
+    stage.await_epoch(EPOCH + 20).unwrap();
+    nothing_lost(&stage.finish());
+}
+
+#[test]
+fn eight_megabytes_come_by_either_way_and_more_is_refused() {
+    let Some(artefacts) = Artefacts::find() else { return };
+    let releases = Releases::new(&artefacts, 4600).unwrap();
+    let large = releases.release(6).unwrap();
+    assert!((7 << 20..8 << 20).contains(&large.len()), "{}", large.len());
+    let mut configuration = stage::polling(&releases.keys[0], None);
+    // No `max_bytes`: 8 MiB.
+    configuration["source"].as_object_mut().unwrap().remove("max_bytes");
+    configuration["source"]["timeout"] = json!("20s");
+    let store = Store::start(&large).unwrap();
+    let gateway = Polling::start(&artefacts, store, &configuration, json!({})).unwrap();
+    let serves = |envoy: &Envoy| status(envoy, "/users/1") == 200;
+    gateway.envoy.wait_until("a large bundle", LIMIT, serves).unwrap();
+    gateway.store.publish(&vec![0; (8 << 20) + 1]);
+    let refused = "wasmcustom.portcullis.poll.failed.too-large";
+    let told = |envoy: &Envoy| envoy.stat(refused).is_ok_and(|count| count > 0);
+    gateway.envoy.wait_until("the refusal", LIMIT, told).unwrap();
+    assert_eq!(status(&gateway.envoy, BAD), 400);
+    drop(gateway);
+
+    let stage = Stage::of(&artefacts, Way::File, releases).unwrap();
+    stage.publish(&large).unwrap();
+    stage.await_epoch(6).unwrap();
+    nothing_lost(&stage.finish());
+}

@@ -1,0 +1,53 @@
+//! `cargo xtask suite faults`: every fault of delivery, each on a gateway of its own under load.
+
+use anyhow::{Result, bail};
+use portcullis_integration::Artefacts;
+use portcullis_integration::faults::{self, FAULTS};
+
+use crate::process::say;
+use crate::workspace::Workspace;
+use crate::{build, envoy};
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// Only faults whose name contains this
+    #[arg(long, default_value = "")]
+    only: String,
+}
+
+/// Runs the faults; fails where one was not survived, or a request was lost.
+pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let artefacts = Artefacts {
+        compiler: build::compiler(workspace, "tools")?,
+        filter: build::filter(workspace)?,
+        envoy: envoy::obtain(workspace)?.binary,
+    };
+    let chosen: Vec<_> = FAULTS.iter().filter(|it| it.name.contains(&options.only)).collect();
+    say(format!("{} faults, one after another", chosen.len()));
+    println!("{:<24} {:>9} {:>5}  told by", "fault", "requests", "lost");
+    let (mut survived, mut requests, mut lost) = (0, 0, 0);
+    for fault in &chosen {
+        let outcome = faults::run(&artefacts, fault)?;
+        let sent = outcome.sent.answered.len() + outcome.sent.lost;
+        println!(
+            "{:<24} {sent:>9} {:>5}  {}",
+            fault.name,
+            outcome.sent.lost,
+            fault.told_by.join(" or ")
+        );
+        for loss in &outcome.sent.losses {
+            println!("    lost: {loss}");
+        }
+        match &outcome.failure {
+            None => survived += 1,
+            Some(failure) => println!("    not survived: {failure}"),
+        }
+        requests += sent;
+        lost += outcome.sent.lost;
+    }
+    println!("faults survived {survived}/{}, requests lost {lost}/{requests}", chosen.len());
+    if survived < chosen.len() || lost > 0 {
+        bail!("not every fault was survived without loss");
+    }
+    Ok(())
+}
