@@ -12,6 +12,7 @@ pub mod payloads;
 pub mod report;
 pub mod schema;
 pub mod traffic;
+pub mod update;
 
 /// Why a benchmark gave no result.
 #[derive(Debug, thiserror::Error)]

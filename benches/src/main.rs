@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use portcullis_benches::{attack, crs, documents, envoy, limits, schema};
+use portcullis_benches::{attack, crs, documents, envoy, limits, schema, update};
 
 #[derive(Parser)]
 #[command(name = "bench", about = "Measures Portcullis")]
@@ -24,6 +24,8 @@ enum Bench {
     Envoy(envoy::Options),
     /// What limits on callers cost in a real Envoy, how exactly they hold, and that they take no memory
     Limits(limits::Options),
+    /// What updates of the policy cost the requests that run meanwhile, by each path of delivery
+    Update(update::Options),
     /// Compile time, size, load time and memory for real documents (PORTCULLIS_DATA)
     Documents(documents::Options),
 }
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Bench::Crs(options) => crs::run(&options),
         Bench::Envoy(options) => envoy::run(&options),
         Bench::Limits(options) => limits::run(&options),
+        Bench::Update(options) => update::run(&options),
         Bench::Documents(options) => documents::run(&options),
     };
     match outcome {

@@ -1,7 +1,7 @@
 //! What Envoy's worker threads have used, from the kernel's accounting.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::Error;
 
@@ -27,13 +27,22 @@ impl Worker {
 
     /// Nanoseconds of CPU so far.
     pub fn cpu_ns(&self) -> Result<u64, Error> {
-        let mut total = 0;
-        for path in &self.0 {
-            let text = fs::read_to_string(path)?;
-            let first = text.split(' ').next().and_then(|number| number.parse::<u64>().ok());
-            total += first
-                .ok_or_else(|| Error::Unexpected(format!("{} holds no time", path.display())))?;
-        }
-        Ok(total)
+        Ok(self.each_ns()?.iter().sum())
     }
+
+    /// The same of each worker.
+    pub fn each_ns(&self) -> Result<Vec<u64>, Error> {
+        self.0.iter().map(|path| read_ns(path)).collect()
+    }
+}
+
+/// Nanoseconds of CPU of a process's main thread so far.
+pub fn thread_ns(process: u32) -> Result<u64, Error> {
+    read_ns(&PathBuf::from(format!("/proc/{process}/task/{process}/schedstat")))
+}
+
+fn read_ns(path: &Path) -> Result<u64, Error> {
+    let text = fs::read_to_string(path)?;
+    let first = text.split(' ').next().and_then(|number| number.parse::<u64>().ok());
+    first.ok_or_else(|| Error::Unexpected(format!("{} holds no time", path.display())))
 }

@@ -28,6 +28,8 @@ enum Bench {
     Envoy(Passed),
     /// What limits on callers cost in a real Envoy, how exactly they hold, and that they take no memory
     Limits(Passed),
+    /// What updates of the policy cost the requests that run meanwhile, by each path of delivery
+    Update(Passed),
     /// Compile time, size, load time and memory for real documents (PORTCULLIS_DATA)
     Documents(Passed),
 }
@@ -55,6 +57,11 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             let filter = build::filter(workspace)?;
             let envoy = envoy::obtain(workspace)?.binary;
             ("limits", passed, vec![("--filter", filter), ("--envoy", envoy)])
+        }
+        Bench::Update(passed) => {
+            let filter = build::filter(workspace)?;
+            let envoy = envoy::obtain(workspace)?.binary;
+            ("update", passed, vec![("--filter", filter), ("--envoy", envoy)])
         }
         Bench::Attack(passed) => ("attack", passed, engine_and_envoy(workspace)?),
         Bench::Crs(passed) => {

@@ -1,0 +1,206 @@
+//! `bench update`: what updates of a policy cost the requests that run meanwhile, by each path of delivery.
+//!
+//! The same load runs first without and then across updates; then updates come without load, so that the kernel's
+//! accounting tells what each thread spent on one; then memory is looked at.
+
+mod delivery;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use portcullis_integration::load::{Load, Sent, Shape};
+use portcullis_integration::releases;
+use serde_json::{Value, json};
+
+use crate::Error;
+use crate::envoy::worker::{Worker, thread_ns};
+use crate::report::{self, Figures};
+use delivery::{Bundles, Gateway, Path};
+
+const MIB: f64 = 1_048_576.0;
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Portcullis as a wasm module
+    #[arg(long)]
+    filter: PathBuf,
+    /// Envoy's binary
+    #[arg(long)]
+    envoy: PathBuf,
+    /// Updates under load
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    updates: u64,
+    /// Updates while memory is looked at, from the first on
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    memory_updates: u64,
+    /// Bytes of the bundle, about
+    #[arg(long, default_value_t = 2 << 20)]
+    bytes: usize,
+    /// Milliseconds between two updates under load
+    #[arg(long, default_value_t = 500)]
+    pause_ms: u64,
+    /// Clients, each with a connection of its own
+    #[arg(long, default_value_t = 8)]
+    clients: usize,
+    /// Paths to measure
+    #[arg(long, value_delimiter = ',', default_value = "file,poll")]
+    paths: Vec<Path>,
+}
+
+/// Runs the benchmark and writes `target/bench/update.json`.
+pub fn run(options: &Options) -> Result<(), Error> {
+    let mut bundles = Bundles::of(options.bytes)?;
+    let (mut figures, mut details) = (Figures::default(), json!({}));
+    println!("bundle of {:.2} MiB, {} updates", bundles.len() as f64 / MIB, options.updates);
+    println!(
+        "{:<6} {:<8} {:>8} {:>5} {:>8} {:>8} {:>8}",
+        "path", "load", "requests", "lost", "p50 µs", "p99 µs", "max µs"
+    );
+    figures.add("bundle_mib", bundles.len() as f64 / MIB, 2);
+    for path in &options.paths {
+        details[path.name()] = measure(options, *path, &mut bundles, &mut figures)?;
+    }
+    report::finish("update", &figures, &details)
+}
+
+fn measure(
+    options: &Options,
+    path: Path,
+    bundles: &mut Bundles,
+    figures: &mut Figures,
+) -> Result<Value, Error> {
+    let mut gateway = Gateway::start(&options.filter, &options.envoy, path, bundles)?;
+    let shape = Shape { kept: options.clients, fresh: 1, pause: Duration::from_millis(5) };
+    let load = || Load::start(gateway.envoy.address(), &releases::requests(), shape);
+    let pause = Duration::from_millis(options.pause_ms);
+
+    // A worker has a gauge once it has served: the load comes first.
+    let warm = load();
+    gateway.await_served(bundles.epoch())?;
+    std::thread::sleep(Duration::from_millis(500));
+    warm.stop();
+
+    let running = load();
+    let started = Instant::now();
+    std::thread::sleep(pause * u32::try_from(options.updates).unwrap_or(u32::MAX));
+    let without = running.stop();
+    let quiet = started.elapsed();
+
+    let running = load();
+    let mut slowest = Duration::ZERO;
+    for _ in 0..options.updates {
+        let published = Instant::now();
+        gateway.publish(&bundles.next())?;
+        gateway.await_served(bundles.epoch())?;
+        slowest = slowest.max(published.elapsed());
+        std::thread::sleep(pause.saturating_sub(published.elapsed()));
+    }
+    let with = running.stop();
+
+    let stalls = stalls(&mut gateway, bundles, 20)?;
+    let memory = memory(&mut gateway, bundles, options.memory_updates)?;
+    row(path, "without", &without);
+    row(path, "updates", &with);
+    let name = |what: &str| format!("{}_{what}", path.name());
+    let us = |sent: &Sent, share| sent.latency(share).as_secs_f64() * 1e6;
+    let ratio = us(&with, 0.99) / us(&without, 0.99).max(1.0);
+    for (what, value, decimals) in [
+        ("lost", with.lost as f64, 0),
+        ("p50_us", us(&with, 0.5), 0),
+        ("p99_us", us(&with, 0.99), 0),
+        ("max_us", us(&with, 1.0), 0),
+        ("p99_ratio", ratio, 2),
+        ("update_ms", slowest.as_secs_f64() * 1e3, 0),
+        ("worker_stall_ms", stalls.worker, 1),
+        ("main_stall_ms", stalls.main, 1),
+        ("rss_first_mib", memory.first, 1),
+        ("rss_last_mib", memory.last, 1),
+        ("rss_peak_mib", memory.peak, 1),
+    ] {
+        figures.add(&name(what), value, decimals);
+    }
+    println!(
+        "       p99 {ratio:.2} times, slowest update {:.0} ms; on one update a worker spends at most {:.1} ms, the main \
+         thread {:.1} ms",
+        slowest.as_secs_f64() * 1e3,
+        stalls.worker,
+        stalls.main
+    );
+    println!(
+        "       memory after 10 updates {:.1} MiB, after {} {:.1} MiB, peak {:.1} MiB",
+        memory.first, options.memory_updates, memory.last, memory.peak
+    );
+    Ok(json!({
+        "seconds_without": quiet.as_secs_f64(),
+        "requests_without": without.answered.len(),
+        "requests_with": with.answered.len(),
+        "p99_us_without": us(&without, 0.99),
+        "max_us_without": us(&without, 1.0),
+        "lost_without": without.lost,
+        "losses": with.losses,
+    }))
+}
+
+fn row(path: Path, load: &str, sent: &Sent) {
+    let us = |share| sent.latency(share).as_micros();
+    println!(
+        "{:<6} {load:<8} {:>8} {:>5} {:>8} {:>8} {:>8}",
+        path.name(),
+        sent.answered.len(),
+        sent.lost,
+        us(0.5),
+        us(0.99),
+        us(1.0)
+    );
+    for loss in &sent.losses {
+        println!("       lost: {loss}");
+    }
+}
+
+/// Milliseconds of CPU that one update took at most: of one worker, during which it serves nothing, and of the
+/// main thread.
+struct Stalls {
+    worker: f64,
+    main: f64,
+}
+
+fn stalls(gateway: &mut Gateway, bundles: &mut Bundles, updates: u32) -> Result<Stalls, Error> {
+    let worker = Worker::of(gateway.envoy.id())?;
+    let mut stalls = Stalls { worker: 0.0, main: 0.0 };
+    for _ in 0..updates {
+        std::thread::sleep(Duration::from_millis(300));
+        let (before, main) = (worker.each_ns()?, thread_ns(gateway.envoy.id())?);
+        gateway.publish(&bundles.next())?;
+        // No look at the statistics meanwhile: the main thread would be busy with that.
+        std::thread::sleep(Duration::from_millis(1200));
+        let (after, main_after) = (worker.each_ns()?, thread_ns(gateway.envoy.id())?);
+        gateway.await_served(bundles.epoch())?;
+        let spent = after.iter().zip(&before).map(|(after, before)| after.saturating_sub(*before));
+        stalls.worker = stalls.worker.max(spent.max().unwrap_or(0) as f64 / 1e6);
+        stalls.main = stalls.main.max(main_after.saturating_sub(main) as f64 / 1e6);
+    }
+    Ok(stalls)
+}
+
+/// Resident memory in MiB.
+struct Memory {
+    first: f64,
+    last: f64,
+    peak: f64,
+}
+
+fn memory(gateway: &mut Gateway, bundles: &mut Bundles, updates: u64) -> Result<Memory, Error> {
+    let mut memory = Memory { first: 0.0, last: 0.0, peak: 0.0 };
+    for update in 1..=updates.max(11) {
+        gateway.publish(&bundles.next())?;
+        gateway.await_served(bundles.epoch())?;
+        let usage = gateway.envoy.usage()?;
+        memory.last = usage.resident as f64 / MIB;
+        memory.peak = usage.peak as f64 / MIB;
+        if update == 10 {
+            memory.first = memory.last;
+        }
+    }
+    Ok(memory)
+}
