@@ -1,6 +1,7 @@
 //! A PostgreSQL server of a test's own: in a directory of its own, on a loopback port, stopped when dropped.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
@@ -27,7 +28,13 @@ impl Postgres {
     /// Starts one, or tells what this machine lacks for it.
     pub fn start() -> Option<Result<Postgres, Error>> {
         let binary = find()?;
-        Some(Postgres::start_in(&binary))
+        match Postgres::start_in(&binary) {
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
+                println!("skipped: `nobody` may not run {}", binary.display());
+                None
+            }
+            started => Some(started),
+        }
     }
 
     fn start_in(binary: &Path) -> Result<Postgres, Error> {

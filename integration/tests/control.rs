@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,9 +10,13 @@ use std::time::{Duration, Instant};
 use portcullis_integration::http1::Request;
 use portcullis_integration::{Bootstrap, Control, Envoy, Filter, Upstream, control, envoy};
 use serde_json::{Value, json};
+use support::certificates::Authority;
 use support::{BAD, GOOD, Setup};
 
 const SOON: Duration = Duration::from_secs(20);
+
+/// The page whose walk through a test follows.
+const PAGE: &str = include_str!("../../policy-compiler/CONTROL.md");
 
 struct Fleet {
     setup: Setup,
@@ -309,4 +313,249 @@ fn a_file_kept_by_sync_outlives_the_service() {
     drop(gateway);
     let gateway = Envoy::start(&fleet.setup.artefacts.envoy, &bootstrap).unwrap();
     assert_eq!(pay(&gateway, BAD), 200, "from disk");
+}
+
+#[test]
+fn a_filter_that_polls_tells_what_each_worker_runs() {
+    let Some(fleet) = Fleet::new() else { return };
+    let source = json!({
+        "cluster": "control", "path": "/v1/policies/pay/bundle", "interval": "300ms", "timeout": "2s",
+    });
+    let configuration = json!({
+        "trusted_keys": [fleet.setup.public_key], "hold_headers": true, "source": source,
+    });
+    let filter = Filter::new(&fleet.setup.artefacts.filter, configuration.to_string());
+    let bootstrap = Bootstrap::to(fleet.upstream.address())
+        .guard()
+        .filter(&filter)
+        .workers(2)
+        .node_metadata(json!({ "portcullis": { "labels": { "region": "eu" } } }))
+        .with(|config| {
+            config["node"]["id"] = json!("gw 1");
+            let clusters = &mut config["static_resources"]["clusters"];
+            clusters.as_array_mut().unwrap().push(control::cluster(fleet.control.address()));
+        });
+    fleet.publish(&fleet.setup.compile("enforce", 1, ""), &[]);
+    let gateway = Envoy::start(&fleet.setup.artefacts.envoy, &bootstrap).unwrap();
+    answered(&gateway, BAD, 400);
+    let workers = json!({ "0": 1, "1": 1 });
+    fleet.until("gw 1", "both workers", |it| it["state"] == "current" && it["workers"] == workers);
+    let told = fleet.control.gateway("pay", "gw 1").unwrap();
+    assert_eq!((&told["source"], &told["labels"]), (&json!("http"), &json!("region=eu")));
+    // By label: the canary is for it.
+    let canary = fleet.setup.compile("monitor", 2, "");
+    let more = ["--channel", "canary", "--labels", "region=eu", "--percentage", "100", "--wait"];
+    let printed = fleet.publish(&canary, &more);
+    assert!(printed.contains("1 of 1 gateways of `canary` run epoch 2"), "{printed}");
+    answered(&gateway, BAD, 200);
+    // A gateway that is taken out of the canary refuses to go back, and says so; the newer policy serves on.
+    fleet.done(&["rollout", "--policy", "pay", "--percentage", "0"]);
+    fleet.until("gw 1", "refuses", |it| it["state"] == "refusing" && it["refused"]["epoch"] == 1);
+    assert_eq!(pay(&gateway, BAD), 200);
+}
+
+#[test]
+fn tls_and_certificates() {
+    let Some(setup) = Setup::new() else { return };
+    let dir = envoy::fresh_dir().unwrap();
+    let authority = Authority::new();
+    let address = "127.0.0.1".parse().unwrap();
+    let write = |name: &str, text: &str| {
+        std::fs::write(dir.join(name), text).unwrap();
+        dir.join(name).display().to_string()
+    };
+    let issue = |authority: &Authority, name: &str| {
+        let (certificate, key) = authority.issue(&format!("spiffe://bank.example/{name}"), address);
+        (write(&format!("{name}.pem"), &certificate), write(&format!("{name}.key"), &key))
+    };
+    let ca = write("ca.pem", authority.pem());
+    let server = issue(&authority, "server");
+    let (robot, stranger) = (issue(&authority, "robot"), issue(&Authority::new(), "stranger"));
+    let guest = issue(&authority, "guest");
+    let options = [
+        "--trusted-key",
+        &setup.public_key,
+        "--certificate",
+        &server.0,
+        "--private-key",
+        &server.1,
+        "--client-ca",
+        &ca,
+        "--identify-gateways",
+    ];
+    let control = Control::start(&setup.artefacts.compiler, &dir, &options).unwrap();
+    let line = "robot publisher san:spiffe://bank.example/robot\n";
+    let known = std::fs::read_to_string(dir.join("credentials")).unwrap();
+    std::fs::write(dir.join("credentials"), known + line).unwrap();
+    let bundle = setup.compile("enforce", 1, "").display().to_string();
+    let url = format!("https://{}", control.address());
+    let publish = |more: &[&str], token: &str| {
+        let mut command = std::process::Command::new(&setup.artefacts.compiler);
+        command.args(["publish", &bundle, "--policy", "pay", "--to", &url]).args(more);
+        let output = command.env("PORTCULLIS_TOKEN", token).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    // The credentials file is read again: the robot is known a moment later.
+    let started = Instant::now();
+    let certificate = ["--ca", &ca, "--client-certificate", &robot.0, "--client-key", &robot.1];
+    while !publish(&certificate, "").0 {
+        assert!(started.elapsed() < SOON, "{:?}", publish(&certificate, ""));
+    }
+    assert!(publish(&["--ca", &ca], &control.publisher).0, "a token over TLS");
+    let guest = ["--ca", &ca, "--client-certificate", &guest.0, "--client-key", &guest.1];
+    assert!(publish(&guest, "").1.contains("401"), "a certificate of nobody known");
+    let stranger = ["--ca", &ca, "--client-certificate", &stranger.0, "--client-key", &stranger.1];
+    assert!(!publish(&stranger, "").0, "a certificate of another authority");
+    assert!(!publish(&[], &control.publisher).0, "a server of an authority that is not trusted");
+    let refused = publish(&["--ca", &ca], "portcullis_wrong").1;
+    assert!(refused.contains("401"), "{refused}");
+    // Gateways need an identity here: a gateway without one gets nothing, in plain HTTP nobody does.
+    assert!(control.get("/v1/policies/pay/bundle").is_err());
+    let sync = |more: &[&str]| {
+        let mut command = std::process::Command::new(&setup.artefacts.compiler);
+        command
+            .current_dir(&dir)
+            .args(["sync", "--from", &url, "--policy", "pay", "--once", "--ca", &ca]);
+        command.args(["-o", "synced.bundle", "--trusted-key", &setup.public_key]).args(more);
+        command.env_remove("PORTCULLIS_TOKEN").output().unwrap().status.success()
+    };
+    assert!(!sync(&[]));
+    assert!(sync(&certificate[2..]));
+    assert_eq!(std::fs::read(dir.join("synced.bundle")).unwrap(), std::fs::read(&bundle).unwrap());
+    assert!(!control.log().contains(&control.publisher), "a token in the log");
+}
+
+#[test]
+fn sync_outlives_stores_that_lie() {
+    let Some(setup) = Setup::new() else { return };
+    let dir = envoy::fresh_dir().unwrap();
+    let first = std::fs::read(setup.compile("enforce", 2, "")).unwrap();
+    let older = std::fs::read(setup.compile("enforce", 1, "")).unwrap();
+    let other = std::fs::read(setup.compile("monitor", 2, "")).unwrap();
+    let cut = first.len() / 2;
+    let corrupt: Vec<u8> =
+        first.iter().enumerate().map(|(at, it)| it ^ u8::from(at == cut)).collect();
+    let with_length = |length: usize, body: &[u8]| {
+        [format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").as_bytes(), body].concat()
+    };
+    let whole = |body: &[u8]| with_length(body.len(), body);
+    let answers: Vec<(&str, Vec<u8>, bool)> = vec![
+        ("the first", whole(&first), true),
+        ("one that breaks off", with_length(first.len(), &first[..cut]), false),
+        ("a shorter length than it has", with_length(cut, &first), false),
+        ("one bit that is wrong", whole(&corrupt), false),
+        ("an older one", whole(&older), false),
+        ("the same epoch with other content", whole(&other), false),
+        ("more than is taken", with_length(9 << 20, &vec![0; 9 << 20]), false),
+        ("a length without end", with_length(usize::MAX, b"x"), false),
+        ("no HTTP", b"SSH-2.0-x\r\n\r\n".to_vec(), false),
+        ("an error", b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n".to_vec(), false),
+        (
+            "elsewhere",
+            b"HTTP/1.1 302 X\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n".to_vec(),
+            false,
+        ),
+        ("the first again", whole(&first), true),
+    ];
+    for (what, answer, taken) in answers {
+        let sent = answer.clone();
+        let store = Upstream::answering(move |_| Some(sent.clone())).unwrap();
+        let url = format!("http://{}", store.address());
+        let mut command = std::process::Command::new(&setup.artefacts.compiler);
+        command.current_dir(&dir).args([
+            "sync",
+            "--from",
+            &url,
+            "--path",
+            "/any",
+            "--once",
+            "--timeout",
+            "2",
+        ]);
+        command.args(["-o", "kept.bundle", "--trusted-key", &setup.public_key]);
+        let output = command.output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), taken, "{what}: {errors}");
+        assert_eq!(output.status.code(), Some(i32::from(!taken)), "{what}: {errors}");
+        assert!(std::fs::read(dir.join("kept.bundle")).unwrap() == first, "{what}");
+    }
+    let left: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(left, ["kept.bundle"]);
+}
+
+#[test]
+fn hostile_connections_end_nothing() {
+    let Some(fleet) = Fleet::new() else { return };
+    fleet.publish(&fleet.setup.compile("enforce", 1, ""), &[]);
+    let stream =
+        "/envoy.service.extension.v3.ExtensionConfigDiscoveryService/StreamExtensionConfigs";
+    let head = |line: &str| {
+        format!(
+            "{line} HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n\u{1}\u{7f}\u{7f}\u{7f}\u{7f}"
+        )
+    };
+    let hostile: Vec<Vec<u8>> = vec![
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\x09\xff\xff\xff\xff\xff".to_vec(),
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".repeat(50),
+        b"\x16\x03\x01\x02\x00\x01".repeat(100),
+        format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(200_000)).into_bytes(),
+        format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(20_000)).into_bytes(),
+        head(&format!("POST {stream}")).into_bytes(),
+        head("POST /v1/policies/%2e%2e%2fx/bundles?channel=%00&channel=b").into_bytes(),
+        head("GET /v1/policies/pay/bundles/99999999999999999999").into_bytes(),
+        head("GET /v1/policies/pay/history?limit=-9223372036854775808").into_bytes(),
+        b"GET /v1/policies/pay/bundle HTTP/1.1\r\nhost: x\r\nif-none-match: \xff\xfe\r\nportcullis-gateway: %ff%00%zz\r\n\
+          portcullis-labels: =,=,,==\r\nportcullis-workers: 9=9,-=-\r\nportcullis-refused: ;;;\r\n\r\n"
+            .to_vec(),
+    ];
+    for bytes in &hostile {
+        let mut stream = TcpStream::connect(fleet.control.address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        // It may be cut off while it writes.
+        let _ = stream.write_all(bytes);
+        let mut answer = [0; 4096];
+        let _ = stream.read(&mut answer);
+    }
+    let idle: Vec<_> =
+        (0..200).map(|_| TcpStream::connect(fleet.control.address()).unwrap()).collect();
+    let gateway = fleet.gateway("gw-1", "");
+    answered(&gateway, BAD, 400);
+    drop(idle);
+    assert!(!fleet.control.log().contains("panicked"), "{}", fleet.control.log());
+    assert_eq!(fleet.control.get("/healthz").unwrap().status, 200);
+}
+
+#[test]
+fn the_walk_through_holds() {
+    let Some(fleet) = Fleet::new() else { return };
+    let section = PAGE.split("## A walk through").nth(1).unwrap().split("\n## ").next().unwrap();
+    let folder = &fleet.setup.dir;
+    std::fs::rename(folder.join("dev.key"), folder.join("signing.key")).unwrap();
+    let policy =
+        "version: 1\nname: bank\nmode: enforce\napis: [ { name: pay, documents: [api.yaml] } ]\n";
+    std::fs::write(folder.join("policy.yaml"), policy).unwrap();
+    let compiler = &fleet.setup.artefacts.compiler;
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", compiler.parent().unwrap().display());
+    let lines = section.lines().filter_map(|line| line.strip_prefix("$ "));
+    // The harness has done these: the key, the tokens, the service and its address are there.
+    let done =
+        ["portcullis keygen", "portcullis token", "portcullis serve", "export PORTCULLIS_CONTROL"];
+    let mut followed = 0;
+    for line in lines.filter(|line| !done.iter().any(|done| line.starts_with(done))) {
+        let output = std::process::Command::new("sh")
+            .args(["-c", line])
+            .current_dir(folder)
+            .env("PATH", &path)
+            .env("PORTCULLIS_CONTROL", fleet.control.url())
+            .env("PORTCULLIS_TOKEN", &fleet.control.publisher)
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}: {errors}");
+        followed += 1;
+    }
+    assert_eq!(followed, 12);
+    let status = fleet.control.status("bank").unwrap();
+    assert_eq!((&status["highest"], &status["channels"][1]["serves"]), (&json!(3), &json!(3)));
 }

@@ -20,6 +20,21 @@ impl Authority {
         Authority { pem, issuer: Issuer::new(params, key) }
     }
 
+    /// Its certificate, in PEM.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// A certificate and its key, in PEM, for a URI and an address.
+    pub fn issue(&self, uri: &str, address: std::net::IpAddr) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = named(uri);
+        let uri = SanType::URI(uri.to_owned().try_into().unwrap());
+        params.subject_alt_names = vec![uri, SanType::IpAddress(address)];
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
     /// The transport socket of one who presents a certificate for a name, and takes those of the authority:
     /// `direction` is `Downstream` or `Upstream`.
     pub fn tls(&self, direction: &str, name: &str) -> Value {

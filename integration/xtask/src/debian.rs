@@ -27,6 +27,21 @@ pub const REDIS: Program = Program {
     packages: &["redis-server", "redis-tools", "libjemalloc2", "liblzf1", "libatomic1"],
 };
 
+/// What several replicas of the control service share.
+pub const POSTGRES: Program = Program {
+    name: "postgres",
+    path: "usr/lib/postgresql/15/bin/postgres",
+    packages: &[
+        "postgresql-15",
+        "libpq5",
+        "libllvm14",
+        "libicu72",
+        "libxml2",
+        "libxslt1.1",
+        "libldap-2.5-0",
+    ],
+};
+
 /// What checks and tests alert rules of Prometheus.
 pub const PROMTOOL: Program =
     Program { name: "promtool", path: "usr/bin/promtool", packages: &["prometheus"] };

@@ -170,11 +170,8 @@ impl Service {
         if *before == seen {
             return;
         }
-        let first = before.is_none();
+        // The first time too: the file may have changed since it was read at the start.
         *before = seen;
-        if first {
-            return;
-        }
         let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
         match read.and_then(|text| Credentials::parse(&text)) {
             Ok(credentials) => {

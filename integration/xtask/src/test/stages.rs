@@ -6,9 +6,10 @@ use std::process::Command;
 use anyhow::Result;
 use serde_json::Value;
 
+use crate::process::say;
 use crate::test::counts::{self, Counts};
 use crate::workspace::Workspace;
-use crate::{build, envoy, process, wasm_bindgen, wasm_std};
+use crate::{build, debian, envoy, process, wasm_bindgen, wasm_std};
 
 /// The package of the real-Envoy tests: it needs what the others do not.
 const ENVOY_TESTS: &str = "portcullis-integration";
@@ -74,6 +75,16 @@ pub fn envoy(workspace: &Workspace, filter: Option<&str>) -> Result<Counts> {
         .env("PORTCULLIS_ENVOY", envoy.binary)
         .env("PORTCULLIS_COMPILER", compiler)
         .env("PORTCULLIS_FILTER", module);
+    // Its tests say `skipped` where there is none.
+    match debian::obtain(workspace, &debian::POSTGRES) {
+        Ok(postgres) => {
+            command.env("PORTCULLIS_POSTGRES", postgres.binary);
+            if let Some(libraries) = postgres.libraries {
+                command.env("PORTCULLIS_POSTGRES_LIBRARIES", libraries);
+            }
+        }
+        Err(error) => say(format!("no PostgreSQL: {error}")),
+    }
     counts::of(with_output_shown(&mut command, filter))
 }
 

@@ -140,16 +140,16 @@ impl Remote {
     /// # Errors
     /// Files that cannot be read, an address that is none.
     pub fn client(&self) -> Result<Client, ClientError> {
-        self.proof.client(&self.to)
+        self.proof.client(&self.to, WITHIN)
     }
 }
 
 impl Proof {
-    /// A client of a server.
+    /// A client of a server, whose answers may take so long.
     ///
     /// # Errors
     /// Files that cannot be read, an address that is none.
-    pub fn client(&self, base: &str) -> Result<Client, ClientError> {
+    pub fn client(&self, base: &str, within: Duration) -> Result<Client, ClientError> {
         if !base.starts_with("http://") && !base.starts_with("https://") {
             let told = format!("`{base}` does not begin with `http://` or `https://`");
             return Err(ClientError::Other(told));
@@ -157,7 +157,7 @@ impl Proof {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .timeout_global(Some(WITHIN))
+            .timeout_global(Some(within))
             .timeout_connect(Some(CONNECT))
             .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")))
             .tls_config(self.tls(base)?)

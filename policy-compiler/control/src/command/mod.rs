@@ -89,3 +89,6 @@ fn percentage(text: &str) -> Result<f64, String> {
         .filter(|it| (0.0..=100.0).contains(it))
         .ok_or_else(|| "not a percentage between 0 and 100".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

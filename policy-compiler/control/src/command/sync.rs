@@ -65,6 +65,9 @@ pub struct Sync {
     /// Ask so often
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
     interval: u64,
+    /// Give an answer up after so long, body included
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
     /// Ask once, and tell whether it worked
     #[arg(long)]
     once: bool,
@@ -125,7 +128,7 @@ impl<'a> Synced<'a> {
                 format!("/v1/policies/{}/bundle", policy.as_deref().unwrap_or_default())
             }
         };
-        let client = options.proof.client(&options.from)?;
+        let client = options.proof.client(&options.from, Duration::from_secs(options.timeout))?;
         let (epoch, content_hash) = (None, String::new());
         let mut synced =
             Synced { options, client, path, etag: None, epoch, content_hash, refused: None };

@@ -195,7 +195,8 @@ fn state<'a>(
     let Some(choice) = choice else {
         return ("current", None, "");
     };
-    let state = if !row.connected && row.last_contact < silent_before {
+    // Also one whose stream a replica held that is no more.
+    let state = if row.last_contact < silent_before {
         "silent"
     } else if runs(row, choice.epoch) {
         "current"

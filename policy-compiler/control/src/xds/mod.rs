@@ -38,6 +38,9 @@ const LONGEST: usize = 1 << 20;
 /// A gateway that does not answer a resource holds up others no longer than this.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
+/// How seldom an open stream is noted, at most.
+const SELDOM: Duration = Duration::from_secs(60);
+
 type Sender = mpsc::Sender<Result<DiscoveryResponse, Status>>;
 
 /// A stream.
@@ -108,6 +111,9 @@ async fn serve(
     let mut changes = service.watch();
     let mut stopping = service.stopping();
     let mut sent: Option<Sent> = None;
+    // A stream that is open is a word of the gateway's, which nobody writes down more often than needed.
+    let often = (service.settings.silent_after / 3).clamp(SELDOM / 60, SELDOM);
+    let mut alive = tokio::time::interval(often);
     loop {
         let waited = sent.as_ref().map(|sent| sent.until);
         tokio::select! {
@@ -122,6 +128,10 @@ async fn serve(
             }
             () = tokio::time::sleep_until(waited.unwrap_or_else(Instant::now)), if waited.is_some() => {
                 sent = None;
+            }
+            _ = alive.tick() => {
+                subscription.alive(service);
+                continue;
             }
             _ = stopping.wait_for(|stopping| *stopping) => return,
         }

@@ -5,7 +5,7 @@
 use super::proto::{Any, DiscoveryRequest, DiscoveryResponse, Node};
 use crate::log;
 use crate::names::{GATEWAY, Labels, bounded};
-use crate::service::Service;
+use crate::service::{Service, now};
 use crate::store::GatewayRow;
 use portcullis_ecds::TYPE_URL;
 use prost_types::value::Kind;
@@ -127,11 +127,23 @@ impl Subscription {
         Some(response)
     }
 
+    /// Notes that the gateway is still there.
+    pub fn alive(&self, service: &Service) {
+        let Some(gateway) = &self.gateway else { return };
+        for policy in &self.seen {
+            service.gateways.change(policy, &gateway.id, |row| {
+                (row.connected, row.last_contact) = (true, now());
+            });
+        }
+    }
+
     /// Notes that the gateway is gone.
     pub fn end(&self, service: &Service) {
         let Some(gateway) = &self.gateway else { return };
         for policy in &self.seen {
-            service.gateways.change(policy, &gateway.id, |row| row.connected = false);
+            service.gateways.change(policy, &gateway.id, |row| {
+                (row.connected, row.last_contact) = (false, now());
+            });
         }
     }
 

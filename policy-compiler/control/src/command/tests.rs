@@ -1,0 +1,91 @@
+//! Holds CONTROL.md to commands, metrics, tables and error codes.
+
+use super::*;
+use crate::current::Current;
+use crate::metrics::Metrics;
+use clap::{Args, Command as Clap, FromArgMatches};
+
+const PAGE: &str = include_str!("../../../CONTROL.md");
+
+fn commands() -> Clap {
+    let command = Command::augment_subcommands(Clap::new("portcullis"));
+    // What cannot be parsed cannot be documented either.
+    assert!(
+        Command::from_arg_matches(&command.clone().get_matches_from([
+            "portcullis",
+            "token",
+            "--name",
+            "a",
+            "--role",
+            "reader"
+        ]))
+        .is_ok()
+    );
+    let _ = Serve::augment_args(Clap::new("serve"));
+    command
+}
+
+#[test]
+fn the_page_names_every_command_and_flag() {
+    let mut count = 0;
+    for command in commands().get_subcommands() {
+        let name = command.get_name();
+        assert!(PAGE.contains(&format!("### {name}\n")), "CONTROL.md has no section `{name}`");
+        for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
+            if flag != "help" {
+                assert!(
+                    PAGE.contains(&format!("`--{flag}`")),
+                    "{name}: `--{flag}` is not in CONTROL.md"
+                );
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 80, "{count}");
+}
+
+#[test]
+fn the_page_names_every_metric() {
+    let page = Metrics::default().page(&Current::default(), true, true, &[]);
+    let names: Vec<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    assert!(names.len() > 10);
+    for name in &names {
+        assert!(PAGE.contains(&format!("| `{name}` |")), "{name}");
+    }
+    let listed = PAGE.lines().filter(|line| line.starts_with("| `portcullis_control_")).count();
+    assert_eq!(listed, names.len());
+}
+
+#[test]
+fn the_page_names_every_table_and_code() {
+    let schema = include_str!("../store/schema.rs");
+    let tables = schema.split("CREATE TABLE ").skip(1);
+    let tables =
+        tables.map(|it| it.trim_start_matches("IF NOT EXISTS ").split(' ').next().unwrap());
+    let tables: Vec<&str> = tables.collect();
+    assert_eq!(tables.len(), 8);
+    for table in tables {
+        assert!(PAGE.contains(&format!("| `{table}` |")), "{table}");
+    }
+    let sources = [
+        include_str!("../http/mod.rs"),
+        include_str!("../http/publish.rs"),
+        include_str!("../http/bundles.rs"),
+        include_str!("../http/status.rs"),
+        include_str!("../http/problem.rs"),
+    ];
+    let mut codes = 0;
+    for source in sources {
+        // The code is the first text after the status.
+        for part in source.split("Problem::new(").skip(1) {
+            let after = part.split("StatusCode::").nth(1).unwrap_or_default();
+            let code = after.split('"').nth(1).unwrap_or_default();
+            if part.trim_start().starts_with("StatusCode::") {
+                assert!(PAGE.contains(&format!("`{code}`")), "{code}");
+                codes += 1;
+            }
+        }
+    }
+    assert!(codes > 12, "{codes}");
+}
