@@ -4,10 +4,11 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use portcullis_integration::http1::Request;
+use portcullis_integration::http1::{Body, Request};
 use portcullis_integration::{Bootstrap, Control, Envoy, Filter, Upstream, control, envoy};
 use serde_json::{Value, json};
 use support::certificates::Authority;
@@ -523,6 +524,84 @@ fn hostile_connections_end_nothing() {
     drop(idle);
     assert!(!fleet.control.log().contains("panicked"), "{}", fleet.control.log());
     assert_eq!(fleet.control.get("/healthz").unwrap().status, 200);
+}
+
+/// Publishes with one request, and gives the status.
+fn post(control: &Control, bundle: &Path) -> u16 {
+    let bearer = format!("Bearer {}", control.publisher);
+    let body = Body::Sized(std::fs::read(bundle).unwrap());
+    let request = Request::new("POST", "/v1/policies/pay/bundles").body(body);
+    let request = request.header("authorization", bearer).header("connection", "close");
+    request.send(control.address()).unwrap().status
+}
+
+#[test]
+fn a_full_disk_stops_publishers_and_no_gateway() {
+    let Some(setup) = Setup::new() else { return };
+    let dir = envoy::fresh_dir().unwrap();
+    // No file of this service may grow beyond 256 KiB, as if its disk had no more room.
+    let limited = dir.join("limited");
+    let compiler = setup.artefacts.compiler.display();
+    let script = format!("#!/bin/sh\ntrap '' XFSZ\nulimit -f 512\nexec {compiler} \"$@\"\n");
+    std::fs::write(&limited, script).unwrap();
+    std::fs::set_permissions(&limited, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let control = Control::start(&limited, &dir, &["--trusted-key", &setup.public_key]).unwrap();
+    let mut epoch = 0;
+    let refused = loop {
+        epoch += 1;
+        let status = post(&control, &setup.compile("enforce", epoch, ""));
+        if status != 201 {
+            break status;
+        }
+        assert!(epoch < 100, "the disk is never full");
+    };
+    assert_eq!(refused, 503, "{}", control.log());
+    let fetch = |control: &Control| {
+        let answer = control.get("/v1/policies/pay/bundle").unwrap();
+        (answer.status, answer.header("portcullis-epoch").unwrap_or_default())
+    };
+    assert_eq!(fetch(&control), (200, (epoch - 1).to_string()));
+    assert_eq!(control.get("/healthz").unwrap().status, 200);
+    drop(control);
+    // With room again, all that was confirmed is there, and what was refused is not.
+    let known = std::fs::read_to_string(dir.join("credentials")).unwrap();
+    let control =
+        Control::start(&setup.artefacts.compiler, &dir, &["--trusted-key", &setup.public_key]);
+    let control = control.unwrap();
+    assert_ne!(std::fs::read_to_string(dir.join("credentials")).unwrap(), known);
+    assert_eq!(fetch(&control), (200, (epoch - 1).to_string()));
+    let bundle = setup.dir.join(format!("enforce-{epoch}.bundle"));
+    assert_eq!(post(&control, &bundle), 201);
+}
+
+#[test]
+fn over_ads_and_by_label() {
+    let Some(fleet) = Fleet::new() else { return };
+    fleet.publish(&fleet.setup.compile("monitor", 1, ""), &[]);
+    let second = fleet.setup.compile("enforce", 2, "");
+    fleet
+        .publish(&second, &["--channel", "canary", "--labels", "region=eu", "--percentage", "100"]);
+    let source = json!({ "ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "2s" });
+    let gateway = |id: &str, region: &str| {
+        let bootstrap = fleet.bootstrap(id, "", source.clone()).with(|config| {
+            config["node"]["metadata"]["portcullis"]["labels"] = json!({ "region": region });
+            config["dynamic_resources"] = json!({ "ads_config": {
+                "api_type": "GRPC",
+                "transport_api_version": "V3",
+                "grpc_services": [{ "envoy_grpc": { "cluster_name": "control" } }],
+            } });
+        });
+        Envoy::start(&fleet.setup.artefacts.envoy, &bootstrap).unwrap()
+    };
+    let (eu, us) = (gateway("gw-eu", "eu"), gateway("gw-us", "us"));
+    answered(&eu, BAD, 400);
+    answered(&us, BAD, 200);
+    fleet.until("gw-eu", "label", |it| it["labels"] == "region=eu" && it["accepted"] == 2);
+    fleet.done(&["pin", "--policy", "pay", "--labels", "region=us", "--epoch", "1"]);
+    fleet.publish(&fleet.setup.compile("enforce", 3, ""), &["--wait"]);
+    assert_eq!(pay(&us, BAD), 200, "held by its label");
+    fleet.done(&["unpin", "--policy", "pay", "--labels", "region=us"]);
+    answered(&us, BAD, 400);
 }
 
 #[test]

@@ -31,15 +31,7 @@ pub const REDIS: Program = Program {
 pub const POSTGRES: Program = Program {
     name: "postgres",
     path: "usr/lib/postgresql/15/bin/postgres",
-    packages: &[
-        "postgresql-15",
-        "libpq5",
-        "libllvm14",
-        "libicu72",
-        "libxml2",
-        "libxslt1.1",
-        "libldap-2.5-0",
-    ],
+    packages: &["postgresql-15", "libpq5", "libicu72", "libxml2", "libldap-2.5-0", "libsasl2-2"],
 };
 
 /// What checks and tests alert rules of Prometheus.
