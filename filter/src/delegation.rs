@@ -55,6 +55,7 @@ impl Breaker {
 
 /// The key that callers are told to the service by: all gateways with one `caller_key` make the same of the same
 /// caller. Without, it is made of the domain: no secret, so that who reads what the service keeps can test guesses.
+#[cold]
 pub fn key(secret: Option<&str>, domain: &str) -> [u64; 2] {
     let context = "portcullis 2026 key of callers that gateways share";
     let mut hasher = blake3::Hasher::new_derive_key(context);
@@ -63,6 +64,7 @@ pub fn key(secret: Option<&str>, domain: &str) -> [u64; 2] {
 }
 
 /// Sends a question. `None` where the service is not asked now, or cannot be reached.
+#[cold]
 pub fn ask<H: Host>(vm: &Vm<H>, view: &View<'_>, message: &[u8]) -> Option<u32> {
     let metrics = vm.metrics();
     if !vm.breaker.asks(|| vm.host.now()) {
@@ -82,6 +84,7 @@ pub fn ask<H: Host>(vm: &Vm<H>, view: &View<'_>, message: &[u8]) -> Option<u32> 
 }
 
 /// Takes note of whether there was an answer.
+#[cold]
 pub fn heard<H: Host>(vm: &Vm<H>, answered: bool) {
     if !answered {
         vm.metrics().count_event(Event::LimitServiceFailed, 1);

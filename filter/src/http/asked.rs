@@ -64,6 +64,7 @@ impl<H: Host> Http<H> {
     }
 
     /// Waits no longer: the answers that come change nothing.
+    #[cold]
     pub(super) fn wait_no_more(&mut self) {
         self.calls.retain(|call| !call.question.waits);
         self.parked = None;
@@ -77,6 +78,7 @@ impl<H: Host> Http<H> {
     }
 
     /// An answer has come, or word that none will: a gRPC status other than 0.
+    #[cold]
     pub fn on_service_answer(&mut self, token: u32, status: u32, size: usize) {
         let Some(at) = self.calls.iter().position(|call| call.token == token) else { return };
         let Call { question, generation, .. } = self.calls.swap_remove(at);
@@ -106,6 +108,7 @@ impl<H: Host> Http<H> {
     }
 
     /// Takes an answer, or that there is none. A decision comes back where one is made already, or where it refuses.
+    #[cold]
     fn answered(
         &mut self,
         generation: &Rc<Generation>,
@@ -130,6 +133,7 @@ impl<H: Host> Http<H> {
     }
 
     /// Reports what an answer that nobody waits for says.
+    #[cold]
     fn report_late(&self, generation: &Rc<Generation>, question: &Question, exceeded: Exceeded) {
         let decision = Decision {
             verdict: Verdict::Monitor,

@@ -133,6 +133,14 @@ fn own_state(dir: &Path) -> Result<Vec<String>> {
 }
 
 impl Installed {
+    /// Names the program in the environment of another, and its libraries as `VARIABLE_LIBRARIES`.
+    pub fn name_in(&self, command: &mut Command, variable: &str) {
+        command.env(variable, &self.binary);
+        if let Some(libraries) = &self.libraries {
+            command.env(format!("{variable}_LIBRARIES"), libraries);
+        }
+    }
+
     /// A command of the program, with its own libraries in reach.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);

@@ -6,7 +6,6 @@
 
 mod bench;
 mod build;
-#[allow(dead_code, reason = "what starts these programs follows")]
 mod debian;
 mod demo;
 mod envoy;

@@ -13,6 +13,7 @@ mod istio;
 mod keys;
 mod package;
 pub mod render;
+pub mod render_check;
 mod request;
 mod rules;
 mod sign;
@@ -73,6 +74,8 @@ pub enum Render {
     Envoy(RenderEnvoy),
     /// Istio: an EnvoyFilter, or a WasmPlugin
     Istio(istio::RenderIstio),
+    /// Nothing: tell where an Envoy configuration that is there does not fit a bundle's limits
+    Check(render_check::RenderCheck),
 }
 
 /// The form of what is printed.
@@ -99,6 +102,7 @@ pub fn run(command: &Command) -> ExitCode {
         Command::Init(options) => init::run(options),
         Command::Render(Render::Envoy(options)) => rendered(&options.out, render::run(options)),
         Command::Render(Render::Istio(options)) => rendered(&options.out, istio::run(options)),
+        Command::Render(Render::Check(options)) => render_check::run(options),
         Command::Package(options) => package::run(options),
         Command::Tail(options) => tail::run(options),
     };

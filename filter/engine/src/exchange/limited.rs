@@ -87,6 +87,7 @@ impl Exchange {
 
     /// Takes a limit that a service says is exceeded. The decision, where there is one already, or where it refuses the
     /// request.
+    #[cold]
     pub fn on_exceeded(&mut self, view: &View<'_>, exceeded: Exceeded) -> Option<Decision> {
         match core::mem::take(&mut self.state) {
             State::Decided(mut decision) => {

@@ -226,11 +226,14 @@ pub(crate) fn judge(
     if counted {
         ticket.take(&parts, &exceeded, now);
     }
-    ask(view, request, &delegated, &exceeded, around, questions);
+    if !delegated.is_empty() {
+        ask(view, request, &delegated, &exceeded, around, questions);
+    }
     exceeded
 }
 
 /// The questions about limits that the table has found nothing beyond.
+#[cold]
 fn ask(
     view: &View<'_>,
     request: &Request<'_>,
@@ -331,6 +334,7 @@ fn gather<'b>(
 }
 
 /// What is counted apart, in words: `api:payments`, `POST /payments`.
+#[cold]
 fn scope_name(view: &View<'_>, one: &LimitUse, operation: Option<u32>) -> String {
     let operation = operation.and_then(|at| view.operations.get(at as usize));
     match operation {

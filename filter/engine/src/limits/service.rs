@@ -4,6 +4,8 @@
 //! In: a limit that the table of counts has admitted a request to, and bytes from the network. Out: a [`Question`], and
 //! what its answer comes to. The answer is read in one pass, and nothing in it but the verdict, the limit and the time
 //! is looked at: header fields, bodies and metadata that a service would add change no traffic.
+//!
+//! What is asked goes over the network, so that nothing here need be fast: it is marked as cold to be small.
 
 use super::caller::sip;
 use super::rate::{Count, Meter};
@@ -71,6 +73,7 @@ pub(super) struct Delegated<'b> {
 
 impl Delegated<'_> {
     /// The questions, one for each rate that a service can carry.
+    #[cold]
     pub(super) fn ask(
         &self,
         view: &View<'_>,
@@ -109,6 +112,7 @@ impl Delegated<'_> {
 impl Question {
     /// What an answer comes to; `None` where the request is within the limit, or where none has come and what the table
     /// says holds.
+    #[cold]
     pub fn settled(&self, view: &View<'_>, reply: Option<Reply>, now: u64) -> Option<Exceeded> {
         let limit = view.limits.get(self.limit as usize)?;
         let mode = if self.waits { mode(limit) } else { LimitMode::Monitor };
@@ -143,6 +147,7 @@ pub fn finding(exceeded: &Exceeded) -> Finding {
 }
 
 /// A rate among those of its limit: `60s`, `day`, `concurrent`.
+#[cold]
 pub fn window_name(rate: &LimitRate) -> String {
     let window = rate.window.get();
     match RateKind::from_code(rate.kind) {
@@ -161,6 +166,7 @@ pub fn window_name(rate: &LimitRate) -> String {
 
 /// How the service is told who is counted. What names the caller is the label of the way that names it, U+0000, and the
 /// value, or a name alone for all whom nothing names.
+#[cold]
 pub(super) fn caller(service: &LimitService, named: &[u8], key: [u64; 2]) -> String {
     let plain = (service.callers == CallerForm::Value.code()).then(|| plain(named)).flatten();
     plain.unwrap_or_else(|| {
@@ -172,6 +178,7 @@ pub(super) fn caller(service: &LimitService, named: &[u8], key: [u64; 2]) -> Str
 }
 
 /// `header.x-key=abc`, where that is short and visible.
+#[cold]
 fn plain(named: &[u8]) -> Option<String> {
     let end = named.iter().position(|&byte| byte == 0);
     let (label, value) = named.split_at(end.unwrap_or(named.len()));
@@ -187,6 +194,7 @@ fn plain(named: &[u8]) -> Option<String> {
     (value.len() <= LONGEST && value.chars().all(is_visible)).then(|| [label, "=", &value].concat())
 }
 
+#[cold]
 fn entry(to: &mut Vec<u8>, key: &str, value: &str) {
     let mut entry = Vec::with_capacity(key.len() + value.len() + 8);
     bytes(&mut entry, 1, key.as_bytes());
@@ -195,6 +203,7 @@ fn entry(to: &mut Vec<u8>, key: &str, value: &str) {
 }
 
 /// A field of length and bytes.
+#[cold]
 fn bytes(to: &mut Vec<u8>, field: u8, value: &[u8]) {
     to.push(field << 3 | 2);
     varint(to, value.len() as u64);
@@ -216,6 +225,7 @@ fn varint(to: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Envoy's `GrpcService` for one of its clusters, as bytes that are text too: the name has 120 bytes at most.
+#[cold]
 pub fn grpc_service(cluster: &str) -> Option<String> {
     let cluster = cluster.as_bytes().get(..cluster.len().min(121)).filter(|it| it.len() <= 120)?;
     let (mut envoy, mut service) = (Vec::new(), Vec::new());
@@ -226,6 +236,7 @@ pub fn grpc_service(cluster: &str) -> Option<String> {
 
 impl Reply {
     /// Reads a `RateLimitResponse`. `None` where the bytes are none, or say neither yes nor no.
+    #[cold]
     pub fn read(message: &[u8]) -> Option<Reply> {
         let mut reply = Reply::default();
         let (mut code, mut statuses) = (0, 0);
@@ -245,6 +256,7 @@ impl Reply {
         matches!(code, 1 | 2).then_some(reply)
     }
 
+    #[cold]
     fn read_status(&mut self, mut rest: &[u8]) -> Option<()> {
         while let Some(field) = Field::next(&mut rest)? {
             match field {
@@ -258,6 +270,7 @@ impl Reply {
 }
 
 /// A `RateLimitResponse.RateLimit`; within, `None` where it allows nothing or has no unit.
+#[cold]
 fn quota(mut rest: &[u8]) -> Option<Option<Quota>> {
     let (mut amount, mut unit) = (0, 0);
     while let Some(field) = Field::next(&mut rest)? {
@@ -281,6 +294,7 @@ fn quota(mut rest: &[u8]) -> Option<Option<Quota>> {
 }
 
 /// A `google.protobuf.Duration` in nanoseconds; within, `None` where it is negative or longer than a year and a day.
+#[cold]
 fn duration(mut rest: &[u8]) -> Option<Option<u64>> {
     let (mut seconds, mut nanos) = (0, 0);
     while let Some(field) = Field::next(&mut rest)? {
@@ -309,6 +323,7 @@ enum Value<'a> {
 
 impl<'a> Field<'a> {
     /// The next field; within, `None` at the end. `None` where the bytes are no field.
+    #[cold]
     fn next(rest: &mut &'a [u8]) -> Option<Option<Field<'a>>> {
         if rest.is_empty() {
             return Some(None);

@@ -29,11 +29,8 @@ pub fn run(workspace: &Workspace) -> Result<()> {
             .args(arguments)
             .env("PORTCULLIS_ENVOY", &envoy.binary)
             .env("PORTCULLIS_COMPILER", &compiler)
-            .env("PORTCULLIS_FILTER", &module)
-            .env("PORTCULLIS_REDIS", &redis.binary);
-        if let Some(libraries) = &redis.libraries {
-            command.env("PORTCULLIS_REDIS_LIBRARIES", libraries);
-        }
+            .env("PORTCULLIS_FILTER", &module);
+        redis.name_in(&mut command, "PORTCULLIS_REDIS");
         total.add(test::counted(&mut command)?);
     }
     println!("cases passed {}/{}", total.passed, total.passed + total.failed);

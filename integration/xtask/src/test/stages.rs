@@ -75,15 +75,13 @@ pub fn envoy(workspace: &Workspace, filter: Option<&str>) -> Result<Counts> {
         .env("PORTCULLIS_ENVOY", envoy.binary)
         .env("PORTCULLIS_COMPILER", compiler)
         .env("PORTCULLIS_FILTER", module);
-    // Its tests say `skipped` where there is none.
-    match debian::obtain(workspace, &debian::POSTGRES) {
-        Ok(postgres) => {
-            command.env("PORTCULLIS_POSTGRES", postgres.binary);
-            if let Some(libraries) = postgres.libraries {
-                command.env("PORTCULLIS_POSTGRES_LIBRARIES", libraries);
-            }
+    // Their tests say `skipped` where there is none.
+    let beside = [(debian::POSTGRES, "PORTCULLIS_POSTGRES"), (debian::REDIS, "PORTCULLIS_REDIS")];
+    for (program, variable) in beside {
+        match debian::obtain(workspace, &program) {
+            Ok(installed) => installed.name_in(&mut command, variable),
+            Err(error) => say(format!("no {}: {error:#}", program.name)),
         }
-        Err(error) => say(format!("no PostgreSQL: {error}")),
     }
     counts::of(with_output_shown(&mut command, filter))
 }
