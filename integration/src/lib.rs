@@ -23,6 +23,7 @@ pub mod postgres;
 pub mod releases;
 pub mod soak;
 pub mod store;
+pub mod trap;
 pub mod upstream;
 pub mod usage;
 

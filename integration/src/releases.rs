@@ -9,8 +9,10 @@ use crate::envoy::fresh_dir;
 use crate::error::Error;
 use crate::http1::Request;
 
-const POLICY: &str =
-    "version: 1\nname: released\nmode: enforce\napis: [ { name: a, documents: [api.yaml] } ]\n";
+/// For whom the releases are meant.
+pub const AUDIENCE: &str = "gate";
+
+const POLICY: &str = "version: 1\nname: released\naudience: gate\nmode: enforce\napis: [ { name: a, documents: [api.yaml] } ]\n";
 
 /// A policy with two keys.
 #[derive(Debug)]

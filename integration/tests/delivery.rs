@@ -10,7 +10,7 @@ use portcullis_integration::http1::Request;
 use portcullis_integration::load::{Load, Sent, Shape};
 use portcullis_integration::releases::{self, Releases};
 use portcullis_integration::store::{Behaviour, Store};
-use portcullis_integration::{Artefacts, Bootstrap, Envoy, Error, Filter, Upstream};
+use portcullis_integration::{Artefacts, Bootstrap, Envoy, Error, Filter, Upstream, artefacts};
 use serde_json::{Value, json};
 
 const BAD: &str = "/users/abc";
@@ -179,6 +179,73 @@ fn keys_are_rotated_under_load_while_two_are_trusted() {
     gateway.envoy.wait_until("the refusal", LIMIT, told).unwrap();
     gateway.store.publish(&releases.signed(9, 1, &[]).unwrap());
     gateway.envoy.wait_until("the new key", LIMIT, serves).unwrap();
+}
+
+/// The blocks of DELIVERY.md of a language.
+fn blocks(language: &str) -> Vec<String> {
+    let path = artefacts::root().join("envoy-config/DELIVERY.md");
+    let text = fs::read_to_string(path).unwrap();
+    let start = format!("```{language}\n");
+    let blocks = text.split(start.as_str()).skip(1);
+    blocks.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_examples_of_the_document_work() {
+    let Some(artefacts) = Artefacts::find() else { return };
+    let releases = Releases::new(&artefacts, 0).unwrap();
+    fs::write(releases.dir().join("policy.bundle"), releases.release(EPOCH).unwrap()).unwrap();
+    let upstream = Upstream::start().unwrap();
+    let run = |script: &str| {
+        let compiler = artefacts.compiler.parent().unwrap().display().to_string();
+        let output = std::process::Command::new("sh")
+            .args(["-e", "-c", script])
+            .current_dir(releases.dir())
+            .env("PATH", format!("{compiler}:{}", std::env::var("PATH").unwrap()))
+            .env("KEY", &releases.keys[0])
+            .env("WASM", &artefacts.filter)
+            .env("UPSTREAM", upstream.address().to_string())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let [render] = blocks("sh delivery-test").try_into().unwrap();
+    run(&render);
+    let text = fs::read_to_string(releases.dir().join("gateway/envoy.yaml")).unwrap();
+    let envoy = Envoy::start_text(&artefacts.envoy, &text, 1).unwrap();
+    assert_eq!((status(&envoy, "/users/1"), status(&envoy, BAD)), (200, 400));
+    // The rename by hand.
+    let file = releases.dir().join("gateway/filter/portcullis.pb");
+    fs::copy(&file, releases.dir().join("portcullis.pb")).unwrap();
+    run(&blocks("sh")[0]);
+    assert!(file.is_file());
+
+    // The source of the document is that of the shipped configuration, which is taken as it is.
+    let shipped = artefacts::root().join("envoy-config/envoy-polling.yaml");
+    let shipped = fs::read_to_string(shipped).unwrap();
+    let [source] = blocks("json").try_into().unwrap();
+    let compact = |text: &str| text.split_whitespace().collect::<String>();
+    assert!(compact(&shipped).contains(&compact(&source)));
+
+    let store = Store::start(&releases.release(EPOCH).unwrap()).unwrap();
+    let wasm = artefacts.filter.display().to_string();
+    let text = shipped
+        .replace("/etc/portcullis/portcullis_filter.wasm", &wasm)
+        .replace("port_value: 8080", "port_value: 0")
+        .replace("port_value: 9901", "port_value: 0")
+        .replace("port_value: 9000", &format!("port_value: {}", upstream.address().port()))
+        .replace("port_value: 18000", &format!("port_value: {}", store.address().port()))
+        .replace("trusted_keys: []", &format!("trusted_keys: [{}]", releases.keys[0]));
+    let envoy = Envoy::start_text(&artefacts.envoy, &text, 1).unwrap();
+    let serves = |envoy: &Envoy| status(envoy, "/users/1") == 200;
+    envoy.wait_until("the first bundle", LIMIT, serves).unwrap();
+    assert_eq!(status(&envoy, BAD), 400);
+    let asked = store.take();
+    assert!(asked[0].line.starts_with("GET /v1/policies/bank/bundle "), "{asked:?}");
+    assert_eq!(asked[0].header("portcullis-labels"), Some("env=prod"));
+    let metrics = envoy.admin_page("/stats/prometheus").unwrap();
+    assert!(metrics.contains("portcullis_poll_age_seconds{plugin=\"portcullis\"}"), "{metrics}");
+    assert!(metrics.contains("portcullis_poll_failed{reason=\"redirect\"} 0"), "{metrics}");
 }
 
 /// Puts the rendered file where Kubernetes would have it: a link to a link to a folder of its own.

@@ -302,7 +302,8 @@ fn what_is_shipped_loads_and_refuses_until_a_bundle_is_there() {
     let home = setup.dir.join("etc");
     std::fs::create_dir_all(home.join("filter")).unwrap();
     std::fs::copy(&setup.artefacts.filter, home.join("portcullis_filter.wasm")).unwrap();
-    for name in ["filter/portcullis.yaml", "envoy.yaml", "envoy-static.yaml"] {
+    for name in ["filter/portcullis.yaml", "envoy.yaml", "envoy-static.yaml", "envoy-polling.yaml"]
+    {
         let text = std::fs::read_to_string(shipped.join(name)).unwrap();
         let text = text.replace("/etc/portcullis", &home.display().to_string());
         let text = text.replace("port_value: 8080", "port_value: 0");

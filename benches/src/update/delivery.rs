@@ -19,8 +19,7 @@ use crate::bundle;
 const SEED: [u8; 32] = [7; 32];
 /// Where the header holds the epoch (FORMAT.md).
 const EPOCH: std::ops::Range<usize> = 24..32;
-const POLICY: &str =
-    "version: 1\nname: bench\nmode: enforce\napis: [{ name: api, documents: [api.yaml] }]\n";
+const POLICY: &str = "version: 1\nname: bench\naudience: gate\nmode: enforce\napis: [{ name: api, documents: [api.yaml] }]\n";
 
 /// A way that policies come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

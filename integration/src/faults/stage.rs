@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::load::{Load, Sent, Shape};
 use crate::releases::{self, Releases};
 use crate::store::{Behaviour, Store};
+use crate::trap;
 use crate::upstream::Upstream;
 
 /// The epoch that serves when a fault comes.
@@ -45,6 +46,7 @@ pub struct Stage {
     artefacts: Artefacts,
     upstream: Upstream,
     gateway: PathBuf,
+    trapping: Option<PathBuf>,
     envoy: Option<Envoy>,
     load: Option<Load>,
     sent: Sent,
@@ -65,6 +67,7 @@ impl Stage {
             artefacts: artefacts.clone(),
             upstream: Upstream::start()?,
             gateway: fresh_dir()?,
+            trapping: None,
             envoy: None,
             load: None,
             sent: Sent::default(),
@@ -92,6 +95,16 @@ impl Stage {
             self.sent.add(load.stop());
         }
         self.envoy = None;
+    }
+
+    /// The next Envoy runs a module in which an exported function traps, or the filter itself.
+    pub fn trap_in(&mut self, export: Option<&str>) -> Result<(), Error> {
+        let path = self.gateway.join("trapping.wasm");
+        if let Some(export) = export {
+            trap::write(&self.artefacts.filter, export, &path)?;
+        }
+        self.trapping = export.map(|_| path);
+        Ok(())
     }
 
     /// Starts Envoy and load on it.
@@ -206,7 +219,8 @@ impl Stage {
     fn polling(&self) -> Result<Bootstrap, Error> {
         let beside = self.releases.release(EPOCH)?;
         let configuration = polling(&self.releases.keys[0], Some(&beside));
-        let filter = Filter::new(&self.artefacts.filter, configuration.to_string());
+        let module = self.trapping.as_ref().unwrap_or(&self.artefacts.filter);
+        let filter = Filter::new(module, configuration.to_string());
         Ok(Bootstrap::to(self.upstream.address())
             .guard()
             .filter(&filter)
@@ -219,6 +233,7 @@ impl Stage {
 pub fn polling(key: &str, beside: Option<&[u8]>) -> Value {
     let mut configuration = json!({
         "trusted_keys": [key],
+        "audience": releases::AUDIENCE,
         "hold_headers": true,
         "source": {
             "cluster": "store", "path": "/bundle", "interval": "300ms", "timeout": "1s", "max_bytes": MAX_BYTES,

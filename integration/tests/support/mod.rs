@@ -10,9 +10,8 @@ use std::process::Command;
 
 use data_encoding::BASE64;
 use portcullis_integration::http1::{Body, Request};
-use portcullis_integration::{Artefacts, Bootstrap, Envoy, Filter, Upstream, envoy};
+use portcullis_integration::{Artefacts, Bootstrap, Envoy, Filter, Upstream, envoy, trap};
 use serde_json::{Value, json};
-use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
 pub const DOCUMENT: &str = r##"
 openapi: 3.1.0
@@ -152,32 +151,7 @@ pub fn finding(envoy: &Envoy, code: &str) -> Value {
 
 /// The module with a trap in place of one exported function, as if that had panicked.
 pub fn trapping(setup: &Setup, export: &str) -> PathBuf {
-    let mut module = std::fs::read(&setup.artefacts.filter).unwrap();
-    let (mut imported, mut index, mut bodies) = (0, None, Vec::new());
-    for payload in Parser::new(0).parse_all(&module) {
-        match payload.unwrap() {
-            Payload::ImportSection(section) => {
-                let imports = section.into_imports().map(Result::unwrap);
-                imported = imports.filter(|it| matches!(it.ty, TypeRef::Func(_))).count();
-            }
-            Payload::ExportSection(section) => {
-                let mut exports = section.into_iter().map(Result::unwrap);
-                let found = exports.find(|it| it.name == export && it.kind == ExternalKind::Func);
-                index = found.map(|it| it.index as usize);
-            }
-            Payload::CodeSectionEntry(body) => {
-                let start = body.get_operators_reader().unwrap().original_position();
-                let end = body.range().end;
-                bodies.push((usize::try_from(start).unwrap(), usize::try_from(end).unwrap()));
-            }
-            _ => {}
-        }
-    }
-    let (first, end) = bodies[index.unwrap() - imported];
-    // unreachable, then nops up to the function's end
-    module[first..end - 1].fill(0x01);
-    module[first] = 0x00;
     let path = setup.dir.join("trapping.wasm");
-    std::fs::write(&path, module).unwrap();
+    trap::write(&setup.artefacts.filter, export, &path).unwrap();
     path
 }
