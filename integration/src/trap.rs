@@ -34,7 +34,7 @@ fn body(module: &[u8], export: &str) -> Option<(usize, usize)> {
             }
             Payload::CodeSectionEntry(body) => {
                 let start = body.get_operators_reader().ok()?.original_position();
-                let (start, end) = (start as u64, body.range().end as u64);
+                let end = body.range().end;
                 bodies.push((usize::try_from(start).ok()?, usize::try_from(end).ok()?));
             }
             _ => {}
