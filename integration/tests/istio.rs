@@ -242,6 +242,34 @@ fn an_envoy_filter_refuses_bodies() {
 }
 
 #[test]
+fn a_policy_is_polled_from_the_control_service() {
+    let Some(setup) = Setup::new() else { return };
+    let upstream = Upstream::start().unwrap();
+    let bundle = setup.compile("enforce", 3, "");
+    let bytes = std::fs::read(&bundle).unwrap();
+    let control = Upstream::answering(move |asked| {
+        let head = match asked.path.as_str() {
+            "/v1/policies/bank/bundle" => "HTTP/1.1 200 OK\r\netag: \"3\"",
+            _ => return None,
+        };
+        let head = format!("{head}\r\ncontent-length: {}\r\n\r\n", bytes.len());
+        Some([head.as_bytes(), &bytes].concat())
+    });
+    let control = control.unwrap();
+    let address = control.address().to_string();
+    for more in [&[][..], &["--wasm-plugin"]] {
+        let poll = ["--poll", "/v1/policies/bank/bundle", "--control", &address];
+        let mut gateway = Gateway::new(&setup, &upstream);
+        gateway.apply(&rendered(&setup, &bundle, &[&poll, more].concat()));
+        let envoy = gateway.start(&setup.artefacts.envoy);
+        serves(&envoy);
+        assert_eq!(status(&envoy, &Request::get("/nowhere")), 404);
+        let bad = status(&envoy, &Request::post_json("/pay", BAD));
+        assert_eq!(bad, if more.is_empty() { 400 } else { 200 });
+    }
+}
+
+#[test]
 fn a_wasm_plugin_refuses_paths_and_reports_bodies() {
     let Some(setup) = Setup::new() else { return };
     let upstream = Upstream::start().unwrap();

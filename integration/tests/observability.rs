@@ -142,7 +142,10 @@ fn everything_that_is_asked_for_is_there() {
     ];
     setup.portcullis(&[&arguments[..], &more].concat());
     let config = std::fs::read_to_string(setup.dir.join("gateway/envoy.yaml")).unwrap();
-    let envoy = Envoy::start_text(&setup.artefacts.envoy, &config, 1).unwrap();
+    // Where the filter polls it has a metric more.
+    let source = "hold_headers: true\n      source: { cluster: upstream, path: /policy }";
+    let polling = config.replacen("hold_headers: true", source, 1);
+    let envoy = Envoy::start_text(&setup.artefacts.envoy, &polling, 1).unwrap();
     let status = |body| Request::post_json("/pay", body).send(envoy.address()).unwrap().status;
     let limit = Duration::from_secs(15);
     envoy.wait_until("the policy", limit, |_| status(GOOD) == 200).unwrap();
@@ -152,6 +155,7 @@ fn everything_that_is_asked_for_is_there() {
         let page = envoy.admin_page("/stats/prometheus").unwrap();
         page.contains("envoy_http_downstream_rq_time_bucket")
             && page.contains("portcullis_epoch_worker")
+            && page.contains("portcullis_poll_age_seconds")
     };
     envoy.wait_until("the metrics of a request", limit, merged).unwrap();
     let series = series(&envoy.admin_page("/stats/prometheus").unwrap());

@@ -18,6 +18,9 @@ pub struct Options {
     /// Only the wasm filter
     #[arg(long)]
     filter: bool,
+    /// The demo bank too, for docker-compose
+    #[arg(long)]
+    bank: bool,
     /// Build the compiler with the dev profile: faster to build, slower to run
     #[arg(long)]
     dev: bool,
@@ -32,7 +35,20 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         filter(workspace)?;
         size::summary(workspace)?;
     }
+    if options.bank {
+        bank(workspace)?;
+    }
     Ok(())
+}
+
+/// Builds the demo bank and returns its path in target/dist.
+pub fn bank(workspace: &Workspace) -> Result<PathBuf> {
+    say("building the demo bank (profile tools)");
+    let package = ["build", "--profile", "tools", "--package", "demo-bank"];
+    process::run(process::cargo().current_dir(&workspace.root).args(package))?;
+    let bank = workspace.dist().join("demo-bank");
+    install(&workspace.target.join("tools/demo-bank"), &bank)?;
+    Ok(bank)
 }
 
 /// Builds the compiler by the named Cargo profile and returns its path in target/dist.

@@ -45,9 +45,7 @@ impl Drop for Bank {
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let compiler = build::compiler(workspace, "tools")?;
     let module = build::filter(workspace)?;
-    say("building the demo bank (profile tools)");
-    let package = ["build", "--profile", "tools", "--package", "demo-bank"];
-    process::run(process::cargo().current_dir(&workspace.root).args(package))?;
+    let bank = build::bank(workspace)?;
     let binary = envoy::obtain(workspace)?.binary;
 
     let sources = workspace.root.join("envoy-config/demo");
@@ -57,7 +55,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     std::fs::create_dir_all(&dir)?;
     let (bundle, public_key) = compile(&compiler, &sources, &dir)?;
-    let bank = start_bank(&workspace.target.join("tools/demo-bank"))?;
+    let bank = start_bank(&bank)?;
     render(&compiler, &bundle, &public_key, &module, bank.address, &dir)?;
     let config =
         std::fs::read_to_string(dir.join("envoy.yaml")).context("the rendered envoy.yaml")?;

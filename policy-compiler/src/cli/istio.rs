@@ -27,7 +27,7 @@ const SELECTOR: &str = "istio: ingressgateway";
 const POLLED: &str = r#"'{"hold_headers":true,"source":{"cluster":"portcullis-control","path":"/v1/policies/bank/bundle"}}'"#;
 const PLUGIN_SOURCE: &str =
     "source: { cluster: portcullis-control, path: /v1/policies/bank/bundle }";
-const CONTROL: &str = "{ address: portcullis.portcullis.svc.cluster.local, port_value: 8180 }";
+const CONTROL: &str = "{ address: portcullis.portcullis.svc.cluster.local, port_value: 18000 }";
 const TRUST: &str = r#"'{"portcullis":{"trusted_keys":[],"labels":{"tier":"edge"}}}'"#;
 
 /// Bytes of the largest bundle that goes into a Kubernetes object: base64 adds a third, and objects end at about 1 MiB.
@@ -67,7 +67,7 @@ pub struct RenderIstio {
     #[arg(
         long,
         value_name = "HOST:PORT",
-        default_value = "portcullis.portcullis.svc.cluster.local:8180"
+        default_value = "portcullis.portcullis.svc.cluster.local:18000"
     )]
     pub control: String,
     /// Write a WasmPlugin, which cannot hold bodies, in place of an EnvoyFilter

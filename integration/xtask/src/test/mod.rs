@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold, stage by stage, in one final line.
 
+mod compose;
 mod counts;
 mod packaging;
 mod stages;
@@ -18,6 +19,10 @@ pub struct Options {
     /// Run only these stages
     #[arg(long, value_enum)]
     only: Vec<Stage>,
+    /// Run only the docker-compose stack: needs root and installs Debian's docker.io and docker-compose where no Docker
+    /// daemon runs
+    #[arg(long, conflicts_with = "only")]
+    compose: bool,
     /// Pass this filter on to the test binaries
     #[arg(long)]
     filter: Option<String>,
@@ -79,7 +84,13 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let started = Instant::now();
     let mut total = Counts::default();
     let mut table = Vec::new();
-    for stage in Stage::ALL {
+    if options.compose {
+        total = compose::run(workspace).unwrap_or_else(|error| {
+            println!("compose: {error:#}");
+            Counts::failure()
+        });
+    }
+    for stage in Stage::ALL.into_iter().filter(|_| !options.compose) {
         if !options.only.is_empty() && !options.only.contains(&stage) {
             continue;
         }

@@ -10,7 +10,7 @@ use super::files::CliError;
 use clap::{Args, ValueEnum};
 use follow::{Follow, Lines};
 use serde_json::Value;
-use show::{Painter, Summary};
+use show::{Painter, Summary, Told};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -127,7 +127,7 @@ impl<'a> Screen<'a> {
         let mut out = io::stdout().lock();
         let mut shown = false;
         for line in lines.whole(bytes) {
-            let Some((time, event)) = show::event(&line) else { continue };
+            let Some(Told { time, text, event }) = show::read(&line) else { continue };
             if !self.options.admits(&event) {
                 continue;
             }
@@ -137,7 +137,7 @@ impl<'a> Screen<'a> {
             }
             shown = true;
             if self.options.json {
-                writeln!(out, "{event}")?;
+                writeln!(out, "{text}")?;
             } else {
                 writeln!(out, "{}", self.painter.line(time, &event))?;
             }

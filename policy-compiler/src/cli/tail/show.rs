@@ -4,14 +4,30 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The object of a line of the filter's, and the time that Envoy wrote before it; nothing of any other line.
-pub fn event(line: &str) -> Option<(&str, Value)> {
+/// A line of the filter's.
+pub struct Told<'a> {
+    /// The time that Envoy wrote before the object.
+    pub time: &'a str,
+    /// The object as it is written.
+    pub text: &'a str,
+    /// The same, read.
+    pub event: Value,
+}
+
+/// What a line of the filter's tells; nothing of any other line.
+pub fn read(line: &str) -> Option<Told<'_>> {
     let start = line.find("{\"portcullis\":")?;
-    let mut values = serde_json::Deserializer::from_str(line.get(start..)?).into_iter::<Value>();
-    let value = values.next()?.ok()?;
+    let object = line.get(start..)?;
+    let mut values = serde_json::Deserializer::from_str(object).into_iter::<Value>();
+    let event = values.next()?.ok()?;
+    let text = object.get(..values.byte_offset())?;
+    let time = time(line.get(..start).unwrap_or_default());
     // An access log has a member of that name too, as text.
-    (value["portcullis"].is_number() && value["event"].is_string())
-        .then(|| (time(line.get(..start).unwrap_or_default()), value))
+    (event["portcullis"].is_number() && event["event"].is_string()).then_some(Told {
+        time,
+        text,
+        event,
+    })
 }
 
 /// `18:23:55` of `[2026-11-27 18:23:55.574][7][warning][wasm] …`, wherever it stands in what precedes the object.
@@ -177,7 +193,7 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total: u64 = self.verdicts.values().sum();
-        write!(f, "{total} findings")?;
+        write!(f, "{total} finding{}", if total == 1 { "" } else { "s" })?;
         for (name, count) in &self.verdicts {
             write!(f, " · {count} {name}")?;
         }
@@ -198,14 +214,15 @@ impl fmt::Display for Summary {
 
 #[cfg(test)]
 mod tests {
-    use super::{Painter, Summary, event};
+    use super::{Painter, Summary, read};
 
     const FINDING: &str = r#"[2026-11-27 18:23:55.574][7][warning][wasm] [source/x.cc:1] wasm log: {"portcullis":1,"event":"finding","verdict":"block","status":400,"code":"body-invalid","method":"POST","template":"/pay","in":"body","pointer":"/amount","keyword":"minimum","origin":{"document":"api.yaml","line":17,"column":1,"pointer":"/x"}}"#;
 
     #[test]
     fn a_finding_is_told_in_columns() {
-        let (time, value) = event(FINDING).unwrap();
-        let line = Painter { colored: false }.line(time, &value);
+        let told = read(FINDING).unwrap();
+        assert!(FINDING.ends_with(told.text));
+        let line = Painter { colored: false }.line(told.time, &told.event);
         let words: Vec<&str> = line.split_whitespace().collect();
         assert_eq!(
             words,
@@ -221,7 +238,7 @@ mod tests {
                 "api.yaml:17"
             ]
         );
-        let colored = Painter { colored: true }.line(time, &value);
+        let colored = Painter { colored: true }.line(told.time, &told.event);
         assert!(colored.contains("\x1b[31mblock"), "{colored:?}");
     }
 
@@ -236,7 +253,7 @@ mod tests {
             r#"{"a":{"portcullis":{}}}"#,
             "\u{fffd}{{{{",
         ] {
-            assert!(event(line).is_none(), "{line}");
+            assert!(read(line).is_none(), "{line}");
         }
     }
 
@@ -244,9 +261,9 @@ mod tests {
     fn a_terminal_is_not_commanded_by_the_log() {
         let line =
             r#"{"portcullis":1,"event":"finding","verdict":"block","code":"a\u001b[2Jb\r\n"}"#;
-        let (time, value) = event(line).unwrap();
+        let told = read(line).unwrap();
         for colored in [false, true] {
-            let shown = Painter { colored }.line(time, &value);
+            let shown = Painter { colored }.line(told.time, &told.event);
             assert!(!shown.contains("\x1b[2J") && !shown.contains(['\r', '\n']), "{shown:?}");
         }
     }
@@ -261,7 +278,7 @@ mod tests {
             r#"{"portcullis":1,"event":"suppressed","suppressed":7}"#,
             r#"{"portcullis":1,"event":"configuration","outcome":"refused"}"#,
         ] {
-            summary.count(&event(line).unwrap().1);
+            summary.count(&read(line).unwrap().event);
         }
         assert_eq!(
             summary.to_string(),
