@@ -373,7 +373,10 @@ fn tls_and_certificates() {
     let server = issue(&authority, "server");
     let (robot, stranger) = (issue(&authority, "robot"), issue(&Authority::new(), "stranger"));
     let guest = issue(&authority, "guest");
+    let wasm = setup.artefacts.filter.display().to_string();
     let options = [
+        "--wasm",
+        &wasm,
         "--trusted-key",
         &setup.public_key,
         "--certificate",
@@ -424,6 +427,25 @@ fn tls_and_certificates() {
     assert!(sync(&certificate[2..]));
     assert_eq!(std::fs::read(dir.join("synced.bundle")).unwrap(), std::fs::read(&bundle).unwrap());
     assert!(!control.log().contains(&control.publisher), "a token in the log");
+
+    // Envoy too, by HTTP/2 over TLS: one whose certificate is known gets its policy, another nothing.
+    let line = "fleet gateway san:spiffe://bank.example/gateway\n";
+    let known = std::fs::read_to_string(dir.join("credentials")).unwrap();
+    std::fs::write(dir.join("credentials"), known + line).unwrap();
+    let upstream = Upstream::start().unwrap();
+    let fleet = Fleet { setup, control, upstream };
+    let gateway = |name: &str| {
+        let bootstrap = fleet.bootstrap(name, "", control::config_source()).with(|config| {
+            let clusters = &mut config["static_resources"]["clusters"];
+            let cluster = clusters.as_array_mut().unwrap().last_mut().unwrap();
+            cluster["transport_socket"] = authority.tls("Upstream", name);
+        });
+        Envoy::start(&fleet.setup.artefacts.envoy, &bootstrap).unwrap()
+    };
+    answered(&gateway("gateway"), BAD, 400);
+    let nobody = gateway("nobody");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(pay(&nobody, GOOD), 503);
 }
 
 #[test]

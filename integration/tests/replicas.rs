@@ -102,7 +102,12 @@ fn two_replicas_serve_one_fleet() {
     });
     let refused = refused.unwrap();
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5".to_owned())));
+    // A replica that starts now waits, and has gateways wait.
+    let three = one.beside(&envoy::fresh_dir().unwrap()).unwrap();
+    assert_eq!(three.get("/readyz").unwrap().status, 503);
+    assert_eq!((fetch(&three, "gw-3").0, three.get("/healthz").unwrap().status), (503, 200));
     postgres.restart().unwrap();
+    until("the third is ready", || fetch(&three, "gw-3") == (200, "2".to_owned()));
     until("it is back", || ready(&one).contains("store up") && ready(&two).contains("store up"));
     publish(&two, &third, &[]).unwrap();
     until("the other serves it", || fetch(&one, "gw-1").1 == "3");
