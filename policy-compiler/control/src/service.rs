@@ -15,12 +15,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
 /// Publications that are read and verified at once: each holds a bundle twice.
 const PUBLISHING: usize = 4;
 /// Resources that are on their way to gateways at once: each takes its size while it is sent.
-const PUSHING: usize = 32;
+const PUSHING: usize = 16;
 /// Reports written in one transaction.
 const REPORTS: usize = 500;
 
@@ -49,12 +49,15 @@ pub struct Peer {
     pub address: SocketAddr,
     /// The names of their certificate.
     pub names: Arc<[String]>,
+    /// Ends the connection, whatever is on its way.
+    pub end: Arc<Notify>,
 }
 
 impl Peer {
     /// A peer, with the certificate that it presented.
     pub fn new(address: SocketAddr, certificate: Option<&CertificateDer<'_>>) -> Peer {
-        Peer { address, names: certificate.map(tls::names).unwrap_or_default().into() }
+        let names = certificate.map(tls::names).unwrap_or_default().into();
+        Peer { address, names, end: Arc::default() }
     }
 }
 

@@ -85,7 +85,7 @@ impl Running {
         let store = Store::open(&Place::Sqlite(folder.join("control.db"))).unwrap();
         let credentials = Credentials::parse(&credentials).unwrap();
         let service = Arc::new(Service::new(store, settings, credentials));
-        let peer = Peer { address: "192.0.2.7:4711".parse().unwrap(), names: Arc::new([]) };
+        let peer = Peer::new("192.0.2.7:4711".parse().unwrap(), None);
         let router = router(Arc::clone(&service)).layer(Extension(peer));
         Running { router, service, publisher, reader, folder }
     }
@@ -263,7 +263,7 @@ async fn who_may_not_is_told_so() {
 
     let as_robot = |names: &[&str]| {
         let names: Arc<[String]> = names.iter().map(|it| (*it).to_owned()).collect();
-        let peer = Peer { address: "192.0.2.8:1".parse().unwrap(), names };
+        let peer = Peer { names, ..Peer::new("192.0.2.8:1".parse().unwrap(), None) };
         router(Arc::clone(&it.service)).layer(Extension(peer))
     };
     let request = || Request::post(path).body(Body::from(seven.clone())).unwrap();

@@ -136,6 +136,7 @@ impl Connection {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: Peer,
     ) {
+        let end = Arc::clone(&peer.end);
         let router = router(self.service).layer(axum::Extension(peer));
         let router = tower::ServiceExt::map_request(router, |request: hyper::Request<_>| {
             request.map(Body::new)
@@ -152,6 +153,9 @@ impl Connection {
         let connection =
             builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
         // What a client does to its connection is nothing to log.
-        let _ = self.watcher.watch(connection.into_owned()).await;
+        tokio::select! {
+            _ = self.watcher.watch(connection.into_owned()) => {}
+            () = end.notified() => {}
+        }
     }
 }

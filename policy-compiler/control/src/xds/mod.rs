@@ -36,7 +36,11 @@ pub const AGGREGATED: &str =
 /// The longest message of a gateway: it holds names, and Envoy's list of extensions.
 const LONGEST: usize = 1 << 20;
 /// A gateway that does not answer a resource holds up others no longer than this.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
+const HELD_UP: Duration = Duration::from_millis(10_000 / HASTE);
+/// After so long its connection is ended, since what it was sent may still take room here.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(60_000 / HASTE);
+/// Tests wait no minutes.
+const HASTE: u64 = if cfg!(test) { 100 } else { 1 };
 
 /// How seldom an open stream is noted, at most.
 const SELDOM: Duration = Duration::from_secs(60);
@@ -84,9 +88,12 @@ impl StreamingService<DiscoveryRequest> for Discovery {
         tokio::spawn(async move {
             service.metrics.streams.change(1);
             let mut subscription = Subscription::default();
-            serve(&service, &mut subscription, request.into_inner(), sender).await;
+            let ended = serve(&service, &mut subscription, request.into_inner(), sender).await;
             subscription.end(&service);
             service.metrics.streams.change(-1);
+            if ended == End::Unanswered {
+                peer.end.notify_one();
+            }
             if let Some(gateway) = subscription.gateway() {
                 let peer = peer.address.to_string();
                 log::info("xds stream ended", json!({ "gateway": gateway, "peer": peer }));
@@ -96,10 +103,26 @@ impl StreamingService<DiscoveryRequest> for Discovery {
     }
 }
 
-/// What is on its way: the right to send, and until when an answer is waited for.
+/// What is on its way: the right to send, until others want it, and since when.
 struct Sent {
-    _permit: OwnedSemaphorePermit,
-    until: Instant,
+    permit: Option<OwnedSemaphorePermit>,
+    at: Instant,
+}
+
+impl Sent {
+    /// When to look after it again.
+    fn until(&self) -> Instant {
+        self.at + if self.permit.is_some() { HELD_UP } else { ANSWERED_WITHIN }
+    }
+}
+
+/// Why a stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The gateway is gone, or the service is about to end.
+    Gone,
+    /// The gateway does not answer.
+    Unanswered,
 }
 
 async fn serve(
@@ -107,7 +130,7 @@ async fn serve(
     subscription: &mut Subscription,
     mut requests: Streaming<DiscoveryRequest>,
     sender: Sender,
-) {
+) -> End {
     let mut changes = service.watch();
     let mut stopping = service.stopping();
     let mut sent: Option<Sent> = None;
@@ -115,25 +138,28 @@ async fn serve(
     let often = (service.settings.silent_after / 3).clamp(SELDOM / 60, SELDOM);
     let mut alive = tokio::time::interval(often);
     loop {
-        let waited = sent.as_ref().map(|sent| sent.until);
+        let waited = sent.as_ref().map(Sent::until);
         tokio::select! {
             request = requests.message() => {
-                let Ok(Some(request)) = request else { return };
+                let Ok(Some(request)) = request else { return End::Gone };
                 if subscription.take(service, request) == Reply::Answered {
                     sent = None;
                 }
             }
             changed = changes.changed() => {
-                if changed.is_err() { return }
+                if changed.is_err() { return End::Gone }
             }
             () = tokio::time::sleep_until(waited.unwrap_or_else(Instant::now)), if waited.is_some() => {
-                sent = None;
+                match &mut sent {
+                    Some(sent) if sent.permit.is_some() => sent.permit = None,
+                    _ => return End::Unanswered,
+                }
             }
             _ = alive.tick() => {
                 subscription.alive(service);
                 continue;
             }
-            _ = stopping.wait_for(|stopping| *stopping) => return,
+            _ = stopping.wait_for(|stopping| *stopping) => return End::Gone,
         }
         if sent.is_some() {
             continue;
@@ -143,13 +169,13 @@ async fn serve(
         // Others may be sending: then the newest counts when it is this one's turn.
         let permit = tokio::select! {
             permit = Arc::clone(&service.pushing).acquire_owned() => permit,
-            _ = stopping.wait_for(|stopping| *stopping) => return,
+            _ = stopping.wait_for(|stopping| *stopping) => return End::Gone,
         };
-        let Ok(permit) = permit else { return };
+        let Ok(permit) = permit else { return End::Gone };
         if sender.send(Ok(response)).await.is_err() {
-            return;
+            return End::Gone;
         }
         service.metrics.pushes.add();
-        sent = Some(Sent { _permit: permit, until: Instant::now() + ANSWERED_WITHIN });
+        sent = Some(Sent { permit: Some(permit), at: Instant::now() });
     }
 }

@@ -6,10 +6,21 @@ use crate::scratch::Folder;
 use crate::service::Settings;
 use crate::store::{Place, Publication, Store};
 use crate::xds::proto::Refusal;
+use crate::xds::{End, serve};
+use bytes::Bytes;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 use portcullis_bundle::Trust;
 use portcullis_ecds::Filter;
+use prost::Message;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+use tonic::codec::Codec;
+use tonic::{Status, Streaming};
+use tonic_prost::ProstCodec;
 
 async fn service(name: &str) -> (Folder, Service) {
     let folder = Folder::new(&format!("xds-{name}"));
@@ -147,4 +158,34 @@ async fn other_types_and_filters_are_left_alone() {
     assert_eq!(stream.next(&service), None);
     stream.take(&service, first());
     assert!(stream.next(&service).is_some());
+}
+
+#[tokio::test]
+async fn who_answers_nothing_is_let_go() {
+    let (_folder, service) = service("unanswered").await;
+    publish(&service, "stable", 7).await;
+    let service = Arc::new(service);
+    let message = first().encode_to_vec();
+    let mut frame = vec![0];
+    frame.extend((message.len() as u32).to_be_bytes());
+    frame.extend(message);
+    let frames = [Ok::<_, Status>(Frame::data(Bytes::from(frame)))];
+    // The one message, and then nothing for good.
+    let frames = tokio_stream::iter(frames).chain(tokio_stream::pending());
+    let decoder = ProstCodec::<DiscoveryResponse, DiscoveryRequest>::default().decoder();
+    let requests = Streaming::new_request(decoder, StreamBody::new(frames), None, None);
+    let (sender, mut receiver) = mpsc::channel(1);
+    let (mut stream, started) = (Subscription::default(), Instant::now());
+    let free = service.pushing.available_permits();
+    let served = serve(&service, &mut stream, requests, sender);
+    let watched = async {
+        let sent = receiver.recv().await.unwrap().unwrap();
+        assert!(sent.resources[0].value.len() > 8);
+        assert_eq!(service.pushing.available_permits(), free - 1);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(service.pushing.available_permits(), free, "others may send again");
+    };
+    let (ended, ()) = tokio::join!(served, watched);
+    assert_eq!(ended, End::Unanswered);
+    assert!(started.elapsed() >= Duration::from_millis(600));
 }
