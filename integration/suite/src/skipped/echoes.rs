@@ -49,9 +49,12 @@ impl Texts {
         let first = round * rules;
         for number in 0..rules.min(pairs.len() * OF_PAIR) {
             let Some(own) = pairs.get((first + number) % pairs.len()) else { continue };
-            let Some((text, at)) = own.get(random.below(own.len())) else { continue };
-            let steps = steps(text, random);
-            let Some(operator) = operator(&changed(text, &steps), *at, random) else { continue };
+            let (text, at) = &own[random.below(own.len())];
+            let (text, at, steps) = match self.changing(number / 3, random) {
+                Some(changing) if number % 3 == 0 => changing,
+                _ => (text, *at, steps(text, random)),
+            };
+            let Some(operator) = operator(&changed(text, &steps), at, random) else { continue };
             let names: Vec<&str> = steps.iter().map(|step| step.name()).collect();
             let _ = writeln!(
                 pack,
@@ -65,6 +68,36 @@ impl Texts {
         );
         pack
     }
+}
+
+/// How often a text is looked for that a transformation changes.
+const LOOKS: usize = 64;
+
+impl Texts {
+    /// A text that a transformation changes, where it first does, and the transformation, which is another each time.
+    fn changing(
+        &self,
+        number: usize,
+        random: &mut Random,
+    ) -> Option<(&Vec<u8>, usize, Vec<Transformation>)> {
+        let all: Vec<Transformation> = all().collect();
+        let step = *all.get(number % all.len())?;
+        let pairs: Vec<&Vec<(Vec<u8>, usize)>> = self.by_pair.values().collect();
+        for _ in 0..LOOKS {
+            let own = pairs.get(random.below(pairs.len().max(1)))?;
+            let (text, _) = own.get(random.below(own.len()))?;
+            let out = changed(text, &[step]);
+            if let Some(at) = text.iter().zip(&out).position(|(one, other)| one != other) {
+                return Some((text, at, vec![step]));
+            }
+        }
+        None
+    }
+}
+
+/// Every transformation that there is.
+fn all() -> impl Iterator<Item = Transformation> {
+    (0..=u8::MAX).filter_map(Transformation::from_code)
 }
 
 /// One sign for digits, one for letters of hexadecimal numbers and one for other small letters; `e`, `t` and `z`, which mean
@@ -82,9 +115,8 @@ fn sign(byte: u8) -> u8 {
 /// Mostly none: what a transformation makes of a text is seldom taken for anything but any text. Those that change the
 /// text come first.
 fn steps(text: &[u8], random: &mut Random) -> Vec<Transformation> {
-    let all = (0..=u8::MAX).filter_map(Transformation::from_code);
     let (mut changing, others): (Vec<_>, Vec<_>) =
-        all.partition(|step| changed(text, &[*step]) != text);
+        all().partition(|step| changed(text, &[*step]) != text);
     if random.one_in(4) {
         changing = others;
     }
@@ -108,9 +140,12 @@ fn operator(text: &[u8], at: usize, random: &mut Random) -> Option<String> {
         let text = std::str::from_utf8(text).ok()?;
         Some(serde_json::Value::String(text.to_owned()).to_string())
     };
-    let length = 1 + random.below(text.len().min(5));
-    let start =
-        (at + 1).saturating_sub(random.below(length)).min(text.len().saturating_sub(length));
+    if text.is_empty() {
+        return None;
+    }
+    // Both signs of a pair, where there are two.
+    let length = (2 + random.below(4)).min(text.len());
+    let start = at.saturating_sub(random.below(length.max(2) - 1)).min(text.len() - length);
     let piece = text.get(start..start + length)?;
     let first = text.get(..length)?;
     let last = text.get(text.len() - length..)?;
