@@ -166,3 +166,6 @@ impl<H: Host> Http<H> {
         self.parked = None;
     }
 }
+
+#[cfg(test)]
+mod tests;

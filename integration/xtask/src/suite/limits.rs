@@ -17,7 +17,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     let mut total = Counts::default();
     for arguments in [
         &["--package", "portcullis-engine", "--lib", "--", "limits::"][..],
-        &["--package", "portcullis-filter", "--lib", "--", "limit"],
+        &["--package", "portcullis-filter", "--lib", "--", "limit", "delegation::", "asked::"],
         &["--package", "portcullis-integration", "--test", "cases", "--", "::rate-limits::"],
         &["--package", "portcullis-integration", "--test", "limits"],
         &["--package", "portcullis-integration", "--test", "delegation"],
