@@ -13,15 +13,20 @@ pub struct Options {
     /// Only faults whose name contains this
     #[arg(long, default_value = "")]
     only: String,
+    /// Take compiler and filter from target/dist as they are, without a build
+    #[arg(long)]
+    built: bool,
 }
 
 /// Runs the faults; fails where one was not survived, or a request was lost.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    let artefacts = Artefacts {
-        compiler: build::compiler(workspace, "tools")?,
-        filter: build::filter(workspace)?,
-        envoy: envoy::obtain(workspace)?.binary,
+    let dist = workspace.target.join("dist");
+    let (compiler, filter) = if options.built {
+        (dist.join("portcullis"), dist.join("portcullis_filter.wasm"))
+    } else {
+        (build::compiler(workspace, "tools")?, build::filter(workspace)?)
     };
+    let artefacts = Artefacts { compiler, filter, envoy: envoy::obtain(workspace)?.binary };
     let chosen: Vec<_> = FAULTS.iter().filter(|it| it.name.contains(&options.only)).collect();
     say(format!("{} faults, one after another", chosen.len()));
     println!("{:<24} {:>9} {:>5}  told by", "fault", "requests", "lost");
