@@ -77,7 +77,7 @@ enum Proof {
 }
 
 /// The credentials file. `Debug` shows no hash.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Credentials(Vec<(Identity, Proof)>);
 
 impl fmt::Debug for Credentials {

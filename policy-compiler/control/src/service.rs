@@ -179,6 +179,9 @@ impl Service {
         match read.and_then(|text| Credentials::parse(&text)) {
             Ok(credentials) => {
                 let mut known = self.credentials.write().unwrap_or_else(PoisonError::into_inner);
+                if **known == credentials {
+                    return;
+                }
                 *known = Arc::new(credentials);
                 log::info("credentials read again", json!({}));
             }
