@@ -8,9 +8,12 @@ use policy_compiler::source::Sources;
 use portcullis_bundle::sign;
 use portcullis_ecds::{Configuration, Filter as Resource};
 use portcullis_integration::faults::stage::{self, WORKERS};
+use portcullis_integration::http1::{Body, Request};
 use portcullis_integration::releases;
 use portcullis_integration::store::Store;
-use portcullis_integration::{Bootstrap, Envoy, Filter, FilterDiscovery, Upstream};
+use portcullis_integration::{
+    Bootstrap, Control, Envoy, Filter, FilterDiscovery, Upstream, control, envoy,
+};
 use serde_json::json;
 
 use crate::Error;
@@ -26,6 +29,8 @@ const POLICY: &str = "version: 1\nname: bench\naudience: gate\nmode: enforce\nap
 pub enum Path {
     /// A file in binary that Envoy watches.
     File,
+    /// The control service pushes over gRPC.
+    Xds,
     /// The filter fetches.
     Poll,
 }
@@ -35,6 +40,7 @@ impl Path {
     pub fn name(self) -> &'static str {
         match self {
             Path::File => "file",
+            Path::Xds => "xds",
             Path::Poll => "poll",
         }
     }
@@ -98,33 +104,61 @@ pub struct Gateway {
     _upstream: Upstream,
 }
 
+/// What runs.
+pub struct Programs<'a> {
+    pub filter: &'a FilePath,
+    pub envoy: &'a FilePath,
+    pub compiler: &'a FilePath,
+}
+
 enum Way {
     File(FilterDiscovery),
+    Xds(Control),
     Poll(Store),
 }
 
 impl Gateway {
     /// Starts on the next bundle.
     pub fn start(
-        filter: &FilePath,
-        envoy: &FilePath,
+        programs: &Programs<'_>,
         path: Path,
         bundles: &mut Bundles,
     ) -> Result<Self, Error> {
+        let Programs { filter, envoy, compiler } = *programs;
         let upstream = Upstream::start()?;
         let key = data_encoding::HEXLOWER
             .encode(SigningKey::from_bytes(&SEED).verifying_key().as_bytes());
         let base = Bootstrap::to(upstream.address()).guard().workers(WORKERS);
         let first = bundles.next();
         let wasm = filter.display().to_string();
+        let trust = json!({ "portcullis": { "trusted_keys": [key], "hold_headers": true } });
         let (way, bootstrap) = match path {
             Path::File => {
                 let discovery = FilterDiscovery::empty()?;
                 discovery.publish_binary(&resource(&wasm, &first))?;
-                let trust =
-                    json!({ "portcullis": { "trusted_keys": [key], "hold_headers": true } });
                 let bootstrap = base.filter_from_binary(discovery.dir()).node_metadata(trust);
                 (Way::File(discovery), bootstrap)
+            }
+            Path::Xds => {
+                let options =
+                    ["--trusted-key", &key, "--wasm", &wasm, "--filter", "portcullis=bench"];
+                let control = Control::start(compiler, &envoy::fresh_dir()?, &options)?;
+                send(&control, &first)?;
+                let discovery = json!({
+                    "name": "portcullis",
+                    "config_discovery": {
+                        "config_source": control::config_source(),
+                        "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"],
+                        "default_config": Filter::new(filter, "{}").typed_config(),
+                    },
+                });
+                let cluster = control::cluster(control.address());
+                let bootstrap = base.http_filter(discovery).node_metadata(trust).with(|config| {
+                    if let Some(all) = config["static_resources"]["clusters"].as_array_mut() {
+                        all.push(cluster);
+                    }
+                });
+                (Way::Xds(control), bootstrap)
             }
             Path::Poll => {
                 let store = Store::start(&first)?;
@@ -145,6 +179,7 @@ impl Gateway {
     pub fn publish(&mut self, bundle: &[u8]) -> Result<(), Error> {
         match &self.way {
             Way::File(discovery) => discovery.publish_binary(&resource(&self.wasm, bundle))?,
+            Way::Xds(control) => send(control, bundle)?,
             Way::Poll(store) => store.publish(bundle),
         }
         Ok(())
@@ -159,6 +194,21 @@ impl Gateway {
             })
         })?;
         Ok(())
+    }
+}
+
+/// Publishes as `portcullis publish` does, without a process for each.
+fn send(control: &Control, bundle: &[u8]) -> Result<(), Error> {
+    let answer = Request::new("POST", "/v1/policies/bench/bundles?channel=stable")
+        .header("authorization", format!("Bearer {}", control.publisher))
+        .body(Body::Sized(bundle.to_vec()))
+        .send(control.address())?;
+    match answer.status {
+        200 | 201 => Ok(()),
+        status => {
+            let told = format!("the control service answers {status}: {}", answer.text());
+            Err(Error::Unexpected(told))
+        }
     }
 }
 

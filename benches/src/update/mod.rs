@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::Error;
 use crate::envoy::worker::{Worker, thread_ns};
 use crate::report::{self, Figures};
-use delivery::{Bundles, Gateway, Path};
+use delivery::{Bundles, Gateway, Path, Programs};
 
 const MIB: f64 = 1_048_576.0;
 
@@ -28,6 +28,9 @@ pub struct Options {
     /// Envoy's binary
     #[arg(long)]
     envoy: PathBuf,
+    /// The compiler, whose control service sends what comes over xDS
+    #[arg(long)]
+    compiler: PathBuf,
     /// Updates under load
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     updates: u64,
@@ -44,7 +47,7 @@ pub struct Options {
     #[arg(long, default_value_t = 8)]
     clients: usize,
     /// Paths to measure
-    #[arg(long, value_delimiter = ',', default_value = "file,poll")]
+    #[arg(long, value_delimiter = ',', default_value = "file,xds,poll")]
     paths: Vec<Path>,
 }
 
@@ -70,7 +73,9 @@ fn measure(
     bundles: &mut Bundles,
     figures: &mut Figures,
 ) -> Result<Value, Error> {
-    let mut gateway = Gateway::start(&options.filter, &options.envoy, path, bundles)?;
+    let programs =
+        Programs { filter: &options.filter, envoy: &options.envoy, compiler: &options.compiler };
+    let mut gateway = Gateway::start(&programs, path, bundles)?;
     let shape = Shape { kept: options.clients, fresh: 1, pause: Duration::from_millis(5) };
     let load = || Load::start(gateway.envoy.address(), &releases::requests(), shape);
     let pause = Duration::from_millis(options.pause_ms);

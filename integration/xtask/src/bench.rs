@@ -61,7 +61,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Bench::Update(passed) => {
             let filter = build::filter(workspace)?;
             let envoy = envoy::obtain(workspace)?.binary;
-            ("update", passed, vec![("--filter", filter), ("--envoy", envoy)])
+            let compiler = build::compiler(workspace, "tools")?;
+            let inputs = vec![("--filter", filter), ("--envoy", envoy), ("--compiler", compiler)];
+            ("update", passed, inputs)
         }
         Bench::Attack(passed) => ("attack", passed, engine_and_envoy(workspace)?),
         Bench::Crs(passed) => {
