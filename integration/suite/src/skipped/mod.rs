@@ -144,7 +144,7 @@ impl Sources for Beside {
 
 fn own(requests: usize, rules: usize, seed: u64) -> Tally {
     // Text says numbers and booleans in JSON's notation, or in others too.
-    let notation = if seed % 2 == 0 { "lenient" } else { "json" };
+    let notation = if seed.is_multiple_of(2) { "lenient" } else { "json" };
     let policy = policy("typed.yaml", &[Direction::Inbound, Direction::Outbound], notation);
     let texts = BTreeMap::from([("policy.yaml", policy), ("typed.yaml", DOCUMENT.to_owned())]);
     let sources = Beside { folder: None, texts };
