@@ -108,9 +108,9 @@ impl Drop for Postgres {
     }
 }
 
-/// `PORTCULLIS_POSTGRES`, or the one on PATH, or Debian's; its directory has `initdb` too.
+/// `PORTCULLIS_POSTGRES_SERVER`, or the one on PATH, or Debian's; its directory has `initdb` too.
 fn find() -> Option<PathBuf> {
-    let named = std::env::var_os("PORTCULLIS_POSTGRES").map(PathBuf::from);
+    let named = std::env::var_os("PORTCULLIS_POSTGRES_SERVER").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|dir| dir.join("postgres"));
     let debian =
@@ -140,7 +140,7 @@ fn spawn(binaries: &Path, dir: &Path, port: u16) -> Result<Child, Error> {
 fn as_nobody(program: &Path, dir: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(dir).env("LC_ALL", "C");
-    if let Some(libraries) = std::env::var_os("PORTCULLIS_POSTGRES_LIBRARIES") {
+    if let Some(libraries) = std::env::var_os("PORTCULLIS_POSTGRES_SERVER_LIBRARIES") {
         command.env("LD_LIBRARY_PATH", libraries);
     }
     if fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0) {

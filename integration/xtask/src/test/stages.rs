@@ -76,7 +76,8 @@ pub fn envoy(workspace: &Workspace, filter: Option<&str>) -> Result<Counts> {
         .env("PORTCULLIS_COMPILER", compiler)
         .env("PORTCULLIS_FILTER", module);
     // Their tests say `skipped` where there is none.
-    let beside = [(debian::POSTGRES, "PORTCULLIS_POSTGRES"), (debian::REDIS, "PORTCULLIS_REDIS")];
+    let beside =
+        [(debian::POSTGRES, "PORTCULLIS_POSTGRES_SERVER"), (debian::REDIS, "PORTCULLIS_REDIS")];
     for (program, variable) in beside {
         match debian::obtain(workspace, &program) {
             Ok(installed) => installed.name_in(&mut command, variable),
