@@ -5,7 +5,9 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use portcullis_integration::faults::stage;
 use portcullis_integration::http1::{Body, Connection, Request};
+use portcullis_integration::store::{Behaviour, Store};
 use portcullis_integration::{Bootstrap, Envoy, Filter, FilterDiscovery, Upstream};
 use serde_json::{Value, json};
 use support::{BAD, GOOD, Setup, lines};
@@ -111,7 +113,7 @@ fn every_kind_of_line_is_as_described() {
         })
         .unwrap();
 
-    let log = envoy.log();
+    let log = envoy.log() + &fetched(&setup);
     let faults = lines::faults(&log);
     assert!(faults.is_empty(), "{faults:#?}");
     let seen: Vec<Value> = lines::parsed(&log).collect();
@@ -126,6 +128,28 @@ fn every_kind_of_line_is_as_described() {
     assert_eq!(all("outcome"), described("/oneOf/3/properties/outcome/enum"));
     let verdicts = described("/oneOf/0/properties/verdict/enum");
     assert_eq!(verdicts.difference(&all("verdict")).next(), None, "{:?}", all("verdict"));
+}
+
+/// What a gateway says of a store that errs, and then does not.
+fn fetched(setup: &Setup) -> String {
+    let upstream = Upstream::start().unwrap();
+    let bundle = std::fs::read(setup.compile("enforce", 8, "")).unwrap();
+    let store = Store::start(&bundle).unwrap();
+    store.behave(Behaviour::Status(500, String::new()));
+    let mut configuration = stage::polling(&setup.public_key, None);
+    configuration["audience"] = Value::Null;
+    let filter = Filter::new(&setup.artefacts.filter, configuration.to_string());
+    let bootstrap = Bootstrap::to(upstream.address()).guard().filter(&filter);
+    let bootstrap = bootstrap.cluster("store", store.address());
+    let envoy = Envoy::start(&setup.artefacts.envoy, &bootstrap).unwrap();
+    with_debug_lines(&envoy);
+    for (behaviour, line) in
+        [(None, "\"fetch-failed\""), (Some(Behaviour::default()), "\"fetch-recovered\"")]
+    {
+        behaviour.into_iter().for_each(|behaviour| store.behave(behaviour));
+        envoy.wait_until(line, LIMIT, |envoy| envoy.log().contains(line)).unwrap();
+    }
+    envoy.log()
 }
 
 /// Every rule that fired on a message in one line, for tools that read ModSecurity's audit log.
