@@ -3,9 +3,7 @@
 //! In: a bundle, the image of the filter, and what a gateway is called. Out: files, and what their reader should know. They are
 //! those of `envoy-config/istio/` with the values put in.
 
-use super::render::{
-    RenderError, Rendered, Template, buffer_limit, bundle_notes, quote, trust_of, write,
-};
+use super::render::{RenderError, Rendered, Template, buffer_limit, bundle_notes, quote, trust_of};
 use clap::Args;
 use data_encoding::BASE64;
 use portcullis_bundle::Bundle;
@@ -82,11 +80,7 @@ pub struct RenderIstio {
 pub fn run(options: &RenderIstio) -> Result<Rendered, RenderError> {
     let bytes = std::fs::read(&options.bundle)
         .map_err(|source| RenderError::Read { path: options.bundle.clone(), source })?;
-    let rendered = render(options, bytes)?;
-    for (name, content) in &rendered.files {
-        write(&options.out.join(name), content)?;
-    }
-    Ok(rendered)
+    render(options, bytes)?.written_to(&options.out)
 }
 
 /// Renders the manifests for the bytes of a bundle: the same input gives the same bytes.

@@ -145,11 +145,17 @@ pub struct Rendered {
 pub fn run(options: &RenderEnvoy) -> Result<Rendered, RenderError> {
     let bytes = std::fs::read(&options.bundle)
         .map_err(|source| RenderError::Read { path: options.bundle.clone(), source })?;
-    let rendered = render(options, bytes)?;
-    for (name, content) in &rendered.files {
-        write(&options.out.join(name), content)?;
+    render(options, bytes)?.written_to(&options.out)
+}
+
+impl Rendered {
+    /// Writes the files below a directory, in order.
+    pub(super) fn written_to(self, out: &Path) -> Result<Rendered, RenderError> {
+        for (name, content) in &self.files {
+            write(&out.join(name), content)?;
+        }
+        Ok(self)
     }
-    Ok(rendered)
 }
 
 /// Renders a configuration for the bytes of a bundle: the same input gives the same bytes.
@@ -480,7 +486,7 @@ fn absolute(path: &Path) -> String {
 }
 
 /// Writes beside and renames, so that a reader sees the old file or the new one.
-pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), RenderError> {
+fn write(path: &Path, content: &[u8]) -> Result<(), RenderError> {
     let failed = |source| RenderError::Write { path: path.to_path_buf(), source };
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).map_err(failed)?;
