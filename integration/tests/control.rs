@@ -153,6 +153,20 @@ fn what_is_published_is_enforced_within_a_second() {
 }
 
 #[test]
+fn stable_is_for_all_and_waiting_needs_somebody() {
+    let Some(fleet) = Fleet::new() else { return };
+    fleet.publish(&fleet.setup.compile("monitor", 1, ""), &[]);
+    let second = fleet.setup.compile("enforce", 2, "").display().to_string();
+    let publish = ["publish", &second, "--policy", "pay"];
+    let refused = fleet.refused(&[&publish[..], &["--percentage", "5"]].concat());
+    assert!(refused.contains("`stable` is for every gateway"), "{refused}");
+    assert_eq!(fleet.control.status("pay").unwrap()["highest"], 1, "nothing was stored");
+    let waiting = ["--wait", "--wait-for", "1"];
+    let refused = fleet.refused(&[&publish[..], &waiting].concat());
+    assert!(refused.contains("no gateway of `stable` was heard of"), "{refused}");
+}
+
+#[test]
 fn a_bundle_that_a_gateway_refuses_keeps_the_old_one() {
     let Some(fleet) = Fleet::new() else { return };
     let gateway = fleet.gateway("gw-1", "bank");
@@ -212,6 +226,7 @@ fn canary_promotion_pin_and_rollback() {
     assert_eq!(pay(&late_envoy, BAD), 400);
     fleet.done(&["unpin", "--policy", "pay", "--channel", "stable"]);
     answered(&late_envoy, BAD, 200);
+    answered(&early_envoy, BAD, 200);
 
     // Back to the second: gateways refuse its epoch, so it comes under a new one.
     let key = fleet.setup.dir.join("dev.key").display().to_string();
@@ -219,6 +234,10 @@ fn canary_promotion_pin_and_rollback() {
     let printed = fleet.done(&[&["rollback"][..], &policy, &to].concat());
     assert!(printed.contains("published epoch 4"), "{printed}");
     answered(&late_envoy, BAD, 400);
+    // And those of the canary follow: what is rolled back lives on nowhere.
+    answered(&early_envoy, BAD, 400);
+    let last = fleet.control.gateway("pay", early).unwrap();
+    assert_eq!((&last["channel"], &last["epoch"]), (&json!("stable"), &json!(4)), "{last}");
     let other = fleet.setup.dir.join("other.key").display().to_string();
     fleet.setup.portcullis(&["keygen", "-o", &other]);
     let to = ["--to-epoch", "1", "--key", &other];
@@ -657,6 +676,13 @@ fn the_walk_through_holds() {
         followed += 1;
     }
     assert_eq!(followed, 12);
+    // A gateway that was within the canary's 25 % has what was rolled back to, like every other.
+    for id in 0..64 {
+        let request = Request::get("/v1/policies/bank/bundle");
+        let request = request.header("portcullis-gateway", format!("gw-{id}"));
+        let answer = request.header("connection", "close").send(fleet.control.address()).unwrap();
+        assert_eq!(answer.header("portcullis-epoch").as_deref(), Some("3"), "gw-{id}");
+    }
     let status = fleet.control.status("bank").unwrap();
     assert_eq!((&status["highest"], &status["channels"][1]["serves"]), (&json!(3), &json!(3)));
 }

@@ -20,6 +20,8 @@ pub struct Current {
     pub revision: i64,
     /// The policies by name.
     pub policies: BTreeMap<String, Policy>,
+    /// The policy that was published first: what a filter gets that nobody gave a policy.
+    pub first: Option<String>,
 }
 
 /// A policy: where its bundles go.
@@ -107,13 +109,14 @@ pub struct Stored {
     resources: Mutex<BTreeMap<String, Resource>>,
 }
 
-/// A bundle as an xDS resource.
-#[derive(Clone, Debug)]
+/// A bundle as an xDS resource, a `TypedExtensionConfig`: what stands before and after the bundle's bytes, which all
+/// gateways and filters share.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
     /// A hash of the resource: the same on every replica, and after a restart.
     pub version: Arc<str>,
-    /// The bytes of the `TypedExtensionConfig`.
-    pub bytes: Bytes,
+    /// Its bytes, in pieces.
+    pub pieces: [Bytes; 3],
 }
 
 impl Stored {
@@ -126,12 +129,24 @@ impl Stored {
     /// The bundle as a resource for a filter, encoded once for each of the service's filters.
     pub fn resource(&self, filter: &Filter) -> Resource {
         let mut made = self.resources.lock().unwrap_or_else(PoisonError::into_inner);
-        let encode = || {
-            let bytes = portcullis_ecds::resource(filter, Configuration::Bundle(&self.bytes));
-            let version = blake3::hash(&bytes).to_hex()[..32].into();
-            Resource { version, bytes: bytes.into() }
+        made.entry(filter.name.clone()).or_insert_with(|| self.encoded(filter)).clone()
+    }
+
+    fn encoded(&self, filter: &Filter) -> Resource {
+        let whole = portcullis_ecds::resource(filter, Configuration::Bundle(&self.bytes));
+        let version = blake3::hash(&whole).to_hex()[..32].into();
+        let length = self.bytes.len();
+        let found = whole.windows(length.max(1)).position(|it| it == &*self.bytes);
+        let pieces = match found {
+            Some(at) => [
+                Bytes::copy_from_slice(&whole[..at]),
+                self.bytes.clone(),
+                Bytes::copy_from_slice(&whole[at + length..]),
+            ],
+            // There is always one; without it, the copy serves as well.
+            None => [Bytes::from(whole), Bytes::new(), Bytes::new()],
         };
-        made.entry(filter.name.clone()).or_insert_with(encode).clone()
+        Resource { version, pieces }
     }
 }
 
@@ -166,13 +181,20 @@ impl Policy {
     }
 
     /// What a gateway gets; none where nothing was published for it.
+    ///
+    /// A channel that `stable` has overtaken is for nobody, unless it is pinned: what is rolled back in `stable` must
+    /// not live on in a canary that was forgotten.
     pub fn choose(&self, name: &str, gateway: &str, labels: &Labels) -> Option<Choice<'_>> {
-        let channel = self.channels.iter().find(|channel| {
-            channel.epoch.is_some()
-                && (channel.name == STABLE
-                    || channel.labels.hold_in(labels)
-                        && share(name, &channel.name, gateway) < channel.hundredths)
-        });
+        let stable = self.of_channel(STABLE).map(|choice| choice.epoch);
+        let is_for = |channel: &&Channel| {
+            channel.name == STABLE
+                || channel.labels.hold_in(labels)
+                    && within(channel.hundredths, name, &channel.name, gateway)
+                    && self
+                        .of_channel(&channel.name)
+                        .is_some_and(|choice| choice.pinned || Some(choice.epoch) > stable)
+        };
+        let channel = self.channels.iter().filter(|channel| channel.epoch.is_some()).find(is_for);
         let by_label = self
             .pins
             .iter()
@@ -184,16 +206,28 @@ impl Policy {
         self.of_channel(&channel?.name)
     }
 
-    /// What a channel leads to.
+    /// What a channel leads to: the epoch that it is pinned to, else the newest of its own and that of `stable`.
     pub fn of_channel(&self, name: &str) -> Option<Choice<'_>> {
         let channel = self.channels.iter().find(|channel| channel.name == name)?;
-        let pin = self
-            .pins
-            .iter()
-            .find(|pin| matches!(&pin.target, Target::Channel(target) if *target == channel.name));
-        let epoch = pin.map(|pin| pin.epoch).or(channel.epoch)?;
-        Some(Choice { channel: &channel.name, epoch, pinned: pin.is_some() })
+        if let Some(epoch) = self.pinned(name) {
+            return Some(Choice { channel: &channel.name, epoch, pinned: true });
+        }
+        let own = channel.epoch?;
+        let stable = self.channels.iter().find(|channel| channel.name == STABLE);
+        let stable = stable.and_then(|stable| self.pinned(STABLE).or(stable.epoch));
+        let epoch = stable.filter(|_| name != STABLE).map_or(own, |stable| stable.max(own));
+        Some(Choice { channel: &channel.name, epoch, pinned: false })
     }
+
+    fn pinned(&self, channel: &str) -> Option<i64> {
+        let holds = |pin: &&Pin| matches!(&pin.target, Target::Channel(it) if it == channel);
+        self.pins.iter().find(holds).map(|pin| pin.epoch)
+    }
+}
+
+/// Whether a gateway is within a channel's percentage. One without an id cannot be told from others: it is within all.
+fn within(hundredths: i64, policy: &str, channel: &str, gateway: &str) -> bool {
+    hundredths >= ALL || !gateway.is_empty() && share(policy, channel, gateway) < hundredths
 }
 
 /// Where a gateway stands in a channel's roll-out, in 0..10,000. It depends on nothing that changes, so a larger
@@ -279,6 +313,34 @@ mod tests {
         assert_eq!(chosen(&policy, "a", "tier=test"), ("canary".to_owned(), 10, false));
         assert_eq!(chosen(&policy, "a", "region=eu"), ("stable".to_owned(), 5, true));
         assert_eq!(chosen(&policy, "a", "region=eu,tier=test"), ("canary".to_owned(), 6, true));
+    }
+
+    #[test]
+    fn a_channel_that_stable_has_overtaken_is_for_nobody() {
+        let of = |stable, canary, pins: &[(&str, i64)]| {
+            let channels =
+                vec![channel("stable", stable, "", ALL, 0), channel("canary", canary, "", ALL, 5)];
+            policy(channels, pins)
+        };
+        assert_eq!(chosen(&of(1, 2, &[]), "a", ""), ("canary".to_owned(), 2, false));
+        // Promoted, and then rolled back: everybody follows.
+        assert_eq!(chosen(&of(2, 2, &[]), "a", ""), ("stable".to_owned(), 2, false));
+        assert_eq!(chosen(&of(3, 2, &[]), "a", ""), ("stable".to_owned(), 3, false));
+        assert_eq!(of(3, 2, &[]).of_channel("canary").unwrap().epoch, 3);
+        // Held is held; and a stable that is held does not count as newer than it serves.
+        let held = of(3, 2, &[("channel canary", 2)]);
+        assert_eq!(chosen(&held, "a", ""), ("canary".to_owned(), 2, true));
+        let held = of(3, 2, &[("channel stable", 1)]);
+        assert_eq!(chosen(&held, "a", ""), ("canary".to_owned(), 2, false));
+    }
+
+    #[test]
+    fn a_gateway_without_an_id_is_within_all_only() {
+        for (hundredths, expected) in [(ALL - 1, 1), (ALL, 2)] {
+            let stable = channel("stable", 1, "", ALL, 0);
+            let policy = policy(vec![stable, channel("canary", 2, "", hundredths, 0)], &[]);
+            assert_eq!(chosen(&policy, "", "").1, expected);
+        }
     }
 
     #[test]

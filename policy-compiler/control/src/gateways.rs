@@ -1,6 +1,7 @@
 //! What gateways report, in memory: written to the database now and then, so that a fleet's polls cost it little.
 
-use crate::names::{GATEWAY, bounded};
+use crate::current::Policy;
+use crate::names::{GATEWAY, Labels, bounded};
 use crate::store::GatewayRow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -72,6 +73,12 @@ impl Gateways {
         }
     }
 
+    /// Forgets who was not heard of since.
+    pub fn forget(&self, before: i64) {
+        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.retain(|_, seen| seen.row.last_contact >= before);
+    }
+
     /// All of a policy, over what other replicas have heard: the later report counts.
     pub fn merged(&self, policy: &str, stored: Vec<GatewayRow>) -> Vec<GatewayRow> {
         let mut all: BTreeMap<String, GatewayRow> =
@@ -130,6 +137,37 @@ pub fn runs(row: &GatewayRow, epoch: i64) -> bool {
     workers.values().all(|serves| *serves == Some(epoch))
 }
 
+/// How a gateway stands, the epoch that it should run, and the channel that is for it.
+pub fn state<'a>(
+    policy: &'a Policy,
+    name: &str,
+    row: &GatewayRow,
+    silent_before: i64,
+) -> (&'static str, Option<i64>, &'a str) {
+    let labels: Labels = row.labels.parse().unwrap_or_default();
+    let choice = if row.channel.is_empty() {
+        policy.choose(name, &row.gateway, &labels)
+    } else {
+        policy.of_channel(&row.channel)
+    };
+    let Some(choice) = choice else {
+        // Nothing is for it: a channel that is not there, or one without a bundle.
+        let state = if row.last_contact < silent_before { "silent" } else { "behind" };
+        return (state, None, "");
+    };
+    // Also one whose stream a replica held that is no more.
+    let state = if row.last_contact < silent_before {
+        "silent"
+    } else if runs(row, choice.epoch) {
+        "current"
+    } else if row.refused_epoch == Some(choice.epoch) {
+        "refusing"
+    } else {
+        "behind"
+    };
+    (state, Some(choice.epoch), choice.channel)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +208,15 @@ mod tests {
         assert!(all.len() <= MOST);
         assert!(gateways.known("p", &format!("g{}", MOST + 4_999)).is_some());
         assert!(gateways.known("p", "g0").is_none());
+    }
+
+    #[test]
+    fn who_is_long_gone_is_forgotten() {
+        let gateways = Gateways::default();
+        gateways.report(row("old", 9));
+        gateways.report(row("new", 10));
+        gateways.forget(10);
+        assert!(gateways.known("p", "old").is_none() && gateways.known("p", "new").is_some());
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What is counted, in the text format that Prometheus reads
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>). CONTROL.md has the table; a test compares.
 
-use crate::current::Current;
+use crate::current::{Current, Policy};
+use crate::gateways::state;
+use crate::store::GatewayRow;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -79,6 +81,27 @@ pub struct Fleet {
     pub refusing: u64,
     /// Nothing was heard of them for long.
     pub silent: u64,
+}
+
+impl Fleet {
+    /// Counts the gateways of a policy.
+    pub fn of(policy: &Policy, name: &str, rows: &[GatewayRow], silent_before: i64) -> Fleet {
+        let mut fleet = Fleet::default();
+        for row in rows {
+            fleet.count(state(policy, name, row, silent_before).0);
+        }
+        fleet
+    }
+
+    /// Counts one that stands so.
+    pub fn count(&mut self, state: &str) {
+        *match state {
+            "current" => &mut self.current,
+            "refusing" => &mut self.refusing,
+            "silent" => &mut self.silent,
+            _ => &mut self.behind,
+        } += 1;
+    }
 }
 
 impl Metrics {

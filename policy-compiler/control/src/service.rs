@@ -3,7 +3,7 @@
 use crate::current::Current;
 use crate::gateways::Gateways;
 use crate::identity::{Credentials, Identity, Role};
-use crate::metrics::Metrics;
+use crate::metrics::{Fleet, Metrics};
 use crate::store::{Audit, GatewayRow, Store, StoreError};
 use crate::{log, tls};
 use portcullis_bundle::Trust;
@@ -12,15 +12,15 @@ use rustls::pki_types::CertificateDer;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
 /// Publications that are read and verified at once: each holds a bundle twice.
 const PUBLISHING: usize = 4;
-/// Resources that are on their way to gateways at once: each takes its size while it is sent.
-const PUSHING: usize = 16;
+/// Resources that are on their way to gateways at once: more would only make each slower.
+const PUSHING: usize = 64;
 /// Reports written in one transaction.
 const REPORTS: usize = 500;
 
@@ -38,6 +38,8 @@ pub struct Settings {
     pub credentials: Option<PathBuf>,
     /// After so long without a word, a gateway counts as silent.
     pub silent_after: Duration,
+    /// After so long without a word, a gateway is forgotten.
+    pub forget_after: Duration,
     /// What this replica is called in reports.
     pub replica: String,
 }
@@ -51,23 +53,25 @@ pub struct Peer {
     pub names: Arc<[String]>,
     /// Ends the connection, whatever is on its way.
     pub end: Arc<Notify>,
+    /// Of its streams, one at a time is sent something.
+    pub turn: Arc<Semaphore>,
 }
 
 impl Peer {
     /// A peer, with the certificate that it presented.
     pub fn new(address: SocketAddr, certificate: Option<&CertificateDer<'_>>) -> Peer {
         let names = certificate.map(tls::names).unwrap_or_default().into();
-        Peer { address, names, end: Arc::default() }
+        Peer { address, names, end: Arc::default(), turn: Arc::new(Semaphore::new(1)) }
     }
 }
 
 /// Why somebody may not do what they ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denied {
     /// Nobody knows who they are.
     Unknown,
     /// They are known, and may not.
-    Forbidden,
+    Forbidden(Identity),
 }
 
 /// All there is.
@@ -82,11 +86,13 @@ pub struct Service {
     /// What was asked for.
     pub settings: Settings,
     /// Bounds publications at once.
-    pub publishing: Semaphore,
+    pub publishing: Arc<Semaphore>,
     /// Bounds resources on their way.
     pub pushing: Arc<Semaphore>,
+    /// How the gateways of each policy stand, as counted last.
+    pub fleets: Mutex<Vec<(String, Fleet)>>,
     current: watch::Sender<Arc<Current>>,
-    credentials: RwLock<Arc<Credentials>>,
+    credentials: watch::Sender<Arc<Credentials>>,
     credentials_seen: Mutex<Option<(SystemTime, u64)>>,
     refreshing: Mutex<()>,
     loaded: AtomicBool,
@@ -101,10 +107,11 @@ impl Service {
             gateways: Gateways::default(),
             metrics: Metrics::default(),
             settings,
-            publishing: Semaphore::new(PUBLISHING),
+            publishing: Arc::new(Semaphore::new(PUBLISHING)),
             pushing: Arc::new(Semaphore::new(PUSHING)),
+            fleets: Mutex::default(),
             current: watch::channel(Arc::default()).0,
-            credentials: RwLock::new(Arc::new(credentials)),
+            credentials: watch::channel(Arc::new(credentials)).0,
             credentials_seen: Mutex::new(None),
             refreshing: Mutex::new(()),
             loaded: AtomicBool::new(false),
@@ -120,6 +127,11 @@ impl Service {
     /// Tells of every change of what is served.
     pub fn watch(&self) -> watch::Receiver<Arc<Current>> {
         self.current.subscribe()
+    }
+
+    /// Tells of every change of who is known.
+    pub fn known(&self) -> watch::Receiver<Arc<Credentials>> {
+        self.credentials.subscribe()
     }
 
     /// Becomes true when the service is to end.
@@ -157,11 +169,32 @@ impl Service {
             if rows.is_empty() {
                 return;
             }
-            if self.store.keep_gateways(rows.clone()).await.is_err() {
+            let forgotten = now() - self.settings.forget_after.as_secs() as i64;
+            if self.store.keep_gateways(rows.clone(), forgotten).await.is_err() {
                 self.gateways.put_back(&rows);
                 return;
             }
         }
+    }
+
+    /// Counts how the gateways of each policy stand: those of all replicas, as long as the database answers.
+    pub async fn count_fleets(&self) {
+        let current = self.current();
+        let mut fleets = Vec::with_capacity(current.policies.len());
+        for (name, policy) in &current.policies {
+            let stored = match self.store.is_up() {
+                true => self.store.gateways(name.clone()).await.unwrap_or_default(),
+                false => Vec::new(),
+            };
+            let rows = self.gateways.merged(name, stored);
+            fleets.push((name.clone(), Fleet::of(policy, name, &rows, self.silent_before())));
+        }
+        *self.fleets.lock().await = fleets;
+    }
+
+    /// Who was not heard of since counts as silent, in Unix seconds.
+    pub fn silent_before(&self) -> i64 {
+        now() - self.settings.silent_after.as_secs() as i64
     }
 
     /// Reads the credentials file again where it has changed. One that is wrong changes nothing.
@@ -174,15 +207,22 @@ impl Service {
             return;
         }
         // The first time too: the file may have changed since it was read at the start.
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                // It is tried again in a moment: what was revoked must not stay for want of a file descriptor.
+                let why = error.to_string();
+                log::warn("credentials cannot be read: the older ones hold", json!({ "why": why }));
+                return;
+            }
+        };
         *before = seen;
-        let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
-        match read.and_then(|text| Credentials::parse(&text)) {
+        match Credentials::parse(&text) {
             Ok(credentials) => {
-                let mut known = self.credentials.write().unwrap_or_else(PoisonError::into_inner);
-                if **known == credentials {
+                if **self.credentials.borrow() == credentials {
                     return;
                 }
-                *known = Arc::new(credentials);
+                self.credentials.send_replace(Arc::new(credentials));
                 log::info("credentials read again", json!({}));
             }
             Err(what) => {
@@ -202,10 +242,7 @@ impl Service {
         role: Role,
         policy: Option<&str>,
     ) -> Result<Identity, Denied> {
-        let credentials = {
-            let known = self.credentials.read().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(&known)
-        };
+        let credentials = Arc::clone(&self.credentials.borrow());
         let bearer = authorization.map(|it| {
             let token =
                 it.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
@@ -222,15 +259,24 @@ impl Service {
                 let (name, policies) = ("anonymous".to_owned(), Vec::new());
                 return Ok(Identity { name, role: Role::Gateway, policies });
             }
-            Some(_) => Denied::Forbidden,
+            Some(identity) => Denied::Forbidden(identity.clone()),
             None => Denied::Unknown,
         };
         self.metrics.denied.add();
         Err(denied)
     }
 
-    /// Writes a line of the audit log. Where the database is away, the service's own log has it all the same.
+    /// Writes a line of the audit log for what changed nothing. Where the database is away, the service's own log has
+    /// it all the same.
     pub async fn audit(&self, audit: Audit) {
+        self.log(&audit);
+        if let Err(error) = self.store.record(audit).await {
+            log::warn("the audit log cannot be written", json!({ "why": error.to_string() }));
+        }
+    }
+
+    /// Writes a line of the audit log to the service's own.
+    pub fn log(&self, audit: &Audit) {
         log::info(
             "audit",
             json!({
@@ -238,20 +284,14 @@ impl Service {
                 "policy": audit.policy, "status": audit.status, "detail": audit.detail,
             }),
         );
-        if let Err(error) = self.store.record(audit).await {
-            log::warn("the audit log cannot be written", json!({ "why": error.to_string() }));
-        }
     }
 
     /// The policy of a filter that a gateway names by xDS.
     pub fn policy_of(&self, filter: &str, label: Option<&str>) -> Option<(Filter, String)> {
         let (filter, policy) = self.settings.filters.iter().find(|(it, _)| it.name == filter)?;
-        let current = self.current();
-        let only = || match current.policies.len() {
-            1 => current.policies.keys().next().cloned(),
-            _ => None,
-        };
-        let policy = policy.clone().or_else(|| label.map(str::to_owned)).or_else(only)?;
+        // Which one that is never changes: others that are published later take nothing from a gateway.
+        let first = || self.current().first.clone();
+        let policy = policy.clone().or_else(|| label.map(str::to_owned)).or_else(first)?;
         Some((filter.clone(), policy))
     }
 

@@ -80,6 +80,7 @@ impl Running {
             gateways_identified: false,
             credentials: None,
             silent_after: Duration::from_secs(300),
+            forget_after: Duration::from_secs(86_400),
             replica: "a".to_owned(),
         };
         let store = Store::open(&Place::Sqlite(folder.join("control.db"))).unwrap();
@@ -317,6 +318,7 @@ async fn gateways_report_and_status_tells() {
     let store = Store::open(&Place::Sqlite(it.folder.join("control.db"))).unwrap();
     assert_eq!(store.gateways("bank".to_owned()).await.unwrap().len(), 3);
 
+    it.service.count_fleets().await;
     let page = it.get("/metrics", &[]).await.text();
     for expected in [
         "portcullis_control_channel_epoch{policy=\"bank\",channel=\"stable\"} 7\n",
@@ -326,6 +328,67 @@ async fn gateways_report_and_status_tells() {
     ] {
         assert!(page.contains(expected), "{expected} in\n{page}");
     }
+}
+
+#[tokio::test]
+async fn a_canary_is_for_no_more_than_was_asked() {
+    let it = Running::new("percentage");
+    it.service.refresh().await.unwrap();
+    it.publish("stable", &bundle(7, "seven", &SEED)).await;
+    let to = async |query: &str, epoch: u64| {
+        let path = format!("/v1/policies/bank/bundles?{query}");
+        it.change("POST", &path, &bundle(epoch, &epoch.to_string(), &SEED)).await
+    };
+    assert_eq!(to("channel=canary&percentage=100", 8).await.head.status, 201);
+    let epoch = async || {
+        let who = [("portcullis-gateway", "a")];
+        it.get("/v1/policies/bank/bundle", &who).await.field("portcullis-epoch").to_owned()
+    };
+    assert_eq!(epoch().await, "8");
+    // `stable` is for all: a percentage of it is refused before anything is stored.
+    to("percentage=5", 9).await.problem(409, "conflict");
+    to("channel=canary&percentage=101", 9).await.problem(422, "request");
+    to("channel=canary&labels=x", 9).await.problem(422, "request");
+    assert_eq!((epoch().await.as_str(), it.service.current().policies["bank"].highest), ("8", 8));
+    assert_eq!(to("channel=canary&percentage=0", 9).await.head.status, 201);
+    assert_eq!(epoch().await, "7");
+    // What stable is rolled back to reaches those who were in a canary that was forgotten.
+    let promote = "/v1/policies/bank/channels/stable/epoch";
+    assert_eq!(it.change("PUT", promote, b"{\"epoch\":9}").await.head.status, 200);
+    it.change("PUT", "/v1/policies/bank/channels/canary", b"{\"percentage\":100}").await;
+    assert_eq!(it.publish("stable", &bundle(10, "seven", &SEED)).await.head.status, 201);
+    assert_eq!(epoch().await, "10");
+}
+
+#[tokio::test]
+async fn what_is_forbidden_and_what_nobody_waited_for_is_audited() {
+    let it = Running::new("audited");
+    it.service.refresh().await.unwrap();
+    let path = "/v1/policies/bank/bundles";
+    let reader = format!("Bearer {}", it.reader);
+    it.ask("POST", path, &[("authorization", &reader)], b"x").await.problem(403, "forbidden");
+    let lines = it.read("/v1/audit").await["audit"].clone();
+    assert_eq!(
+        (&lines[0]["identity"], &lines[0]["status"], &lines[0]["action"]),
+        (&json!("ops"), &json!(403), &json!("publish"))
+    );
+    // Who hangs up as soon as all is sent has published all the same, and is written down.
+    let request = Request::post(path).header("authorization", format!("Bearer {}", it.publisher));
+    let request = request.body(Body::from(bundle(7, "seven", &SEED))).unwrap();
+    let asked = it.router.clone().oneshot(request);
+    let hangs_up = tokio::time::timeout(Duration::from_micros(1), asked).await;
+    let started = std::time::Instant::now();
+    while !it.service.current().policies.contains_key("bank") {
+        let waited = started.elapsed();
+        assert!(
+            waited < Duration::from_secs(10),
+            "never published; hung up: {}",
+            hangs_up.is_err()
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let lines = it.read("/v1/audit").await["audit"].clone();
+    assert_eq!((&lines[0]["identity"], &lines[0]["status"]), (&json!("ci"), &json!(201)));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod upload;
 use crate::tls::{self, TlsError};
 use clap::Args;
 use serde_json::Value;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -96,6 +97,8 @@ pub struct Client {
     agent: Agent,
     base: String,
     token: Option<String>,
+    /// Whether the last request was sent more than once.
+    retried: Cell<bool>,
 }
 
 /// An answer: its status, its fields and its body.
@@ -163,7 +166,8 @@ impl Proof {
             .tls_config(self.tls(base)?)
             .build()
             .into();
-        Ok(Client { agent, base: base.trim_end_matches('/').to_owned(), token: self.token()? })
+        let (base, token) = (base.trim_end_matches('/').to_owned(), self.token()?);
+        Ok(Client { agent, base, token, retried: Cell::new(false) })
     }
 
     fn token(&self) -> Result<Option<String>, ClientError> {
@@ -240,7 +244,14 @@ impl Client {
     /// # Errors
     /// A refusal, or a service that is away.
     pub fn delete(&self, path: &str) -> Result<Value, ClientError> {
-        json(&self.tried(Method::DELETE, path, &[], None)?)
+        // Where the first try's answer was lost, it did what was asked, and the second finds nothing to do.
+        match self.tried(Method::DELETE, path, &[], None) {
+            Err(ClientError::Refused { status: 404, detail }) if self.retried.get() => {
+                eprintln!("{detail}: an earlier try did it");
+                Ok(Value::Null)
+            }
+            answer => json(&answer?),
+        }
     }
 
     /// Publishes a bundle, telling how far it is. The same bundle again changes nothing, so that it is tried
@@ -261,6 +272,7 @@ impl Client {
         fields: &[(&str, &str)],
         body: Option<&[u8]>,
     ) -> Result<Answer, ClientError> {
+        self.retried.set(false);
         let mut waits = Duration::from_millis(250);
         for tries_left in (0..TRIES).rev() {
             let asked = self.once(method.clone(), path, fields, body);
@@ -277,6 +289,7 @@ impl Client {
                 return Err(error);
             }
             let wait = wait.unwrap_or(waits);
+            self.retried.set(true);
             eprintln!("{error}; again in {} ms", wait.as_millis());
             std::thread::sleep(wait);
             waits *= 2;

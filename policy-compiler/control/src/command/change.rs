@@ -141,7 +141,7 @@ pub(super) fn unpin(options: &Unpin) -> Result<(), ClientError> {
         (None, labels) => format!("labels={}", encoded(labels.as_deref().unwrap_or_default())),
     };
     let told = client.delete(&format!("/v1/policies/{}/pins?{query}", options.policy))?;
-    let target = told["target"].as_str().unwrap_or_default();
+    let target = told["target"].as_str().unwrap_or(&query);
     println!("released {target} of `{}`", options.policy);
     Ok(())
 }

@@ -70,7 +70,7 @@ pub fn run(command: &Command) -> ExitCode {
 }
 
 /// For arguments that are public keys.
-fn public_key(text: &str) -> Result<[u8; 32], String> {
+pub(crate) fn public_key(text: &str) -> Result<[u8; 32], String> {
     let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).ok();
     let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
     bytes.ok_or_else(|| "not 64 hexadecimal digits".to_owned())

@@ -1,12 +1,14 @@
 //! `portcullis publish`.
 
+use super::change::encoded;
 use super::wait::{self, Waiting};
 use super::{ClientError, labels, percentage};
 use crate::client::{Client, Remote, read};
+use crate::current::STABLE;
 use crate::names;
 use clap::Args;
 use portcullis_bundle::{Bundle, Trust};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::PathBuf;
 
 /// The bundle, and where it goes.
@@ -42,13 +44,23 @@ pub(super) fn run(options: &Publish) -> Result<(), ClientError> {
         Some(policy) => policy.clone(),
         None => name_of(&bundle)?,
     };
+    let rollout = rollout(options)?;
     let client = options.remote.client()?;
-    let told = send(&client, &policy, &options.channel, bundle.as_bytes())?;
-    if options.percentage.is_some() || options.labels.is_some() {
-        let body = json!({ "percentage": options.percentage, "labels": options.labels });
-        client.put(&format!("/v1/policies/{policy}/channels/{}", options.channel), &body)?;
-    }
+    let told = send(&client, &policy, &options.channel, &rollout, bundle.as_bytes())?;
     wait::run(&client, &options.waiting, &policy, &options.channel, epoch(&told))
+}
+
+/// Which gateways the channel is to be for: said with the bundle, so that no other gets it even for a moment.
+fn rollout(options: &Publish) -> Result<String, ClientError> {
+    let (percentage, labels) = (options.percentage, options.labels.as_deref());
+    if options.channel == STABLE && (percentage.is_some() || labels.is_some()) {
+        return Err(ClientError::Other(format!(
+            "`{STABLE}` is for every gateway: give `--channel canary`, or any other name"
+        )));
+    }
+    let percentage = percentage.map(|it| format!("&percentage={it}")).unwrap_or_default();
+    let labels = labels.map(|it| format!("&labels={}", encoded(it))).unwrap_or_default();
+    Ok(percentage + &labels)
 }
 
 /// Publishes bytes, and tells what became of them.
@@ -56,10 +68,11 @@ pub(super) fn send(
     client: &Client,
     policy: &str,
     channel: &str,
+    rollout: &str,
     bytes: &[u8],
 ) -> Result<Value, ClientError> {
-    let told =
-        client.publish(&format!("/v1/policies/{policy}/bundles?channel={channel}"), bytes)?;
+    let path = format!("/v1/policies/{policy}/bundles?channel={channel}{rollout}");
+    let told = client.publish(&path, bytes)?;
     let how = match told["result"].as_str() {
         Some("known") => " (it was there already)",
         _ => "",

@@ -28,7 +28,7 @@ pub struct Rollback {
     #[arg(long = "public-key", value_name = "HEX", value_parser = public_key)]
     public_keys: Vec<[u8; 32]>,
     /// The new epoch, instead of the one after the highest that was published
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     epoch: Option<i64>,
     /// Until when the bundle may be activated (RFC 3339, UTC), instead of what the older one says
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -76,7 +76,7 @@ pub(super) fn run(options: &Rollback) -> Result<(), ClientError> {
         std::fs::write(path, &bytes)
             .map_err(|source| ClientError::File { path: path.clone(), source })?;
     }
-    let told = send(&client, policy, &options.channel, &bytes)?;
+    let told = send(&client, policy, &options.channel, "", &bytes)?;
     println!("its policy is that of epoch {}", options.to_epoch);
     wait::run(&client, &options.waiting, policy, &options.channel, epoch(&told))
 }

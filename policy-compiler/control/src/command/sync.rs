@@ -10,7 +10,7 @@ use crate::http::LARGEST;
 use crate::names;
 use crate::service::now;
 use clap::Args;
-use portcullis_bundle::{Bundle, Trust};
+use portcullis_bundle::{ActivationError, Bundle, Trust};
 use portcullis_ecds::{Configuration, Filter};
 use std::fs::{self, File};
 use std::io::Write;
@@ -84,6 +84,10 @@ struct Synced<'a> {
     epoch: Option<u64>,
     content_hash: String,
     refused: Option<(u64, String)>,
+    /// Whether the last question was answered, be it by what was refused.
+    answered: bool,
+    /// What was wrong the last time.
+    told: Option<String>,
 }
 
 pub(super) fn run(options: &Sync) -> Result<(), ClientError> {
@@ -92,13 +96,16 @@ pub(super) fn run(options: &Sync) -> Result<(), ClientError> {
     let mut failures = 0_u32;
     loop {
         let (outcome, wait) = synced.ask();
+        let (told, now_told) =
+            (synced.told.take(), outcome.as_ref().err().map(ToString::to_string));
         match &outcome {
             Ok(Some(epoch)) => println!("wrote {}: epoch {epoch}", options.output.display()),
             Ok(None) => {}
-            Err(error) if failures == 0 || options.once => eprintln!("error: {error}"),
             // Once is enough: the file that is there holds on.
+            Err(error) if told != now_told => eprintln!("error: {error}"),
             Err(_) => {}
         }
+        synced.told = now_told;
         if options.once {
             return match outcome {
                 Ok(_) => Ok(()),
@@ -108,10 +115,12 @@ pub(super) fn run(options: &Sync) -> Result<(), ClientError> {
                 ))),
             };
         }
-        if outcome.is_ok() && failures > 0 {
+        if synced.answered && failures > 0 {
             println!("answered again");
         }
-        failures = if outcome.is_ok() { 0 } else { failures.saturating_add(1) };
+        // What was refused came from a store that answers: the next, better one is not to be waited for.
+        let away = outcome.is_err() && !synced.answered;
+        failures = if away { failures.saturating_add(1) } else { 0 };
         let backed_off = interval.saturating_mul(1 << failures.min(6));
         std::thread::sleep(jittered(backed_off.max(wait).min(LONGEST_WAIT.max(interval))));
     }
@@ -129,9 +138,17 @@ impl<'a> Synced<'a> {
             }
         };
         let client = options.proof.client(&options.from, Duration::from_secs(options.timeout))?;
-        let (epoch, content_hash) = (None, String::new());
-        let mut synced =
-            Synced { options, client, path, etag: None, epoch, content_hash, refused: None };
+        let mut synced = Synced {
+            options,
+            client,
+            path,
+            etag: None,
+            epoch: None,
+            content_hash: String::new(),
+            refused: None,
+            answered: false,
+            told: None,
+        };
         // What is there already: nothing lower may replace it.
         let there = fs::read(&options.output).ok().and_then(|bytes| within(&bytes));
         if let Some(Ok(bundle)) = there.map(|bytes| Bundle::open(bytes, &synced.trust())) {
@@ -148,11 +165,13 @@ impl<'a> Synced<'a> {
 
     /// Asks once. Gives the epoch where the file was replaced, and how long the server asks to be left alone.
     fn ask(&mut self) -> (Result<Option<u64>, ClientError>, Duration) {
+        self.answered = false;
         let answer = match self.fetch() {
             Ok(answer) => answer,
             Err(error) => return (Err(error), Duration::ZERO),
         };
         let wait = Duration::from_secs(answer.retry_after.unwrap_or(0));
+        self.answered = matches!(answer.status, 200 | 304 | 404);
         let taken = match answer.status {
             200 => self.take(answer),
             304 => Ok(None),
@@ -195,27 +214,36 @@ impl<'a> Synced<'a> {
             let told = format!("{} bytes, more than {LARGEST}", answer.body.len());
             return Err(ClientError::Other(told));
         }
-        let bundle = Bundle::open(answer.body, &self.trust())
-            .map_err(|error| ClientError::Other(error.to_string()))?;
+        let bundle = Bundle::open(answer.body, &self.trust()).map_err(|error| {
+            // The transfer may be what was wrong: it is fetched again, with patience.
+            self.answered = false;
+            ClientError::Other(error.to_string())
+        })?;
+        // What was signed and is refused is not fetched again until it changes, unless time may make it good.
+        let kept = std::mem::replace(&mut self.etag, answer.etag);
         let epoch = bundle.header().epoch.get();
         let minimum = self.options.minimum_epoch.max(self.epoch.unwrap_or(0));
-        let sound = bundle
-            .check_activation(now(), minimum, self.options.audience.as_deref())
-            .map_err(|error| error.to_string());
+        let sound = bundle.check_activation(now(), minimum, self.options.audience.as_deref());
+        if matches!(sound, Err(ActivationError::NotYet { .. })) {
+            self.etag = kept;
+        }
+        let sound = sound.map_err(|error| error.to_string());
         let other = self.epoch == Some(epoch) && self.content_hash != bundle.content_hash();
         let sound = match sound {
             Ok(()) if other => Err(format!("epoch {epoch} is here already with other content")),
             sound => sound,
         };
         if let Err(why) = sound {
-            // It is not asked for again until it changes, but for one whose time is to come.
             self.refused = Some((epoch, names::bounded(&why, 200)));
             return Err(ClientError::Other(why));
         }
         self.refused = None;
-        let changed = self.write(&bundle)?;
-        (self.epoch, self.content_hash, self.etag) =
-            (Some(epoch), bundle.content_hash(), answer.etag);
+        let changed = self.write(&bundle).inspect_err(|_| {
+            // It is good, and the disk is not: it must be fetched again.
+            self.etag = None;
+        });
+        let changed = changed?;
+        (self.epoch, self.content_hash) = (Some(epoch), bundle.content_hash());
         Ok(changed.then_some(epoch))
     }
 
@@ -243,7 +271,9 @@ impl<'a> Synced<'a> {
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let beside = path.with_file_name(format!(".{name}.sync"));
-    let written = File::create(&beside)
+    // What lies there is of a run that was killed, or somebody's link to another file.
+    let _ = fs::remove_file(&beside);
+    let written = File::create_new(&beside)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&beside, path));
     if written.is_err() {

@@ -59,10 +59,14 @@ pub(super) fn run(
                 reason(&status, epoch)
             )));
         }
-        if count.run == count.all {
+        if count.run == count.all && count.all > 0 {
             return Ok(());
         }
         if started.elapsed() > limit {
+            if count.all == 0 {
+                let told = format!("no gateway of `{channel}` was heard of for {limit:?}");
+                return Err(ClientError::Other(told));
+            }
             let left = count.all - count.run;
             return Err(ClientError::Other(format!(
                 "{left} gateways do not run epoch {epoch} after {} s",
@@ -77,7 +81,9 @@ pub(super) fn run(
 fn held_at(status: &Value, channel: &str, epoch: i64) -> Option<i64> {
     let mut channels = status["channels"].as_array()?.iter();
     let found = channels.find(|it| it["channel"] == channel)?;
-    found["serves"].as_i64().filter(|serves| *serves != epoch)
+    let serves = found["serves"].as_i64()?;
+    // A lower one that nobody pinned is what was served before: it is about to change.
+    (serves > epoch || serves < epoch && found["pinned"] == true).then_some(serves)
 }
 
 fn count(status: &Value, channel: &str, epoch: i64) -> Count {

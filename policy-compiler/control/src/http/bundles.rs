@@ -26,7 +26,7 @@ pub async fn for_gateway(
     Path(policy): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Asked::of(&service, &headers, &peer, Role::Gateway, Some(&policy), "fetch")?;
+    Asked::of(&service, &headers, &peer, Role::Gateway, Some(&policy), "fetch").await?;
     let gateway = Gateway::of(&headers);
     gateway.report(&service, &policy, "");
     let current = service.current();
@@ -44,7 +44,7 @@ pub async fn of_channel(
     Path((policy, channel)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Asked::of(&service, &headers, &peer, Role::Gateway, Some(&policy), "fetch")?;
+    Asked::of(&service, &headers, &peer, Role::Gateway, Some(&policy), "fetch").await?;
     Gateway::of(&headers).report(&service, &policy, &channel);
     let current = service.current();
     let found = current.policies.get(&policy).and_then(|of| {
@@ -61,7 +61,7 @@ pub async fn by_epoch(
     Path((policy, epoch)): Path<(String, i64)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Asked::of(&service, &headers, &peer, Role::Reader, Some(&policy), "fetch")?;
+    Asked::of(&service, &headers, &peer, Role::Reader, Some(&policy), "fetch").await?;
     let current = service.current();
     let served = current.policies.get(&policy).and_then(|policy| policy.bundles.get(&epoch));
     let (tag, bytes) = match served {

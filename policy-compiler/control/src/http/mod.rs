@@ -83,8 +83,9 @@ struct Asked {
 }
 
 impl Asked {
-    /// Finds out who asks, and whether they may.
-    fn of(
+    /// Finds out who asks, and whether they may. That somebody who is known may not change or read something stands in
+    /// the audit log; what a gateway may not fetch is only counted, since gateways ask again every few seconds.
+    async fn of(
         service: &Service,
         headers: &HeaderMap,
         peer: &Peer,
@@ -96,35 +97,34 @@ impl Asked {
             return Err(Problem::new(StatusCode::NOT_FOUND, "policy", "no policy has such a name"));
         }
         let authorization = headers.get(header::AUTHORIZATION).map(|it| it.to_str().unwrap_or(""));
-        let identity =
-            service.identify(authorization, peer, role, policy).map_err(|denied| match denied {
-                Denied::Unknown => Problem::new(
-                    StatusCode::UNAUTHORIZED,
-                    "unauthenticated",
-                    "this needs a bearer token or a client certificate that the service knows",
-                )
-                .with_header(header::WWW_AUTHENTICATE, "Bearer realm=\"portcullis\""),
-                Denied::Forbidden => {
-                    let told = format!("this needs the role `{}` for the policy", role.name());
-                    Problem::new(StatusCode::FORBIDDEN, "forbidden", told)
+        let asked = |identity| Asked {
+            identity,
+            peer: peer.clone(),
+            action: action.to_owned(),
+            policy: policy.unwrap_or_default().to_owned(),
+        };
+        match service.identify(authorization, peer, role, policy) {
+            Ok(identity) => Ok(asked(identity)),
+            Err(Denied::Unknown) => Err(Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "unauthenticated",
+                "this needs a bearer token or a client certificate that the service knows",
+            )
+            .with_header(header::WWW_AUTHENTICATE, "Bearer realm=\"portcullis\"")),
+            Err(Denied::Forbidden(identity)) => {
+                let told = format!("this needs the role `{}` for the policy", role.name());
+                let problem = Problem::new(StatusCode::FORBIDDEN, "forbidden", told);
+                if role > Role::Gateway {
+                    service.audit(asked(identity).line(problem.status, &problem.detail)).await;
                 }
-            })?;
-        let policy = policy.unwrap_or_default().to_owned();
-        Ok(Asked { identity, peer: peer.clone(), action: action.to_owned(), policy })
+                Err(problem)
+            }
+        }
     }
 
-    /// Writes what became of it to the audit log, and passes it on.
-    async fn audited<T>(
-        &self,
-        service: &Service,
-        detail: String,
-        done: Result<(StatusCode, T), Problem>,
-    ) -> Result<(StatusCode, T), Problem> {
-        let (status, why) = match &done {
-            Ok((status, _)) => (*status, String::new()),
-            Err(problem) => (problem.status, format!(": {}", problem.detail)),
-        };
-        let audit = Audit {
+    /// A line of the audit log.
+    fn line(&self, status: StatusCode, detail: &str) -> Audit {
+        Audit {
             id: 0,
             at: now(),
             identity: self.identity.name.clone(),
@@ -133,9 +133,34 @@ impl Asked {
             action: self.action.clone(),
             policy: self.policy.clone(),
             status: i64::from(status.as_u16()),
-            detail: names::bounded(&format!("{detail}{why}"), 500),
-        };
-        service.audit(audit).await;
+            detail: names::bounded(detail, 500),
+        }
+    }
+
+    /// Writes what became of a change, and passes it on: what was done stands in the audit log already.
+    async fn audited<T>(
+        &self,
+        service: &Service,
+        detail: &str,
+        done: Result<(StatusCode, T), Problem>,
+    ) -> Result<(StatusCode, T), Problem> {
+        match &done {
+            Ok((status, _)) => service.log(&self.line(*status, detail)),
+            Err(problem) => {
+                let detail = format!("{detail}: {}", problem.detail);
+                service.audit(self.line(problem.status, &detail)).await;
+            }
+        }
         done
     }
+}
+
+/// Runs what must not stop halfway, whatever becomes of whoever asked for it.
+async fn whole<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(work).await.unwrap_or_else(|_| {
+        let told = "the service failed: its log may say more";
+        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", told))
+    })
 }

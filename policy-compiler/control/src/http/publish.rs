@@ -1,6 +1,6 @@
 //! What changes what is served. Every such request of somebody who is known stands in the audit log.
 
-use super::{Asked, Problem};
+use super::{Asked, Problem, whole};
 use crate::current::{STABLE, Target, etag};
 use crate::identity::Role;
 use crate::names::{self, Labels};
@@ -20,16 +20,28 @@ use std::sync::Arc;
 
 /// The largest bundle that is taken: what every way to a gateway carries.
 pub const LARGEST: usize = 8 << 20;
+/// Epochs end here: more than anybody publishes, and an easy way off from what cannot be followed.
+const HIGHEST: i64 = i64::MAX / 2;
 /// The largest body of any other request.
 const LARGEST_JSON: usize = 16 << 10;
 
 type Done = Result<(StatusCode, Value), Problem>;
 
-/// Where a publication goes.
+/// Where a publication goes, and which gateways the channel is for from then on.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Channel {
+pub struct To {
     channel: Option<String>,
+    labels: Option<String>,
+    percentage: Option<f64>,
+}
+
+/// What was received of a publication.
+struct Received {
+    channel: String,
+    labels: Option<Labels>,
+    hundredths: Option<i64>,
+    content: Vec<u8>,
 }
 
 /// Takes a bundle: verifies it as a gateway would, stores it, and lets the channel lead to it.
@@ -37,36 +49,60 @@ pub async fn publish(
     State(service): State<Arc<Service>>,
     Extension(peer): Extension<Peer>,
     Path(policy): Path<String>,
-    Query(channel): Query<Channel>,
+    Query(to): Query<To>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let asked = Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "publish")?;
-    let channel = channel.channel.unwrap_or_else(|| STABLE.to_owned());
-    let done = take(&service, &asked, &channel, &headers, body).await;
-    match &done {
-        Ok(_) => service.metrics.published.add(),
-        Err(_) => service.metrics.refused.add(),
-    }
-    let epoch = done.as_ref().map_or(Value::Null, |(_, told)| told["epoch"].clone());
-    let detail = format!("channel {channel}, epoch {epoch}");
-    answer(asked.audited(&service, detail, done).await)
+    let asked =
+        Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "publish").await?;
+    let channel = to.channel.clone().unwrap_or_else(|| STABLE.to_owned());
+    let turn = Arc::clone(&service.publishing).try_acquire_owned();
+    let received = match &turn {
+        Ok(_) => receive(to, &channel, &headers, body).await,
+        Err(_) => {
+            let told = "others are publishing: try again";
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", told)
+                .with_header(header::RETRY_AFTER, "2"))
+        }
+    };
+    let done = whole(async move {
+        let done = match received {
+            Ok(received) => take(&service, &asked, received).await,
+            Err(problem) => Err(problem),
+        };
+        drop(turn);
+        match &done {
+            Ok(_) => service.metrics.published.add(),
+            Err(_) => service.metrics.refused.add(),
+        }
+        let epoch = done.as_ref().ok().and_then(|(_, told)| told["epoch"].as_i64());
+        asked.audited(&service, &detail(&channel, epoch), done).await
+    });
+    answer(done.await)
 }
 
-async fn take(
-    service: &Service,
-    asked: &Asked,
+fn detail(channel: &str, epoch: Option<i64>) -> String {
+    match epoch {
+        Some(epoch) => format!("channel {channel}, epoch {epoch}"),
+        None => format!("channel {channel}"),
+    }
+}
+
+async fn receive(
+    to: To,
     channel: &str,
     headers: &HeaderMap,
     body: Body,
-) -> Done {
+) -> Result<Received, Problem> {
     let channel = channel_name(channel)?;
-    let _permit = service.publishing.try_acquire().map_err(|_| {
-        let told = "others are publishing: try again";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", told)
-            .with_header(header::RETRY_AFTER, "2")
-    })?;
+    let labels = to.labels.map(|it| it.parse()).transpose().map_err(wrong)?;
+    let hundredths = to.percentage.map(hundredths).transpose()?;
     let content = collect(headers, body, LARGEST).await?;
+    Ok(Received { channel, labels, hundredths, content })
+}
+
+async fn take(service: &Service, asked: &Asked, received: Received) -> Done {
+    let Received { channel, labels, hundredths, content } = received;
     let trust = service.settings.trust.clone();
     let (policy, identity) = (asked.policy.clone(), asked.identity.name.clone());
     let verified = tokio::task::spawn_blocking(move || verify(content, &trust, now()));
@@ -77,13 +113,17 @@ async fn take(
     let name = view.policy.first().map_or("", |policy| view.text(policy.name));
     let header = bundle.header();
     let (not_before, not_after) = (header.not_before.get(), header.not_after.get());
-    let epoch = i64::try_from(header.epoch.get()).map_err(|_| {
-        let told = "the epoch is above 2⁶³ - 1, the highest that can follow others";
+    // Another must be able to follow: a rollback, at the least.
+    let epoch = i64::try_from(header.epoch.get()).ok().filter(|epoch| *epoch < HIGHEST);
+    let epoch = epoch.ok_or_else(|| {
+        let told = format!("the epoch is above {HIGHEST}: too few could follow it");
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "epoch", told)
     })?;
     let publication = Publication {
         policy,
         channel: channel.clone(),
+        labels,
+        hundredths,
         epoch,
         name: names::bounded(name, 200),
         content_hash: bundle.content_hash(),
@@ -96,20 +136,20 @@ async fn take(
         identity,
         at: now(),
     };
-    let told = json!({
+    let mut told = json!({
         "policy": publication.policy, "channel": channel, "epoch": epoch, "etag": etag,
         "content_hash": publication.content_hash, "key_id": publication.key_id,
         "not_after": publication.not_after,
     });
     drop(bundle);
-    let published = service.store.publish(publication).await?;
+    let line = asked.line(StatusCode::OK, &detail(&channel, Some(epoch)));
+    let published = service.store.publish(publication, line).await?;
     shown(service).await;
     let (status, result) = match published {
         Published::New => (StatusCode::CREATED, "new"),
         Published::Known => (StatusCode::OK, "known"),
         Published::Changed => (StatusCode::OK, "changed"),
     };
-    let mut told = told;
     told["result"] = json!(result);
     Ok((status, told))
 }
@@ -142,18 +182,25 @@ pub async fn assign(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let asked = Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "promote")?;
-    let done = async {
-        let channel = channel_name(&channel)?;
-        let Epoch { epoch } = read_json(&headers, body).await?;
-        let (policy, identity) = (policy.clone(), asked.identity.name.clone());
-        let told = json!({ "policy": policy, "channel": channel, "epoch": epoch });
-        service.store.assign(Assigned { policy, channel, epoch, identity, at: now() }).await?;
-        shown(&service).await;
-        Ok((StatusCode::OK, told))
-    };
-    let done = done.await;
-    answer(asked.audited(&service, format!("channel {channel}"), done).await)
+    let asked =
+        Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "promote").await?;
+    let read = read_json(&headers, body).await;
+    let done = whole(async move {
+        let done = async {
+            let (channel, Epoch { epoch }) = (channel_name(&channel)?, read?);
+            let (policy, identity) = (policy, asked.identity.name.clone());
+            let told = json!({ "policy": policy, "channel": channel, "epoch": epoch });
+            let line = asked.line(StatusCode::OK, &detail(&channel, Some(epoch)));
+            let assigned = Assigned { policy, channel, epoch, identity, at: now() };
+            service.store.assign(assigned, line).await?;
+            shown(&service).await;
+            Ok((StatusCode::OK, told))
+        };
+        let done = done.await;
+        let epoch = done.as_ref().ok().and_then(|(_, told)| told["epoch"].as_i64());
+        asked.audited(&service, &detail(&channel, epoch), done).await
+    });
+    answer(done.await)
 }
 
 /// Which gateways a channel is for.
@@ -173,35 +220,40 @@ pub async fn roll_out(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let asked = Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "rollout")?;
-    let done = async {
-        let channel = channel_name(&channel)?;
-        if !service.current().policies.contains_key(&policy) {
-            let told = format!("no policy is called `{policy}`: publish its first bundle");
-            return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", told));
-        }
-        let asked_for: Gateways = read_json(&headers, body).await?;
-        let labels: Option<Labels> =
-            asked_for.labels.map(|it| it.parse()).transpose().map_err(wrong)?;
-        let percentage = asked_for.percentage.filter(|it| !(0.0..=100.0).contains(it));
-        if percentage.is_some() {
-            return Err(wrong("a percentage is between 0 and 100".to_owned()));
-        }
-        let rollout = Rollout {
-            policy: policy.clone(),
-            channel: channel.clone(),
-            labels,
-            hundredths: asked_for.percentage.map(|it| (it * 100.0).round() as i64),
-            priority: asked_for.priority.map(|it| it.clamp(-1000, 1000)),
-            identity: asked.identity.name.clone(),
-            at: now(),
+    let asked =
+        Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "rollout").await?;
+    let read: Result<Gateways, Problem> = read_json(&headers, body).await;
+    let done = whole(async move {
+        let done = async {
+            let (name, asked_for) = (channel_name(&channel)?, read?);
+            let labels: Option<Labels> =
+                asked_for.labels.map(|it| it.parse()).transpose().map_err(wrong)?;
+            let rollout = Rollout {
+                policy: policy.clone(),
+                channel: name.clone(),
+                labels,
+                hundredths: asked_for.percentage.map(hundredths).transpose()?,
+                priority: asked_for.priority.map(|it| it.clamp(-1000, 1000)),
+                identity: asked.identity.name.clone(),
+                at: now(),
+            };
+            let line = asked.line(StatusCode::OK, &detail(&name, None));
+            service.store.roll_out(rollout, line).await?;
+            shown(&service).await;
+            Ok((StatusCode::OK, json!({ "policy": policy, "channel": name })))
         };
-        service.store.roll_out(rollout).await?;
-        shown(&service).await;
-        Ok((StatusCode::OK, json!({ "policy": policy, "channel": channel })))
-    };
-    let done = done.await;
-    answer(asked.audited(&service, format!("channel {channel}"), done).await)
+        let done = done.await;
+        asked.audited(&service, &detail(&channel, None), done).await
+    });
+    answer(done.await)
+}
+
+/// A percentage, in hundredths.
+fn hundredths(percentage: f64) -> Result<i64, Problem> {
+    if !(0.0..=100.0).contains(&percentage) {
+        return Err(wrong("a percentage is between 0 and 100".to_owned()));
+    }
+    Ok((percentage * 100.0).round() as i64)
 }
 
 /// What to hold, and at what.
@@ -223,15 +275,16 @@ pub async fn pin(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let asked = Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "pin")?;
-    let done = async {
-        let hold: Hold = read_json(&headers, body).await?;
-        let target = target(hold.channel, hold.labels)?;
-        let reason = names::bounded(&hold.reason, 300);
-        change_pin(&service, &asked, target, Some(hold.epoch), reason).await
-    };
-    let done = done.await;
-    answer(asked.audited(&service, "pin".to_owned(), done).await)
+    let asked = Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "pin").await?;
+    let read: Result<Hold, Problem> = read_json(&headers, body).await;
+    let done = whole(async move {
+        let hold = read.and_then(|hold| {
+            let reason = names::bounded(&hold.reason, 300);
+            Ok((target(hold.channel, hold.labels)?, Some(hold.epoch), reason))
+        });
+        change_pin(&service, &asked, hold).await
+    });
+    answer(done.await)
 }
 
 /// What to release.
@@ -250,27 +303,39 @@ pub async fn unpin(
     Query(release): Query<Release>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let asked = Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "unpin")?;
-    let done = async {
-        let target = target(release.channel, release.labels)?;
-        change_pin(&service, &asked, target, None, String::new()).await
-    };
-    let done = done.await;
-    answer(asked.audited(&service, "unpin".to_owned(), done).await)
+    let asked =
+        Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "unpin").await?;
+    let done = whole(async move {
+        let release = target(release.channel, release.labels);
+        let release = release.map(|target| (target, None, String::new()));
+        change_pin(&service, &asked, release).await
+    });
+    answer(done.await)
 }
 
+/// Holds or releases: the target, the epoch that it is held at, and why.
 async fn change_pin(
     service: &Service,
     asked: &Asked,
-    target: Target,
-    epoch: Option<i64>,
-    reason: String,
+    change: Result<(Target, Option<i64>, String), Problem>,
 ) -> Done {
-    let told = json!({ "policy": asked.policy, "target": target.key(), "epoch": epoch });
-    let (policy, identity) = (asked.policy.clone(), asked.identity.name.clone());
-    service.store.pin(Pinned { policy, target, epoch, reason, identity, at: now() }).await?;
-    shown(service).await;
-    Ok((StatusCode::OK, told))
+    let detail = match &change {
+        Ok((target, Some(epoch), _)) => format!("{}, epoch {epoch}", target.key()),
+        Ok((target, None, _)) => target.key(),
+        Err(_) => String::new(),
+    };
+    let done = async {
+        let (target, epoch, reason) = change?;
+        let told = json!({ "policy": asked.policy, "target": target.key(), "epoch": epoch });
+        let (policy, identity) = (asked.policy.clone(), asked.identity.name.clone());
+        let line = asked.line(StatusCode::OK, &detail);
+        let pinned = Pinned { policy, target, epoch, reason, identity, at: now() };
+        service.store.pin(pinned, line).await?;
+        shown(service).await;
+        Ok((StatusCode::OK, told))
+    };
+    let done = done.await;
+    asked.audited(service, &detail, done).await
 }
 
 fn target(channel: Option<String>, labels: Option<String>) -> Result<Target, Problem> {

@@ -1,12 +1,11 @@
 //! What people and programs want to know: which gateway runs what, who changed what.
 
 use super::{Asked, Problem};
-use crate::current::Policy;
-use crate::gateways::{runs, workers};
+use crate::current::{Current, Policy};
+use crate::gateways::{state, workers};
 use crate::identity::Role;
 use crate::metrics::Fleet;
-use crate::names::Labels;
-use crate::service::{Peer, Service, now};
+use crate::service::{Peer, Service};
 use crate::store::{GatewayRow, StoreError};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -25,8 +24,8 @@ pub async fn policies(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Asked::of(&service, &headers, &peer, Role::Reader, None, "read")?;
-    let current = service.current();
+    Asked::of(&service, &headers, &peer, Role::Reader, None, "read").await?;
+    let current = newest(&service).await;
     let names: Vec<&String> = current.policies.keys().collect();
     Ok(Json(json!({ "policies": names, "revision": current.revision })).into_response())
 }
@@ -38,8 +37,8 @@ pub async fn policy(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read")?;
-    let current = service.current();
+    Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read").await?;
+    let current = newest(&service).await;
     Ok(Json(describe(&name, known(&current.policies, &name)?)).into_response())
 }
 
@@ -50,19 +49,19 @@ pub async fn status(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read")?;
-    let current = service.current();
+    Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read").await?;
+    let current = newest(&service).await;
     let policy = known(&current.policies, &name)?;
     // What other replicas have heard is in the database; without it, what this one has.
     let stored = service.store.gateways(name.clone()).await;
     let complete = stored.is_ok();
     let rows = service.gateways.merged(&name, stored.unwrap_or_default());
-    let silent_before = now() - service.settings.silent_after.as_secs() as i64;
+    let silent_before = service.silent_before();
     let mut fleet = Fleet::default();
     let mut gateways = Vec::with_capacity(rows.len());
     for row in &rows {
         let state = state(policy, &name, row, silent_before);
-        count(&mut fleet, state.0);
+        fleet.count(state.0);
         gateways.push(gateway(row, state));
     }
     let mut told = describe(&name, policy);
@@ -97,7 +96,7 @@ pub async fn history(
     Query(lines): Query<Lines>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read")?;
+    Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read").await?;
     let found = service.store.history(name.clone(), lines.limit()).await?;
     let told = found.into_iter().map(|it| {
         let detail: Value = serde_json::from_str(&it.detail).unwrap_or_default();
@@ -117,7 +116,7 @@ pub async fn audit(
     Query(lines): Query<Lines>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Asked::of(&service, &headers, &peer, Role::Reader, None, "read")?;
+    Asked::of(&service, &headers, &peer, Role::Reader, None, "read").await?;
     let found = service.store.audit(lines.identity.clone(), lines.limit()).await?;
     let told = found.into_iter().map(|it| {
         json!({
@@ -132,19 +131,19 @@ pub async fn audit(
 /// For Prometheus. Open: it names policies and channels, and counts.
 pub async fn metrics(State(service): State<Arc<Service>>) -> Response {
     let current = service.current();
-    let silent_before = now() - service.settings.silent_after.as_secs() as i64;
-    let mut fleets = Vec::with_capacity(current.policies.len());
-    for (name, policy) in &current.policies {
-        // Of this replica alone: Prometheus adds up.
-        let mut fleet = Fleet::default();
-        for row in service.gateways.merged(name, Vec::new()) {
-            count(&mut fleet, state(policy, name, &row, silent_before).0);
-        }
-        fleets.push((name.clone(), fleet));
-    }
+    let fleets = service.fleets.lock().await.clone();
     let (up, ready) = (service.store.is_up(), service.is_ready());
     let page = service.metrics.page(&current, up, ready, &fleets);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page).into_response()
+}
+
+/// What is served now, with what was published to any replica a moment ago, as long as the database answers.
+async fn newest(service: &Service) -> Arc<Current> {
+    // Where it does not, what this replica has is all there is to tell.
+    if service.store.is_up() {
+        let _ = service.refresh().await;
+    }
+    service.current()
 }
 
 fn known<'a>(
@@ -177,44 +176,6 @@ fn describe(name: &str, policy: &Policy) -> Value {
     });
     let pins: Vec<Value> = pins.collect();
     json!({ "policy": name, "highest": policy.highest, "channels": channels, "pins": pins })
-}
-
-/// How a gateway stands, the epoch that it should run, and the channel that is for it.
-fn state<'a>(
-    policy: &'a Policy,
-    name: &str,
-    row: &GatewayRow,
-    silent_before: i64,
-) -> (&'static str, Option<i64>, &'a str) {
-    let labels: Labels = row.labels.parse().unwrap_or_default();
-    let choice = if row.channel.is_empty() {
-        policy.choose(name, &row.gateway, &labels)
-    } else {
-        policy.of_channel(&row.channel)
-    };
-    let Some(choice) = choice else {
-        return ("current", None, "");
-    };
-    // Also one whose stream a replica held that is no more.
-    let state = if row.last_contact < silent_before {
-        "silent"
-    } else if runs(row, choice.epoch) {
-        "current"
-    } else if row.refused_epoch == Some(choice.epoch) {
-        "refusing"
-    } else {
-        "behind"
-    };
-    (state, Some(choice.epoch), choice.channel)
-}
-
-fn count(fleet: &mut Fleet, state: &str) {
-    *match state {
-        "current" => &mut fleet.current,
-        "refusing" => &mut fleet.refusing,
-        "silent" => &mut fleet.silent,
-        _ => &mut fleet.behind,
-    } += 1;
 }
 
 fn gateway(row: &GatewayRow, (state, epoch, channel): (&str, Option<i64>, &str)) -> Value {

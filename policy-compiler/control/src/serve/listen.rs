@@ -1,5 +1,6 @@
 //! Accepts connections: HTTP/1.1 and HTTP/2, with or without TLS, as many as are allowed.
 
+use super::begun::Begun;
 use crate::http::router;
 use crate::log;
 use crate::service::{Peer, Service};
@@ -13,16 +14,18 @@ use serde_json::json;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
-/// How long TLS may take to be agreed on, and a request's head to come. The second is how long an idle connection
+/// How long TLS may take to be agreed on, the first bytes to come after it, and a request's head. The last is how long an idle connection
 /// of HTTP/1.1 is kept, too.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Certificates that were wrong are read again no sooner.
+const AGAIN: Duration = Duration::from_secs(1);
 const HEAD: Duration = Duration::from_secs(75);
 /// A client that reads nothing for so long is cut off.
 const STALLED: Duration = Duration::from_secs(30);
@@ -34,7 +37,15 @@ const PING: Duration = Duration::from_secs(20);
 pub struct Tls {
     files: Vec<PathBuf>,
     read: Box<dyn Fn() -> Result<ServerConfig, String> + Send + Sync>,
-    current: Mutex<(Vec<Option<SystemTime>>, Arc<ServerConfig>)>,
+    current: Mutex<Read>,
+}
+
+struct Read {
+    config: Arc<ServerConfig>,
+    /// When the files that it is of were changed.
+    times: Vec<Option<SystemTime>>,
+    /// When newer ones were wrong.
+    wrong: Option<Instant>,
 }
 
 impl Tls {
@@ -48,23 +59,28 @@ impl Tls {
     ) -> Result<Tls, String> {
         let config = Arc::new(read()?);
         let times = times(&files);
-        Ok(Tls { files, read: Box::new(read), current: Mutex::new((times, config)) })
+        Ok(Tls {
+            files,
+            read: Box::new(read),
+            current: Mutex::new(Read { config, times, wrong: None }),
+        })
     }
 
     /// What holds now. Files that are wrong change nothing.
     fn config(&self) -> Arc<ServerConfig> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let times = times(&self.files);
-        if times != current.0 {
-            current.0 = times;
+        if times != current.times && current.wrong.is_none_or(|last| last.elapsed() > AGAIN) {
             match (self.read)() {
-                Ok(config) => current.1 = Arc::new(config),
+                Ok(config) => *current = Read { config: Arc::new(config), times, wrong: None },
                 Err(why) => {
                     log::warn("certificates are wrong: the older ones hold", json!({ "why": why }));
+                    // They may be wrong for a moment only: half replaced, or for want of a file descriptor.
+                    current.wrong = Some(Instant::now());
                 }
             }
         }
-        Arc::clone(&current.1)
+        Arc::clone(&current.config)
     }
 }
 
@@ -137,6 +153,8 @@ impl Connection {
         peer: Peer,
     ) {
         let end = Arc::clone(&peer.end);
+        let begun = tokio::time::timeout(HANDSHAKE, Begun::of(stream));
+        let Ok(Ok(stream)) = begun.await else { return };
         let router = router(self.service).layer(axum::Extension(peer));
         let router = tower::ServiceExt::map_request(router, |request: hyper::Request<_>| {
             request.map(Body::new)

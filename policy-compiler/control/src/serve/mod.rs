@@ -1,12 +1,13 @@
 //! Runs the service: options, listener, what happens every moment, and the end.
 
+mod begun;
 mod listen;
 mod options;
 
 pub use options::Serve;
 
 use crate::log;
-use crate::service::Service;
+use crate::service::{Service, now};
 use crate::store::Store;
 use serde_json::json;
 use std::net::SocketAddr;
@@ -18,6 +19,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Reports of gateways are written so often.
 const FLUSH: Duration = Duration::from_secs(2);
+/// Gateways are counted, and those that are gone forgotten, every so many times: it takes a look at all of them.
+const COUNTED: u32 = 5;
+/// Files that are read again are looked at so often.
+const REREAD: Duration = Duration::from_millis(250);
 /// Requests under way may take this long after the service was asked to end.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -40,7 +45,7 @@ pub fn run(options: &Serve) -> Result<(), StartError> {
     let settings = options.settings()?;
     let credentials = options.read_credentials()?;
     let tls = options.tls()?;
-    options.check(&settings, &credentials)?;
+    options.check()?;
     let store = Store::open(&options.place()?).map_err(|error| StartError::from(&error))?;
     let service = Arc::new(Service::new(store, settings, credentials));
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -66,6 +71,7 @@ async fn serve(
     announce(options, address, &service)?;
     tokio::spawn(every_moment(Arc::clone(&service), options.refresh()));
     tokio::spawn(flushing(Arc::clone(&service)));
+    tokio::spawn(rereading(Arc::clone(&service)));
     let ended = listen::accept(Arc::clone(&service), listener, tls, options.connections);
     let stop = async {
         ended_by_signal().await;
@@ -76,7 +82,10 @@ async fn serve(
     if tokio::time::timeout(GRACE, connections.shutdown()).await.is_err() {
         log::warn("connections are cut", json!({}));
     }
-    service.flush().await;
+    // A database that hangs keeps nobody from ending.
+    if tokio::time::timeout(GRACE, service.flush()).await.is_err() {
+        log::warn("what gateways reported last is lost", json!({}));
+    }
     Ok(())
 }
 
@@ -97,7 +106,7 @@ fn announce(options: &Serve, address: SocketAddr, service: &Service) -> Result<(
     Ok(())
 }
 
-/// Loads what other replicas have published, and reads credentials that have changed.
+/// Loads what other replicas have published.
 async fn every_moment(service: Arc<Service>, refresh: Duration) {
     let mut away = false;
     loop {
@@ -114,14 +123,26 @@ async fn every_moment(service: Arc<Service>, refresh: Duration) {
             Ok(()) => {}
         }
         away = refreshed.is_err();
+    }
+}
+
+/// Reads credentials that have changed, whatever the database does.
+async fn rereading(service: Arc<Service>) {
+    loop {
+        tokio::time::sleep(REREAD).await;
         service.reread_credentials().await;
     }
 }
 
 async fn flushing(service: Arc<Service>) {
-    loop {
+    for round in 0_u32.. {
         tokio::time::sleep(FLUSH).await;
         service.flush().await;
+        if !round.is_multiple_of(COUNTED) {
+            continue;
+        }
+        service.gateways.forget(now() - service.settings.forget_after.as_secs() as i64);
+        service.count_fleets().await;
     }
 }
 

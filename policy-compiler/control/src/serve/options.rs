@@ -1,13 +1,13 @@
 //! `portcullis serve`: its flags.
 
 use super::{StartError, listen};
+use crate::command::public_key;
 use crate::identity::Credentials;
 use crate::names;
 use crate::service::Settings;
 use crate::store::Place;
 use crate::tls;
 use clap::Args;
-use data_encoding::HEXLOWER_PERMISSIVE;
 use portcullis_bundle::Trust;
 use portcullis_ecds::Filter;
 use std::path::PathBuf;
@@ -69,6 +69,9 @@ pub struct Serve {
     /// After so long without a word a gateway counts as silent
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     silent_after: u64,
+    /// After so long without a word a gateway is forgotten
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
+    forget_after: u64,
     /// Look for what other replicas have published so often
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(50..=60_000))]
     refresh: u64,
@@ -108,6 +111,7 @@ impl Serve {
             gateways_identified: self.identify_gateways,
             credentials: self.credentials.clone(),
             silent_after: Duration::from_secs(self.silent_after.min(366 * 86_400)),
+            forget_after: Duration::from_secs(self.forget_after.clamp(60, 366 * 86_400)),
             replica: self.replica.clone().unwrap_or_else(|| "portcullis".to_owned()),
         })
     }
@@ -135,18 +139,14 @@ impl Serve {
     }
 
     /// Refuses what would send tokens over a network as they are.
-    pub(super) fn check(
-        &self,
-        _settings: &Settings,
-        credentials: &Credentials,
-    ) -> Result<(), StartError> {
+    pub(super) fn check(&self) -> Result<(), StartError> {
         let host = self.listen.rsplit_once(':').map_or("", |(host, _)| host);
         let local = host == "localhost"
             || host
                 .trim_matches(['[', ']'])
                 .parse()
                 .is_ok_and(|it: std::net::IpAddr| it.is_loopback());
-        if self.certificate.is_none() && !local && !self.plain && !credentials.is_empty() {
+        if self.certificate.is_none() && !local && !self.plain && self.credentials.is_some() {
             return Err(StartError(
                 "tokens would travel without TLS: give `--certificate` and `--private-key`, or say `--plain` where \
                  something in front speaks TLS"
@@ -155,12 +155,6 @@ impl Serve {
         }
         Ok(())
     }
-}
-
-fn public_key(text: &str) -> Result<[u8; 32], String> {
-    let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
-    let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
-    bytes.ok_or_else(|| "not 64 hexadecimal digits".to_owned())
 }
 
 fn filter(text: &str) -> Result<(String, Option<String>), String> {

@@ -19,11 +19,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
 /// Work that waits for the database at most.
 const WAITING: usize = 64;
+/// How long anybody waits for the database: it may hang rather than be gone.
+const WITHIN: Duration = Duration::from_secs(if cfg!(test) { 4 } else { 15 });
 
 /// Where the service's memory is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,8 +213,10 @@ impl Store {
     ) -> Result<T, StoreError> {
         let (give, given) = oneshot::channel();
         let job: Job = Box::new(move |database| {
-            // Nobody may be waiting any more: a client that went away undoes nothing.
-            let _ = give.send(work(database));
+            // Who was told that the database is away must not find the work done later.
+            if !give.is_closed() {
+                let _ = give.send(work(database));
+            }
         });
         match self.jobs.try_send(job) {
             Ok(()) => {}
@@ -222,52 +227,67 @@ impl Store {
                 return Err(StoreError::Unavailable("its thread has ended".to_owned()));
             }
         }
-        let gone = |_| StoreError::Unavailable("its thread has ended".to_owned());
-        let outcome = given.await.map_err(gone).flatten();
+        let outcome = match tokio::time::timeout(WITHIN, given).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(StoreError::Unavailable("its thread has ended".to_owned())),
+            Err(_) => Err(StoreError::Unavailable("it does not answer".to_owned())),
+        };
         self.up.store(!matches!(outcome, Err(StoreError::Unavailable(_))), Ordering::Relaxed);
         outcome
     }
 
-    /// Stores a bundle and lets a channel lead to it.
+    /// Stores a bundle and lets a channel lead to it. The line of the audit log is written with it, or neither.
     ///
     /// # Errors
     /// A conflict with what was published before, or the database.
-    pub async fn publish(&self, publication: Publication) -> Result<Published, StoreError> {
-        self.run(move |database| {
-            transact(database, Kind::Write, |sql| policies::publish(sql, &publication))
-        })
-        .await
+    pub async fn publish(
+        &self,
+        publication: Publication,
+        audit: Audit,
+    ) -> Result<Published, StoreError> {
+        let status = |published: &Published| if *published == Published::New { 201 } else { 200 };
+        self.change(audit, status, move |sql| policies::publish(sql, &publication)).await
     }
 
     /// Lets a channel lead to a bundle that was published.
     ///
     /// # Errors
     /// An epoch that was not published or is lower than the channel's, or the database.
-    pub async fn assign(&self, assigned: Assigned) -> Result<(), StoreError> {
-        self.run(move |database| {
-            transact(database, Kind::Write, |sql| policies::assign(sql, &assigned))
-        })
-        .await
+    pub async fn assign(&self, assigned: Assigned, audit: Audit) -> Result<(), StoreError> {
+        self.change(audit, |()| 200, move |sql| policies::assign(sql, &assigned)).await
     }
 
     /// Says which gateways a channel is for.
     ///
     /// # Errors
     /// Too many channels, or the database.
-    pub async fn roll_out(&self, rollout: Rollout) -> Result<(), StoreError> {
-        self.run(move |database| {
-            transact(database, Kind::Write, |sql| policies::roll_out(sql, &rollout))
-        })
-        .await
+    pub async fn roll_out(&self, rollout: Rollout, audit: Audit) -> Result<(), StoreError> {
+        self.change(audit, |()| 200, move |sql| policies::roll_out(sql, &rollout)).await
     }
 
     /// Holds a channel, or gateways by label, at an epoch; without an epoch, releases them.
     ///
     /// # Errors
     /// An epoch that was not published, nothing to release, or the database.
-    pub async fn pin(&self, pinned: Pinned) -> Result<(), StoreError> {
-        self.run(move |database| transact(database, Kind::Write, |sql| policies::pin(sql, &pinned)))
-            .await
+    pub async fn pin(&self, pinned: Pinned, audit: Audit) -> Result<(), StoreError> {
+        self.change(audit, |()| 200, move |sql| policies::pin(sql, &pinned)).await
+    }
+
+    /// Changes what is served, and writes who did so: both or neither.
+    async fn change<T: Send + 'static>(
+        &self,
+        audit: Audit,
+        status: fn(&T) -> i64,
+        work: impl Fn(&mut dyn Sql) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.run(move |database| {
+            transact(database, Kind::Write, |sql| {
+                let done = work(sql)?;
+                records::record(sql, &Audit { status: status(&done), ..audit.clone() })?;
+                Ok(done)
+            })
+        })
+        .await
     }
 
     /// The bytes of a bundle that was published.
@@ -327,13 +347,17 @@ impl Store {
         .await
     }
 
-    /// Keeps what gateways reported.
+    /// Keeps what gateways reported, and forgets those that were not heard of since a time in Unix seconds.
     ///
     /// # Errors
     /// The database.
-    pub async fn keep_gateways(&self, rows: Vec<GatewayRow>) -> Result<(), StoreError> {
+    pub async fn keep_gateways(
+        &self,
+        rows: Vec<GatewayRow>,
+        forgotten: i64,
+    ) -> Result<(), StoreError> {
         self.run(move |database| {
-            transact(database, Kind::Write, |sql| records::keep_gateways(sql, &rows))
+            transact(database, Kind::Write, |sql| records::keep_gateways(sql, &rows, forgotten))
         })
         .await
     }

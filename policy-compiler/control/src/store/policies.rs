@@ -20,6 +20,10 @@ pub struct Publication {
     pub policy: String,
     /// Where it goes.
     pub channel: String,
+    /// Which gateways the channel is for from now on; what is none stays as it is.
+    pub labels: Option<Labels>,
+    /// How many of them, in hundredths of a percent.
+    pub hundredths: Option<i64>,
     /// Its epoch.
     pub epoch: i64,
     /// The name of the policy inside it.
@@ -107,12 +111,28 @@ pub struct Pinned {
 }
 
 pub(super) fn publish(sql: &mut dyn Sql, it: &Publication) -> Result<Published, StoreError> {
-    let revision = next_revision(sql)?;
     let outcome = keep(sql, it)?;
+    // Before the channel leads to the bundle: no gateway beyond the percentage may see it even for a moment.
+    let rolled_out = it.labels.is_some() || it.hundredths.is_some();
+    if rolled_out {
+        roll_out(
+            sql,
+            &Rollout {
+                policy: it.policy.clone(),
+                channel: it.channel.clone(),
+                labels: it.labels.clone(),
+                hundredths: it.hundredths,
+                priority: None,
+                identity: it.identity.clone(),
+                at: it.at,
+            },
+        )?;
+    }
     let before = channel_epoch(sql, &it.policy, &it.channel)?;
     if outcome == Published::Known && before == Some(it.epoch) {
-        return Ok(Published::Known);
+        return Ok(if rolled_out { Published::Changed } else { Published::Known });
     }
+    let revision = next_revision(sql)?;
     lead(sql, &it.policy, &it.channel, before, it.epoch, it.at)?;
     prune(sql, &it.policy)?;
     let detail = json!({ "content_hash": it.content_hash, "key_id": it.key_id, "before": before });
@@ -123,6 +143,7 @@ pub(super) fn publish(sql: &mut dyn Sql, it: &Publication) -> Result<Published, 
 
 /// Stores the bundle, unless it is there.
 fn keep(sql: &mut dyn Sql, it: &Publication) -> Result<Published, StoreError> {
+    lock(sql)?;
     let (policy, epoch) = (Value::from(&*it.policy), Value::from(it.epoch));
     let known = sql.query(
         "SELECT content_hash, etag FROM bundles WHERE policy = $1 AND epoch = $2",
@@ -158,13 +179,16 @@ fn keep(sql: &mut dyn Sql, it: &Publication) -> Result<Published, StoreError> {
             )));
         }
         Some(_) => {}
-        None => bounded(
-            sql,
-            "SELECT COUNT(DISTINCT policy) FROM bundles WHERE policy <> $1",
-            &it.policy,
-            POLICIES,
-            "policies",
-        )?,
+        None => {
+            let count = "SELECT COUNT(*) FROM policies WHERE name <> $1";
+            bounded(sql, count, &it.policy, POLICIES, "policies")?;
+            // Counted, not timed: the clocks of replicas may differ.
+            sql.execute(
+                "INSERT INTO policies (name, since)
+                 SELECT $1, COALESCE(MAX(since), 0) + 1 FROM policies WHERE 1 = 1 ON CONFLICT (name) DO NOTHING",
+                std::slice::from_ref(&policy),
+            )?;
+        }
     }
     sql.execute(
         "INSERT INTO bundles (policy, epoch, content_hash, etag, name, key_id, audience, not_before, not_after,
@@ -193,12 +217,13 @@ fn keep(sql: &mut dyn Sql, it: &Publication) -> Result<Published, StoreError> {
 }
 
 pub(super) fn assign(sql: &mut dyn Sql, it: &Assigned) -> Result<(), StoreError> {
-    let revision = next_revision(sql)?;
+    lock(sql)?;
     must_exist(sql, &it.policy, it.epoch)?;
     let before = channel_epoch(sql, &it.policy, &it.channel)?;
     if before == Some(it.epoch) {
         return Ok(());
     }
+    let revision = next_revision(sql)?;
     lead(sql, &it.policy, &it.channel, before, it.epoch, it.at)?;
     let detail = json!({ "before": before });
     let entry = Entry { action: "promote", target: &it.channel, epoch: Some(it.epoch), detail };
@@ -209,8 +234,12 @@ pub(super) fn roll_out(sql: &mut dyn Sql, it: &Rollout) -> Result<(), StoreError
     let revision = next_revision(sql)?;
     if it.channel == STABLE {
         return Err(StoreError::Conflict(format!(
-            "`{STABLE}` is for every gateway that no other channel is for"
+            "`{STABLE}` is for every gateway that no other channel is for: a part of them needs a channel of its own"
         )));
+    }
+    if highest(sql, &it.policy)?.is_none() {
+        let told = format!("no policy is called `{}`: publish its first bundle", it.policy);
+        return Err(StoreError::NotFound(told));
     }
     make_channel(sql, &it.policy, &it.channel, it.at)?;
     let (policy, channel) = (Value::from(&*it.policy), Value::from(&*it.channel));
@@ -245,6 +274,14 @@ pub(super) fn pin(sql: &mut dyn Sql, it: &Pinned) -> Result<(), StoreError> {
     let action = if let Some(epoch) = it.epoch {
         must_exist(sql, &it.policy, epoch)?;
         if let Target::Channel(name) = &it.target {
+            // What it would serve without the pin: released, it must not go back.
+            let own = channel_epoch(sql, &it.policy, name)?;
+            let newest = own.max(channel_epoch(sql, &it.policy, STABLE)?);
+            if newest < Some(epoch) {
+                return Err(StoreError::Conflict(format!(
+                    "`{name}` has not come to epoch {epoch}: publish or promote it there first"
+                )));
+            }
             make_channel(sql, &it.policy, name, it.at)?;
         }
         bounded(sql, "SELECT COUNT(*) FROM pins WHERE policy = $1", &it.policy, PINS, "pins")?;
@@ -288,6 +325,8 @@ pub(super) fn load(sql: &mut dyn Sql, older: &Current) -> Result<Option<Current>
         let name = row.text();
         current.policies.insert(name, Policy { highest: row.int(), ..Policy::default() });
     }
+    let first = sql.query("SELECT name FROM policies ORDER BY since, name LIMIT 1", &[])?.pop();
+    current.first = first.map(|mut row| row.text());
     let channels = "SELECT policy, name, epoch, labels, hundredths, priority FROM channels";
     for mut row in sql.query(channels, &[])? {
         let policy = current.policies.entry(row.text()).or_default();
@@ -339,6 +378,11 @@ fn load_bundles(
         policy.bundles.insert(epoch, stored);
     }
     Ok(())
+}
+
+/// Takes the right to write until the transaction ends.
+fn lock(sql: &mut dyn Sql) -> Result<(), StoreError> {
+    sql.execute("UPDATE meta SET value = value WHERE key = 'revision'", &[]).map(drop)
 }
 
 /// Takes the next revision, and with it the right to write until the transaction ends.

@@ -3,10 +3,11 @@
 use super::{Database, Kind, Row, Sql, StoreError, Value, Work, schema};
 use crate::tls;
 use bytes::BytesMut;
-use postgres::config::SslMode;
+use postgres::config::{Host, SslMode};
 use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use postgres::{Client, Config, NoTls};
 use std::error::Error;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -35,6 +36,11 @@ impl Postgres {
         })?;
         config.connect_timeout(CONNECT_FOR).application_name("portcullis");
         config.tcp_user_timeout(Duration::from_secs(15)).keepalives_idle(Duration::from_secs(30));
+        // Where TLS is only preferred, whoever stands between says that there is none.
+        let far = config.get_hosts().iter().any(|host| !is_local(host));
+        if config.get_ssl_mode() == SslMode::Prefer && (far || authorities.is_some()) {
+            config.ssl_mode(SslMode::Require);
+        }
         let tls = tls::client(authorities, None)
             .map_err(|error| StoreError::Conflict(error.to_string()))?;
         Ok(Postgres { config, tls: MakeRustlsConnect::new(tls), client: None })
@@ -53,6 +59,16 @@ impl Postgres {
             self.client = Some(client);
         }
         self.client.as_mut().ok_or_else(|| StoreError::Unavailable("not connected".to_owned()))
+    }
+}
+
+/// Whether a server is on this machine, so that nobody stands between.
+fn is_local(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse().is_ok_and(|it: IpAddr| it.is_loopback())
+        }
+        Host::Unix(_) => true,
     }
 }
 

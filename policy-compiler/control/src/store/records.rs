@@ -152,7 +152,12 @@ pub(super) fn audit(
     Ok(rows.into_iter().map(read).collect())
 }
 
-pub(super) fn keep_gateways(sql: &mut dyn Sql, rows: &[GatewayRow]) -> Result<(), StoreError> {
+pub(super) fn keep_gateways(
+    sql: &mut dyn Sql,
+    rows: &[GatewayRow],
+    forgotten: i64,
+) -> Result<(), StoreError> {
+    sql.execute("DELETE FROM gateways WHERE last_contact < $1", &[forgotten.into()])?;
     for it in rows {
         sql.execute(
             "INSERT INTO gateways (policy, gateway, labels, source, channel, workers, accepted, refused_epoch,

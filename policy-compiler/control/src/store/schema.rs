@@ -8,7 +8,7 @@ use super::{Sql, StoreError};
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Statement lists; the n-th leads from version n to n + 1.
-const MIGRATIONS: [&[&str]; 1] = [&[
+const MIGRATIONS: [&[&str]; 2] = [&[
     "CREATE TABLE bundles (
         policy TEXT NOT NULL, epoch BIGINT NOT NULL, content_hash TEXT NOT NULL, etag TEXT NOT NULL,
         name TEXT NOT NULL, key_id TEXT NOT NULL, audience TEXT NOT NULL, not_before BIGINT, not_after BIGINT,
@@ -38,6 +38,9 @@ const MIGRATIONS: [&[&str]; 1] = [&[
     "CREATE INDEX history_policy ON history (policy, id)",
     "CREATE INDEX gateways_contact ON gateways (last_contact)",
     "INSERT INTO meta (key, value) VALUES ('revision', 1), ('audit', 0)",
+], &[
+    "CREATE TABLE policies (name TEXT PRIMARY KEY, since BIGINT NOT NULL)",
+    "INSERT INTO policies (name, since) SELECT policy, MIN(published_at) FROM bundles GROUP BY policy",
 ]];
 
 /// Brings the tables up to date.

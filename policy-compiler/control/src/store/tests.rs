@@ -15,13 +15,15 @@ fn open(folder: &Path) -> Store {
 }
 
 fn block<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
 fn publication(channel: &str, epoch: i64, content: &[u8]) -> Publication {
     Publication {
         policy: "bank".to_owned(),
         channel: channel.to_owned(),
+        labels: None,
+        hundredths: None,
         epoch,
         name: "bank".to_owned(),
         content_hash: blake3::hash(content).to_hex().to_string(),
@@ -42,7 +44,7 @@ fn publish(
     epoch: i64,
     content: &[u8],
 ) -> Result<Published, StoreError> {
-    block(store.publish(publication(channel, epoch, content)))
+    block(store.publish(publication(channel, epoch, content), Audit::default()))
 }
 
 fn assigned(channel: &str, epoch: i64) -> Assigned {
@@ -83,7 +85,7 @@ fn epochs_rise_and_keep_their_content() {
     let policy = load(&store);
     assert_eq!((policy.highest, policy.bundles.len()), (9, 1));
     assert_eq!(policy.bundles[&9].bytes, &b"nine"[..]);
-    let gone = block(store.assign(assigned("stable", 8)));
+    let gone = block(store.assign(assigned("stable", 8), Audit::default()));
     assert!(matches!(gone, Err(StoreError::NotFound(_))), "{gone:?}");
 }
 
@@ -94,7 +96,7 @@ fn the_same_content_may_be_signed_anew() {
     publish(&store, "stable", 7, b"seven").unwrap();
     let mut anew = publication("stable", 7, b"seven");
     (anew.etag, anew.content) = ("\"anew\"".to_owned(), b"seven, signed by another".to_vec());
-    assert_eq!(block(store.publish(anew)), Ok(Published::Changed));
+    assert_eq!(block(store.publish(anew, Audit::default())), Ok(Published::Changed));
     let policy = load(&store);
     assert_eq!(policy.bundles[&7].etag, "\"anew\"");
     assert_eq!(policy.bundles[&7].bytes, &b"seven, signed by another"[..]);
@@ -117,30 +119,110 @@ fn channels_are_rolled_out_and_pinned() {
         identity: "ops".to_owned(),
         at: 2000,
     };
-    block(store.roll_out(rollout("canary", Some("region=eu"), Some(10_000)))).unwrap();
+    block(store.roll_out(rollout("canary", Some("region=eu"), Some(10_000)), Audit::default()))
+        .unwrap();
     let eu: Labels = "region=eu".parse().unwrap();
     assert_eq!(load(&store).choose("bank", "g", &nobody).unwrap().epoch, 7);
     assert_eq!(load(&store).choose("bank", "g", &eu).unwrap().epoch, 8);
     // What is not given stays.
-    block(store.roll_out(rollout("canary", None, Some(0)))).unwrap();
+    block(store.roll_out(rollout("canary", None, Some(0)), Audit::default())).unwrap();
     assert_eq!(load(&store).choose("bank", "g", &eu).unwrap().epoch, 7);
-    assert!(block(store.roll_out(rollout("stable", None, Some(5)))).is_err());
+    assert!(block(store.roll_out(rollout("stable", None, Some(5)), Audit::default())).is_err());
 
-    block(store.assign(assigned("stable", 8))).unwrap();
-    block(store.pin(pinned(Target::Channel("stable".to_owned()), Some(7)))).unwrap();
+    block(store.assign(assigned("stable", 8), Audit::default())).unwrap();
+    block(store.pin(pinned(Target::Channel("stable".to_owned()), Some(7)), Audit::default()))
+        .unwrap();
     assert_eq!(load(&store).choose("bank", "g", &nobody).unwrap().epoch, 7);
     assert_eq!(load(&store).bundles.len(), 2);
-    block(store.pin(pinned(Target::Channel("stable".to_owned()), None))).unwrap();
+    block(store.pin(pinned(Target::Channel("stable".to_owned()), None), Audit::default())).unwrap();
     assert_eq!(load(&store).choose("bank", "g", &nobody).unwrap().epoch, 8);
-    let again = block(store.pin(pinned(Target::Channel("stable".to_owned()), None)));
+    let again =
+        block(store.pin(pinned(Target::Channel("stable".to_owned()), None), Audit::default()));
     assert!(matches!(again, Err(StoreError::NotFound(_))));
-    let missing = block(store.pin(pinned(Target::Labels(eu), Some(99))));
+    let missing = block(store.pin(pinned(Target::Labels(eu), Some(99)), Audit::default()));
     assert!(matches!(missing, Err(StoreError::NotFound(_))));
+    // Released, a channel that was held above its own epoch would go back.
+    publish(&store, "canary", 9, b"nine").unwrap();
+    let above = pinned(Target::Channel("stable".to_owned()), Some(9));
+    let above = block(store.pin(above, Audit::default()));
+    assert!(matches!(above, Err(StoreError::Conflict(_))), "{above:?}");
 
     let history = block(store.history("bank".to_owned(), 100)).unwrap();
     let actions: Vec<&str> = history.iter().map(|it| it.action.as_str()).collect();
-    assert_eq!(actions, ["unpin", "pin", "promote", "rollout", "rollout", "publish", "publish"]);
+    assert_eq!(
+        actions,
+        ["publish", "unpin", "pin", "promote", "rollout", "rollout", "publish", "publish"]
+    );
     assert!(history.windows(2).all(|pair| pair[0].revision > pair[1].revision));
+}
+
+#[test]
+fn a_publication_and_its_rollout_are_one_change() {
+    let folder = folder("rollout");
+    let store = open(&folder);
+    publish(&store, "stable", 7, b"seven").unwrap();
+    let to = |channel: &str, epoch, content: &[u8], hundredths| Publication {
+        hundredths: Some(hundredths),
+        labels: Some("region=eu".parse().unwrap()),
+        ..publication(channel, epoch, content)
+    };
+    block(store.publish(to("canary", 8, b"eight", 10_000), Audit::default())).unwrap();
+    // The next release goes to fewer: those beyond do not see it even for a moment.
+    let nine = to("canary", 9, b"nine", 0);
+    let outcome = block(store.publish(nine.clone(), Audit::default()));
+    assert_eq!(outcome, Ok(Published::New));
+    let eu: Labels = "region=eu".parse().unwrap();
+    assert_eq!(load(&store).choose("bank", "g", &eu).unwrap().epoch, 7);
+    // The same again with another percentage is a change.
+    let more = Publication { hundredths: Some(10_000), ..nine };
+    assert_eq!(block(store.publish(more, Audit::default())), Ok(Published::Changed));
+    assert_eq!(load(&store).choose("bank", "g", &eu).unwrap().epoch, 9);
+    // Nothing of it is stored where a part is refused.
+    assert!(
+        conflict(block(store.publish(to("stable", 10, b"ten", 500), Audit::default())))
+            .contains("stable")
+    );
+    assert_eq!(load(&store).highest, 9);
+}
+
+#[test]
+fn changes_and_their_audit_lines_are_one() {
+    let folder = folder("audited");
+    let store = open(&folder);
+    let line = || Audit { identity: "ci".to_owned(), detail: "why".to_owned(), ..Audit::default() };
+    block(store.publish(publication("stable", 7, b"seven"), line())).unwrap();
+    block(store.publish(publication("stable", 7, b"seven"), line())).unwrap();
+    block(store.publish(publication("stable", 6, b"six"), line())).unwrap_err();
+    let lines = block(store.audit(None, 10)).unwrap();
+    assert_eq!(lines.iter().map(|it| it.status).collect::<Vec<_>>(), [200, 201]);
+}
+
+#[test]
+fn nobody_waits_for_a_database_that_hangs() {
+    let folder = folder("hangs");
+    let store = open(&folder);
+    let (held, free) = std::sync::mpsc::channel::<()>();
+    let (start, started) = std::sync::mpsc::channel::<()>();
+    let hanging = {
+        let store = store.clone();
+        std::thread::spawn(move || {
+            block(store.run(move |_| {
+                start.send(()).unwrap();
+                let _ = free.recv();
+                Ok(())
+            }))
+        })
+    };
+    started.recv().unwrap();
+    let started = std::time::Instant::now();
+    let outcome = publish(&store, "stable", 7, b"seven");
+    assert_eq!(outcome, Err(StoreError::Unavailable("it does not answer".to_owned())));
+    assert!(started.elapsed() < WITHIN * 2 && !store.is_up());
+    assert!(hanging.join().unwrap().is_err());
+    // What was given up is not done later.
+    drop(held);
+    assert!(block(store.load(Arc::default())).unwrap().unwrap().policies.is_empty());
+    assert!(store.is_up());
 }
 
 #[test]
@@ -179,7 +261,8 @@ fn old_bundles_are_forgotten_but_for_what_is_held() {
     let folder = folder("prune");
     let store = open(&folder);
     publish(&store, "stable", 1, b"1").unwrap();
-    block(store.pin(pinned(Target::Labels("a=b".parse().unwrap()), Some(1)))).unwrap();
+    block(store.pin(pinned(Target::Labels("a=b".parse().unwrap()), Some(1)), Audit::default()))
+        .unwrap();
     for epoch in 2..=230_i64 {
         publish(&store, "stable", epoch, epoch.to_string().as_bytes()).unwrap();
     }
@@ -252,8 +335,8 @@ fn what_gateways_report_and_people_ask_is_kept() {
         last_contact: 50,
     };
     let older = GatewayRow { last_contact: 40, workers: String::new(), ..row.clone() };
-    block(store.keep_gateways(vec![row.clone()])).unwrap();
-    block(store.keep_gateways(vec![older])).unwrap();
+    block(store.keep_gateways(vec![row.clone()], 0)).unwrap();
+    block(store.keep_gateways(vec![older], 50)).unwrap();
     assert_eq!(block(store.gateways("bank".to_owned())).unwrap(), [row]);
     for (identity, status) in [("ci", 201), ("ops", 409)] {
         let line = Audit { identity: identity.to_owned(), status, at: 5, ..Audit::default() };

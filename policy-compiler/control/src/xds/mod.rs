@@ -10,20 +10,24 @@ mod subscription;
 use crate::identity::Role;
 use crate::log;
 use crate::service::{Denied, Peer, Service};
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use proto::{DiscoveryRequest, DiscoveryResponse};
+use bytes::Bytes;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use proto::{DiscoveryRequest, Push};
 use serde_json::json;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use subscription::{Reply, Subscription};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::body::Body;
-use tonic::server::{Grpc, StreamingService};
-use tonic::{Status, Streaming};
+use tonic::codec::Codec;
+use tonic::{Code, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 /// The method of a stream of its own.
@@ -35,8 +39,12 @@ pub const AGGREGATED: &str =
 
 /// The longest message of a gateway: it holds names, and Envoy's list of extensions.
 const LONGEST: usize = 1 << 20;
-/// A gateway that does not answer a resource holds up others no longer than this.
+/// Pieces of the longest response: sixteen filters, the frame's head, the trailers.
+const PIECES: usize = 80;
+/// A gateway that does not read what it is sent holds up others no longer than this; one that has answered before is
+/// trusted to read more slowly.
 const HELD_UP: Duration = Duration::from_millis(10_000 / HASTE);
+const HELD_UP_AT_FIRST: Duration = Duration::from_millis(3_000 / HASTE);
 /// After so long its connection is ended, since what it was sent may still take room here.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(60_000 / HASTE);
 /// Tests wait no minutes.
@@ -45,100 +53,156 @@ const HASTE: u64 = if cfg!(test) { 100 } else { 1 };
 /// How seldom an open stream is noted, at most.
 const SELDOM: Duration = Duration::from_secs(60);
 
-type Sender = mpsc::Sender<Result<DiscoveryResponse, Status>>;
+type Sender = mpsc::Sender<Result<Frame<Bytes>, Infallible>>;
 
-/// A stream.
-pub async fn stream(State(service): State<Arc<Service>>, request: Request) -> Response {
-    let Some(peer) = request.extensions().get::<Peer>().cloned() else {
-        return Status::internal("no peer").into_http::<Body>().into_response();
-    };
-    if let Err(denied) = may(&service, request.headers(), &peer) {
-        return denied.into_http::<Body>().into_response();
-    }
-    let codec = ProstCodec::<DiscoveryResponse, DiscoveryRequest>::default();
-    let mut grpc = Grpc::new(codec).max_decoding_message_size(LONGEST);
-    grpc.streaming(Discovery { service, peer }, request).await.into_response()
+/// Who asks: known at the start of a stream, and to be known for as long as it lasts.
+struct Asking {
+    peer: Peer,
+    authorization: Option<String>,
 }
 
-fn may(service: &Service, headers: &HeaderMap, peer: &Peer) -> Result<(), Status> {
-    let authorization = headers.get(header::AUTHORIZATION).map(|it| it.to_str().unwrap_or(""));
-    // Which policy is asked for is known by the first message only: one for all, or one of some, is looked at there.
-    match service.identify(authorization, peer, Role::Gateway, None) {
-        Ok(_) => Ok(()),
-        Err(Denied::Unknown) => Err(Status::unauthenticated("a token or a certificate is needed")),
-        Err(Denied::Forbidden) => {
-            Err(Status::permission_denied("the identity is for some policies only: use HTTP"))
+impl Asking {
+    fn of(headers: &HeaderMap, peer: Peer) -> Asking {
+        let authorization = headers.get(header::AUTHORIZATION);
+        let authorization = authorization.map(|it| it.to_str().unwrap_or("").to_owned());
+        Asking { peer, authorization }
+    }
+
+    fn may(&self, service: &Service) -> Result<(), Status> {
+        // Which policy is asked for is known by the first message only: who may fetch some only is not let in.
+        match service.identify(self.authorization.as_deref(), &self.peer, Role::Gateway, None) {
+            Ok(_) => Ok(()),
+            Err(Denied::Unknown) => {
+                Err(Status::unauthenticated("a token or a certificate is needed"))
+            }
+            Err(Denied::Forbidden(_)) => {
+                Err(Status::permission_denied("the identity is for some policies only: use HTTP"))
+            }
         }
     }
 }
 
-struct Discovery {
-    service: Arc<Service>,
-    peer: Peer,
+/// A stream.
+pub async fn stream(State(service): State<Arc<Service>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let Some(peer) = head.extensions.get::<Peer>().cloned() else {
+        return Status::internal("no peer").into_http::<Body>().into_response();
+    };
+    let asking = Asking::of(&head.headers, peer);
+    if let Err(denied) = asking.may(&service) {
+        return denied.into_http::<Body>().into_response();
+    }
+    let decoder = ProstCodec::<DiscoveryRequest, DiscoveryRequest>::default().decoder();
+    let requests = Streaming::new_request(decoder, body, None, Some(LONGEST));
+    let (sender, receiver) = mpsc::channel(PIECES);
+    tokio::spawn(run(service, asking, requests, sender));
+    let mut response = Response::new(Body::new(StreamBody::new(ReceiverStream::new(receiver))));
+    let grpc = HeaderValue::from_static("application/grpc");
+    response.headers_mut().insert(header::CONTENT_TYPE, grpc);
+    response
 }
 
-impl StreamingService<DiscoveryRequest> for Discovery {
-    type Response = DiscoveryResponse;
-    type ResponseStream = ReceiverStream<Result<DiscoveryResponse, Status>>;
-    type Future = std::future::Ready<Result<tonic::Response<Self::ResponseStream>, Status>>;
-
-    fn call(&mut self, request: tonic::Request<Streaming<DiscoveryRequest>>) -> Self::Future {
-        let (sender, receiver) = mpsc::channel(1);
-        let (service, peer) = (Arc::clone(&self.service), self.peer.clone());
-        tokio::spawn(async move {
-            service.metrics.streams.change(1);
-            let mut subscription = Subscription::default();
-            let ended = serve(&service, &mut subscription, request.into_inner(), sender).await;
-            subscription.end(&service);
-            service.metrics.streams.change(-1);
-            if ended == End::Unanswered {
-                peer.end.notify_one();
-            }
-            if let Some(gateway) = subscription.gateway() {
-                let peer = peer.address.to_string();
-                log::info("xds stream ended", json!({ "gateway": gateway, "peer": peer }));
-            }
-        });
-        std::future::ready(Ok(tonic::Response::new(ReceiverStream::new(receiver))))
+async fn run(
+    service: Arc<Service>,
+    asking: Asking,
+    requests: Streaming<DiscoveryRequest>,
+    sender: Sender,
+) {
+    service.metrics.streams.change(1);
+    let mut subscription = Subscription::default();
+    let ended = serve(&service, &mut subscription, requests, &sender, &asking).await;
+    subscription.end(&service);
+    service.metrics.streams.change(-1);
+    if ended == End::Unanswered {
+        asking.peer.end.notify_one();
     }
+    // Whoever does not read has no room for it, and needs none.
+    let _ = sender.try_send(Ok(Frame::trailers(trailers(ended))));
+    if let Some(gateway) = subscription.gateway() {
+        let peer = asking.peer.address.to_string();
+        let why = ended.name();
+        log::info("xds stream ended", json!({ "gateway": gateway, "peer": peer, "why": why }));
+    }
+}
+
+/// How a stream ends, as gRPC says it.
+fn trailers(ended: End) -> HeaderMap {
+    let code = match ended {
+        End::Gone => Code::Ok,
+        End::Stopping | End::Unanswered => Code::Unavailable,
+        End::Denied => Code::Unauthenticated,
+    };
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from(code as i32));
+    trailers
 }
 
 /// What is on its way: the right to send, until others want it, and since when.
 struct Sent {
-    permit: Option<OwnedSemaphorePermit>,
+    turn: Option<[OwnedSemaphorePermit; 2]>,
     at: Instant,
+    held_up: Duration,
 }
 
 impl Sent {
     /// When to look after it again.
     fn until(&self) -> Instant {
-        self.at + if self.permit.is_some() { HELD_UP } else { ANSWERED_WITHIN }
+        self.at + if self.turn.is_some() { self.held_up } else { ANSWERED_WITHIN }
     }
 }
 
 /// Why a stream ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// The gateway is gone, or the service is about to end.
+    /// The gateway is gone.
     Gone,
+    /// The service is about to end.
+    Stopping,
     /// The gateway does not answer.
     Unanswered,
+    /// Its identity is not known any more.
+    Denied,
+}
+
+impl End {
+    fn name(self) -> &'static str {
+        match self {
+            End::Gone => "gone",
+            End::Stopping => "stopping",
+            End::Unanswered => "unanswered",
+            End::Denied => "denied",
+        }
+    }
+}
+
+/// Waits for the right to send: one at a time of each connection, some at a time of all.
+async fn turn(service: &Service, peer: &Peer) -> Option<[OwnedSemaphorePermit; 2]> {
+    let own = Arc::clone(&peer.turn).acquire_owned().await.ok()?;
+    let shared = Arc::clone(&service.pushing).acquire_owned().await.ok()?;
+    Some([own, shared])
 }
 
 async fn serve(
     service: &Arc<Service>,
     subscription: &mut Subscription,
     mut requests: Streaming<DiscoveryRequest>,
-    sender: Sender,
+    sender: &Sender,
+    asking: &Asking,
 ) -> End {
-    let mut changes = service.watch();
-    let mut stopping = service.stopping();
+    let (mut changes, mut stopping) = (service.watch(), service.stopping());
+    let mut known = service.known();
     let mut sent: Option<Sent> = None;
+    let mut waiting = None;
     // A stream that is open is a word of the gateway's, which nobody writes down more often than needed.
     let often = (service.settings.silent_after / 3).clamp(SELDOM / 60, SELDOM);
     let mut alive = tokio::time::interval(often);
     loop {
-        let waited = sent.as_ref().map(Sent::until);
+        changes.mark_unchanged();
+        if sent.is_none() && waiting.is_none() && subscription.wants(service) {
+            waiting = Some(Box::pin(turn(service, &asking.peer)));
+        }
+        let until = sent.as_ref().map(Sent::until);
+        let unread = sent.as_ref().is_some_and(|sent| sent.turn.is_some());
         tokio::select! {
             request = requests.message() => {
                 let Ok(Some(request)) = request else { return End::Gone };
@@ -147,35 +211,44 @@ async fn serve(
                 }
             }
             changed = changes.changed() => {
-                if changed.is_err() { return End::Gone }
+                if changed.is_err() { return End::Stopping }
             }
-            () = tokio::time::sleep_until(waited.unwrap_or_else(Instant::now)), if waited.is_some() => {
+            turn = async { waiting.as_mut()?.await }, if waiting.is_some() => {
+                waiting = None;
+                // What is newest now counts, not what was when it began to wait.
+                let Some(push) = subscription.next(service) else { continue };
+                if send(sender, &push).is_err() { return End::Gone }
+                service.metrics.pushes.add();
+                let held_up = if subscription.has_answered() { HELD_UP } else { HELD_UP_AT_FIRST };
+                sent = Some(Sent { turn, at: Instant::now(), held_up });
+            }
+            // All room is free again: the connection has taken all of it, and others may send.
+            taken = sender.reserve_many(PIECES), if unread => {
+                if taken.is_err() { return End::Gone }
+                if let Some(sent) = &mut sent { sent.turn = None }
+            }
+            () = tokio::time::sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {
                 match &mut sent {
-                    Some(sent) if sent.permit.is_some() => sent.permit = None,
+                    Some(sent) if sent.turn.is_some() => sent.turn = None,
                     _ => return End::Unanswered,
                 }
             }
-            _ = alive.tick() => {
-                subscription.alive(service);
-                continue;
+            _ = alive.tick() => subscription.alive(service),
+            // A token that was revoked ends what it began.
+            _ = known.changed() => {
+                if asking.may(service).is_err() { return End::Denied }
             }
-            _ = stopping.wait_for(|stopping| *stopping) => return End::Gone,
+            () = sender.closed() => return End::Gone,
+            _ = stopping.wait_for(|stopping| *stopping) => return End::Stopping,
         }
-        if sent.is_some() {
-            continue;
-        }
-        changes.mark_unchanged();
-        let Some(response) = subscription.next(service) else { continue };
-        // Others may be sending: then the newest counts when it is this one's turn.
-        let permit = tokio::select! {
-            permit = Arc::clone(&service.pushing).acquire_owned() => permit,
-            _ = stopping.wait_for(|stopping| *stopping) => return End::Gone,
-        };
-        let Ok(permit) = permit else { return End::Gone };
-        if sender.send(Ok(response)).await.is_err() {
-            return End::Gone;
-        }
-        service.metrics.pushes.add();
-        sent = Some(Sent { permit: Some(permit), at: Instant::now() });
     }
+}
+
+/// Hands a response to the connection, which takes its pieces as the gateway reads them.
+fn send(sender: &Sender, push: &Push) -> Result<(), ()> {
+    for piece in push.pieces() {
+        // There is room: what was sent before is answered, and so it was taken.
+        sender.try_send(Ok(Frame::data(piece))).map_err(drop)?;
+    }
+    Ok(())
 }

@@ -1,7 +1,10 @@
 //! The few messages of xDS that are spoken here, by hand: Envoy's definitions are a thousand times as many.
 //! Numbers of fields: envoy/service/discovery/v3/discovery.proto, envoy/config/core/v3/base.proto.
 
-use bytes::Bytes;
+use crate::current::Resource;
+use bytes::{Bytes, BytesMut};
+use portcullis_ecds::TYPE_URL;
+use prost::encoding::{WireType, encode_key, encode_varint, string};
 use prost_types::Struct;
 
 /// `envoy.service.discovery.v3.DiscoveryRequest`.
@@ -80,7 +83,49 @@ pub struct SemanticVersion {
     pub patch: u32,
 }
 
-/// `envoy.service.discovery.v3.DiscoveryResponse`.
+/// An `envoy.service.discovery.v3.DiscoveryResponse` to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// The version of the resources.
+    pub version: String,
+    /// What the answer to this one names.
+    pub nonce: String,
+    /// The resources.
+    pub resources: Vec<Resource>,
+}
+
+impl Push {
+    /// The message as gRPC frames it (one byte for no compression, four for the length), in pieces: bundles are
+    /// shared, whoever gets them.
+    pub fn pieces(&self) -> Vec<Bytes> {
+        let mut next = BytesMut::new();
+        string::encode(1, &self.version, &mut next);
+        string::encode(4, &TYPE_URL.to_owned(), &mut next);
+        string::encode(5, &self.nonce, &mut next);
+        let mut pieces = vec![next.split().freeze()];
+        for resource in &self.resources {
+            let length: usize = resource.pieces.iter().map(Bytes::len).sum();
+            let mut any = BytesMut::new();
+            string::encode(1, &TYPE_URL.to_owned(), &mut any);
+            encode_key(2, WireType::LengthDelimited, &mut any);
+            encode_varint(length as u64, &mut any);
+            encode_key(2, WireType::LengthDelimited, &mut next);
+            encode_varint((any.len() + length) as u64, &mut next);
+            next.extend_from_slice(&any);
+            pieces.push(next.split().freeze());
+            pieces.extend(resource.pieces.iter().filter(|it| !it.is_empty()).cloned());
+        }
+        let length: usize = pieces.iter().map(Bytes::len).sum();
+        let mut head = vec![0];
+        // Sixteen bundles of 8 MiB are far from four bytes.
+        head.extend(u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+        pieces.insert(0, head.into());
+        pieces
+    }
+}
+
+/// `envoy.service.discovery.v3.DiscoveryResponse`, read.
+#[cfg(test)]
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DiscoveryResponse {
     /// The version of the resources.
@@ -88,22 +133,11 @@ pub struct DiscoveryResponse {
     pub version_info: String,
     /// The resources.
     #[prost(message, repeated, tag = "2")]
-    pub resources: Vec<Any>,
+    pub resources: Vec<prost_types::Any>,
     /// Their type.
     #[prost(string, tag = "4")]
     pub type_url: String,
     /// What the answer to this one names.
     #[prost(string, tag = "5")]
     pub nonce: String,
-}
-
-/// `google.protobuf.Any`, whose value is shared rather than copied.
-#[derive(Clone, PartialEq, prost::Message)]
-pub struct Any {
-    /// The type.
-    #[prost(string, tag = "1")]
-    pub type_url: String,
-    /// The message.
-    #[prost(bytes = "bytes", tag = "2")]
-    pub value: Bytes,
 }

@@ -2,7 +2,7 @@
 //!
 //! It does no input and output, so that its tests need no network.
 
-use super::proto::{Any, DiscoveryRequest, DiscoveryResponse, Node};
+use super::proto::{DiscoveryRequest, Node, Push};
 use crate::log;
 use crate::names::{GATEWAY, Labels, bounded};
 use crate::service::{Service, now};
@@ -11,6 +11,7 @@ use portcullis_ecds::TYPE_URL;
 use prost_types::value::Kind;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Filters of one stream.
 const FILTERS: usize = 16;
@@ -35,6 +36,7 @@ pub struct Subscription {
     /// What was sent last: policies and epochs.
     sent: Vec<(String, i64)>,
     seen: BTreeSet<String>,
+    has_answered: bool,
 }
 
 #[derive(Debug)]
@@ -50,14 +52,20 @@ impl Subscription {
         self.gateway.as_ref().map(|gateway| gateway.id.as_str())
     }
 
+    /// Whether it has answered anything that it was sent.
+    pub fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
     /// Takes a message.
     pub fn take(&mut self, service: &Service, request: DiscoveryRequest) -> Reply {
+        // Only the first message of a stream is sure to say who is there, whatever it asks for.
+        if let Some(node) = request.node.filter(|_| self.gateway.is_none()) {
+            self.gateway = Some(gateway(&node));
+        }
         // Over ADS gateways ask for other kinds too, which nobody here has.
         if !request.type_url.is_empty() && request.type_url != TYPE_URL {
             return Reply::Other;
-        }
-        if let Some(node) = request.node.filter(|_| self.gateway.is_none()) {
-            self.gateway = Some(gateway(&node));
         }
         let first = self.filters.is_empty();
         let filters = request.resource_names.into_iter().filter(|name| name.len() <= GATEWAY);
@@ -76,14 +84,15 @@ impl Subscription {
         if request.response_nonce != self.nonce.to_string() {
             return Reply::Other;
         }
+        self.has_answered = true;
         self.answered(service, request.error_detail.map(|error| error.message));
         Reply::Answered
     }
 
     /// A gateway that was here before names what it has: if that is what it should have, nothing is sent.
     fn connected_anew(&mut self, service: &Service, version: String) {
-        let Some((response, sent)) = self.wanted(service) else { return };
-        if response.version_info == version {
+        let Some((push, sent)) = self.wanted(service) else { return };
+        if push.version == version {
             (self.version, self.sent) = (version, sent);
             self.answered(service, None);
         }
@@ -115,16 +124,21 @@ impl Subscription {
         }
     }
 
+    /// Whether there is something to send.
+    pub fn wants(&self, service: &Service) -> bool {
+        self.wanted(service).is_some_and(|(push, _)| push.version != self.version)
+    }
+
     /// What to send now; none where the gateway has it, or there is nothing for it yet.
-    pub fn next(&mut self, service: &Service) -> Option<DiscoveryResponse> {
-        let (mut response, sent) = self.wanted(service)?;
-        if response.version_info == self.version {
+    pub fn next(&mut self, service: &Service) -> Option<Push> {
+        let (mut push, sent) = self.wanted(service)?;
+        if push.version == self.version {
             return None;
         }
         self.nonce += 1;
-        response.nonce = self.nonce.to_string();
-        (self.version, self.sent) = (response.version_info.clone(), sent);
-        Some(response)
+        push.nonce = self.nonce.to_string();
+        (self.version, self.sent) = (push.version.clone(), sent);
+        Some(push)
     }
 
     /// Notes that the gateway is still there.
@@ -148,7 +162,7 @@ impl Subscription {
     }
 
     /// The resources that the gateway should have, and the policies and epochs in them.
-    fn wanted(&self, service: &Service) -> Option<(DiscoveryResponse, Vec<(String, i64)>)> {
+    fn wanted(&self, service: &Service) -> Option<(Push, Vec<(String, i64)>)> {
         let gateway = self.gateway.as_ref()?;
         let current = service.current();
         let (mut resources, mut versions, mut sent) = (Vec::new(), Vec::new(), Vec::new());
@@ -161,20 +175,15 @@ impl Subscription {
             let Some(choice) = of.choose(&policy, &gateway.id, &gateway.labels) else { continue };
             let Some(stored) = of.bundles.get(&choice.epoch) else { continue };
             let resource = stored.resource(&filter);
-            resources.push(Any { type_url: TYPE_URL.to_owned(), value: resource.bytes });
-            versions.push(resource.version);
+            versions.push(Arc::clone(&resource.version));
+            resources.push(resource);
             sent.push((policy, choice.epoch));
         }
         if resources.is_empty() {
             return None;
         }
-        let response = DiscoveryResponse {
-            version_info: versions.join("+"),
-            resources,
-            type_url: TYPE_URL.to_owned(),
-            nonce: String::new(),
-        };
-        Some((response, sent))
+        let push = Push { version: versions.join("+"), nonce: String::new(), resources };
+        Some((push, sent))
     }
 
     fn report(&mut self, service: &Service, change: impl Fn(&str, &mut GatewayRow)) {

@@ -1,12 +1,12 @@
 //! A stream's state over a service that serves from memory.
 
 use super::*;
-use crate::identity::Credentials;
+use crate::identity::{Credentials, new_token};
 use crate::scratch::Folder;
-use crate::service::Settings;
-use crate::store::{Place, Publication, Store};
-use crate::xds::proto::Refusal;
-use crate::xds::{End, serve};
+use crate::service::{Peer, Settings};
+use crate::store::{Audit, Place, Publication, Store};
+use crate::xds::proto::{DiscoveryResponse, Refusal};
+use crate::xds::{Asking, End, PIECES, Sender, serve, trailers};
 use bytes::Bytes;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
@@ -14,6 +14,7 @@ use portcullis_bundle::Trust;
 use portcullis_ecds::Filter;
 use prost::Message;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -30,6 +31,7 @@ async fn service(name: &str) -> (Folder, Service) {
         gateways_identified: false,
         credentials: None,
         silent_after: Duration::from_secs(300),
+        forget_after: Duration::from_secs(86_400),
         replica: "a".to_owned(),
     };
     let store = Store::open(&Place::Sqlite(folder.join("control.db"))).unwrap();
@@ -38,11 +40,13 @@ async fn service(name: &str) -> (Folder, Service) {
     (folder, service)
 }
 
-async fn publish(service: &Service, channel: &str, epoch: i64) {
+fn publication(channel: &str, epoch: i64) -> Publication {
     let content = format!("bundle {epoch}").into_bytes();
-    let publication = Publication {
+    Publication {
         policy: "bank".to_owned(),
         channel: channel.to_owned(),
+        labels: None,
+        hundredths: None,
         epoch,
         name: String::new(),
         content_hash: epoch.to_string(),
@@ -54,8 +58,12 @@ async fn publish(service: &Service, channel: &str, epoch: i64) {
         content,
         identity: String::new(),
         at: 0,
-    };
-    service.store.publish(publication).await.unwrap();
+    }
+}
+
+async fn publish(service: &Service, channel: &str, epoch: i64) {
+    let publication = publication(channel, epoch);
+    service.store.publish(publication, Audit::default()).await.unwrap();
     service.refresh().await.unwrap();
 }
 
@@ -83,15 +91,23 @@ fn first() -> DiscoveryRequest {
     }
 }
 
-fn answer(response: &DiscoveryResponse, refusal: Option<&str>) -> DiscoveryRequest {
+fn answer(response: &Push, refusal: Option<&str>) -> DiscoveryRequest {
     let error_detail = refusal.map(|it| Refusal { code: 3, message: it.to_owned() });
     DiscoveryRequest {
         response_nonce: response.nonce.clone(),
-        version_info: response.version_info.clone(),
+        version_info: response.version.clone(),
         error_detail,
         node: None,
         ..first()
     }
+}
+
+/// The message of a gRPC frame in pieces.
+fn read(pieces: &[Bytes]) -> DiscoveryResponse {
+    let frame = pieces.concat();
+    let length = u32::from_be_bytes(*frame[1..].first_chunk().unwrap()) as usize;
+    assert_eq!((frame[0], frame.len()), (0, length + 5));
+    DiscoveryResponse::decode(&frame[5..]).unwrap()
 }
 
 #[tokio::test]
@@ -104,7 +120,17 @@ async fn a_change_is_sent_once_and_its_answer_is_kept() {
     publish(&service, "stable", 7).await;
     let seven = stream.next(&service).unwrap();
     assert_eq!((seven.nonce.as_str(), seven.resources.len()), ("1", 1));
-    assert!(seven.resources[0].value.windows(8).any(|it| it == b"bundle 7"));
+    // What is sent in pieces is one message, and the bundle in it is the one in memory.
+    let read = read(&seven.pieces());
+    assert_eq!((&read.version_info, &read.nonce), (&seven.version, &seven.nonce));
+    assert_eq!((&*read.type_url, &*read.resources[0].type_url), (TYPE_URL, TYPE_URL));
+    let whole = portcullis_ecds::resource(
+        &Filter::new("/filter.wasm"),
+        portcullis_ecds::Configuration::Bundle(b"bundle 7"),
+    );
+    assert_eq!(read.resources[0].value, whole);
+    let bundle = service.current().policies["bank"].bundles[&7].bytes.clone();
+    assert!(seven.pieces().iter().any(|it| it.as_ptr() == bundle.as_ptr()));
     assert_eq!(stream.next(&service), None);
     assert_eq!(stream.take(&service, answer(&seven, None)), Reply::Answered);
     let row = service.gateways.known("bank", "gw-1").unwrap();
@@ -134,7 +160,7 @@ async fn who_connects_anew_is_sent_only_what_is_new() {
     let mut stream = Subscription::default();
     stream.take(&service, first());
     let seven = stream.next(&service).unwrap();
-    let again = || DiscoveryRequest { version_info: seven.version_info.clone(), ..first() };
+    let again = || DiscoveryRequest { version_info: seven.version.clone(), ..first() };
     let mut anew = Subscription::default();
     anew.take(&service, again());
     assert_eq!(anew.next(&service), None);
@@ -154,38 +180,121 @@ async fn other_types_and_filters_are_left_alone() {
     stream.take(&service, DiscoveryRequest { type_url: clusters, ..first() });
     assert_eq!(stream.next(&service), None);
     let unknown = vec!["somebody-else".to_owned(), "x".repeat(1000)];
-    stream.take(&service, DiscoveryRequest { resource_names: unknown, ..first() });
+    let nobody = DiscoveryRequest { resource_names: unknown, node: None, ..first() };
+    stream.take(&service, nobody);
     assert_eq!(stream.next(&service), None);
-    stream.take(&service, first());
+    // Who is there was said once, in the message that asked for clusters.
+    stream.take(&service, DiscoveryRequest { node: None, ..first() });
     assert!(stream.next(&service).is_some());
 }
 
 #[tokio::test]
-async fn who_answers_nothing_is_let_go() {
-    let (_folder, service) = service("unanswered").await;
+async fn another_policy_takes_nothing_from_who_named_none() {
+    let (_folder, service) = service("first").await;
     publish(&service, "stable", 7).await;
-    let service = Arc::new(service);
+    let mut stream = Subscription::default();
+    stream.take(&service, first());
+    assert!(stream.next(&service).is_some());
+    let other = Publication { policy: "aaa".to_owned(), ..publication("stable", 9) };
+    service.store.publish(other, Audit::default()).await.unwrap();
+    service.refresh().await.unwrap();
+    assert_eq!(stream.next(&service), None);
+    publish(&service, "stable", 8).await;
+    assert!(stream.next(&service).unwrap().pieces().iter().any(|it| it == &b"bundle 8"[..]));
+}
+
+/// A connection's messages, and what it is sent.
+struct Wire {
+    requests: Streaming<DiscoveryRequest>,
+    sender: Sender,
+    receiver: mpsc::Receiver<Result<Frame<Bytes>, Infallible>>,
+    asking: Asking,
+}
+
+/// One message, and then nothing for good.
+fn wire() -> Wire {
     let message = first().encode_to_vec();
     let mut frame = vec![0];
     frame.extend((message.len() as u32).to_be_bytes());
     frame.extend(message);
     let frames = [Ok::<_, Status>(Frame::data(Bytes::from(frame)))];
-    // The one message, and then nothing for good.
     let frames = tokio_stream::iter(frames).chain(tokio_stream::pending());
-    let decoder = ProstCodec::<DiscoveryResponse, DiscoveryRequest>::default().decoder();
+    let decoder = ProstCodec::<DiscoveryRequest, DiscoveryRequest>::default().decoder();
     let requests = Streaming::new_request(decoder, StreamBody::new(frames), None, None);
-    let (sender, mut receiver) = mpsc::channel(1);
-    let (mut stream, started) = (Subscription::default(), Instant::now());
+    let (sender, receiver) = mpsc::channel(PIECES);
+    let peer = Peer::new("192.0.2.7:1".parse().unwrap(), None);
+    Wire { requests, sender, receiver, asking: Asking { peer, authorization: None } }
+}
+
+#[tokio::test]
+async fn who_reads_nothing_is_let_go() {
+    let (_folder, service) = service("unread").await;
+    publish(&service, "stable", 7).await;
+    let service = Arc::new(service);
+    let (wire, mut stream, started) = (wire(), Subscription::default(), Instant::now());
     let free = service.pushing.available_permits();
-    let served = serve(&service, &mut stream, requests, sender);
+    let served = serve(&service, &mut stream, wire.requests, &wire.sender, &wire.asking);
     let watched = async {
-        let sent = receiver.recv().await.unwrap().unwrap();
-        assert!(sent.resources[0].value.len() > 8);
+        tokio::time::sleep(Duration::from_millis(15)).await;
         assert_eq!(service.pushing.available_permits(), free - 1);
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(service.pushing.available_permits(), free, "others may send again");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(service.pushing.available_permits(), free, "others may send");
     };
     let (ended, ()) = tokio::join!(served, watched);
     assert_eq!(ended, End::Unanswered);
     assert!(started.elapsed() >= Duration::from_millis(600));
+}
+
+#[tokio::test]
+async fn who_reads_holds_up_nobody_and_gets_the_newest() {
+    let (_folder, service) = service("reads").await;
+    publish(&service, "stable", 7).await;
+    let service = Arc::new(service);
+    let (mut wire, mut stream) = (wire(), Subscription::default());
+    let free = service.pushing.available_permits();
+    // While others send, a newer one is published: it alone is sent.
+    let others = service.pushing.acquire_many(free as u32).await.unwrap();
+    let served = serve(&service, &mut stream, wire.requests, &wire.sender, &wire.asking);
+    let watched = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        publish(&service, "stable", 8).await;
+        assert!(wire.receiver.try_recv().is_err());
+        drop(others);
+        let mut pieces = Vec::new();
+        while pieces.len() < 6 {
+            let piece = wire.receiver.recv().await.unwrap().unwrap();
+            pieces.push(piece.into_data().unwrap());
+        }
+        assert!(pieces.iter().any(|it| it == &b"bundle 8"[..]), "{pieces:?}");
+        // All of it was taken: long before there is an answer, others may send.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert_eq!(service.pushing.available_permits(), free);
+        drop(wire.receiver);
+    };
+    let (ended, ()) = tokio::join!(served, watched);
+    assert_eq!(ended, End::Gone);
+}
+
+#[tokio::test]
+async fn who_is_not_known_any_more_is_let_go() {
+    let (folder, mut service) = service("revoked").await;
+    let (token, hash) = new_token().unwrap();
+    let path = folder.join("credentials");
+    std::fs::write(&path, format!("gw gateway token:{hash}\n")).unwrap();
+    service.settings.credentials = Some(path.clone());
+    service.settings.gateways_identified = true;
+    service.reread_credentials().await;
+    let service = Arc::new(service);
+    let (mut wire, mut stream) = (wire(), Subscription::default());
+    wire.asking.authorization = Some(format!("Bearer {token}"));
+    assert!(wire.asking.may(&service).is_ok());
+    let served = serve(&service, &mut stream, wire.requests, &wire.sender, &wire.asking);
+    let revoked = async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        std::fs::write(&path, "").unwrap();
+        service.reread_credentials().await;
+    };
+    let (ended, ()) = tokio::join!(served, revoked);
+    assert_eq!(ended, End::Denied);
+    assert_eq!(trailers(ended)["grpc-status"], "16");
 }
