@@ -22,6 +22,7 @@ mod error;
 mod hash;
 mod key;
 mod names;
+mod opening;
 mod read;
 mod signature;
 mod verify;
@@ -31,6 +32,7 @@ mod write;
 pub use error::{ActivationError, OpenError};
 pub use hash::{gram_bucket, gram_class, gram_hash, name_hash};
 pub use key::property_key;
+pub use opening::Opening;
 pub use read::{Bundle, Trust, claims};
 pub use signature::{key_id, message};
 #[cfg(feature = "writer")]

@@ -6,8 +6,9 @@ use crate::layout::{
     View,
 };
 use crate::layout::{Run, SECTION_SLOTS};
+use crate::opening::Opening;
 use crate::signature::{fits, hex, key_id};
-use crate::verify;
+use core::ops::ControlFlow;
 use ed25519_dalek::VerifyingKey;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -31,9 +32,9 @@ pub fn claims(bytes: &[u8]) -> Option<(u64, [u8; 32])> {
 /// A verified bundle: every index in it holds, every text is UTF-8, no walk over it is endless.
 #[derive(Debug)]
 pub struct Bundle {
-    bytes: Vec<u8>,
-    header: Header,
-    sections: [Run; SECTION_SLOTS],
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) header: Header,
+    pub(crate) sections: [Run; SECTION_SLOTS],
 }
 
 impl Bundle {
@@ -43,23 +44,18 @@ impl Bundle {
     /// # Errors
     /// The first check that fails, with what was found.
     pub fn open(bytes: Vec<u8>, trust: &Trust) -> Result<Bundle, OpenError> {
-        let header = read_header(&bytes)?;
-        check_signature(&header, &bytes, trust)?;
-        let signed_end = bytes.len().saturating_sub(SIGNATURE_LEN);
-        let content = bytes.get(size_of::<Header>()..signed_end).unwrap_or_default();
-        if blake3::hash(content) != header.content_hash {
-            return Err(OpenError::ContentHash);
+        let mut opening = Opening::begin(bytes, trust)?;
+        loop {
+            match opening.go_on(usize::MAX)? {
+                ControlFlow::Continue(further) => opening = further,
+                ControlFlow::Break(bundle) => return Ok(bundle),
+            }
         }
-        let sections = read_table(&header, &bytes)?;
-        let bundle = Bundle { bytes, header, sections };
-        verify::verify(&bundle.view())?;
-        Ok(bundle)
     }
 
     /// The records, read in place. Cheap: make one where it is needed.
     pub fn view(&self) -> View<'_> {
-        let identity = self.header.content_hash.first_chunk().copied().unwrap_or_default();
-        View::from_runs(&self.bytes, &self.sections, u64::from_le_bytes(identity))
+        view(&self.bytes, &self.header, &self.sections)
     }
 
     /// The header.
@@ -139,7 +135,16 @@ impl Bundle {
     }
 }
 
-fn read_header(bytes: &[u8]) -> Result<Header, OpenError> {
+pub(crate) fn view<'b>(
+    bytes: &'b [u8],
+    header: &Header,
+    sections: &[Run; SECTION_SLOTS],
+) -> View<'b> {
+    let identity = header.content_hash.first_chunk().copied().unwrap_or_default();
+    View::from_runs(bytes, sections, u64::from_le_bytes(identity))
+}
+
+pub(crate) fn read_header(bytes: &[u8]) -> Result<Header, OpenError> {
     if bytes.len() > MAX_BUNDLE_LEN {
         return Err(OpenError::TooLarge { found: bytes.len(), limit: MAX_BUNDLE_LEN });
     }
@@ -164,7 +169,11 @@ fn read_header(bytes: &[u8]) -> Result<Header, OpenError> {
     Ok(header)
 }
 
-fn check_signature(header: &Header, bytes: &[u8], trust: &Trust) -> Result<(), OpenError> {
+pub(crate) fn check_signature(
+    header: &Header,
+    bytes: &[u8],
+    trust: &Trust,
+) -> Result<(), OpenError> {
     if header.key_id == [0; 8] {
         return if trust.allow_unsigned { Ok(()) } else { Err(OpenError::Unsigned) };
     }
@@ -183,7 +192,7 @@ fn check_signature(header: &Header, bytes: &[u8], trust: &Trust) -> Result<(), O
     }
 }
 
-fn read_table(header: &Header, bytes: &[u8]) -> Result<[Run; SECTION_SLOTS], OpenError> {
+pub(crate) fn read_table(header: &Header, bytes: &[u8]) -> Result<[Run; SECTION_SLOTS], OpenError> {
     let mut sections = [Run::default(); SECTION_SLOTS];
     let count = header.section_count.get() as usize;
     let refuse = |entry, what| Err(OpenError::Table { entry, what });

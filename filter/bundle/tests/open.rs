@@ -4,6 +4,7 @@
 
 use portcullis_bundle::layout::*;
 use portcullis_bundle::*;
+use std::ops::ControlFlow;
 use zerocopy::FromZeros;
 
 const SEED: [u8; 32] = [7; 32];
@@ -67,8 +68,29 @@ fn signed() -> Vec<u8> {
     bytes
 }
 
+/// Opens in steps of so many units, and gives how many those were.
+fn open_in_steps(
+    bytes: Vec<u8>,
+    trust: &Trust,
+    units: usize,
+) -> Result<(Bundle, usize), OpenError> {
+    let mut opening = Opening::begin(bytes, trust)?;
+    for steps in 1..1_000_000 {
+        match opening.go_on(units)? {
+            ControlFlow::Continue(further) => opening = further,
+            ControlFlow::Break(bundle) => return Ok((bundle, steps)),
+        }
+    }
+    panic!("it does not end");
+}
+
+/// Why a bundle is refused, in one step as in many.
 fn refusal(bytes: Vec<u8>, trust: &Trust) -> OpenError {
-    Bundle::open(bytes, trust).unwrap_err()
+    let refused = Bundle::open(bytes.clone(), trust).unwrap_err();
+    for units in [0, 1, 7, 100] {
+        assert_eq!(open_in_steps(bytes.clone(), trust, units).unwrap_err(), refused, "{units}");
+    }
+    refused
 }
 
 #[test]
@@ -79,6 +101,53 @@ fn a_signed_bundle_opens_and_reads_back() {
     assert_eq!(bundle.header().epoch.get(), 3);
     assert_eq!(bundle.audience(), "gateways");
     assert!(bundle.is_signed());
+}
+
+/// A step does no more than it is asked to, hashing or checking, whatever the bundle's size.
+#[test]
+fn steps_are_as_many_as_the_work_asks_for() {
+    let mut sections = least();
+    sections.documents = vec![Document::new_zeroed(); 10_000];
+    sections.origins = vec![Origin { pointer: NONE.into(), ..Origin::new_zeroed() }; 10_000];
+    let bytes = write(&sections, &Identity::default()).unwrap();
+    let trust = Trust { allow_unsigned: true, ..Trust::default() };
+    let work = 20_000 + bytes.len() / 8;
+    for units in [4096, 10_000, 100_000] {
+        let (bundle, steps) = open_in_steps(bytes.clone(), &trust, units).unwrap();
+        assert_eq!(bundle.view().origins.len(), 10_000);
+        let expected = work.div_ceil(units);
+        assert!((expected..=expected + 4).contains(&steps), "{steps} of {expected} by {units}");
+    }
+}
+
+/// Text is judged piece by piece: characters that lie across two pieces are neither refused nor let pass broken.
+#[test]
+fn text_is_utf8_across_pieces() {
+    let trust = Trust { allow_unsigned: true, ..Trust::default() };
+    let of =
+        |strings: Vec<u8>| write(&Sections { strings, ..least() }, &Identity::default()).unwrap();
+    for piece in [1 << 14, 2 << 14] {
+        for before in piece - 4..piece + 1 {
+            for tail in [0, 5, 1 << 14] {
+                let whole = [vec![b'a'; before], "𝄞é€".into(), vec![b'z'; tail]].concat();
+                let bundle = Bundle::open(of(whole.clone()), &trust).unwrap();
+                assert_eq!(bundle.view().strings, whole);
+                for broken in before..before + 9 {
+                    let mut strings = whole.clone();
+                    strings.remove(broken);
+                    let sound = std::str::from_utf8(&strings).is_ok();
+                    assert_eq!(
+                        Bundle::open(of(strings), &trust).is_ok(),
+                        sound,
+                        "{before} {broken}"
+                    );
+                }
+            }
+        }
+    }
+    for strings in ["\u{80}".as_bytes()[1..].to_vec(), vec![0x80; 1 << 15]] {
+        refusal(of(strings), &trust);
+    }
 }
 
 #[test]
@@ -112,7 +181,7 @@ fn every_changed_byte_is_noticed() {
     for place in 0..good.len() {
         let mut bytes = good.clone();
         bytes[place] ^= 0x10;
-        assert!(Bundle::open(bytes, &trust()).is_err(), "byte {place}");
+        refusal(bytes, &trust());
     }
 }
 
@@ -259,6 +328,8 @@ fn hostile_records_behind_a_sound_preamble_never_panic() {
             sections.nodes.push(node);
         }
         let bytes = write(&sections, &Identity::default()).unwrap();
-        let _ = Bundle::open(bytes, &lenient);
+        let whole = Bundle::open(bytes.clone(), &lenient).map(|it| it.as_bytes().to_vec());
+        let in_steps = open_in_steps(bytes, &lenient, 3).map(|(it, _)| it.as_bytes().to_vec());
+        assert_eq!(whole, in_steps);
     }
 }

@@ -29,21 +29,25 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
         check.that(Action::from_code(table.uncounted).is_some(), "uncounted")
     })?;
     check.each("limit_services", view.limit_services, service)?;
-    let check = Check { section: "limit_lists", record: 0, ..check };
     let lists = view.limit_lists.len();
-    check.that(lists == 0 || lists == view.operations.len() + 1, "not one list an operation")?;
-    let check = Check { section: "limit_tables", ..check };
-    check.that(view.limit_tables.len() == usize::from(lists > 0), "not one table")?;
-    let check = Check { section: "limit_services", ..check };
-    let is_delegated = |limit: &Limit| limit.delegation != Delegation::None.code();
-    let delegated = view.limits.iter().any(is_delegated);
-    check.that(view.limit_services.len() == usize::from(delegated), "not one service")?;
-    let check = Check { section: "limits", ..check };
-    check.that(view.limits.len() <= MAX_LIMITS, "more than 64 limits")?;
-    let mut ids: Vec<u32> = view.limits.iter().map(|limit| limit.id.get()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    check.that(ids.len() == view.limits.len(), "two limits have one id")
+    check.once("limit_lists", |check| {
+        check.that(lists == 0 || lists == view.operations.len() + 1, "not one list an operation")
+    })?;
+    check.once("limit_tables", |check| {
+        check.that(view.limit_tables.len() == usize::from(lists > 0), "not one table")
+    })?;
+    check.once("limits", |check| {
+        check.that(view.limits.len() <= MAX_LIMITS, "more than 64 limits")?;
+        let mut ids: Vec<u32> = view.limits.iter().map(|limit| limit.id.get()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        check.that(ids.len() == view.limits.len(), "two limits have one id")
+    })?;
+    check.once("limit_services", |check| {
+        let is_delegated = |limit: &Limit| limit.delegation != Delegation::None.code();
+        let delegated = view.limits.iter().any(is_delegated);
+        check.that(view.limit_services.len() == usize::from(delegated), "not one service")
+    })
 }
 
 fn source(check: &Check<'_, '_>, source: &CallerSource) -> Result<(), OpenError> {
@@ -73,7 +77,8 @@ fn limit(check: &Check<'_, '_>, limit: &Limit) -> Result<(), OpenError> {
     let name = check.text(&limit.name, "name")?;
     // It becomes a part of header fields.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    check.that(!name.is_empty() && name.bytes().all(plain), "the name is not plain ASCII")?;
+    check
+        .that(!name.is_empty() && name.iter().copied().all(plain), "the name is not plain ASCII")?;
     check.text(&limit.statuses, "statuses")?;
     check.text(&limit.cost_name, "cost_name")?;
     check.that(limit.id.get().is_multiple_of(8), "the id is not a multiple of 8")?;

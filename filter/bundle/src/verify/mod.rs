@@ -3,6 +3,7 @@
 //! In: a view whose sections are whole records. Out: nothing, or the first record that does not hold.
 //! Afterwards every index is in its section, every text is a whole piece of UTF-8, the router is a tree,
 //! hash tables have an empty slot, schemas do not compose themselves, and automata stay in their tables.
+//! It can be done in parts, so that who verifies can do other things between.
 
 mod automata;
 mod limits;
@@ -15,15 +16,17 @@ mod xml;
 
 use crate::error::OpenError;
 use crate::layout::{NONE, Text, View};
+use core::cell::Cell;
 
-/// Checks every record of a view.
-pub(crate) fn verify(view: &View<'_>) -> Result<(), OpenError> {
-    let strings = core::str::from_utf8(view.strings).map_err(|_| OpenError::Record {
-        section: "strings",
-        record: 0,
-        what: "not UTF-8",
-    })?;
-    let check = Check { view, strings, section: "", record: 0 };
+/// Bytes of the strings that are checked at once.
+const PIECE: usize = 1 << 14;
+
+/// Checks the records of a view from where the walk stopped, for about so many units of work: one for each record and
+/// each entry of a list. True once all are checked. Where it stops makes no difference to what is found.
+pub(crate) fn verify(view: &View<'_>, walk: &Walk, units: usize) -> Result<bool, OpenError> {
+    walk.begin(units);
+    let check = Check { view, walk, section: "", record: 0 };
+    strings(check)?;
     policy::verify(check)?;
     route::verify(check)?;
     security::verify(check)?;
@@ -31,14 +34,78 @@ pub(crate) fn verify(view: &View<'_>) -> Result<(), OpenError> {
     xml::verify(check)?;
     automata::verify(check)?;
     rules::verify(check)?;
-    limits::verify(check)
+    limits::verify(check)?;
+    Ok(walk.is_done())
+}
+
+/// Text is UTF-8, piece by piece; a piece ends where a character does.
+fn strings(check: Check<'_, '_>) -> Result<(), OpenError> {
+    let all = check.view.strings;
+    let pieces = all.as_chunks::<PIECE>().0;
+    check.each("strings", pieces, |check, _| {
+        let start = check.record.saturating_mul(PIECE);
+        check.utf8(cut(all, start), cut(all, start.saturating_add(PIECE)))
+    })?;
+    let rest = pieces.len().saturating_mul(PIECE);
+    check.once("strings", |check| check.utf8(cut(all, rest), all.len()))
+}
+
+/// The first place from `at` on where a character may begin; no character has more than four bytes.
+fn cut(strings: &[u8], at: usize) -> usize {
+    let end = at.saturating_add(3);
+    if at == 0 { 0 } else { (at..end).find(|at| begins(strings, *at)).unwrap_or(end) }
+}
+
+/// Whether a character begins or the text ends at a place.
+fn begins(strings: &[u8], at: usize) -> bool {
+    strings.get(at).is_none_or(|byte| byte & 0xC0 != 0x80)
+}
+
+/// How far the checks have come. They are made in one order; those that were made before are passed by.
+#[derive(Debug, Default)]
+pub(crate) struct Walk {
+    /// Records that are checked.
+    done: Cell<usize>,
+    /// Records that this pass has come by.
+    passed: Cell<usize>,
+    /// Units of work that are left to this pass.
+    left: Cell<usize>,
+}
+
+impl Walk {
+    fn begin(&self, units: usize) {
+        self.passed.set(0);
+        self.left.set(units);
+    }
+
+    fn is_done(&self) -> bool {
+        self.done.get() == self.passed.get()
+    }
+
+    /// Comes by so many records; gives how many of them are checked.
+    fn pass(&self, records: usize) -> usize {
+        let before = self.passed.get();
+        self.passed.set(before.saturating_add(records));
+        self.done.get().saturating_sub(before).min(records)
+    }
+
+    /// Whether another record is checked in this pass.
+    fn goes_on(&self) -> bool {
+        let left = self.left.get();
+        self.left.set(left.saturating_sub(1));
+        left > 0
+    }
+
+    fn spend(&self, units: usize) {
+        self.left.set(self.left.get().saturating_sub(units));
+    }
 }
 
 /// The record being checked.
 #[derive(Clone, Copy)]
 struct Check<'v, 'b> {
     view: &'v View<'b>,
-    strings: &'b str,
+    walk: &'v Walk,
     section: &'static str,
     record: usize,
 }
@@ -51,10 +118,37 @@ impl<'v, 'b> Check<'v, 'b> {
         records: &'b [T],
         verify: impl Fn(&Check<'v, 'b>, &'b T) -> Result<(), OpenError>,
     ) -> Result<(), OpenError> {
-        records
-            .iter()
-            .enumerate()
-            .try_for_each(|(record, value)| verify(&Check { section, record, ..self }, value))
+        let checked = self.walk.pass(records.len());
+        for (record, value) in records.iter().enumerate().skip(checked) {
+            if !self.walk.goes_on() {
+                break;
+            }
+            verify(&Check { section, record, ..self }, value)?;
+            self.walk.done.set(self.walk.done.get().saturating_add(1));
+        }
+        Ok(())
+    }
+
+    /// Checks what holds of a section as a whole.
+    fn once(
+        self,
+        section: &'static str,
+        verify: impl Fn(&Check<'v, 'b>) -> Result<(), OpenError>,
+    ) -> Result<(), OpenError> {
+        self.each(section, &[()], |check, ()| verify(check))
+    }
+
+    /// Says that a check does so much more work than most.
+    fn spend(&self, units: usize) {
+        self.walk.spend(units);
+    }
+
+    /// Bytes of the strings are UTF-8.
+    fn utf8(&self, start: usize, end: usize) -> Result<(), OpenError> {
+        self.spend(end.saturating_sub(start) / 64);
+        let piece = self.view.strings.get(start..end).unwrap_or_default();
+        let check = Check { record: 0, ..*self };
+        check.that(core::str::from_utf8(piece).is_ok(), "not UTF-8")
     }
 
     /// Refuses the record where a condition does not hold.
@@ -85,6 +179,7 @@ impl<'v, 'b> Check<'v, 'b> {
     ) -> Result<&'b [T], OpenError> {
         let range = first as usize..(first as usize).saturating_add(count as usize);
         let found = if count == 0 { Some(&[][..]) } else { records.get(range) };
+        self.spend(found.map_or(0, <[T]>::len));
         found.ok_or(OpenError::Record { section: self.section, record: self.record, what })
     }
 
@@ -94,10 +189,12 @@ impl<'v, 'b> Check<'v, 'b> {
     }
 
     /// A text, and the text itself.
-    fn text(&self, text: &Text, what: &'static str) -> Result<&'b str, OpenError> {
+    fn text(&self, text: &Text, what: &'static str) -> Result<&'b [u8], OpenError> {
+        let strings = self.view.strings;
         let start = text.offset.get() as usize;
-        let range = start..start.saturating_add(text.len.get() as usize);
-        let found = self.strings.get(range);
+        let end = start.saturating_add(text.len.get() as usize);
+        let found = strings.get(start..end);
+        let found = found.filter(|_| begins(strings, start) && begins(strings, end));
         found.ok_or(OpenError::Record { section: self.section, record: self.record, what })
     }
 

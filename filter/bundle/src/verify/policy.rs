@@ -6,8 +6,9 @@ use crate::layout::{Action, AnswerDetails, AnswerStyle, Mode, NONE};
 
 pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     let view = check.view;
-    let first = Check { section: "policy", ..check };
-    first.that(view.policy.len() == 1, "there must be exactly one policy record")?;
+    check.once("policy", |check| {
+        check.that(view.policy.len() == 1, "there must be exactly one policy record")
+    })?;
     check.each("policy", view.policy, |check, policy| {
         check.text(&policy.name, "name")?;
         check.index(policy.root.get(), view.nodes, "root")?;

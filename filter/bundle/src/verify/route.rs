@@ -9,14 +9,13 @@ use crate::layout::{
 
 pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     let view = check.view;
-    let mut last_host = "";
-    for (record, host) in view.hosts.iter().enumerate() {
-        let check = Check { section: "hosts", record, ..check };
+    check.each("hosts", view.hosts, |check, host| {
         let name = check.text(&host.name, "name")?;
-        check.that(record == 0 || name > last_host, "hosts do not ascend")?;
-        check.index(host.root.get(), view.nodes, "root")?;
-        last_host = name;
-    }
+        let before = check.record.checked_sub(1).and_then(|before| view.hosts.get(before));
+        let before = before.map(|before| check.text(&before.name, "name")).transpose()?;
+        check.that(before.is_none_or(|before| name > before), "hosts do not ascend")?;
+        check.index(host.root.get(), view.nodes, "root")
+    })?;
     check.each("nodes", view.nodes, node)?;
     check.each("partials", view.partials, |check, partial| {
         check.that(partial.literal_count.get() >= 2, "fewer than two literals")?;
@@ -60,7 +59,7 @@ fn node(check: &Check<'_, '_>, node: &Node) -> Result<(), OpenError> {
     let view = check.view;
     let below = |child: u32| (child as usize) > check.record && (child as usize) < view.nodes.len();
     let edges = check.run(node.edges.get(), node.edge_count.get(), view.edges, "edges")?;
-    let mut last: Option<&str> = None;
+    let mut last: Option<&[u8]> = None;
     for edge in edges {
         let segment = check.text(&edge.segment, "segment")?;
         check.that(last.is_none_or(|last| last < segment), "edges do not ascend")?;
@@ -114,7 +113,7 @@ fn parameter(check: &Check<'_, '_>, parameter: &Parameter) -> Result<(), OpenErr
 fn text_value(check: &Check<'_, '_>, value: &TextValue) -> Result<(), OpenError> {
     let view = check.view;
     let (first, count) = (value.fields.get(), value.field_count.get());
-    let mut last: Option<&str> = None;
+    let mut last: Option<&[u8]> = None;
     for field in check.run(first, count, view.text_fields, "fields")? {
         let name = check.text(&field.name, "a field's name")?;
         check.that(last.is_none_or(|last| last < name), "fields do not ascend")?;

@@ -17,11 +17,12 @@ const GRAM_FILTER: usize = 2 * (GRAM_MAP + CLASS_MAP);
 pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     let view = check.view;
     let Some(attacks) = view.attacks.first() else {
-        let check = Check { section: "rules", record: 0, ..check };
-        let empty = view.rules.is_empty() && view.matchers.is_empty();
-        return check.that(empty, "rules without settings");
+        return check.once("rules", |check| {
+            let empty = view.rules.is_empty() && view.matchers.is_empty();
+            check.that(empty, "rules without settings")
+        });
     };
-    settings(check)?;
+    check.once("attacks", |check| settings(*check))?;
     check.each("rules", view.rules, rule)?;
     check.each("matchers", view.matchers, matcher)?;
     check.each("selectors", view.selectors, selector)?;
@@ -70,13 +71,13 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     check.each("networks", view.networks, |check, network| {
         check.that(network.bits <= 128, "more than 128 bits")
     })?;
-    let check = Check { section: "attacks", record: 0, ..check };
-    check.index(attacks.media_type.get(), view.media_types, "media_type")
+    check.once("attacks", |check| {
+        check.index(attacks.media_type.get(), view.media_types, "media_type")
+    })
 }
 
 fn settings(check: Check<'_, '_>) -> Result<(), OpenError> {
     let view = check.view;
-    let check = Check { section: "attacks", record: 0, ..check };
     check.that(view.attacks.len() == 1, "more than one record")?;
     let Some(attacks) = view.attacks.first() else { return Ok(()) };
     check.that(Mode::from_code(attacks.mode).is_some(), "mode")?;
@@ -204,19 +205,22 @@ fn step(check: &Check<'_, '_>, step: &Step) -> Result<(), OpenError> {
 fn literals(check: Check<'_, '_>) -> Result<(), OpenError> {
     let view = check.view;
     let bits = view.attacks.first().map_or(0, |attacks| attacks.bucket_bits);
-    let bucket = Check { section: "buckets", record: 0, ..check };
     if view.literals.is_empty() {
         return Ok(());
     }
-    bucket.that(bits <= 15 && view.buckets.len() == (1 << bits) + 1, "bucket_bits")?;
-    let mut last = 0;
-    for begin in view.buckets {
-        let begin = begin.value.get();
-        bucket.that(begin >= last && begin as usize <= view.literals.len(), "do not ascend")?;
-        last = begin;
-    }
-    let filter = Check { section: "gram_filter", record: 0, ..check };
-    filter.that(view.gram_filter.len() == GRAM_FILTER, "length")?;
+    check.once("buckets", |check| {
+        check.that(bits <= 15 && view.buckets.len() == (1 << bits) + 1, "bucket_bits")?;
+        check.spend(view.buckets.len());
+        let mut last = 0;
+        for begin in view.buckets {
+            let begin = begin.value.get();
+            check.that(begin >= last && begin as usize <= view.literals.len(), "do not ascend")?;
+            last = begin;
+        }
+        Ok(())
+    })?;
+    check
+        .once("gram_filter", |check| check.that(view.gram_filter.len() == GRAM_FILTER, "length"))?;
     check.each("literals", view.literals, |check, literal: &Literal| {
         let (len, at) = (literal.len.get(), literal.at.get());
         check.run(literal.bytes.get(), len.into(), view.literal_bytes, "bytes")?;

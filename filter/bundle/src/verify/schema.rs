@@ -13,11 +13,12 @@ use crate::layout::{
 
 pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     let view = check.view;
-    let first = Check { section: "schemas", ..check };
-    first.that(view.schemas.len() >= FIRST_SCHEMAS, "the first two schemas are missing")?;
-    let any = view.schemas.first().is_some_and(|any| any.flags & SCHEMA_ACCEPTS_ALL != 0);
-    let never = view.schemas.get(1).is_some_and(|never| never.types == 0);
-    first.that(any && never, "the first two schemas are not any and never")?;
+    check.once("schemas", |check| {
+        check.that(view.schemas.len() >= FIRST_SCHEMAS, "the first two schemas are missing")?;
+        let any = view.schemas.first().is_some_and(|any| any.flags & SCHEMA_ACCEPTS_ALL != 0);
+        let never = view.schemas.get(1).is_some_and(|never| never.types == 0);
+        check.that(any && never, "the first two schemas are not any and never")
+    })?;
     check.each("schemas", view.schemas, schema)?;
     check.each("string_checks", view.string_checks, |check, string| {
         let count = string.pattern_count.get().into();
@@ -54,9 +55,9 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     })?;
     check.each("decimals", view.decimals, |check, decimal| {
         let digits = check.text(&decimal.digits, "digits")?;
-        let sound = digits.bytes().all(|digit| digit.is_ascii_digit())
-            && !digits.starts_with('0')
-            && !digits.ends_with('0')
+        let sound = digits.iter().all(u8::is_ascii_digit)
+            && !digits.starts_with(b"0")
+            && !digits.ends_with(b"0")
             && decimal.negative.get() <= u32::from(!digits.is_empty());
         check.that(sound, "not a canonical number")
     })?;
@@ -73,7 +74,7 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     check.each("literal_sets", view.literal_sets, literals)?;
     check.each("literal_strings", view.literal_strings, |check, literal| {
         let text = check.text(&literal.text, "text")?;
-        check.that(name_hash(text.as_bytes()) == literal.hash.get(), "hash")
+        check.that(name_hash(text) == literal.hash.get(), "hash")
     })?;
     check.each("compositions", view.compositions, composition)?;
     check.each("tags", view.tags, |check, tag| {
@@ -95,11 +96,16 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     })?;
     check.each("unevaluated", view.unevaluated, unevaluated)?;
     traces(check)?;
-    let check = Check { section: "idn", ..check };
-    let starts = view.idn.iter().map(|range| range.entry.get() >> IDN_SHIFT);
-    check.that(starts.clone().next().unwrap_or(0) == 0, "the first range begins above zero")?;
-    check.that(starts.is_sorted_by(|a, b| a < b), "ranges do not ascend")?;
-    acyclic(view)
+    check.once("idn", |check| {
+        check.spend(view.idn.len());
+        let starts = view.idn.iter().map(|range| range.entry.get() >> IDN_SHIFT);
+        check.that(starts.clone().next().unwrap_or(0) == 0, "the first range begins above zero")?;
+        check.that(starts.is_sorted_by(|a, b| a < b), "ranges do not ascend")
+    })?;
+    check.once("schemas", |check| {
+        check.spend(view.schemas.len().saturating_add(view.compositions.len()).saturating_mul(4));
+        acyclic(view)
+    })
 }
 
 fn schema(check: &Check<'_, '_>, schema: &Schema) -> Result<(), OpenError> {
@@ -178,7 +184,7 @@ fn unevaluated(check: &Check<'_, '_>, of: &Unevaluated) -> Result<(), OpenError>
 }
 
 fn property(check: &Check<'_, '_>, property: &Property) -> Result<(), OpenError> {
-    let name = check.text(&property.name, "name")?.as_bytes();
+    let name = check.text(&property.name, "name")?;
     check.that(name_hash(name) == property.hash.get(), "hash")?;
     check.schema(property.schema.get(), "schema")?;
     let implied = property.flags.get() & PROPERTY_IMPLIED != 0;
@@ -242,8 +248,10 @@ fn traces(check: Check<'_, '_>) -> Result<(), OpenError> {
     })?;
     let key =
         |trace: &crate::layout::Trace| (trace.schema.get(), trace.keyword, trace.member.get());
-    let check = Check { section: "traces", ..check };
-    check.that(view.traces.is_sorted_by_key(key), "traces do not ascend")
+    check.once("traces", |check| {
+        check.spend(view.traces.len());
+        check.that(view.traces.is_sorted_by_key(key), "traces do not ascend")
+    })
 }
 
 /// Refuses schemas that apply to the same value as themselves, through whatever compositions and dependents.

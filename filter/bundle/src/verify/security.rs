@@ -12,12 +12,11 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
     })?;
     check.each("securities", view.securities, security)?;
     // Ascending, so that a search finds each: a record that it missed would read as open.
-    let pairs = view.securities.iter().zip(view.securities.iter().skip(1));
-    for (record, (one, next)) in pairs.enumerate() {
-        let check = Check { section: "securities", record, ..check };
-        check.that(one.operation.get() < next.operation.get(), "operations do not ascend")?;
-    }
-    Ok(())
+    check.each("securities", view.securities, |check, one| {
+        let next = view.securities.get(check.record.saturating_add(1));
+        let ascends = next.is_none_or(|next| one.operation.get() < next.operation.get());
+        check.that(ascends, "operations do not ascend")
+    })
 }
 
 fn scheme(check: &Check<'_, '_>, scheme: &SecurityScheme) -> Result<(), OpenError> {
@@ -44,7 +43,7 @@ fn security(check: &Check<'_, '_>, security: &Security) -> Result<(), OpenError>
     check.that(sound, "a requirement names a scheme beyond the last")?;
     let challenge = check.text(&security.challenge, "challenge")?;
     // It becomes a header field.
-    let printable = challenge.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let printable = challenge.iter().all(|byte| matches!(byte, b' '..=b'~'));
     check.that(printable, "the challenge is not printable ASCII")?;
     check.that(Action::from_code(security.action).is_some(), "action")
 }

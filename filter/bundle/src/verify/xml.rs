@@ -13,7 +13,7 @@ pub(super) fn verify(check: Check<'_, '_>) -> Result<(), OpenError> {
         check.that(element.types <= TYPE_ALL, "types")?;
         let (first, count) = (element.fields.get(), element.field_count.get());
         let fields = check.run(first, count, view.xml_fields, "fields")?;
-        let mut last = (0, "");
+        let mut last: (u8, &[u8]) = (0, b"");
         for field in fields {
             let key = (field.kind, check.text(&field.name, "a field's name")?);
             check.that(last <= key, "fields do not ascend")?;
