@@ -3,8 +3,9 @@
 //! Envoy runs `on_configure` first in a trial VM of the main thread, then on the main thread and on every
 //! worker. A worker that fails it lets every request through unfiltered, so only the trial may fail: a VM
 //! that has served before, or a configuration that the trial has accepted, never does. What comes by polling is
-//! in [`polling`].
+//! in [`polling`], verification beside requests in [`pending`].
 
+mod pending;
 mod polling;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::poll::Poller;
 use crate::refusal::Refusal;
 use crate::vm::Vm;
 use crate::worker::Worker;
+use pending::{Pending, Purpose};
 use portcullis_bundle::Bundle;
 use portcullis_bundle::layout::Header;
 use std::rc::{Rc, Weak};
@@ -39,6 +41,8 @@ pub struct Root<H: Host> {
     policy: Policy,
     /// The fetches, where there is a source, and the settings that what they bring is served with.
     polling: Option<(Poller, Settings)>,
+    /// A bundle that is verified while the plugin's current one serves.
+    pending: Option<Pending>,
     /// This configuration's number in the VM.
     number: u64,
     last_housekeeping: u64,
@@ -81,6 +85,7 @@ impl<H: Host> Root<H> {
             plugin: Rc::from(""),
             policy: Policy::Deny,
             polling: None,
+            pending: None,
             number: 0,
             last_housekeeping: 0,
         }
@@ -113,17 +118,18 @@ impl<H: Host> Root<H> {
                 self.follow(source, bundle, settings, started)
             }
             Serving { bundle, settings, source: None } => {
-                match self.load(bundle.unwrap_or_default(), settings) {
-                    Ok(loaded) => self.activate(loaded, started),
-                    Err(refused) => return self.refuse(&refused),
-                }
-                true
+                // Until it is verified, the last good one serves.
+                self.policy = Policy::Serve(Weak::new());
+                self.verify(bundle.unwrap_or_default(), settings, Purpose::Configured, started)
             }
         }
     }
 
     /// Housekeeping. The trial VM never comes here, so what serves here is in force.
     pub fn on_tick(&mut self) {
+        if !self.verify_further() {
+            return;
+        }
         self.poll();
         let now = self.vm.host.now();
         if now.abs_diff(self.last_housekeeping) < HOUSEKEEPING {
@@ -169,6 +175,11 @@ impl<H: Host> Root<H> {
     /// Verifies a bundle and whether it may serve here and now.
     fn load(&self, bundle: Vec<u8>, settings: Settings) -> Result<Loaded, Refused> {
         let bundle = Bundle::open(bundle, &settings.trust).map_err(Refusal::from)?;
+        self.judge(bundle, settings)
+    }
+
+    /// Whether a verified bundle may serve here and now.
+    fn judge(&self, bundle: Bundle, settings: Settings) -> Result<Loaded, Refused> {
         let fingerprint = self.fingerprint(&bundle, &settings);
         let memory = Activations::read(&self.vm.host, &self.plugin);
         let is_known = memory.knows(&fingerprint);

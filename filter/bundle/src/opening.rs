@@ -2,7 +2,7 @@
 
 use crate::error::OpenError;
 use crate::layout::{Header, Run, SECTION_SLOTS, SIGNATURE_LEN};
-use crate::read::{Bundle, Trust, check_signature, read_header, read_table, view};
+use crate::read::{Bundle, Trust, check_signature, read_header, read_table};
 use crate::verify::{self, Walk};
 use core::ops::ControlFlow;
 
@@ -14,8 +14,7 @@ const PIECE: usize = 1 << 14;
 /// A bundle whose verification has begun. [`Bundle::open`] is this in one go: what is found is the same.
 #[derive(Debug)]
 pub struct Opening {
-    bytes: Vec<u8>,
-    header: Header,
+    bundle: Bundle,
     stage: Stage,
 }
 
@@ -24,13 +23,10 @@ enum Stage {
     /// The content is hashed; so many bytes of the bundle are.
     Content(Box<blake3::Hasher>, usize),
     /// The records are checked.
-    Records([Run; SECTION_SLOTS], Walk),
+    Records(Walk),
 }
 
 impl Opening {
-    /// Units that [`Opening::begin`] takes: it verifies a signature.
-    pub const BEGIN: usize = 1 << 15;
-
     /// Checks length, format and signature.
     ///
     /// # Errors
@@ -38,42 +34,41 @@ impl Opening {
     pub fn begin(bytes: Vec<u8>, trust: &Trust) -> Result<Opening, OpenError> {
         let header = read_header(&bytes)?;
         check_signature(&header, &bytes, trust)?;
+        let sections = [Run::default(); SECTION_SLOTS];
         let stage = Stage::Content(Box::default(), size_of::<Header>());
-        Ok(Opening { bytes, header, stage })
+        Ok(Opening { bundle: Bundle { bytes, header, sections }, stage })
     }
 
-    /// Goes on for about so many units of work: a record, an entry of a list or eight hashed bytes each. Gives the bundle once
-    /// all is verified. What cannot be divided (an automaton, the tables of an object, the order of all schemas) may
-    /// take more.
+    /// Goes on for about so many units of work: a record, an entry of a list or eight hashed bytes each. Gives the
+    /// bundle once all is verified. What cannot be divided (an automaton, the tables of an object, the order of all
+    /// schemas) may take more.
     ///
     /// # Errors
     /// The first check that fails, with what was found.
     pub fn go_on(mut self, units: usize) -> Result<ControlFlow<Bundle, Opening>, OpenError> {
-        let sections = match &mut self.stage {
-            Stage::Content(hasher, at) => {
-                let end = self.bytes.len().saturating_sub(SIGNATURE_LEN);
-                let len = units.saturating_mul(HASHED).max(PIECE) / PIECE * PIECE;
-                let to = at.saturating_add(len).min(end);
-                hasher.update(self.bytes.get(*at..to).unwrap_or_default());
-                *at = to;
-                if to < end {
-                    return Ok(ControlFlow::Continue(self));
-                }
-                if hasher.finalize() != self.header.content_hash {
-                    return Err(OpenError::ContentHash);
-                }
-                let sections = read_table(&self.header, &self.bytes)?;
-                self.stage = Stage::Records(sections, Walk::default());
+        let bundle = &mut self.bundle;
+        let mut left = units;
+        if let Stage::Content(hasher, at) = &mut self.stage {
+            let end = bundle.bytes.len().saturating_sub(SIGNATURE_LEN);
+            let len = units.saturating_mul(HASHED).max(PIECE) / PIECE * PIECE;
+            let piece = *at..at.saturating_add(len).min(end);
+            left = left.saturating_sub(piece.len() / HASHED);
+            *at = piece.end;
+            hasher.update(bundle.bytes.get(piece).unwrap_or_default());
+            if *at < end {
                 return Ok(ControlFlow::Continue(self));
             }
-            Stage::Records(sections, walk) => {
-                let view = view(&self.bytes, &self.header, sections);
-                if !verify::verify(&view, walk, units.max(1))? {
-                    return Ok(ControlFlow::Continue(self));
-                }
-                *sections
+            if hasher.finalize() != bundle.header.content_hash {
+                return Err(OpenError::ContentHash);
             }
-        };
-        Ok(ControlFlow::Break(Bundle { bytes: self.bytes, header: self.header, sections }))
+            bundle.sections = read_table(&bundle.header, &bundle.bytes)?;
+            self.stage = Stage::Records(Walk::default());
+        }
+        let Stage::Records(walk) = &self.stage else { return Ok(ControlFlow::Continue(self)) };
+        if verify::verify(&self.bundle.view(), walk, left.max(1))? {
+            Ok(ControlFlow::Break(self.bundle))
+        } else {
+            Ok(ControlFlow::Continue(self))
+        }
     }
 }

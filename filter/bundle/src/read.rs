@@ -55,7 +55,8 @@ impl Bundle {
 
     /// The records, read in place. Cheap: make one where it is needed.
     pub fn view(&self) -> View<'_> {
-        view(&self.bytes, &self.header, &self.sections)
+        let identity = self.header.content_hash.first_chunk().copied().unwrap_or_default();
+        View::from_runs(&self.bytes, &self.sections, u64::from_le_bytes(identity))
     }
 
     /// The header.
@@ -133,15 +134,6 @@ impl Bundle {
         }
         Ok(())
     }
-}
-
-pub(crate) fn view<'b>(
-    bytes: &'b [u8],
-    header: &Header,
-    sections: &[Run; SECTION_SLOTS],
-) -> View<'b> {
-    let identity = header.content_hash.first_chunk().copied().unwrap_or_default();
-    View::from_runs(bytes, sections, u64::from_le_bytes(identity))
 }
 
 pub(crate) fn read_header(bytes: &[u8]) -> Result<Header, OpenError> {

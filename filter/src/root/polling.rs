@@ -1,6 +1,6 @@
 //! What a root context does about a source: fetches, verifies, publishes, and takes what others published.
 
-use super::{Refused, Root};
+use super::{Loaded, Purpose, Refused, Root};
 use crate::activation::Fingerprint;
 use crate::config::Settings;
 use crate::events::{ConfigurationPart, log_configuration};
@@ -72,7 +72,7 @@ impl<H: Host> Root<H> {
         poller.tell(&vm.host, vm.worker(), current.as_ref().map(|it| it.epoch));
         if let Some(bytes) = poller.published(&vm.host, current.map(|it| it.release)) {
             let settings = settings.clone();
-            self.take(bytes, &settings, vm.host.now());
+            self.verify(bytes, settings, Purpose::Taken, vm.host.now());
             return;
         }
         match poller.fetch(&vm.host, vm.worker().is_some()) {
@@ -88,6 +88,9 @@ impl<H: Host> Root<H> {
     /// The answer to a fetch; no header fields where there was none.
     pub fn on_call_response(&mut self, token: u32, body: usize) {
         let vm = Rc::clone(&self.vm);
+        if !self.vm.is_newest(&self.plugin, self.number) {
+            return;
+        }
         let Some((poller, _)) = &mut self.polling else { return };
         let Some(term) = poller.awaited(token) else { return };
         let headers = vm.host.call_headers();
@@ -127,7 +130,18 @@ impl<H: Host> Root<H> {
             return self.recovered(ended);
         }
         let settings = settings.clone();
-        let loaded = self.load(bytes, settings);
+        self.verify_at_once();
+        self.verify(bytes, settings, Purpose::Fetched { term, epoch, etag: etag.into() }, started);
+    }
+
+    /// Publishes a bundle that was fetched, and serves it; or tells what is wrong with it.
+    pub(super) fn fetch_verified(
+        &mut self,
+        loaded: Result<Loaded, Refused>,
+        (term, epoch, etag): (u64, u64, &[u8]),
+        started: u64,
+    ) {
+        let vm = Rc::clone(&self.vm);
         let Some((poller, _)) = &mut self.polling else { return };
         match loaded {
             Ok(loaded) => {
@@ -156,7 +170,12 @@ impl<H: Host> Root<H> {
 
     /// Serves what another VM has published, if this one finds the same of it.
     fn take(&mut self, bytes: Vec<u8>, settings: &Settings, started: u64) -> bool {
-        match self.load(bytes, settings.clone()) {
+        let loaded = self.load(bytes, settings.clone());
+        self.taken(loaded, started)
+    }
+
+    pub(super) fn taken(&mut self, loaded: Result<Loaded, Refused>, started: u64) -> bool {
+        match loaded {
             Ok(loaded) => self.serve(loaded.generation, true, started),
             Err(refused) => {
                 self.keep(&refused.refusal);

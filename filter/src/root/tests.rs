@@ -8,6 +8,7 @@ use portcullis_bundle::Identity;
 use portcullis_bundle::layout::Mode;
 use std::rc::Rc;
 
+mod pending;
 mod polling;
 
 /// A fake Envoy: a trial VM for each configuration, then the VMs that stay.

@@ -8,7 +8,7 @@ use portcullis_bundle::layout::Mode;
 
 const SOURCE: &str = r#""source":{"cluster":"store","path":"/bank","interval":"10s","timeout":"2s","max_bytes":100000}"#;
 
-fn alone() -> Vec<u8> {
+pub(super) fn alone() -> Vec<u8> {
     format!(r#"{{"trusted_keys":["{}"],{SOURCE}}}"#, public_key()).into_bytes()
 }
 
@@ -16,7 +16,7 @@ fn beside(bundle: &[u8]) -> Vec<u8> {
     configuration(bundle, &[",", SOURCE].concat())
 }
 
-fn of(epoch: u64) -> Vec<u8> {
+pub(super) fn of(epoch: u64) -> Vec<u8> {
     bundle(Mode::Enforce, &Identity { epoch, ..Identity::default() })
 }
 
@@ -29,7 +29,7 @@ impl Envoy {
     }
 
     /// Lets time pass until a call is sent; gives the seconds too.
-    fn await_call(&mut self, most: i64) -> (Call, i64) {
+    pub(super) fn await_call(&mut self, most: i64) -> (Call, i64) {
         for second in 0..=most {
             self.tick();
             if let Some(call) = self.sent() {
@@ -40,7 +40,7 @@ impl Envoy {
         panic!("no fetch within {most} s");
     }
 
-    fn answer(&mut self, call: &Call, fields: &[(&str, &str)], body: &[u8]) {
+    pub(super) fn answer(&mut self, call: &Call, fields: &[(&str, &str)], body: &[u8]) {
         for at in 0..self.roots.len() {
             let fields = (!fields.is_empty()).then(|| serialise(fields));
             self.vms[at].host.seen.borrow_mut().call = (fields, body.to_vec());
@@ -48,13 +48,13 @@ impl Envoy {
         }
     }
 
-    fn publish(&mut self, bundle: &[u8], etag: &str) {
+    pub(super) fn publish(&mut self, bundle: &[u8], etag: &str) {
         let (call, _) = self.await_call(12);
         self.answer(&call, &[(":status", "200"), ("etag", etag)], bundle);
         self.tick();
     }
 
-    fn count(&self, name: &str) -> i64 {
+    pub(super) fn count(&self, name: &str) -> i64 {
         self.host.metric(&["portcullis.", name].concat()).unwrap()
     }
 }
