@@ -1,7 +1,7 @@
 //! Sets of matchers that take work to find, kept by what they were found for.
 //!
-//! What is asked for is the same from value to value and from message to message. One set is kept for each place that a
-//! hash leads to; another question of the same place takes its room.
+//! What is asked for is the same from value to value and from message to message. A hash leads to two places, of which
+//! a question that is new takes the first; what was there moves to the second.
 
 use super::Scan;
 
@@ -42,18 +42,25 @@ impl<Q> Kept<Q> {
         &mut self,
         scan: &Scan<'_, '_>,
         hash: u32,
-        is: impl FnOnce(&Q) -> bool,
+        is: impl Fn(&Q) -> bool,
         question: impl FnOnce() -> Option<Q>,
         find: impl FnOnce(&mut [u64]),
     ) -> Option<&[u64]> {
-        let place = (hash.wrapping_mul(0x9E37_79B9) >> 25) as usize & (PLACES - 1);
-        let first = place.saturating_mul(scan.words);
-        let set = self.sets.get_mut(first..first.saturating_add(scan.words))?;
-        let asked = self.asked.get_mut(place)?;
-        if !asked.as_ref().is_some_and(is) {
-            *asked = Some(question()?);
-            find(set);
+        let place = (hash.wrapping_mul(0x9E37_79B9) >> 25) as usize & (PLACES - 2);
+        let [first, second] = self.asked.get_mut(place..)?.first_chunk_mut()?;
+        let begin = place.saturating_mul(scan.words);
+        let both = self.sets.get_mut(begin..begin.saturating_add(2 * scan.words))?;
+        let (set, other) = both.split_at_mut_checked(scan.words)?;
+        if first.as_ref().is_some_and(&is) {
+            return Some(set);
         }
+        if second.as_ref().is_some_and(&is) {
+            return Some(other);
+        }
+        let question = question()?;
+        *second = first.replace(question);
+        other.copy_from_slice(set);
+        find(set);
         Some(set)
     }
 }
