@@ -543,6 +543,12 @@ record! {
     }
 }
 
+/// [`Literal::beside`]: the byte stands before the gram.
+pub const BESIDE_BEFORE: u16 = 0x100;
+
+/// [`Literal::beside`]: the byte stands after the gram.
+pub const BESIDE_AFTER: u16 = 0x200;
+
 record! {
     /// A text that rules look for, ASCII letters in lower case. Those of one bucket together.
     pub struct Literal {
@@ -558,8 +564,9 @@ record! {
         len: U16,
         /// Where its gram begins.
         at: U16,
-        /// Zero; reserved.
-        reserved: U16,
+        /// Its byte after the gram with [`BESIDE_AFTER`]; where it ends with that, the one before with
+        /// [`BESIDE_BEFORE`]; zero where it is the gram.
+        beside: U16,
     }
 }
 

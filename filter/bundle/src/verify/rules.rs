@@ -3,9 +3,9 @@
 use super::Check;
 use crate::error::OpenError;
 use crate::layout::{
-    Action, CLASS_MAP, Capture, CaptureCode, FIXED_SETS, FOLLOWS, GRAM_MAP, HitMode, Link, Literal,
-    Matcher, Mode, NONE, Naming, NarrowingKind, Operator, PieceKind, Relation, Rule, Selector,
-    Step, Target,
+    Action, BESIDE_AFTER, BESIDE_BEFORE, CLASS_MAP, Capture, CaptureCode, FIXED_SETS, FOLLOWS,
+    GRAM_MAP, HitMode, Link, Literal, Matcher, Mode, NONE, Naming, NarrowingKind, Operator,
+    PieceKind, Relation, Rule, Selector, Step, Target,
 };
 
 /// Places that groups have, at most: two for each of ten.
@@ -226,6 +226,8 @@ fn literals(check: Check<'_, '_>) -> Result<(), OpenError> {
         check.run(literal.bytes.get(), len.into(), view.literal_bytes, "bytes")?;
         let uses = u32::from(literal.use_count.get());
         check.run(literal.uses.get(), uses, view.literal_uses, "uses")?;
+        let sides = [0, BESIDE_BEFORE, BESIDE_AFTER];
+        check.that(sides.contains(&(literal.beside.get() & 0xFF00)), "beside")?;
         check.that(len >= 2 && at < len, "a gram beyond its literal")
     })?;
     check.each("literal_uses", view.literal_uses, |check, matcher| {

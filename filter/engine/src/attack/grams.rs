@@ -9,7 +9,8 @@ use super::sets::insert;
 use super::steps::{Exhausted, Steps};
 use crate::access::slice;
 use portcullis_bundle::layout::{
-    ByteKinds, CLASS_MAP, GRAM_MAP, Literal, PLAIN_PROPOSED, PROPOSED, View,
+    BESIDE_AFTER, BESIDE_BEFORE, ByteKinds, CLASS_MAP, GRAM_MAP, Literal, PLAIN_PROPOSED, PROPOSED,
+    View,
 };
 use portcullis_bundle::{gram_bucket, gram_class, gram_hash};
 
@@ -102,17 +103,20 @@ impl<'b> Grams<'b> {
         found: &mut [u64],
         steps: &mut Steps,
     ) -> Result<(), Exhausted> {
-        let byte = |back: usize| {
-            let byte = at.checked_sub(back).and_then(|at| text.get(at));
-            byte.map_or(0, |byte| u32::from(byte.to_ascii_lowercase()))
+        let lower = |byte: &u8| u32::from(byte.to_ascii_lowercase());
+        let (pair, gram) = match text.get(..=at) {
+            Some([.., first, second, third]) => {
+                let pair = lower(second) | lower(third) << 8;
+                (pair, Some(lower(first) | pair << 8))
+            }
+            Some([first, second]) => (lower(first) | lower(second) << 8, None),
+            _ => return Ok(()),
         };
-        let pair = byte(1) | byte(0) << 8;
-        let gram = byte(2) | pair << 8;
-        if at >= 2 && bit(maps.triples, gram_hash(gram)) {
-            self.look_up(view, text, (at - 2, gram), found, steps)?;
+        if let Some(gram) = gram.filter(|gram| bit(maps.triples, gram_hash(*gram))) {
+            self.look_up(view, text, (at.saturating_sub(2), 3, gram), found, steps)?;
         }
-        if at >= 1 && bit(maps.pairs, pair) {
-            self.look_up(view, text, (at - 1, pair | PAIR), found, steps)?;
+        if bit(maps.pairs, pair) {
+            self.look_up(view, text, (at.saturating_sub(1), 2, pair | PAIR), found, steps)?;
         }
         Ok(())
     }
@@ -121,15 +125,23 @@ impl<'b> Grams<'b> {
         &self,
         view: &View<'_>,
         text: &[u8],
-        (place, gram): (usize, u32),
+        (place, len, gram): (usize, usize, u32),
         found: &mut [u64],
         steps: &mut Steps,
     ) -> Result<(), Exhausted> {
         let bucket = gram_bucket(gram, self.bits);
-        let begin = view.buckets.get(bucket).map_or(0, |it| it.value.get());
-        let end = view.buckets.get(bucket + 1).map_or(0, |it| it.value.get());
-        let literals = slice(view.literals, begin, end.saturating_sub(begin));
-        for literal in literals.iter().filter(|literal| literal.gram.get() == gram) {
+        let Some([begin, end, ..]) = view.buckets.get(bucket..) else { return Ok(()) };
+        let (begin, end) = (begin.value.get(), end.value.get());
+        let beside = |at: usize, side: u16| {
+            text.get(at).map_or(0, |byte| side | u16::from(byte.to_ascii_lowercase()))
+        };
+        let before = beside(place.wrapping_sub(1), BESIDE_BEFORE);
+        let after = beside(place.saturating_add(len), BESIDE_AFTER);
+        for literal in slice(view.literals, begin, end.saturating_sub(begin)) {
+            let own = literal.beside.get();
+            if literal.gram.get() != gram || (own != 0 && own != before && own != after) {
+                continue;
+            }
             steps.spend(literal.len.get().into())?;
             if occurs(view, literal, text, place) {
                 let uses =

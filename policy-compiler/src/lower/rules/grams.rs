@@ -2,7 +2,7 @@
 
 use super::literals::grams;
 use crate::lower::tables::Tables;
-use portcullis_bundle::layout::{self, CLASS_MAP, GRAM_MAP, Index};
+use portcullis_bundle::layout::{self, BESIDE_AFTER, BESIDE_BEFORE, CLASS_MAP, GRAM_MAP, Index};
 use portcullis_bundle::{gram_bucket, gram_class, gram_hash};
 use std::collections::{BTreeMap, HashMap};
 use zerocopy::little_endian::U16;
@@ -66,7 +66,7 @@ pub fn write(tables: &mut Tables<'_>, uses: BTreeMap<Vec<u8>, Uses>) -> u8 {
             use_count: (own.len() as u16).into(),
             len: (literal.len() as u16).into(),
             at: (*at as u16).into(),
-            reserved: 0.into(),
+            beside: beside(literal, *at, *gram).into(),
         });
         sections.literal_bytes.extend_from_slice(literal);
         sections.literal_uses.extend(own.iter().map(|matcher| U16::from(*matcher)));
@@ -77,6 +77,16 @@ pub fn write(tables: &mut Tables<'_>, uses: BTreeMap<Vec<u8>, Uses>) -> u8 {
     }
     sections.gram_filter = filters.bytes();
     bits
+}
+
+/// What of a literal stands beside its gram, so that most texts that hold the gram alone are told by one byte.
+fn beside(literal: &[u8], at: usize, gram: u32) -> u16 {
+    let end = at + if gram & PAIR == 0 { 3 } else { 2 };
+    match (literal.get(end), at.checked_sub(1)) {
+        (Some(after), _) => BESIDE_AFTER | u16::from(*after),
+        (None, Some(before)) => BESIDE_BEFORE | u16::from(literal[before]),
+        (None, None) => 0,
+    }
 }
 
 /// Chooses where the gram of each literal begins: at rare bytes, and so that few literals share a gram.
