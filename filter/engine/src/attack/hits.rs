@@ -49,6 +49,8 @@ pub(super) struct Hits {
     pub fired: Vec<Fired>,
     /// How many values matchers that count have met.
     counts: Vec<(u32, u32)>,
+    /// The matchers that have counted the present value.
+    counted: Vec<u32>,
     /// The hashes of the names that values came with, by the matchers that count them.
     names: Vec<(u32, u64)>,
     /// Hits that a rule may yet take away.
@@ -158,8 +160,14 @@ impl Hits {
         self.names.clear();
     }
 
+    /// The matchers that have counted the present value.
+    pub(super) fn counted_value(&self) -> &[u32] {
+        &self.counted
+    }
+
     /// Counts a value that a matcher meets.
     pub(super) fn count(&mut self, matcher: u32) {
+        self.counted.push(matcher);
         match self.counts.iter_mut().find(|(own, _)| *own == matcher) {
             Some((_, count)) => *count = count.saturating_add(1),
             None => self.counts.push((matcher, 1)),
@@ -311,6 +319,11 @@ impl Hits {
         let mut own = first..first.saturating_add(rule.matcher_count.get().into());
         let tried_last = sets::set(weighing.view, weighing.words, LAST as usize);
         own.all(|matcher| self.value.contains(&matcher) || sets::holds(tried_last, matcher))
+    }
+
+    /// Begins a value.
+    pub(super) fn begin_value(&mut self) {
+        self.counted.clear();
     }
 
     /// Ends the present value: fires the rules whose matchers have all hit.

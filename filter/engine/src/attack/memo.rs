@@ -2,13 +2,17 @@
 //!
 //! Names, and the fields by which clients describe themselves, are the same in request after request. What scanning
 //! one of them came to depends on the value, on which matchers look at it, and on nothing else, unless a matcher was
-//! met that asks for more, such as the place in the body: such values are not kept. A value is compared whole, and costs the steps that it cost when
+//! met that asks for more, such as the place in the body: such values are not kept. Matchers that count have counted it,
+//! and count it again. A value is compared whole, and costs the steps that it cost when
 //! it was scanned, so that remembering changes no verdict. What may be a secret is never kept: neither the values of
 //! bodies, queries, paths and cookies nor those of fields that are not listed here.
 
 use super::steps::Steps;
 use super::subject::{Name, Subject};
-use portcullis_bundle::{layout::Target, name_hash};
+use portcullis_bundle::{
+    layout::{NONE, Target},
+    name_hash,
+};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -18,6 +22,12 @@ const MAX_LEN: usize = 160;
 /// Places for values that have a hash in common, and how many of them there are, a power of two: about 180 KB.
 const WAYS: usize = 4;
 const PLACES: usize = 256;
+
+/// Matchers that count one value, at most; a value that more count is not kept.
+const MAX_COUNTS: usize = 4;
+
+/// The matchers that count a value; `NONE` fills the rest.
+pub(super) type Counts = [u32; MAX_COUNTS];
 
 /// Header fields whose values are alike from request to request, and no secrets.
 const FIELDS: [&[u8]; 26] = [
@@ -67,6 +77,7 @@ struct Known {
     lens: Lens,
     len: u16,
     steps: u32,
+    counts: Counts,
     bytes: [u8; MAX_LEN],
 }
 
@@ -114,21 +125,31 @@ impl Memo {
         }
     }
 
-    /// The steps that a value cost which nothing hit; `None` where that is not known.
-    pub(super) fn recall(&self, identity: u64, lens: Lens, value: &[u8]) -> Option<u64> {
+    /// The steps that a value cost which nothing hit, and the matchers that count it; `None` where that is not known.
+    pub(super) fn recall(&self, identity: u64, lens: Lens, value: &[u8]) -> Option<(u64, Counts)> {
         let store = self.0.try_borrow().ok()?;
         if store.identity != identity {
             return None;
         }
         let mut own = store.places.get(place(lens, value))?.known.iter().flatten();
-        own.find(|known| known.is(lens, value)).map(|known| known.steps.into())
+        let known = own.find(|known| known.is(lens, value))?;
+        Some((known.steps.into(), known.counts))
     }
 
-    /// Keeps a value that nothing hit, and the steps that it cost.
-    pub(super) fn keep(&self, identity: u64, lens: Lens, value: &[u8], steps: u64) {
+    /// Keeps a value that nothing hit, the steps that it cost, and the matchers that have counted it.
+    pub(super) fn keep(
+        &self,
+        identity: u64,
+        lens: Lens,
+        value: &[u8],
+        (steps, counted): (u64, &[u32]),
+    ) {
         let (Ok(mut store), Ok(steps)) = (self.0.try_borrow_mut(), u32::try_from(steps)) else {
             return;
         };
+        let mut counts = [NONE; MAX_COUNTS];
+        let Some(own) = counts.get_mut(..counted.len()) else { return };
+        own.copy_from_slice(counted);
         let mut bytes = [0; MAX_LEN];
         let (Some(own), Ok(len)) = (bytes.get_mut(..value.len()), u16::try_from(value.len()))
         else {
@@ -142,7 +163,7 @@ impl Memo {
         store.places.resize_with(PLACES, Place::default);
         let Some(place) = store.places.get_mut(place(lens, value)) else { return };
         if let Some(known) = place.known.get_mut(place.next) {
-            *known = Some(Known { lens, len, steps, bytes });
+            *known = Some(Known { lens, len, steps, counts, bytes });
         }
         place.next = place.next.wrapping_add(1) % WAYS;
     }

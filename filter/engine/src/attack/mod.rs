@@ -333,6 +333,7 @@ impl Scanner {
         if !self.gather(scan, &subject, narrowed) {
             return;
         }
+        self.hits.begin_value();
         let field = Memo::takes(&subject, value).filter(|_| !self.exhaustive);
         let Some(field) = field else {
             self.apply(scan, &subject, value);
@@ -346,10 +347,12 @@ impl Scanner {
             enabled: scan.enabled_set(),
         };
         let (identity, before) = (scan.view.identity, self.steps);
-        if let Some(steps) = self.memo.recall(identity, lens, value) {
+        if let Some((steps, counts)) = self.memo.recall(identity, lens, value) {
             self.exhausted = self.steps.spend(steps).is_err();
+            counts.iter().filter(|at| **at != NONE).for_each(|at| self.hits.count(*at));
         } else if self.apply(scan, &subject, value) {
-            self.memo.keep(identity, lens, value, memo::spent(before, self.steps));
+            let outcome = (memo::spent(before, self.steps), self.hits.counted_value());
+            self.memo.keep(identity, lens, value, outcome);
         }
     }
 
@@ -669,7 +672,10 @@ impl Asked<'_, '_, '_> {
     ) -> Result<bool, Exhausted> {
         let Asked { scan, operators, follow, hits, steps, subject } = self;
         match Operator::from_code(matcher.operator) {
-            Some(Operator::Count) => hits.count(at),
+            Some(Operator::Count) => {
+                hits.count(at);
+                return Ok(true);
+            }
             Some(Operator::SameName) => hits.name(at, subject.called()),
             _ => {
                 let compares = Operators::compares(matcher);
