@@ -194,22 +194,33 @@ mod tests {
     use super::*;
     use crate::finding::Position;
 
+    const NO_COUNTS: Counts = [NONE; MAX_COUNTS];
+
     #[test]
     fn values_are_known_by_every_byte_and_by_who_looks() {
         let (memo, lens) = (Memo::default(), Lens { enabled: 3, ..Lens::default() });
         assert_eq!(memo.recall(1, lens, b"accept"), None);
-        memo.keep(1, lens, b"accept", 17);
-        assert_eq!(memo.recall(1, lens, b"accept"), Some(17));
+        memo.keep(1, lens, b"accept", (17, &[]));
+        assert_eq!(memo.recall(1, lens, b"accept"), Some((17, NO_COUNTS)));
         assert_eq!(memo.recall(1, lens, b"accepT"), None);
         assert_eq!(memo.recall(1, Lens { narrowed: Some(0), ..lens }, b"accept"), None);
         assert_eq!(memo.recall(1, Lens { enabled: 4, ..lens }, b"accept"), None);
         assert_eq!(memo.recall(2, lens, b"accept"), None, "another bundle");
-        memo.keep(2, lens, b"host", 4);
+        memo.keep(2, lens, b"host", (4, &[]));
         assert_eq!(
             memo.recall(2, lens, b"accept"),
             None,
             "what was known of the one before is lost"
         );
+    }
+
+    #[test]
+    fn who_counts_a_value_is_kept_with_it() {
+        let (memo, lens) = (Memo::default(), Lens::default());
+        memo.keep(1, lens, b"host", (4, &[7, 9]));
+        assert_eq!(memo.recall(1, lens, b"host"), Some((4, [7, 9, NONE, NONE])));
+        memo.keep(1, lens, b"accept", (4, &[1, 2, 3, 4, 5]));
+        assert_eq!(memo.recall(1, lens, b"accept"), None, "too many");
     }
 
     #[test]
@@ -232,8 +243,9 @@ mod tests {
     fn many_values_leave_the_latest() {
         let memo = Memo::default();
         for number in 0..10_000u32 {
-            memo.keep(1, Lens::default(), number.to_string().as_bytes(), 1);
-            assert_eq!(memo.recall(1, Lens::default(), number.to_string().as_bytes()), Some(1));
+            memo.keep(1, Lens::default(), number.to_string().as_bytes(), (1, &[]));
+            let known = memo.recall(1, Lens::default(), number.to_string().as_bytes());
+            assert_eq!(known, Some((1, NO_COUNTS)));
         }
     }
 }
