@@ -58,6 +58,44 @@ pub struct Settings {
     pub caller_key: Option<String>,
 }
 
+impl Settings {
+    /// Adds all that is set to a hash: two settings are the same where theirs are.
+    pub fn hash_into(&self, hasher: &mut blake3::Hasher) {
+        // By name, so that a field that is added cannot be left out.
+        let Settings {
+            trust: Trust { keys, allow_unsigned },
+            minimum_epoch,
+            audience,
+            hold_headers,
+            force_monitor_until,
+            findings_per_second,
+            audit,
+            caller_key,
+        } = self;
+        let numbers = [
+            u64::try_from(keys.len()).unwrap_or(u64::MAX),
+            u64::from(*allow_unsigned),
+            u64::from(*hold_headers),
+            u64::from(*findings_per_second),
+            u64::from(*audit),
+            *minimum_epoch,
+            u64::from(force_monitor_until.is_some()),
+            force_monitor_until.unwrap_or(0),
+        ];
+        numbers.iter().for_each(|number| {
+            hasher.update(&number.to_le_bytes());
+        });
+        keys.iter().for_each(|key| {
+            hasher.update(key);
+        });
+        for text in [audience, caller_key] {
+            let text = text.as_deref().unwrap_or_default();
+            let len = u64::try_from(text.len()).unwrap_or(u64::MAX);
+            hasher.update(&len.to_le_bytes()).update(text.as_bytes());
+        }
+    }
+}
+
 /// The fields of the JSON text; all but `bundle` may stand in the node's metadata too.
 #[derive(Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
@@ -92,7 +130,8 @@ pub struct Document<'a> {
 
 impl Configuration {
     /// Reads a plugin configuration. What the node's metadata says goes before what the
-    /// configuration says: keys that travel with the bundle protect nothing.
+    /// configuration says: keys that travel with the bundle protect nothing. Where the node has
+    /// keys, it alone says whether bundles may go without a signature.
     ///
     /// # Errors
     /// What is wrong with the configuration's own text; the bundle is not looked at.
@@ -108,7 +147,7 @@ impl Configuration {
             };
         }
         let mut document: Document<'_> = serde_json::from_slice(&bytes)
-            .map_err(|error| Refusal::Configuration(error.to_string()))?;
+            .map_err(|error| Refusal::Configuration(without_value(&error.to_string())))?;
         if document == Document::default() && node.source.is_none() {
             return Ok(Configuration::Deny);
         }
@@ -142,15 +181,17 @@ fn place_of(bytes: &[u8], part: &str) -> Option<Range<usize>> {
 }
 
 impl Document<'_> {
-    /// These fields, and the other's where these say nothing. The bundle is left out.
+    /// These fields, and the other's where these say nothing. What narrows trust here, the other cannot widen. The
+    /// bundle is left out.
     fn or(self, other: Document<'_>) -> Document<'static> {
+        let others_unsigned = other.allow_unsigned.filter(|_| self.trusted_keys.is_none());
         Document {
             bundle: Cow::Borrowed(""),
             trusted_keys: self.trusted_keys.or(other.trusted_keys),
-            minimum_epoch: self.minimum_epoch.or(other.minimum_epoch),
+            minimum_epoch: self.minimum_epoch.max(other.minimum_epoch),
             audience: self.audience.or(other.audience),
             hold_headers: self.hold_headers.or(other.hold_headers),
-            allow_unsigned: self.allow_unsigned.or(other.allow_unsigned),
+            allow_unsigned: self.allow_unsigned.or(others_unsigned),
             force_monitor_until: self.force_monitor_until.or(other.force_monitor_until),
             log_findings_per_second: self.log_findings_per_second.or(other.log_findings_per_second),
             log_audit: self.log_audit.or(other.log_audit),
@@ -172,7 +213,7 @@ impl Document<'_> {
         let keys = self.trusted_keys.unwrap_or_default();
         Ok(Settings {
             trust: Trust {
-                keys: keys.iter().map(|key| read_key(key)).collect::<Result<_, _>>()?,
+                keys: (1..).zip(&keys).map(read_key).collect::<Result<_, _>>()?,
                 allow_unsigned: self.allow_unsigned.unwrap_or(false),
             },
             minimum_epoch: self.minimum_epoch.unwrap_or(0),
@@ -188,10 +229,22 @@ impl Document<'_> {
     }
 }
 
-fn read_key(text: &str) -> Result<[u8; 32], Refusal> {
+/// What serde says of an error, without the value that it repeats where a type or value is wrong: that may be a secret.
+fn without_value(message: &str) -> String {
+    const EXPECTED: &str = ", expected ";
+    match message.rfind(EXPECTED) {
+        Some(at) if message.starts_with("invalid ") => {
+            let rest = message.get(at..).unwrap_or_default().trim_start_matches(", ");
+            ["invalid type or value, ", rest].concat()
+        }
+        _ => message.to_owned(),
+    }
+}
+
+fn read_key((number, text): (usize, &String)) -> Result<[u8; 32], Refusal> {
     from_hex(text).ok_or_else(|| {
         Refusal::Configuration(format!(
-            "`trusted_keys`: `{text}` is not an ed25519 public key of 64 hexadecimal digits"
+            "`trusted_keys`: item {number} is not an ed25519 public key of 64 hexadecimal digits"
         ))
     })
 }
@@ -273,6 +326,81 @@ mod tests {
         let settings = serving(Configuration::read(text.to_vec(), node)).settings;
         assert_eq!(settings.minimum_epoch, 9);
         assert_eq!(settings.audience.as_deref(), Some("bank"));
+    }
+
+    #[test]
+    fn a_configuration_cannot_widen_the_trust_of_the_node() {
+        let text =
+            br#"{"bundle":"UE9S","allow_unsigned":true,"minimum_epoch":12,"trusted_keys":[]}"#;
+        let keys = Some(vec!["0a".repeat(32)]);
+        let read = |node| serving(Configuration::read(text.to_vec(), node)).settings;
+        for (node, allows, least) in [
+            (Document { trusted_keys: keys.clone(), ..Document::default() }, false, 12),
+            (Document { trusted_keys: Some(Vec::new()), ..Document::default() }, false, 12),
+            (Document { allow_unsigned: Some(false), ..Document::default() }, false, 12),
+            (
+                Document {
+                    trusted_keys: keys,
+                    allow_unsigned: Some(true),
+                    minimum_epoch: Some(13),
+                    ..Document::default()
+                },
+                true,
+                13,
+            ),
+            (Document { minimum_epoch: Some(11), ..Document::default() }, true, 12),
+        ] {
+            let expected = node.trusted_keys.as_ref().map_or(0, Vec::len);
+            let settings = read(node);
+            assert_eq!((settings.trust.allow_unsigned, settings.minimum_epoch), (allows, least));
+            assert_eq!(settings.trust.keys.len(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_value() {
+        for text in [
+            r#"{"bundle":"AAAA","caller_key":1234567890123456}"#,
+            r#"{"bundle":"AAAA","caller_key":["1234567890123456"]}"#,
+            r#"{"bundle":"AAAA","minimum_epoch":"1234567890123456, expected "}"#,
+            r#"{"bundle":"AAAA","log_findings_per_second":1234567890123456}"#,
+            r#"{"bundle":"AAAA","trusted_keys":["1234567890123456"]}"#,
+            r#"{"bundle":"AAAA","source":{"max_bytes":"1234567890123456"}}"#,
+        ] {
+            let said = read(text).unwrap_err().to_string();
+            assert!(!said.contains("123456"), "{said}");
+            let names = said.contains("column") && said.contains("expected ");
+            assert!(names || said.contains("`trusted_keys`: item 1"), "{said}");
+        }
+        let said = read(r#"{"bundel":""}"#).unwrap_err().to_string();
+        assert!(said.contains("unknown field `bundel`"), "{said}");
+    }
+
+    #[test]
+    fn every_setting_is_part_of_the_hash() {
+        let all = [
+            "",
+            r#","trusted_keys":["0000000000000000000000000000000000000000000000000000000000000000"]"#,
+            r#","allow_unsigned":true"#,
+            r#","minimum_epoch":1"#,
+            r#","audience":"abcdefghijklmnopq""#,
+            r#","audience":"a","caller_key":"bcdefghijklmnopq""#,
+            r#","caller_key":"abcdefghijklmnopq""#,
+            r#","hold_headers":true"#,
+            r#","force_monitor_until":"1970-01-01T00:00:00Z""#,
+            r#","log_findings_per_second":1"#,
+            r#","log_audit":true"#,
+        ];
+        let hashes: std::collections::BTreeSet<_> = all
+            .iter()
+            .map(|more| {
+                let text = [r#"{"bundle":"UE9S""#, more, "}"].concat();
+                let mut hasher = blake3::Hasher::new();
+                serving(read(&text)).settings.hash_into(&mut hasher);
+                *hasher.finalize().as_bytes()
+            })
+            .collect();
+        assert_eq!(hashes.len(), all.len());
     }
 
     #[test]

@@ -78,8 +78,10 @@ fn refuse(name: &str, what: &str) -> Refusal {
     Refusal::Configuration(format!("node metadata `portcullis`: `{name}` {what}"))
 }
 
+/// Text without control characters, of which the bytes of most numbers have some.
 fn text(value: &[u8]) -> Option<String> {
-    String::from_utf8(value.to_vec()).ok()
+    let text = str::from_utf8(value).ok()?;
+    (!text.chars().any(char::is_control)).then(|| text.to_owned())
 }
 
 fn boolean(value: &[u8]) -> Option<bool> {
@@ -166,6 +168,22 @@ mod tests {
         assert_eq!(read.labels, [("env".to_owned(), "prod".to_owned())]);
         let wrong = parse(&fields(&[("source", &fields(&[("url", b"x")]))])).unwrap_err();
         assert!(wrong.to_string().contains("`source.url` is not known"), "{wrong}");
+    }
+
+    #[test]
+    fn a_number_or_a_boolean_is_no_text() {
+        for number in [7.0_f64, 0.0, 1.0, 1024.0, 65_536.0] {
+            let number = number.to_le_bytes();
+            for value in [&number[..], &[1]] {
+                let labels = fields(&[("zone", value)]);
+                for (name, value) in [("audience", value), ("labels", &labels)] {
+                    let refused = parse(&fields(&[(name, value)])).unwrap_err().to_string();
+                    assert!(refused.contains("has not the documented form"), "{refused}");
+                }
+            }
+        }
+        let read = parse(&fields(&[("audience", "Zürich".as_bytes())])).unwrap();
+        assert_eq!(read.audience.as_deref(), Some("Zürich"));
     }
 
     #[test]

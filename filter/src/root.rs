@@ -293,29 +293,8 @@ impl<H: Host> Root<H> {
         hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
         hasher.update(&self.vm.configuration.get());
         hasher.update(bundle.as_bytes().get(..size_of::<Header>()).unwrap_or_default());
-        self.hash_settings(settings, &mut hasher);
+        settings.hash_into(&mut hasher);
         hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default()
-    }
-
-    fn hash_settings(&self, settings: &Settings, hasher: &mut blake3::Hasher) {
-        settings.trust.keys.iter().for_each(|key| {
-            hasher.update(key);
-        });
-        let numbers = [
-            u64::from(settings.trust.allow_unsigned),
-            u64::from(settings.hold_headers),
-            u64::from(settings.findings_per_second),
-            settings.minimum_epoch,
-            settings.force_monitor_until.unwrap_or(0),
-        ];
-        numbers.iter().for_each(|number| {
-            hasher.update(&number.to_le_bytes());
-        });
-        let texts = [&settings.audience, &settings.caller_key];
-        texts.iter().for_each(|text| {
-            hasher.update(text.as_deref().unwrap_or_default().as_bytes());
-            hasher.update(&[0]);
-        });
     }
 }
 

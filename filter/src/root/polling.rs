@@ -244,7 +244,7 @@ impl<H: Host> Root<H> {
             hasher.update(text.as_bytes()).update(&[0]);
         }
         hasher.update(&source.max_bytes.to_le_bytes());
-        self.hash_settings(settings, &mut hasher);
+        settings.hash_into(&mut hasher);
         hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default()
     }
 }

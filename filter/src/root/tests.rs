@@ -2,10 +2,10 @@
 
 use super::Root;
 use crate::host::{Host, Level};
-use crate::testing::{FakeHost, NOW, bundle, configuration, sections, signed};
+use crate::testing::{FakeHost, NOW, bundle, configuration, fields, public_key, sections, signed};
 use crate::vm::Vm;
-use portcullis_bundle::Identity;
 use portcullis_bundle::layout::Mode;
+use portcullis_bundle::{Identity, write};
 use std::rc::Rc;
 
 mod pending;
@@ -208,4 +208,34 @@ fn break_glass_needs_the_bundles_consent() {
     let generation = envoy.roots[0].generation().unwrap();
     assert!(!generation.forces_monitor(|| envoy.host.now()));
     assert_eq!(envoy.host.metric("portcullis.break-glass.refused"), Some(2));
+}
+
+#[test]
+fn who_carries_the_policy_cannot_do_without_the_keys_of_the_node() {
+    let mut envoy = Envoy::new(2);
+    let keys = fields(&[(&public_key(), b"")]);
+    envoy.host.seen.borrow_mut().node = Some(fields(&[("trusted_keys", &keys)]));
+    envoy.vms = (0..2).map(|_| Vm::new(envoy.host.sibling())).collect();
+    let unsigned = |epoch| {
+        let identity = Identity { epoch, ..Identity::default() };
+        let bundle =
+            data_encoding::BASE64.encode(&write(&sections(Mode::Monitor), &identity).unwrap());
+        format!(r#"{{"allow_unsigned":true,"bundle":"{bundle}"}}"#).into_bytes()
+    };
+    assert!(!envoy.apply(&unsigned(9)), "at a start");
+    assert!(envoy.apply(&of_epoch(5)));
+    envoy.tick();
+    assert!(!envoy.apply(&unsigned(9)), "beside what serves");
+    assert_eq!((envoy.epochs(), envoy.refused("bundle-untrusted")), (vec![Some(5); 2], 2));
+}
+
+#[test]
+fn a_configuration_that_differs_in_one_setting_is_tried_like_any_other() {
+    let mut envoy = Envoy::new(2);
+    let bundle = bundle(Mode::Enforce, &Identity { epoch: 5, ..Identity::default() });
+    for (at, more) in ["", r#","log_audit":true"#].into_iter().enumerate() {
+        assert!(envoy.apply(&configuration(&bundle, more)));
+        let accepted = envoy.host.metric("portcullis.configuration.accepted").unwrap();
+        assert_eq!(accepted, at as i64 + 1);
+    }
 }
