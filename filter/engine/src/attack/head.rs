@@ -269,7 +269,7 @@ fn raw_cookies<'h>(request: &RequestHead<'h>) -> impl Iterator<Item = (&'h [u8],
 /// How a body of the request is read.
 fn reader(request: &RequestHead<'_>) -> &'static str {
     let sent = request.headers.iter().find(|(name, _)| *name == b"content-type");
-    match kind_by_type(sent.and_then(|(_, value)| crate::media::parse(value))) {
+    match kind_by_type(sent.map(|(_, value)| crate::media::parse_leniently(value))) {
         BodyKind::Form => "URLENCODED",
         BodyKind::Multipart => "MULTIPART",
         BodyKind::Json => "JSON",

@@ -1,6 +1,6 @@
 //! Parameters of a part as forgiving readers take them: for rules alone, where a strict reader has refused the part.
 
-use crate::schema::{FORM_NO_SEMICOLON, FORM_QUOTING};
+use crate::schema::{FORM_BOUNDARY_SPACE, FORM_NO_SEMICOLON, FORM_QUOTING};
 
 /// What a forgiving reader takes from `Content-Disposition`.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -50,6 +50,23 @@ pub(super) fn disposition(value: &[u8]) -> Disposition {
     }
     out.file_name = out.file_name.or(extended);
     out
+}
+
+/// The boundary that a forgiving reader takes from the parameters of a media type, and the `FORM_*` bits that it sets.
+pub(super) fn boundary(parameters: &[u8]) -> Option<(Vec<u8>, u16)> {
+    let name = b"boundary";
+    let is = |at: &[u8]| at.eq_ignore_ascii_case(name);
+    let at = parameters.windows(name.len()).position(is)?;
+    let after = parameters.get(at.saturating_add(name.len())..)?;
+    let value = after.trim_ascii_start().strip_prefix(b"=")?;
+    let text = value.trim_ascii_start();
+    let mut departs = 0;
+    if !after.starts_with(b"=") || value.len() != text.len() {
+        departs |= FORM_BOUNDARY_SPACE;
+    }
+    let (text, _) = parameter(text, &mut departs);
+    let text = text.strip_suffix(b"\"").map(<[u8]>::to_vec).unwrap_or(text);
+    Some((text, departs))
 }
 
 /// The value of a parameter, and what follows: between quotes of either kind, in which a backslash takes its meaning from a
@@ -104,5 +121,23 @@ mod tests {
             assert_eq!(read.departs, departs, "{value}");
         }
         assert_eq!(disposition(b"form-data; =; ;;"), Disposition::default());
+    }
+
+    #[test]
+    fn boundaries_as_forgiving_readers_take_them() {
+        for (parameters, departs) in [
+            ("; boundary= B", FORM_BOUNDARY_SPACE),
+            ("; Boundary =B; x", FORM_BOUNDARY_SPACE),
+            ("; charset= x; boundary=B", 0),
+            ("; boundary=\"B", FORM_QUOTING),
+            ("; boundary=B\"", 0),
+        ] {
+            assert_eq!(
+                boundary(parameters.as_bytes()),
+                Some((b"B".to_vec(), departs)),
+                "{parameters}"
+            );
+        }
+        assert_eq!(boundary(b"; x=y"), None);
     }
 }

@@ -135,7 +135,14 @@ impl Parts {
         self.text.clear();
         self.dashed.clear();
         self.dashed.extend_from_slice(b"--");
-        sent.copy_parameter(b"boundary", &mut self.dashed).ok_or(())?;
+        (self.first, self.departs, self.has_crlf) = (None, 0, false);
+        if sent.is_well_formed {
+            sent.copy_parameter(b"boundary", &mut self.dashed).ok_or(())?;
+        } else {
+            let (boundary, departs) = lenient::boundary(sent.parameters()).ok_or(())?;
+            self.dashed.extend(boundary);
+            self.departs |= departs;
+        }
         let boundary = self.dashed.get(2..).unwrap_or_default();
         // bchars (RFC 2046, section 5.1.1)
         let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(byte);
@@ -148,7 +155,6 @@ impl Parts {
         }
         self.form = sent.name.eq_ignore_ascii_case(b"multipart/form-data");
         (self.state, self.base, self.count) = (State::Start, 0, 0);
-        (self.first, self.departs, self.has_crlf) = (None, 0, false);
         if sent.is_quoted(b"boundary") {
             self.departs |= FORM_BOUNDARY_QUOTED;
         }

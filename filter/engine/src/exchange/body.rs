@@ -95,7 +95,8 @@ impl Exchange {
             watch.kind = Kind::Untyped;
             return self.watch(view, watch, conditions);
         }
-        watch.kind = match kind_by_type(sent) {
+        let read = fields.lenient_type();
+        watch.kind = match kind_by_type(read) {
             kind if self.is_scanned() && !fields.is_coded => Kind::Scanned(kind),
             _ => Kind::Opaque,
         };
@@ -138,7 +139,7 @@ impl Exchange {
                 return self.conclude(view, Some(index));
             }
         }
-        self.watch_typed(view, watch, sent, conditions)
+        self.watch_typed(view, watch, read, conditions)
     }
 
     /// Judges the next bytes of a body.
@@ -269,20 +270,29 @@ impl Exchange {
     fn watch_typed(
         &mut self,
         view: &View<'_>,
-        watch: Watch,
+        mut watch: Watch,
         sent: Option<ContentType<'_>>,
         conditions: Conditions,
     ) -> Outcome {
+        let is_scanned = matches!(watch.kind, Kind::Scanned(_));
+        if is_scanned && sent.is_some_and(|sent| !sent.is_well_formed) {
+            self.ill_typed(view);
+        }
         if let Kind::Judged(kind) | Kind::Scanned(kind) = watch.kind
             && !self.findings.is_refused()
             && let Some(sent) = sent
             && let Some(task) = task(view, &watch)
             && !self.begins(view, &task, kind, &sent)
         {
-            let position = Position::Header("content-type");
-            let finding = Finding::new(FindingCode::BodyMalformed, position);
-            self.findings.refuse(finding.at(task.media.origin.get()));
-            return self.conclude(view, watch.operation);
+            if is_scanned {
+                self.ill_typed(view);
+                watch.kind = Kind::Scanned(BodyKind::Opaque);
+            } else {
+                let position = Position::Header("content-type");
+                let finding = Finding::new(FindingCode::BodyMalformed, position);
+                self.findings.refuse(finding.at(task.media.origin.get()));
+                return self.conclude(view, watch.operation);
+            }
         }
         self.watch(view, watch, conditions)
     }

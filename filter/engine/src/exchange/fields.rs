@@ -1,6 +1,6 @@
 //! The header fields that decide how a request is judged, read in one pass.
 
-use crate::media;
+use crate::media::{self, ContentType};
 
 /// What the header fields say about the message itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,6 +53,13 @@ impl<'a> Fields<'a> {
         }
         fields.is_upgrade |= has_upgrade && upgrades;
         fields
+    }
+
+    /// The media type as forgiving readers take it, for rules: two that differ are not well-formed.
+    pub(super) fn lenient_type(&self) -> Option<ContentType<'a>> {
+        let mut read = media::parse_leniently(self.content_type?);
+        read.is_well_formed &= !self.content_types_differ;
+        Some(read)
     }
 
     /// Whether the bytes that follow belong to another protocol. A request that says how long its

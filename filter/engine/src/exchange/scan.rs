@@ -132,8 +132,14 @@ impl Exchange {
             self.cannot_read(view, Finding::new(FindingCode::ContentCodingUnsupported, position));
             return self.conclude(view, None);
         }
-        let sent = fields.content_type.and_then(crate::media::parse);
-        self.watch_stray(view, sent, conditions)
+        self.watch_stray(view, fields.lenient_type(), conditions)
+    }
+
+    /// The media type of a body that is only scanned has no form on which readers agree, or not what its reader needs.
+    pub(super) fn ill_typed(&mut self, view: &View<'_>) {
+        self.scanner.body_failed();
+        let position = Position::Header("content-type");
+        self.cannot_read(view, Finding::new(FindingCode::BodyMalformed, position));
     }
 
     /// A body that is only scanned cannot be read: it is refused where the policy says so.

@@ -7,6 +7,8 @@ pub(crate) struct ContentType<'a> {
     pub name: &'a [u8],
     /// Whether the text is in UTF-8, by the `charset` parameter or for lack of one.
     pub utf8: bool,
+    /// Whether it has the form of a media type.
+    pub is_well_formed: bool,
     /// Its parameters, each after a `;`.
     parameters: &'a [u8],
 }
@@ -14,7 +16,7 @@ pub(crate) struct ContentType<'a> {
 impl ContentType<'_> {
     /// What a part without a content type has (RFC 7578, section 4.4).
     pub(crate) fn plain() -> Self {
-        ContentType { name: b"text/plain", utf8: true, parameters: b"" }
+        ContentType { name: b"text/plain", utf8: true, is_well_formed: true, parameters: b"" }
     }
 
     /// Appends what a parameter says; `None` where it was not sent exactly once.
@@ -29,6 +31,11 @@ impl ContentType<'_> {
         let found = found?;
         out.extend(found.unquoted());
         Some(())
+    }
+
+    /// What stands behind the name, as sent.
+    pub(crate) fn parameters(&self) -> &[u8] {
+        self.parameters
     }
 
     /// Whether a parameter was sent between quotes.
@@ -96,10 +103,22 @@ pub(crate) fn parse(value: &[u8]) -> Option<ContentType<'_>> {
     while let Some((_, after)) = next_parameter(rest)? {
         rest = after;
     }
-    let mut parsed = ContentType { name, utf8: true, parameters };
+    let mut parsed = ContentType { name, utf8: true, is_well_formed: true, parameters };
     let utf8 = |charset: &Parameter<'_>| charset.is(b"utf-8") || charset.is(b"utf8");
     parsed.utf8 = parsed.parameter(b"charset", utf8).unwrap_or(true);
     Some(parsed)
+}
+
+/// A `Content-Type` as forgiving readers take it: what stands before the first `;`, `,` or white space names the type,
+/// whatever follows.
+pub(crate) fn parse_leniently(value: &[u8]) -> ContentType<'_> {
+    parse(value).unwrap_or_else(|| {
+        let value = value.trim_ascii();
+        let ends = |byte: &u8| matches!(byte, b';' | b',' | b' ' | b'\t');
+        let end = value.iter().position(ends).unwrap_or(value.len());
+        let (name, parameters) = value.split_at_checked(end).unwrap_or_default();
+        ContentType { name, utf8: true, is_well_formed: false, parameters }
+    })
 }
 
 /// parameters = *( OWS ";" OWS [ parameter ] ), RFC 9110, section 5.6.6: the first one and what
@@ -272,6 +291,22 @@ mod tests {
         ] {
             assert_eq!(parse(value), None, "{}", value.escape_ascii());
         }
+    }
+
+    #[test]
+    fn names_are_read_whatever_follows() {
+        for value in [
+            "application/json; charset= utf-8",
+            "application/json ;charset =utf-8",
+            "application/json, text/plain",
+            "application/json; charset=\"utf-8",
+            "application/json\tx",
+        ] {
+            let read = parse_leniently(value.as_bytes());
+            assert!(read.is_json() && !read.is_well_formed, "{value}");
+        }
+        assert!(parse_leniently(b"application/json; charset=utf-8").is_well_formed);
+        assert!(parse_leniently(b"").name.is_empty());
     }
 
     #[test]
