@@ -85,7 +85,7 @@ impl Scanner {
         part(Target::Filename, Position::Path, buffer);
         let base = buffer.iter().rposition(|&byte| matches!(byte, b'/' | b'\\'));
         let base = base.and_then(|at| buffer.get(at.saturating_add(1)..));
-        part(Target::Basename, Position::Path, base.filter(|it| !it.is_empty()).unwrap_or(buffer));
+        part(Target::Basename, Position::Path, base.unwrap_or(buffer));
         part(Target::BodyReader, Position::Header("content-type"), reader(request).as_bytes());
         if let Some(client) = head.client.filter(|_| self.looks_at(scan, Target::Client)) {
             let subject = Subject::new(Target::Client, Name::None, &Position::Message);
@@ -118,12 +118,13 @@ impl Scanner {
     }
 
     fn query(&mut self, scan: &Scan<'_, '_>, head: &Head<'_, '_>, buffer: &mut Vec<u8>) {
-        if head.query.is_empty() {
-            return;
-        }
+        // A rule that allows one form of query refuses a request without any.
         let subject = Subject::new(Target::QueryRaw, Name::None, &Position::UndeclaredParameter);
         if self.looks_at(scan, Target::QueryRaw) {
             self.value(scan, subject, SCHEMA_ANY, head.query);
+        }
+        if head.query.is_empty() {
+            return;
         }
         let mut name = Vec::new();
         for (raw, value) in cut_pairs(head.query, head.max_parameters) {

@@ -107,6 +107,7 @@ impl Memo {
             return None;
         }
         match (subject.target, subject.name) {
+            (_, Name::None) if value.is_empty() => Some(0),
             (
                 Target::HeaderName
                 | Target::HeaderRestName
@@ -233,7 +234,7 @@ mod tests {
         }
         let position = Position::Message;
         let subject = Subject::new(Target::Body, Name::None, &position);
-        assert_eq!(Memo::takes(&subject, b"x"), None);
+        assert_eq!((Memo::takes(&subject, b"x"), Memo::takes(&subject, b"")), (None, Some(0)));
         let subject = Subject::new(Target::HeaderName, Name::None, &position);
         assert_eq!(Memo::takes(&subject, &[b'x'; MAX_LEN]), Some(0));
         assert_eq!(Memo::takes(&subject, &[b'x'; MAX_LEN + 1]), None);

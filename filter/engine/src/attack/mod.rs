@@ -502,6 +502,10 @@ impl Scanner {
                 let subject = Subject { bodies: BODY_TEXT, ..subject(Target::Body) };
                 self.value(scan, subject, SCHEMA_ANY, &raw);
             }
+        } else if self.sizes.body == 0 && self.looks_at(scan, Target::BodyPlain) {
+            // A rule that allows one form of body refuses a message without any.
+            let subject = Subject::new(Target::BodyPlain, Name::None, &Position::Message);
+            self.value(scan, subject, SCHEMA_ANY, b"");
         }
         self.raw = raw;
     }

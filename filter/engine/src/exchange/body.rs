@@ -57,6 +57,7 @@ impl Exchange {
         let streams = operation.flags.get() & OPERATION_STREAMS != 0;
         if !streams && end_of_stream && !fields.is_upgrade {
             self.judge_absent(operation);
+            self.scan_raw(view, Raw::default());
             return self.conclude(view, Some(index));
         }
         let sent =
@@ -78,6 +79,7 @@ impl Exchange {
         };
         if end_of_stream || fields.content_length == Some(0) {
             self.judge_absent(operation);
+            self.scan_raw(view, Raw::default());
             return self.conclude(view, Some(index));
         }
         if operation.media_type_count.get() == 0 {

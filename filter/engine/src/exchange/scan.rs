@@ -124,6 +124,9 @@ impl Exchange {
         conditions: Conditions,
     ) -> Outcome {
         let empty = end_of_stream || fields.content_length == Some(0);
+        if empty {
+            self.scan_raw(view, Raw::default());
+        }
         if empty || !self.is_scanned() {
             return self.conclude(view, None);
         }
