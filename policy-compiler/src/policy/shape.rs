@@ -311,7 +311,7 @@ const ATTACKS: Field = field(
             "unreadable_bodies",
             ACTION,
             "block",
-            "a body that no document declares and that is not what its media type says",
+            "a body that no document declares and that is not what its media type says, or whose media type readers take differently",
         ),
         field("raw_body", Shape::Size(MAX_SIZE), "128KiB", "bytes of a body that are read as sent"),
         field("response_body", RESPONSE_BODY, "", "how bodies of answers are read"),
