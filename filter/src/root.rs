@@ -25,8 +25,8 @@ use crate::refusal::Refusal;
 use crate::vm::Vm;
 use crate::worker::Worker;
 use pending::{Pending, Purpose};
-use portcullis_bundle::Bundle;
 use portcullis_bundle::layout::Header;
+use portcullis_bundle::Bundle;
 use std::rc::{Rc, Weak};
 
 /// Milliseconds between ticks, and nanoseconds between the housekeeping of two.
@@ -222,15 +222,8 @@ impl<H: Host> Root<H> {
 
     /// Serves a generation from the next request on. `is_known` says that another VM told of it.
     fn serve(&mut self, mut generation: Generation, is_known: bool, started: u64) {
+        self.prepare_table(&mut generation);
         let vm = &self.vm;
-        if let Some(blocks) = generation.blocks() {
-            let (table, fits) =
-                Table::prepare(&vm.host, &self.plugin, blocks, &generation.content_hash);
-            if !fits {
-                vm.metrics().count_event(Event::LimitTableKept, 1);
-            }
-            generation.table = Some(table);
-        }
         if generation.settings.force_monitor_until.is_some() && !generation.break_glass {
             vm.metrics().count_event(Event::BreakGlassRefused, 1);
             let content = ConfigurationPart {
@@ -256,6 +249,20 @@ impl<H: Host> Root<H> {
         let generation = Rc::new(generation);
         self.policy = Policy::Serve(Rc::downgrade(&generation));
         vm.activate(&self.plugin, generation);
+    }
+
+    /// Finds or makes the table that a generation counts in. Before other VMs are told of the generation: two that make the
+    /// table would count by two keys.
+    fn prepare_table(&self, generation: &mut Generation) {
+        let Some(blocks) = generation.blocks().filter(|_| generation.table.is_none()) else {
+            return;
+        };
+        let hash = &generation.content_hash;
+        let (table, fits) = Table::prepare(&self.vm.host, &self.plugin, blocks, hash);
+        if !fits {
+            self.vm.metrics().count_event(Event::LimitTableKept, 1);
+        }
+        generation.table = Some(table);
     }
 
     /// Vetoes where this may be the trial; keeps what serves, or refuses every request, where it

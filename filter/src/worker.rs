@@ -9,9 +9,9 @@ use std::cell::Cell;
 /// Workers that have an index; others go without a gauge of their own.
 pub const WORKERS: usize = 64;
 /// Seconds without a sign of life after which an index is free.
-const STALE: u32 = 60;
+const STALE: u32 = 20;
 /// Seconds between signs of life.
-const HEARTBEAT: u32 = 15;
+const HEARTBEAT: u32 = 5;
 const KEY: &str = "portcullis.workers";
 const TRIES: usize = 64;
 
@@ -19,7 +19,8 @@ const TRIES: usize = 64;
 #[derive(Debug, Default)]
 pub struct Worker {
     index: Cell<Option<u8>>,
-    tried: Cell<bool>,
+    /// The second in which it was last tried to claim one.
+    tried: Cell<u32>,
     last_sign: Cell<u32>,
 }
 
@@ -38,10 +39,13 @@ impl Worker {
 
     /// Claims an index. True where this call did.
     pub fn claim(&self, host: &impl Host) -> bool {
-        if self.tried.replace(true) {
+        if self.index.get().is_some() {
             return false;
         }
         let now = seconds(host);
+        if self.tried.replace(now) == now {
+            return false;
+        }
         for _ in 0..TRIES {
             let Some((mut table, cas)) = host.shared(KEY) else { return false };
             let free =

@@ -103,7 +103,8 @@ fn measure(
     }
     let with = running.stop();
 
-    let stalls = stalls(&mut gateway, bundles, 20)?;
+    let cpu = cpu(&mut gateway, bundles, 20)?;
+    let held_up = held_up(&mut gateway, bundles, 20)?;
     let memory = memory(&mut gateway, bundles, options.memory_updates)?;
     row(path, "without", &without);
     row(path, "updates", &with);
@@ -117,8 +118,9 @@ fn measure(
         ("max_us", us(&with, 1.0), 0),
         ("p99_ratio", ratio, 2),
         ("update_ms", slowest.as_secs_f64() * 1e3, 0),
-        ("worker_stall_ms", stalls.worker, 1),
-        ("main_stall_ms", stalls.main, 1),
+        ("worker_stall_ms", held_up, 1),
+        ("worker_cpu_ms", cpu.worker, 1),
+        ("main_stall_ms", cpu.main, 1),
         ("rss_first_mib", memory.first, 1),
         ("rss_last_mib", memory.last, 1),
         ("rss_peak_mib", memory.peak, 1),
@@ -126,11 +128,11 @@ fn measure(
         figures.add(&name(what), value, decimals);
     }
     println!(
-        "       p99 {ratio:.2} times, slowest update {:.0} ms; on one update a worker spends at most {:.1} ms, the main \
-         thread {:.1} ms",
+        "       p99 {ratio:.2} times, slowest update {:.0} ms; a worker holds up requests for {held_up:.1} ms, and spends \
+         at most {:.1} ms on an update, the main thread {:.1} ms",
         slowest.as_secs_f64() * 1e3,
-        stalls.worker,
-        stalls.main
+        cpu.worker,
+        cpu.main
     );
     println!(
         "       memory after 10 updates {:.1} MiB, after {} {:.1} MiB, peak {:.1} MiB",
@@ -163,16 +165,16 @@ fn row(path: Path, load: &str, sent: &Sent) {
     }
 }
 
-/// Milliseconds of CPU that one update took at most: of one worker, during which it serves nothing, and of the
-/// main thread.
-struct Stalls {
+/// Milliseconds of CPU that one update took at most: of one worker, in slices between which it serves, and of the main
+/// thread.
+struct Cpu {
     worker: f64,
     main: f64,
 }
 
-fn stalls(gateway: &mut Gateway, bundles: &mut Bundles, updates: u32) -> Result<Stalls, Error> {
+fn cpu(gateway: &mut Gateway, bundles: &mut Bundles, updates: u32) -> Result<Cpu, Error> {
     let worker = Worker::of(gateway.envoy.id())?;
-    let mut stalls = Stalls { worker: 0.0, main: 0.0 };
+    let mut most = Cpu { worker: 0.0, main: 0.0 };
     for _ in 0..updates {
         std::thread::sleep(Duration::from_millis(300));
         let (before, main) = (worker.each_ns()?, thread_ns(gateway.envoy.id())?);
@@ -182,10 +184,39 @@ fn stalls(gateway: &mut Gateway, bundles: &mut Bundles, updates: u32) -> Result<
         let (after, main_after) = (worker.each_ns()?, thread_ns(gateway.envoy.id())?);
         gateway.await_served(bundles.epoch())?;
         let spent = after.iter().zip(&before).map(|(after, before)| after.saturating_sub(*before));
-        stalls.worker = stalls.worker.max(spent.max().unwrap_or(0) as f64 / 1e6);
-        stalls.main = stalls.main.max(main_after.saturating_sub(main) as f64 / 1e6);
+        most.worker = most.worker.max(spent.max().unwrap_or(0) as f64 / 1e6);
+        most.main = most.main.max(main_after.saturating_sub(main) as f64 / 1e6);
     }
-    Ok(stalls)
+    Ok(most)
+}
+
+/// Milliseconds by which an update makes the longest of the requests meanwhile longer, by the median of so many: connections that
+/// next to nothing else uses are asked all the time, before each update for as long as during it.
+fn held_up(gateway: &mut Gateway, bundles: &mut Bundles, updates: u32) -> Result<f64, Error> {
+    let shape = Shape { kept: 4, fresh: 0, pause: Duration::from_micros(500) };
+    let load = Load::start(gateway.envoy.address(), &releases::requests(), shape);
+    let mut windows = Vec::new();
+    for _ in 0..updates {
+        std::thread::sleep(Duration::from_millis(700));
+        let published = Instant::now();
+        gateway.publish(&bundles.next())?;
+        gateway.await_served(bundles.epoch())?;
+        windows.push((published, published.elapsed()));
+    }
+    let sent = load.stop();
+    let longest = |from: Instant, lasts: Duration| {
+        let meanwhile =
+            sent.answered.iter().filter(|(at, took)| *at < from + lasts && *at + *took > from);
+        meanwhile.map(|(_, took)| *took).max().unwrap_or_default()
+    };
+    let during = windows.iter().map(|(at, lasts)| longest(*at, *lasts)).collect();
+    let before = windows.iter().map(|(at, lasts)| longest(*at - *lasts, *lasts)).collect();
+    Ok(median(during).saturating_sub(median(before)).as_secs_f64() * 1e3)
+}
+
+fn median(mut all: Vec<Duration>) -> Duration {
+    all.sort_unstable();
+    all.get(all.len() / 2).copied().unwrap_or_default()
 }
 
 /// Resident memory in MiB.

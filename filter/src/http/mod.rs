@@ -343,6 +343,8 @@ impl<H: Host> Http<H> {
     /// Refuses where no bundle says how: in every mode, since none is known.
     fn refuse_without_policy(&mut self, code: FindingCode) -> Action {
         if self.stage == Stage::Streaming {
+            // It is on its way, and nobody can judge the rest.
+            self.vm.metrics().count(Outcome::Undecided);
             self.stage = Stage::Released;
             self.forget();
             return Action::Continue;

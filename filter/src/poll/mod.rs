@@ -37,8 +37,8 @@ pub struct Poller {
     gateway: String,
     /// The publication that this VM has seen.
     seen: u64,
-    /// The fetch that this VM waits for: Envoy's token, and the number of the lease.
-    call: Option<(u32, u64)>,
+    /// The fetch that this VM waits for: Envoy's token, the number of the lease, and whether an entity tag was sent.
+    call: Option<(u32, u64, bool)>,
     /// What other VMs were told of this worker: its index, and the epoch that it serves.
     told: Option<(u8, Option<u64>)>,
 }
@@ -140,7 +140,7 @@ impl Poller {
         }
         match self.send(host, &lease) {
             Some(token) => {
-                self.call = Some((token, lease.term));
+                self.call = Some((token, lease.term, !lease.etag.is_empty()));
                 Fetch::Sent
             }
             None => {
@@ -181,10 +181,10 @@ impl Poller {
         }
     }
 
-    /// The number of the lease, where this VM waits for that answer.
-    pub fn awaited(&mut self, token: u32) -> Option<u64> {
-        let (_, term) = self.call.take_if(|(awaited, _)| *awaited == token)?;
-        Some(term)
+    /// The number of the lease, where this VM waits for that answer, and whether an entity tag was sent.
+    pub fn awaited(&mut self, token: u32) -> Option<(u64, bool)> {
+        let (_, term, has_tag) = self.call.take_if(|(awaited, ..)| *awaited == token)?;
+        Some((term, has_tag))
     }
 
     /// Names what is published; zeros for nothing.

@@ -92,10 +92,12 @@ impl<H: Host> Root<H> {
             return;
         }
         let Some((poller, _)) = &mut self.polling else { return };
-        let Some(term) = poller.awaited(token) else { return };
+        let Some((term, has_tag)) = poller.awaited(token) else { return };
         let headers = vm.host.call_headers();
         let fields = headers.as_deref().and_then(Fields::parse);
         match judge(fields.as_ref(), body, poller.source.max_bytes) {
+            // To a question without an entity tag it says nothing.
+            Answer::Unchanged if !has_tag => self.failed(term, Failure::Status, 304, None),
             Answer::Unchanged => {
                 let ended = poller.end(&vm.host, term, &Outcome::Unchanged);
                 vm.metrics().count_event(Event::PollUnchanged, 1);
@@ -142,9 +144,10 @@ impl<H: Host> Root<H> {
         started: u64,
     ) {
         let vm = Rc::clone(&self.vm);
-        let Some((poller, _)) = &mut self.polling else { return };
         match loaded {
-            Ok(loaded) => {
+            Ok(mut loaded) => {
+                self.prepare_table(&mut loaded.generation);
+                let Some((poller, _)) = &mut self.polling else { return };
                 let ended = publish(poller, &vm.host, term, &loaded.generation, etag);
                 if ended.counts {
                     vm.metrics().count_event(Event::PollUpdated, 1);
@@ -154,6 +157,7 @@ impl<H: Host> Root<H> {
                 }
             }
             Err(Refused { refusal, .. }) => {
+                let Some((poller, _)) = &mut self.polling else { return };
                 // Time may mend it: then the store must send it again.
                 let etag = if refusal.reason().may_pass() { &[] } else { etag };
                 let ended =

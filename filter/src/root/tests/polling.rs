@@ -2,9 +2,10 @@
 
 use super::{Envoy, of_epoch};
 use crate::headers::serialise;
-use crate::testing::{Call, NOW, bundle, configuration, public_key};
+use crate::testing::{Call, NOW, bundle, configuration, public_key, sections, signed};
 use portcullis_bundle::Identity;
-use portcullis_bundle::layout::Mode;
+use portcullis_bundle::layout::{LimitList, LimitTable, Mode};
+use zerocopy::FromZeros;
 
 const SOURCE: &str = r#""source":{"cluster":"store","path":"/bank","interval":"10s","timeout":"2s","max_bytes":100000}"#;
 
@@ -288,4 +289,42 @@ fn what_the_store_has_is_published_also_where_it_serves_already() {
     envoy.publish(&of(5), "\"a\"");
     envoy.reload(0);
     assert_eq!(envoy.epochs(), [Some(5); 2]);
+}
+
+#[test]
+fn that_nothing_changed_says_nothing_where_nothing_was_named() {
+    let mut envoy = Envoy::new(2);
+    assert!(envoy.apply(&alone()));
+    let (call, _) = envoy.await_call(1);
+    envoy.answer(&call, &[(":status", "304")], b"");
+    assert_eq!((envoy.count("poll.unchanged"), envoy.count("poll.failed.status")), (0, 1));
+    // It is tried again after the wait for a failure, not after the interval.
+    let (call, waited) = envoy.await_call(12);
+    assert!(waited <= 2, "{waited}");
+    envoy.answer(&call, &[(":status", "200"), ("etag", "\"a\"")], &of(5));
+    envoy.tick();
+    assert_eq!(envoy.epochs(), [Some(5); 2]);
+}
+
+#[test]
+fn all_count_in_the_table_of_who_fetched() {
+    let mut sections = sections(Mode::Enforce);
+    let lists = sections.operations.len() + 1;
+    sections.limit_lists = vec![LimitList::new_zeroed(); lists];
+    sections.limit_tables = vec![LimitTable { blocks: 4.into(), ..LimitTable::new_zeroed() }];
+    let mut envoy = Envoy::new(3);
+    assert!(envoy.apply(&alone()));
+    let (call, _) = envoy.await_call(1);
+    let bundle = signed(&sections, &Identity { epoch: 5, ..Identity::default() });
+    envoy.answer(&call, &[(":status", "200"), ("etag", "\"a\"")], &bundle);
+    let shared = envoy.host.process.shared.borrow().clone();
+    let (table, version) = &shared["portcullis.limits.portcullis.head"];
+    assert_eq!((table.len(), *version), (20, 1), "there before others are told");
+    envoy.tick();
+    assert_eq!(envoy.epochs(), [Some(5); 3]);
+    let key = |root: &crate::root::Root<_>| {
+        root.generation().unwrap().table.as_ref().map(|table| format!("{table:?}"))
+    };
+    let keys: Vec<_> = envoy.roots.iter().map(key).collect();
+    assert!(keys.iter().all(|it| it.is_some() && *it == keys[0]), "{keys:?}");
 }
