@@ -77,6 +77,11 @@ impl Control {
         self.address
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -101,11 +106,20 @@ impl Control {
 
     /// Asks it to end, and waits.
     pub fn terminate(&mut self) -> Result<bool, Error> {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status();
-        sent.map_err(Error::io("send SIGTERM"))?;
+        self.signal("TERM")?;
         let status = self.child.wait().map_err(Error::io("wait for the service"))?;
         Ok(status.success())
+    }
+
+    /// Sends it a signal: `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) -> Result<(), Error> {
+        signal(self.child.id(), name)
+    }
+
+    /// Starts it again as another program, such as one that nothing limits.
+    pub fn restart_as(&mut self, compiler: &Path) -> Result<(), Error> {
+        self.compiler = compiler.to_path_buf();
+        self.restart()
     }
 
     /// Starts it again after an end, on the same port and with what it has stored.
@@ -152,6 +166,15 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Sends a process of ours a signal.
+pub(crate) fn signal(id: u32, name: &str) -> Result<(), Error> {
+    let sent = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status();
+    match sent.map_err(Error::io("send a signal"))?.success() {
+        true => Ok(()),
+        false => Err(Error::Case(format!("SIG{name} was not sent"))),
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::control::signal;
 use crate::error::Error;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -67,6 +68,17 @@ impl Postgres {
     /// A connection string.
     pub fn url(&self) -> String {
         format!("postgres://portcullis@127.0.0.1:{}/postgres?sslmode=disable", self.port)
+    }
+
+    /// Sends a signal to the server and to all that serve its clients: `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) -> Result<(), Error> {
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        let children = fs::read_to_string(children).unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|id| id.parse().ok());
+        for id in [self.child.id()].into_iter().chain(children) {
+            signal(id, name)?;
+        }
+        Ok(())
     }
 
     /// Ends it at once: its clients lose their connections.

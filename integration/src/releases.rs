@@ -63,7 +63,16 @@ impl Releases {
 
     /// Another policy under an epoch: one that monitors.
     pub fn other(&self, epoch: u64) -> Result<Vec<u8>, Error> {
-        let text = POLICY.replace("enforce", "monitor");
+        self.changed(epoch, ("enforce", "monitor"))
+    }
+
+    /// Other content under an epoch, with the same answers: the API has another name.
+    pub fn twin(&self, epoch: u64) -> Result<Vec<u8>, Error> {
+        self.changed(epoch, ("name: a,", "name: b,"))
+    }
+
+    fn changed(&self, epoch: u64, (from, to): (&str, &str)) -> Result<Vec<u8>, Error> {
+        let text = POLICY.replace(from, to);
         fs::write(self.dir.join("other.yaml"), text).map_err(Error::io("write other.yaml"))?;
         self.release_with(epoch, &["-p", "other.yaml"])
     }

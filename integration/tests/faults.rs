@@ -38,7 +38,7 @@ fn every_fault_is_documented() -> Result<(), Failed> {
 }
 
 fn survives(artefacts: &Artefacts, fault: &Fault) -> Result<(), Failed> {
-    let outcome = faults::run(artefacts, fault)?;
+    let Some(outcome) = faults::run(artefacts, fault)? else { return Ok(()) };
     if let Some(failure) = &outcome.failure {
         return Err(failure.into());
     }

@@ -4,6 +4,7 @@
 //! counter of its own grows, every worker serves on by what it served, and the next good release is taken. What
 //! requests were lost meanwhile is counted. DELIVERY.md in envoy-config lists the table; a test compares the two.
 
+pub mod service;
 pub mod stage;
 
 use std::fs;
@@ -13,14 +14,17 @@ use crate::artefacts::Artefacts;
 use crate::error::Error;
 use crate::load::Sent;
 use crate::store::Behaviour;
+use service::{
+    From, Needs, behind_the_clock, both_killed, database_locked, disk_full, hangs,
+    killed_after_publication, killed_amid_publication, postgres_gone, postgres_hangs,
+    two_publishers,
+};
 use stage::{EPOCH, MAX_BYTES, Stage, Way};
 
 /// What goes wrong, and what must come of it.
 pub struct Fault {
     /// The name in tests and in DELIVERY.md.
     pub name: &'static str,
-    /// How the policy comes.
-    pub way: Way,
     /// Which counters tell, one of them at least: the ends of their names.
     pub told_by: &'static [&'static str],
     /// What happens.
@@ -30,9 +34,11 @@ pub struct Fault {
 /// What happens.
 pub enum Course {
     /// Something bad is published or done; the last good policy serves on until a good release comes.
-    Kept(fn(&Stage) -> Result<(), Error>),
+    Kept(Way, fn(&Stage) -> Result<(), Error>),
     /// Something that takes its own course, and waits for the counters itself; the epoch that serves at its end.
-    Own(fn(&mut Stage, &[&str]) -> Result<u64, Error>),
+    Own(Way, fn(&mut Stage, &[&str]) -> Result<u64, Error>),
+    /// The same with the control service.
+    Service(From, Needs, service::Course),
 }
 
 /// What came of a fault.
@@ -57,7 +63,7 @@ const fn kept(
     told_by: &'static [&'static str],
     setup: fn(&Stage) -> Result<(), Error>,
 ) -> Fault {
-    Fault { name, way, told_by, course: Course::Kept(setup) }
+    Fault { name, told_by, course: Course::Kept(way, setup) }
 }
 
 const fn own(
@@ -66,12 +72,23 @@ const fn own(
     told_by: &'static [&'static str],
     course: fn(&mut Stage, &[&str]) -> Result<u64, Error>,
 ) -> Fault {
-    Fault { name, way, told_by, course: Course::Own(course) }
+    Fault { name, told_by, course: Course::Own(way, course) }
+}
+
+const fn of_service(
+    name: &'static str,
+    (from, needs): (From, Needs),
+    told_by: &'static [&'static str],
+    course: service::Course,
+) -> Fault {
+    Fault { name, told_by, course: Course::Service(from, needs, course) }
 }
 
 const UNREACHABLE: &[&str] = &["poll.failed.unreachable", "poll.failed.status"];
 const CONFIG_FAIL: &[&str] = &["portcullis.config_fail", "portcullis.update_rejected"];
 const UPDATE_FAILURE: &[&str] = &["portcullis.update_failure"];
+const REFUSED: &[&str] = &["portcullis_control_publications_total{result=\"refused\"}"];
+const STORE_ERRORS: &[&str] = &["portcullis_control_store_errors_total"];
 
 /// Every fault.
 pub const FAULTS: &[Fault] = &[
@@ -210,18 +227,60 @@ pub const FAULTS: &[Fault] = &[
         std::thread::sleep(Duration::from_secs(1));
         Ok(6)
     }),
+    of_service("service-database-locked", (From::Push, Needs::Sqlite), REFUSED, database_locked),
+    of_service("service-disk-full", (From::Push, Needs::FullDisk), REFUSED, disk_full),
+    of_service(
+        "service-killed-publishing",
+        (From::Push, Needs::Sqlite),
+        UPDATE_FAILURE,
+        killed_amid_publication,
+    ),
+    of_service(
+        "service-killed-pushing",
+        (From::Push, Needs::Sqlite),
+        UPDATE_FAILURE,
+        killed_after_publication,
+    ),
+    of_service("service-hangs", (From::Poll, Needs::Sqlite), UNREACHABLE, hangs),
+    of_service("service-two-publishers", (From::Push, Needs::Sqlite), REFUSED, two_publishers),
+    of_service(
+        "service-clock-skew",
+        (From::Push, Needs::Sqlite),
+        &["refused.not-yet-valid"],
+        behind_the_clock,
+    ),
+    of_service("service-postgres-gone", (From::Push, Needs::Postgres), STORE_ERRORS, postgres_gone),
+    of_service(
+        "service-postgres-hangs",
+        (From::Push, Needs::Postgres),
+        STORE_ERRORS,
+        postgres_hangs,
+    ),
+    of_service(
+        "service-and-gateway-killed",
+        (From::Sync, Needs::Sqlite),
+        &["portcullis.configuration.accepted"],
+        both_killed,
+    ),
 ];
 
-/// Brings a fault on a gateway of its own.
-pub fn run(artefacts: &Artefacts, fault: &Fault) -> Result<Outcome, Error> {
-    let mut stage = Stage::start(artefacts, fault.way)?;
+/// Brings a fault on a gateway of its own. None where this machine lacks what the fault needs; that is printed.
+pub fn run(artefacts: &Artefacts, fault: &Fault) -> Result<Option<Outcome>, Error> {
+    let way = match fault.course {
+        Course::Kept(way, _) | Course::Own(way, _) => way,
+        Course::Service(from, needs, course) => {
+            return service::run(artefacts, from, needs, fault.told_by, course);
+        }
+    };
+    let mut stage = Stage::start(artefacts, way)?;
     let survived = survive(&mut stage, fault);
-    Ok(Outcome { failure: survived.err().map(|error| error.to_string()), sent: stage.finish() })
+    let failure = survived.err().map(|error| error.to_string());
+    Ok(Some(Outcome { failure, sent: stage.finish() }))
 }
 
 fn survive(stage: &mut Stage, fault: &Fault) -> Result<(), Error> {
     let last = match fault.course {
-        Course::Kept(setup) => {
+        Course::Kept(_, setup) => {
             let before = stage.count(fault.told_by)?;
             setup(stage)?;
             stage.await_more(fault.told_by, before)?;
@@ -233,11 +292,12 @@ fn survive(stage: &mut Stage, fault: &Fault) -> Result<(), Error> {
             }
             EPOCH
         }
-        Course::Own(course) => {
+        Course::Own(_, course) => {
             let epoch = course(stage, fault.told_by)?;
             stage.await_epoch(epoch)?;
             epoch
         }
+        Course::Service(..) => return Err(Error::Case("no fault of a stage".to_owned())),
     };
     let next = last + 10;
     stage.publish(&stage.releases.release(next)?)?;

@@ -106,7 +106,7 @@ pub struct Stored {
     pub etag: String,
     /// Its bytes.
     pub bytes: Bytes,
-    resources: Mutex<BTreeMap<String, Resource>>,
+    resources: Mutex<BTreeMap<(String, u8), Resource>>,
 }
 
 /// A bundle as an xDS resource, a `TypedExtensionConfig`: what stands before and after the bundle's bytes, which all
@@ -126,14 +126,17 @@ impl Stored {
         Stored { epoch, content_hash, etag, bytes, resources: Mutex::default() }
     }
 
-    /// The bundle as a resource for a filter, encoded once for each of the service's filters.
-    pub fn resource(&self, filter: &Filter) -> Resource {
+    /// The bundle as a resource for a filter, encoded once for each of the service's filters, and for each of the few
+    /// attempts that are told apart.
+    pub fn resource(&self, filter: &Filter, attempt: u8) -> Resource {
         let mut made = self.resources.lock().unwrap_or_else(PoisonError::into_inner);
-        made.entry(filter.name.clone()).or_insert_with(|| self.encoded(filter)).clone()
+        let encode = || self.encoded(filter, attempt);
+        made.entry((filter.name.clone(), attempt)).or_insert_with(encode).clone()
     }
 
-    fn encoded(&self, filter: &Filter) -> Resource {
-        let whole = portcullis_ecds::resource(filter, Configuration::Bundle(&self.bytes));
+    fn encoded(&self, filter: &Filter, attempt: u8) -> Resource {
+        let bundle = Configuration::Bundle(&self.bytes);
+        let whole = portcullis_ecds::attempt(filter, bundle, attempt);
         let version = blake3::hash(&whole).to_hex()[..32].into();
         let length = self.bytes.len();
         let found = whole.windows(length.max(1)).position(|it| it == &*self.bytes);

@@ -54,6 +54,12 @@ pub enum Configuration<'a> {
 /// One resource: the bytes of an `envoy.config.core.v3.TypedExtensionConfig`, of type [`TYPE_URL`].
 /// The same input gives the same bytes.
 pub fn resource(filter: &Filter, configuration: Configuration<'_>) -> Vec<u8> {
+    attempt(filter, configuration, 0)
+}
+
+/// The same for a gateway that refused it before: Envoy says yes to a resource that equals the last, without a look at
+/// it. Another number makes another resource; what differs is nanoseconds, of which Envoy takes whole milliseconds.
+pub fn attempt(filter: &Filter, configuration: Configuration<'_>, number: u8) -> Vec<u8> {
     // Numbers of fields: envoy/extensions/wasm/v3/wasm.proto and envoy/config/core/v3/{base,extension}.proto.
     let (value_type, value) = match configuration {
         Configuration::Bundle(bundle) => (BYTES, bundle),
@@ -63,7 +69,7 @@ pub fn resource(filter: &Filter, configuration: Configuration<'_>) -> Vec<u8> {
     let data_source = Message::default().text(1, &filter.wasm);
     let code = Message::default().message(1, data_source);
     let vm = Message::default().text(1, VM_ID).text(2, RUNTIME).message(3, code);
-    let interval = Message::default().number(2, RELOAD_AFTER);
+    let interval = Message::default().number(2, RELOAD_AFTER + u64::from(number));
     let backoff = Message::default().message(1, interval);
     let plugin = Message::default()
         .text(1, &filter.name)

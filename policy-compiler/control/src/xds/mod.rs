@@ -47,6 +47,9 @@ const HELD_UP: Duration = Duration::from_millis(10_000 / HASTE);
 const HELD_UP_AT_FIRST: Duration = Duration::from_millis(3_000 / HASTE);
 /// After so long its connection is ended, since what it was sent may still take room here.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(60_000 / HASTE);
+/// What was refused is sent again after so long, and then after twice as long each time.
+const AGAIN: Duration = Duration::from_millis(5_000 / HASTE);
+const AGAIN_AT_MOST: Duration = Duration::from_secs(900);
 /// Tests wait no minutes.
 const HASTE: u64 = if cfg!(test) { 100 } else { 1 };
 
@@ -193,6 +196,7 @@ async fn serve(
     let mut known = service.known();
     let mut sent: Option<Sent> = None;
     let mut waiting = None;
+    let (mut again, mut patience) = (None, AGAIN);
     // A stream that is open is a word of the gateway's, which nobody writes down more often than needed.
     let often = (service.settings.silent_after / 3).clamp(SELDOM / 60, SELDOM);
     let mut alive = tokio::time::interval(often);
@@ -206,8 +210,13 @@ async fn serve(
         tokio::select! {
             request = requests.message() => {
                 let Ok(Some(request)) = request else { return End::Gone };
-                if subscription.take(service, request) == Reply::Answered {
-                    sent = None;
+                match subscription.take(service, request) {
+                    Reply::Accepted => (sent, again, patience) = (None, None, AGAIN),
+                    Reply::Refused => {
+                        (sent, again) = (None, Some(Instant::now() + patience));
+                        patience = (patience * 2).min(AGAIN_AT_MOST);
+                    }
+                    Reply::Other => {}
                 }
             }
             changed = changes.changed() => {
@@ -227,11 +236,15 @@ async fn serve(
                 if taken.is_err() { return End::Gone }
                 if let Some(sent) = &mut sent { sent.turn = None }
             }
-            () = tokio::time::sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {
+            () = until_some(until), if until.is_some() => {
                 match &mut sent {
                     Some(sent) if sent.turn.is_some() => sent.turn = None,
                     _ => return End::Unanswered,
                 }
+            }
+            () = until_some(again), if again.is_some() => {
+                again = None;
+                subscription.try_again();
             }
             _ = alive.tick() => subscription.alive(service),
             // A token that was revoked ends what it began.
@@ -242,6 +255,10 @@ async fn serve(
             _ = stopping.wait_for(|stopping| *stopping) => return End::Stopping,
         }
     }
+}
+
+async fn until_some(at: Option<Instant>) {
+    tokio::time::sleep_until(at.unwrap_or_else(Instant::now)).await;
 }
 
 /// Hands a response to the connection, which takes its pieces as the gateway reads them.

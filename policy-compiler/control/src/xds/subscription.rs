@@ -15,12 +15,16 @@ use std::sync::Arc;
 
 /// Filters of one stream.
 const FILTERS: usize = 16;
+/// Encodings of a resource: the first, and two to alternate between when it was refused.
+const ATTEMPTS: u8 = 3;
 
 /// What a message of the gateway was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// It accepts or refuses what was sent last.
-    Answered,
+    /// It accepts what was sent last.
+    Accepted,
+    /// It refuses what was sent last.
+    Refused,
     /// It subscribes, or says nothing new.
     Other,
 }
@@ -37,6 +41,8 @@ pub struct Subscription {
     sent: Vec<(String, i64)>,
     seen: BTreeSet<String>,
     has_answered: bool,
+    /// Which encoding of the resources it gets.
+    attempt: u8,
 }
 
 #[derive(Debug)]
@@ -85,17 +91,30 @@ impl Subscription {
             return Reply::Other;
         }
         self.has_answered = true;
-        self.answered(service, request.error_detail.map(|error| error.message));
-        Reply::Answered
+        let refusal = request.error_detail.map(|error| error.message);
+        let reply = if refusal.is_some() { Reply::Refused } else { Reply::Accepted };
+        self.answered(service, refusal);
+        reply
+    }
+
+    /// Lets what was refused be sent again: the gateway's clock may have come to the bundle's time since, or its
+    /// configuration to the key.
+    pub fn try_again(&mut self) {
+        self.attempt = self.attempt % (ATTEMPTS - 1) + 1;
     }
 
     /// A gateway that was here before names what it has: if that is what it should have, nothing is sent.
     fn connected_anew(&mut self, service: &Service, version: String) {
-        let Some((push, sent)) = self.wanted(service) else { return };
-        if push.version == version {
-            (self.version, self.sent) = (version, sent);
-            self.answered(service, None);
+        for attempt in 0..ATTEMPTS {
+            self.attempt = attempt;
+            if let Some((push, sent)) = self.wanted(service)
+                && push.version == version
+            {
+                (self.version, self.sent) = (version, sent);
+                return self.answered(service, None);
+            }
         }
+        self.attempt = 0;
     }
 
     fn answered(&mut self, service: &Service, refusal: Option<String>) {
@@ -174,7 +193,7 @@ impl Subscription {
             let Some(of) = current.policies.get(&policy) else { continue };
             let Some(choice) = of.choose(&policy, &gateway.id, &gateway.labels) else { continue };
             let Some(stored) = of.bundles.get(&choice.epoch) else { continue };
-            let resource = stored.resource(&filter);
+            let resource = stored.resource(&filter, self.attempt);
             versions.push(Arc::clone(&resource.version));
             resources.push(resource);
             sent.push((policy, choice.epoch));

@@ -132,7 +132,7 @@ async fn a_change_is_sent_once_and_its_answer_is_kept() {
     let bundle = service.current().policies["bank"].bundles[&7].bytes.clone();
     assert!(seven.pieces().iter().any(|it| it.as_ptr() == bundle.as_ptr()));
     assert_eq!(stream.next(&service), None);
-    assert_eq!(stream.take(&service, answer(&seven, None)), Reply::Answered);
+    assert_eq!(stream.take(&service, answer(&seven, None)), Reply::Accepted);
     let row = service.gateways.known("bank", "gw-1").unwrap();
     assert_eq!((row.accepted, row.connected, &*row.labels), (Some(7), true, "region=eu"));
 
@@ -140,15 +140,25 @@ async fn a_change_is_sent_once_and_its_answer_is_kept() {
     let eight = stream.next(&service).unwrap();
     // What answers an older response is no answer.
     assert_eq!(stream.take(&service, answer(&seven, None)), Reply::Other);
-    assert_eq!(stream.take(&service, answer(&eight, Some("bad\nbundle"))), Reply::Answered);
+    assert_eq!(stream.take(&service, answer(&eight, Some("bad\nbundle"))), Reply::Refused);
     let row = service.gateways.known("bank", "gw-1").unwrap();
     assert_eq!(
         (row.accepted, row.refused_epoch, &*row.refused_reason),
         (Some(7), Some(8), "bad bundle")
     );
-    assert_eq!(stream.next(&service), None, "a refused one is not sent again");
+    assert_eq!(stream.next(&service), None, "a refused one is not sent again at once");
+    // Another attempt is another resource: Envoy would not look at one that equals the last.
+    stream.try_again();
+    let again = stream.next(&service).unwrap();
+    assert!(again.version != eight.version && again.resources != eight.resources);
+    assert!(again.pieces().iter().any(|it| it == &b"bundle 8"[..]));
+    assert_eq!(stream.next(&service), None);
+    // Who connects anew with it has what it should have.
+    let mut anew = Subscription::default();
+    anew.take(&service, DiscoveryRequest { version_info: again.version, ..first() });
+    assert_eq!(anew.next(&service), None);
     publish(&service, "stable", 9).await;
-    assert_eq!(stream.next(&service).unwrap().nonce, "3");
+    assert_eq!(stream.next(&service).unwrap().nonce, "4");
     stream.end(&service);
     assert!(!service.gateways.known("bank", "gw-1").unwrap().connected);
 }
