@@ -3,6 +3,7 @@
 
 pub mod attack;
 pub mod bundle;
+pub mod control;
 pub mod crs;
 pub mod document;
 pub mod documents;

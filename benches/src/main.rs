@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use portcullis_benches::{attack, crs, documents, envoy, limits, schema, update};
+use portcullis_benches::{attack, control, crs, documents, envoy, limits, schema, update};
 
 #[derive(Parser)]
 #[command(name = "bench", about = "Measures Portcullis")]
@@ -26,6 +26,8 @@ enum Bench {
     Limits(limits::Options),
     /// What updates of the policy cost the requests that run meanwhile, by each path of delivery
     Update(update::Options),
+    /// What a fleet of thousands costs the control service
+    Control(control::Options),
     /// Compile time, size, load time and memory for real documents (PORTCULLIS_DATA)
     Documents(documents::Options),
 }
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Bench::Envoy(options) => envoy::run(&options),
         Bench::Limits(options) => limits::run(&options),
         Bench::Update(options) => update::run(&options),
+        Bench::Control(options) => control::run(&options),
         Bench::Documents(options) => documents::run(&options),
     };
     match outcome {

@@ -76,6 +76,12 @@ impl Bundles {
         Ok(bundles)
     }
 
+    /// The key that signs them, in hexadecimal.
+    pub fn public_key() -> String {
+        let key = SigningKey::from_bytes(&SEED).verifying_key();
+        data_encoding::HEXLOWER.encode(key.as_bytes())
+    }
+
     /// Bytes of a bundle.
     pub fn len(&self) -> usize {
         self.bytes.len()
@@ -126,8 +132,7 @@ impl Gateway {
     ) -> Result<Self, Error> {
         let Programs { filter, envoy, compiler } = *programs;
         let upstream = Upstream::start()?;
-        let key = data_encoding::HEXLOWER
-            .encode(SigningKey::from_bytes(&SEED).verifying_key().as_bytes());
+        let key = Bundles::public_key();
         let base = Bootstrap::to(upstream.address()).guard().workers(WORKERS);
         let first = bundles.next();
         let wasm = filter.display().to_string();

@@ -5,6 +5,8 @@
 
 mod delivery;
 
+pub(crate) use delivery::Bundles;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -15,7 +17,7 @@ use serde_json::{Value, json};
 use crate::Error;
 use crate::envoy::worker::{Worker, thread_ns};
 use crate::report::{self, Figures};
-use delivery::{Bundles, Gateway, Path, Programs};
+use delivery::{Gateway, Path, Programs};
 
 const MIB: f64 = 1_048_576.0;
 

@@ -30,6 +30,8 @@ enum Bench {
     Limits(Passed),
     /// What updates of the policy cost the requests that run meanwhile, by each path of delivery
     Update(Passed),
+    /// What a fleet of thousands costs the control service
+    Control(Passed),
     /// Compile time, size, load time and memory for real documents (PORTCULLIS_DATA)
     Documents(Passed),
 }
@@ -64,6 +66,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             let compiler = build::compiler(workspace, "tools")?;
             let inputs = vec![("--filter", filter), ("--envoy", envoy), ("--compiler", compiler)];
             ("update", passed, inputs)
+        }
+        Bench::Control(passed) => {
+            ("control", passed, vec![("--compiler", build::compiler(workspace, "tools")?)])
         }
         Bench::Attack(passed) => ("attack", passed, engine_and_envoy(workspace)?),
         Bench::Crs(passed) => {
