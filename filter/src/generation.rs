@@ -20,8 +20,12 @@ pub struct Generation {
     pub bundle: RefCell<Option<Bundle>>,
     /// The configuration's settings.
     pub settings: Settings,
+    /// The policy's name.
+    pub policy: Rc<str>,
     /// The bundle's epoch.
     pub epoch: u64,
+    /// Until when the bundle may be activated, in Unix seconds; `None` for always.
+    pub not_after: Option<i64>,
     /// The bundle's content hash.
     pub content_hash: [u8; 32],
     /// Names the bundle among all: content, epoch, key and validity.
@@ -49,7 +53,9 @@ impl Generation {
     pub fn new(bundle: Bundle, settings: Settings) -> Generation {
         let policy = bundle.view().policy.first().copied();
         Generation {
+            policy: Rc::from(policy.map_or("", |policy| bundle.view().text(policy.name))),
             epoch: bundle.header().epoch.get(),
+            not_after: Some(bundle.header().not_after.get()).filter(|time| *time < i64::MAX),
             content_hash: bundle.header().content_hash,
             release: claims(bundle.as_bytes()).unwrap_or_default().1,
             break_glass: policy.is_some_and(|policy| policy.break_glass == 1),

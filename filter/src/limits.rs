@@ -1,7 +1,8 @@
 //! The table of counts in shared data, and what else the engine's limits ask of the proxy.
 //!
-//! The table is made once in the life of an Envoy, whole, by the main thread's trial VM; workers find it there. It
-//! outlives bundles and VMs, and never grows: there is one value for each block, whatever clients send.
+//! The table is made once in the life of an Envoy, whole, by who first has a bundle with limits: the main thread's trial VM,
+//! or the VM that fetched the bundle, before it tells the others. It outlives bundles and VMs, and never grows: there
+//! is one value for each block, whatever clients send.
 
 use crate::host::{Cas, Host};
 use crate::metrics::{Event, Metrics};
@@ -11,7 +12,7 @@ use portcullis_engine::limits::{Asking, BLOCK, LimitEvent, Surroundings};
 const HEAD: usize = 20;
 
 /// The table of counts of a plugin.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     /// What the names of its values begin with.
     prefix: String,
@@ -25,20 +26,33 @@ impl Table {
     pub fn prepare(host: &impl Host, plugin: &str, blocks: u32, seed: &[u8]) -> (Table, bool) {
         let prefix = ["portcullis.limits.", plugin, "."].concat();
         let head = [&prefix, "head"].concat();
-        let found = host.shared(&head).and_then(|(bytes, _)| read_head(&bytes));
-        let (key, there) = found.unwrap_or_else(|| {
-            let key = new_key(host, seed);
-            let table = Table { prefix: prefix.clone(), key, blocks };
-            (0..blocks).for_each(|block| {
-                host.set_shared(&table.name(block), &[0; BLOCK], None);
-            });
-            let mut bytes = Vec::with_capacity(HEAD);
-            key.iter().for_each(|word| bytes.extend(word.to_le_bytes()));
-            bytes.extend(blocks.to_le_bytes());
-            host.set_shared(&head, &bytes, None);
-            (key, blocks)
+        let find = || host.shared(&head).and_then(|(bytes, _)| read_head(&bytes));
+        let (key, there) = find().unwrap_or_else(|| {
+            let made = new_key(host, seed);
+            Table { prefix: prefix.clone(), key: made, blocks }.make(host, &head);
+            // Where two make it at once, one head is the first, and both count by its key.
+            find().unwrap_or((made, blocks))
         });
         (Table { prefix, key, blocks: there }, there == blocks)
+    }
+
+    /// Writes blocks and head, unless another VM writes the head in the meantime.
+    fn make(&self, host: &impl Host, head: &str) {
+        if host.shared(head).is_none() {
+            // So that there is a version to replace.
+            host.set_shared(head, &[], None);
+        }
+        let Some((there, version)) = host.shared(head) else { return };
+        if read_head(&there).is_some() {
+            return;
+        }
+        (0..self.blocks).for_each(|block| {
+            host.set_shared(&self.name(block), &[0; BLOCK], None);
+        });
+        let mut bytes = Vec::with_capacity(HEAD);
+        self.key.iter().for_each(|word| bytes.extend(word.to_le_bytes()));
+        bytes.extend(self.blocks.to_le_bytes());
+        host.set_shared(head, &bytes, Some(version));
     }
 
     /// The name of a block's value.

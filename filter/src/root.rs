@@ -25,8 +25,8 @@ use crate::refusal::Refusal;
 use crate::vm::Vm;
 use crate::worker::Worker;
 use pending::{Pending, Purpose};
-use portcullis_bundle::layout::Header;
 use portcullis_bundle::Bundle;
+use portcullis_bundle::layout::Header;
 use std::rc::{Rc, Weak};
 
 /// Milliseconds between ticks, and nanoseconds between the housekeeping of two.
@@ -45,6 +45,8 @@ pub struct Root<H: Host> {
     pending: Option<Pending>,
     /// This configuration's number in the VM.
     number: u64,
+    /// The name of the policy that this configuration serves, once it serves one.
+    serves: Option<Rc<str>>,
     last_housekeeping: u64,
 }
 
@@ -87,6 +89,7 @@ impl<H: Host> Root<H> {
             polling: None,
             pending: None,
             number: 0,
+            serves: None,
             last_housekeeping: 0,
         }
     }
@@ -108,6 +111,7 @@ impl<H: Host> Root<H> {
         let configuration = node::read(host)
             .and_then(|node| Configuration::read(host.plugin_configuration(), node));
         self.number = self.vm.configured(&self.plugin);
+        self.serves = self.vm.current(&self.plugin).map(|current| Rc::clone(&current.policy));
         let serving = match configuration {
             Ok(Configuration::Deny) => return self.deny(),
             Ok(Configuration::Serve(serving)) => *serving,
@@ -138,6 +142,7 @@ impl<H: Host> Root<H> {
         self.last_housekeeping = now;
         if let Some(generation) = self.generation() {
             record(&self.vm, &self.plugin, &generation);
+            self.vm.show_expiry(&self.plugin, &generation);
         }
         self.vm.tick(&self.plugin);
         self.show_age();
@@ -157,8 +162,17 @@ impl<H: Host> Root<H> {
     fn generation(&self) -> Option<Rc<Generation>> {
         match &self.policy {
             Policy::Deny => None,
-            Policy::Serve(weak) => weak.upgrade().or_else(|| self.vm.current(&self.plugin)),
+            Policy::Serve(weak) => weak.upgrade().or_else(|| self.last_good()),
         }
+    }
+
+    /// What the plugin serves by now. A newer configuration may have brought it: connections that drain end by that, but
+    /// not where it is another policy, since then two filters have one name, and neither may judge for the other.
+    fn last_good(&self) -> Option<Rc<Generation>> {
+        let current = self.vm.current(&self.plugin)?;
+        let is_own = self.serves.as_ref() == Some(&current.policy)
+            || self.vm.is_newest(&self.plugin, self.number);
+        is_own.then_some(current)
     }
 
     fn deny(&mut self) -> bool {
@@ -248,6 +262,7 @@ impl<H: Host> Root<H> {
         log_configuration(&vm.host, if forced { Level::Error } else { level }, content);
         let generation = Rc::new(generation);
         self.policy = Policy::Serve(Rc::downgrade(&generation));
+        self.serves = Some(Rc::clone(&generation.policy));
         vm.activate(&self.plugin, generation);
     }
 

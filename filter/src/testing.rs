@@ -31,6 +31,17 @@ pub struct Process {
     pub calls: RefCell<Vec<Call>>,
     /// Whether calls fail at once.
     pub is_cut_off: Cell<bool>,
+    /// What another VM does once, after a value whose name begins so was written.
+    pub meanwhile: RefCell<Option<Meanwhile>>,
+}
+
+/// The beginning of a name, and what happens when such a value is written.
+pub struct Meanwhile(pub &'static str, pub Box<dyn FnOnce()>);
+
+impl std::fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Meanwhile").field(&self.0).finish()
+    }
 }
 
 /// A call that a VM sent.
@@ -297,6 +308,11 @@ impl Host for FakeHost {
             return false;
         }
         shared.insert(key.to_owned(), (value.to_vec(), version + 1));
+        drop(shared);
+        let meanwhile = self.process.meanwhile.borrow_mut().take_if(|it| key.starts_with(it.0));
+        if let Some(Meanwhile(_, happens)) = meanwhile {
+            happens();
+        }
         true
     }
 
@@ -459,6 +475,15 @@ pub fn secured(kind: SchemeKind) -> Sections {
         action: Action::Block.code(),
         ..Security::new_zeroed()
     });
+    sections
+}
+
+/// The sections of a policy of another name.
+pub fn named(name: &str) -> Sections {
+    let mut sections = sections(Mode::Enforce);
+    let offset = sections.strings.len() as u32;
+    sections.strings.extend_from_slice(name.as_bytes());
+    sections.policy[0].name = Text { offset: offset.into(), len: (name.len() as u32).into() };
     sections
 }
 

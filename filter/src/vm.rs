@@ -83,6 +83,13 @@ impl<H: Host> Vm<H> {
         self.set_gauge(&key, seconds, || ["portcullis.poll.age-seconds.", &label(plugin)].concat());
     }
 
+    /// Sets the gauge of when a plugin's policy expires, in Unix seconds; 0 where it never does.
+    pub fn show_expiry(&self, plugin: &str, generation: &Generation) {
+        let time = generation.not_after.map_or(0, |time| u64::try_from(time).unwrap_or(0));
+        let key = Rc::from(["until ", plugin].concat());
+        self.set_gauge(&key, time, || ["portcullis.valid-until.", &label(plugin)].concat());
+    }
+
     /// The metrics, defined when first asked for.
     pub fn metrics(&self) -> &Metrics<H> {
         self.metrics.get_or_init(|| Metrics::define(self.host.clone()))
@@ -115,6 +122,18 @@ impl<H: Host> Vm<H> {
     pub fn tick(&self, plugin: &Rc<str>) {
         self.worker.tick(&self.host);
         self.show_epoch(plugin);
+        self.show_abandoned(plugin);
+    }
+
+    /// Sets the gauges of workers that are no more as this one's: what they served is nobody's epoch any more.
+    fn show_abandoned(&self, plugin: &Rc<str>) {
+        if self.worker.index().is_none() {
+            return;
+        }
+        let epoch = self.current(plugin).map_or(0, |generation| generation.epoch);
+        for index in self.worker.abandoned(&self.host) {
+            self.show_worker(plugin, index, epoch, 0);
+        }
     }
 
     /// An exchange for a request.
@@ -138,14 +157,17 @@ impl<H: Host> Vm<H> {
         let Some(index) = self.worker.index() else { return };
         let epoch = self.current(plugin).map_or(0, |generation| generation.epoch);
         let alive = self.generations.try_borrow().map_or(0, |generations| generations.alive());
+        self.show_worker(plugin, index, epoch, u64::try_from(alive).unwrap_or(0));
+    }
+
+    fn show_worker(&self, plugin: &Rc<str>, index: u8, epoch: u64, alive: u64) {
         let worker = index.to_string();
-        self.set_gauge(plugin, epoch, || {
+        let key = Rc::from([&worker, " ", plugin].concat());
+        self.set_gauge(&key, epoch, || {
             ["portcullis.epoch.", &label(plugin), ".worker.", &worker].concat()
         });
-        let all = Rc::from("");
-        self.set_gauge(&all, u64::try_from(alive).unwrap_or(0), || {
-            ["portcullis.generations.worker.", &worker].concat()
-        });
+        let all = Rc::from(&*worker);
+        self.set_gauge(&all, alive, || ["portcullis.generations.worker.", &worker].concat());
     }
 
     fn set_gauge(&self, key: &Rc<str>, value: u64, name: impl FnOnce() -> String) {

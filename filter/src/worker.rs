@@ -12,6 +12,9 @@ pub const WORKERS: usize = 64;
 const STALE: u32 = 20;
 /// Seconds between signs of life.
 const HEARTBEAT: u32 = 5;
+/// What a worker says of a plugin; 0 where it has said nothing.
+const SERVES: u8 = 1;
+const SERVES_NOTHING: u8 = 2;
 const KEY: &str = "portcullis.workers";
 const TRIES: usize = 64;
 
@@ -60,6 +63,15 @@ impl Worker {
         false
     }
 
+    /// The indexes of workers that have lived once and give no sign of life.
+    pub fn abandoned(&self, host: &impl Host) -> Vec<u8> {
+        let Some((table, _)) = host.shared(KEY) else { return Vec::new() };
+        let now = seconds(host);
+        let is_abandoned = |seen: &[u8]| read(seen) > 0 && now.saturating_sub(read(seen)) > STALE;
+        let all = (0_u8..).zip(table.chunks_exact(4));
+        all.filter(|(_, seen)| is_abandoned(seen)).map(|(index, _)| index).collect()
+    }
+
     /// Gives a sign of life, where one is due.
     pub fn tick(&self, host: &impl Host) {
         let (Some(index), now) = (self.index.get(), seconds(host)) else { return };
@@ -90,7 +102,7 @@ pub fn tell_epoch(host: &impl Host, plugin: &str, index: u8, epoch: Option<u64>)
     for _ in 0..TRIES {
         let Some((mut table, cas)) = host.shared(&key) else { return false };
         if let Some([serves, number @ ..]) = table.chunks_exact_mut(9).nth(usize::from(index)) {
-            *serves = u8::from(epoch.is_some());
+            *serves = if epoch.is_some() { SERVES } else { SERVES_NOTHING };
             number.copy_from_slice(&epoch.unwrap_or(0).to_le_bytes());
         }
         if host.set_shared(&key, &table, Some(cas)) {
@@ -100,7 +112,7 @@ pub fn tell_epoch(host: &impl Host, plugin: &str, index: u8, epoch: Option<u64>)
     false
 }
 
-/// What each worker that lives serves of a plugin: `0=7,1=-`.
+/// What each worker that lives and knows a plugin serves of it: `0=7,1=-`.
 pub fn epochs(host: &impl Host, plugin: &str) -> String {
     let (Some((seen, _)), Some((epochs, _))) = (host.shared(KEY), host.shared(&epochs_key(plugin)))
     else {
@@ -109,7 +121,8 @@ pub fn epochs(host: &impl Host, plugin: &str) -> String {
     let now = seconds(host);
     let mut all = String::new();
     for (index, (seen, epoch)) in seen.chunks_exact(4).zip(epochs.chunks_exact(9)).enumerate() {
-        if now.saturating_sub(read(seen)) > STALE {
+        // A worker of another plugin's VM says nothing here.
+        if now.saturating_sub(read(seen)) > STALE || epoch.first() == Some(&0) {
             continue;
         }
         if !all.is_empty() {
@@ -118,7 +131,7 @@ pub fn epochs(host: &impl Host, plugin: &str) -> String {
         all.push_str(&index.to_string());
         all.push('=');
         match epoch {
-            [1, number @ ..] => {
+            [SERVES, number @ ..] => {
                 let number = number.first_chunk().map_or(0, |it| u64::from_le_bytes(*it));
                 all.push_str(&number.to_string());
             }

@@ -340,15 +340,8 @@ impl<H: Host> Http<H> {
         self.vm.host.set_filter_state(VERDICT, parts.concat().as_bytes());
     }
 
-    /// Refuses where no bundle says how: in every mode, since none is known.
+    /// Refuses where no bundle says how: in every mode, since none is known. What streams by already is told only.
     fn refuse_without_policy(&mut self, code: FindingCode) -> Action {
-        if self.stage == Stage::Streaming {
-            // It is on its way, and nobody can judge the rest.
-            self.vm.metrics().count(Outcome::Undecided);
-            self.stage = Stage::Released;
-            self.forget();
-            return Action::Continue;
-        }
         self.conclude(block(code, Position::Message))
     }
 

@@ -460,6 +460,28 @@ fn a_bundle_revoked_mid_body_refuses_what_is_held() {
 }
 
 #[test]
+fn a_bundle_revoked_while_a_body_streams_by_is_told() {
+    let bundle = bundle(Mode::Enforce, &Identity { epoch: 1, ..Identity::default() });
+    let held = String::from_utf8(configuration(&bundle, "")).unwrap();
+    let streaming = held.replace("\"hold_headers\":true", "\"hold_headers\":false").into_bytes();
+    let proxy = Proxy::new(streaming);
+    proxy.head("POST", "/pay", &[("content-type", b"application/json")]);
+    let mut http = proxy.root.http();
+    assert_eq!(http.on_request_headers(false), Action::Continue);
+    *http.generation.as_ref().unwrap().bundle.borrow_mut() = None;
+    assert_eq!(proxy.show(&mut http, b"{}", true), Action::Continue);
+    http.on_log();
+    let outcome = proxy.outcome(true);
+    assert_eq!(
+        (status(&outcome), outcome.verdict.as_deref()),
+        (None, Some("monitor:policy-missing"))
+    );
+    assert_eq!((proxy.metric("verdict.monitor"), proxy.metric("finding.policy-missing")), (1, 1));
+    let lines = proxy.host.lines();
+    assert!(lines.iter().any(|line| line["code"] == "policy-missing"), "{lines:?}");
+}
+
+#[test]
 fn the_worker_shows_its_epoch_from_its_first_request_on() {
     let mut proxy = Proxy::of(Mode::Enforce);
     assert_eq!(proxy.host.metric("portcullis.epoch.portcullis.worker.0"), None);

@@ -1,7 +1,7 @@
 use super::{Around, Table};
 use crate::host::Host;
 use crate::metrics::Metrics;
-use crate::testing::FakeHost;
+use crate::testing::{FakeHost, Meanwhile};
 use portcullis_engine::limits::{BLOCK, LimitEvent, Surroundings};
 
 #[test]
@@ -21,6 +21,25 @@ fn a_table_is_made_once_and_whole_and_keeps_its_size() {
     // Another plugin has its own; nothing of the callers' is in its key.
     let (other, _) = Table::prepare(&host, "q", 64, b"seed");
     assert_ne!(other.key, first.key);
+}
+
+#[test]
+fn two_that_make_the_table_at_once_count_by_one_key() {
+    for first in ["portcullis.limits.p.head", "portcullis.limits.p.0", "portcullis.limits.p.f3"] {
+        let host = FakeHost::new();
+        let other = host.sibling();
+        let made = std::rc::Rc::new(std::cell::RefCell::new(None));
+        let theirs = std::rc::Rc::clone(&made);
+        let happens = Box::new(move || {
+            other.process.clock.set(other.now() + 1);
+            *theirs.borrow_mut() = Some(Table::prepare(&other, "p", 64, b"other").0);
+        });
+        *host.process.meanwhile.borrow_mut() = Some(Meanwhile(first, happens));
+        let (own, fits) = Table::prepare(&host, "p", 64, b"seed");
+        let theirs = made.take().unwrap();
+        assert!(fits);
+        assert_eq!((own.key, own.blocks), (theirs.key, theirs.blocks), "{first}");
+    }
 }
 
 #[test]

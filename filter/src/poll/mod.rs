@@ -94,9 +94,28 @@ impl Poller {
     }
 
     /// The bundle that is published, where it is not the one that this VM serves and has not been given
-    /// out before.
+    /// out before. What was published for another source or other settings is passed over.
     pub fn published(&mut self, host: &impl Host, serves: Option<[u8; 32]>) -> Option<Vec<u8>> {
         let (record, _) = Record::read(host, &self.key);
+        if record.publisher == self.identity { self.unseen(host, &record, serves) } else { None }
+    }
+
+    /// The same, whatever source and settings it was published for: the last good one, where these have changed.
+    pub fn published_by_any(
+        &mut self,
+        host: &impl Host,
+        serves: Option<[u8; 32]>,
+    ) -> Option<Vec<u8>> {
+        let (record, _) = Record::read(host, &self.key);
+        self.unseen(host, &record, serves)
+    }
+
+    fn unseen(
+        &mut self,
+        host: &impl Host,
+        record: &Record,
+        serves: Option<[u8; 32]>,
+    ) -> Option<Vec<u8>> {
         if record.sequence == self.seen {
             return None;
         }
@@ -236,6 +255,7 @@ impl Poller {
                 Outcome::New(epoch, release, _, etag) => {
                     (record.contact, record.is_refused) = (now, false);
                     (record.epoch, record.release) = (*epoch, *release);
+                    record.publisher = self.identity;
                     record.sequence = record.sequence.saturating_add(1);
                     record.etag = etag.to_vec();
                     sequence = record.sequence;

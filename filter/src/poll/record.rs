@@ -6,8 +6,8 @@ use crate::host::{Cas, Host};
 
 /// How often a write is tried against other VMs; each loss means that another one won.
 const TRIES: usize = 64;
-/// Bytes before the entity tag: the source, the hash, and the numbers.
-const FIXED: usize = 16 + 32 + 8 * NUMBERS;
+/// Bytes before the entity tag: the sources, the hash, and the numbers.
+const FIXED: usize = 2 * 16 + 32 + 8 * NUMBERS;
 const NUMBERS: usize = 10;
 
 /// The state of a plugin's fetches. Times in milliseconds since the Unix epoch.
@@ -15,6 +15,8 @@ const NUMBERS: usize = 10;
 pub struct Record {
     /// Names source and settings that the rest is about.
     pub source: [u8; 16],
+    /// Names source and settings that the last publication was for.
+    pub publisher: [u8; 16],
     /// Names what was published last, by the hash of its header.
     pub release: [u8; 32],
     /// Counts what was published; 0 before the first.
@@ -45,6 +47,7 @@ impl Record {
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FIXED.saturating_add(self.etag.len()));
         bytes.extend(self.source);
+        bytes.extend(self.publisher);
         bytes.extend(self.release);
         for number in [
             self.sequence,
@@ -67,12 +70,14 @@ impl Record {
     /// `None` where the bytes are not those of a record.
     fn from_bytes(bytes: &[u8]) -> Option<Record> {
         let (source, rest) = bytes.split_first_chunk::<16>()?;
+        let (publisher, rest) = rest.split_first_chunk::<16>()?;
         let (hash, rest) = rest.split_first_chunk::<32>()?;
         let (numbers, etag) = rest.split_at_checked(8 * NUMBERS)?;
         let mut numbers = numbers.as_chunks::<8>().0.iter().map(|it| u64::from_le_bytes(*it));
         let mut number = || numbers.next().unwrap_or(0);
         Some(Record {
             source: *source,
+            publisher: *publisher,
             release: *hash,
             sequence: number(),
             term: number(),
@@ -123,6 +128,7 @@ mod tests {
     fn bytes_come_back() {
         let record = Record {
             source: [1; 16],
+            publisher: [11; 16],
             release: [2; 32],
             sequence: 3,
             term: 4,

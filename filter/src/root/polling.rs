@@ -10,7 +10,7 @@ use crate::host::{Host, Level};
 use crate::metrics::Event;
 use crate::poll::answer::{Answer, Failure, judge};
 use crate::poll::{self, Ended, Fetch, Outcome, Poller, Source};
-use crate::refusal::Refusal;
+use crate::refusal::{Reason, Refusal};
 use portcullis_bundle::claims;
 use std::rc::{Rc, Weak};
 
@@ -38,7 +38,7 @@ impl<H: Host> Root<H> {
         }
         self.policy = super::Policy::Serve(Weak::new());
         // The settings may be others than those that it serves by so far: no look at what serves.
-        let published = poller.published(&vm.host, None);
+        let published = poller.published_by_any(&vm.host, None);
         self.polling = Some((poller, settings.clone()));
         let has_taken = published.is_some_and(|bytes| self.take(bytes, &settings, started));
         match loaded {
@@ -158,8 +158,10 @@ impl<H: Host> Root<H> {
             }
             Err(Refused { refusal, .. }) => {
                 let Some((poller, _)) = &mut self.polling else { return };
-                // Time may mend it: then the store must send it again.
-                let etag = if refusal.reason().may_pass() { &[] } else { etag };
+                // Time may mend it, or the transfer was cut short: then the store must send it again.
+                let is_asked_again =
+                    refusal.reason().may_pass() || refusal.reason() == Reason::BundleCorrupt;
+                let etag = if is_asked_again { &[] } else { etag };
                 let ended =
                     poller.end(&vm.host, term, &Outcome::Refused(epoch, refusal.reason(), etag));
                 vm.metrics().count_failure(Failure::Refused);

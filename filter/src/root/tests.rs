@@ -2,7 +2,9 @@
 
 use super::Root;
 use crate::host::{Host, Level};
-use crate::testing::{FakeHost, NOW, bundle, configuration, fields, public_key, sections, signed};
+use crate::testing::{
+    FakeHost, NOW, bundle, configuration, fields, named, public_key, sections, signed,
+};
 use crate::vm::Vm;
 use portcullis_bundle::layout::Mode;
 use portcullis_bundle::{Identity, write};
@@ -238,4 +240,68 @@ fn a_configuration_that_differs_in_one_setting_is_tried_like_any_other() {
         let accepted = envoy.host.metric("portcullis.configuration.accepted").unwrap();
         assert_eq!(accepted, at as i64 + 1);
     }
+}
+
+#[test]
+fn two_policies_under_one_plugin_name_never_judge_for_one_another() {
+    let host = FakeHost::new();
+    let vm = Vm::new(host.clone());
+    let of = |name, epoch| {
+        let identity = Identity { epoch, ..Identity::default() };
+        configuration(&signed(&named(name), &identity), "")
+    };
+    let first = Envoy::configure(&vm, &of("bank", 5));
+    let second = Envoy::configure(&vm, &of("shop", 6));
+    assert_eq!(
+        first.generation().map(|it| it.epoch),
+        None,
+        "refused, rather than judged by another"
+    );
+    assert_eq!(second.generation().map(|it| it.epoch), Some(6));
+    // Connections that drain under an older configuration end by the newer one of the same policy.
+    let third = Envoy::configure(&vm, &of("shop", 7));
+    assert_eq!(second.generation().map(|it| it.epoch), Some(7));
+    assert_eq!(third.generation().map(|it| it.epoch), Some(7));
+}
+
+#[test]
+fn when_the_policy_expires_is_shown() {
+    let until = |not_after| {
+        let epoch = not_after as u64;
+        let identity = Identity { epoch, not_after, ..Identity::default() };
+        configuration(&bundle(Mode::Enforce, &identity), "")
+    };
+    let mut envoy = Envoy::new(2);
+    for (not_after, shown) in [(NOW + 60, NOW + 60), (i64::MAX, 0)] {
+        assert!(envoy.apply(&until(not_after)));
+        envoy.host.pass_seconds(1);
+        envoy.tick();
+        assert_eq!(envoy.host.metric("portcullis.valid-until.portcullis"), Some(shown));
+    }
+}
+
+#[test]
+fn the_gauge_of_a_worker_that_is_no_more_is_not_left_behind() {
+    let mut envoy = Envoy::new(2);
+    assert!(envoy.apply(&of_epoch(5)));
+    let serve = |envoy: &Envoy, at: usize| {
+        envoy.roots[at].http().on_request_headers(true);
+    };
+    serve(&envoy, 0);
+    serve(&envoy, 1);
+    let shown = |envoy: &Envoy, worker: usize| {
+        envoy.host.metric(&format!("portcullis.epoch.portcullis.worker.{worker}"))
+    };
+    assert_eq!((shown(&envoy, 0), shown(&envoy, 1)), (Some(5), Some(5)));
+    // A fault: the new VM takes another index, and both get another policy.
+    envoy.reload(0);
+    serve(&envoy, 0);
+    assert!(envoy.apply(&of_epoch(6)));
+    for _ in 0..100 {
+        envoy.host.pass_seconds(1);
+        envoy.tick();
+    }
+    let all: Vec<_> = (0..4).map(|worker| shown(&envoy, worker)).collect();
+    assert_eq!(all, [Some(6), Some(6), Some(6), None]);
+    assert_eq!(envoy.host.metric("portcullis.generations.worker.0"), Some(0));
 }

@@ -2,9 +2,11 @@
 
 use super::{Envoy, of_epoch};
 use crate::headers::serialise;
-use crate::testing::{Call, NOW, bundle, configuration, public_key, sections, signed};
+use crate::testing::{Call, Meanwhile, NOW, bundle, configuration, public_key, sections, signed};
 use portcullis_bundle::Identity;
 use portcullis_bundle::layout::{LimitList, LimitTable, Mode};
+use std::cell::RefCell;
+use std::rc::Rc;
 use zerocopy::FromZeros;
 
 const SOURCE: &str = r#""source":{"cluster":"store","path":"/bank","interval":"10s","timeout":"2s","max_bytes":100000}"#;
@@ -117,12 +119,12 @@ fn what_is_not_taken_leaves_what_serves() {
     let early = Identity { epoch: 7, not_before: NOW + 10_000, ..Identity::default() };
     let other = bundle(Mode::Monitor, &Identity { epoch: 5, ..Identity::default() });
     for (bytes, reason, epoch, etag) in [
-        (corrupt, "bundle-corrupt", 6, Some("\"x\"")),
+        (corrupt, "bundle-corrupt", 6, None),
         (of(4), "epoch-lower", 4, Some("\"x\"")),
         (other, "epoch-reused", 5, Some("\"x\"")),
-        // Time mends it, so the store must send it again.
+        // Time mends it, or a transfer that is not cut short, so the store must send it again.
         (bundle(Mode::Enforce, &early), "not-yet-valid", 7, None),
-        (b"<html>".to_vec(), "bundle-corrupt", 0, Some("\"x\"")),
+        (b"<html>".to_vec(), "bundle-corrupt", 0, None),
     ] {
         let (refused, kept) = (envoy.refused(reason), envoy.count("configuration.kept"));
         envoy.publish(&bytes, "\"x\"");
@@ -319,7 +321,8 @@ fn all_count_in_the_table_of_who_fetched() {
     envoy.answer(&call, &[(":status", "200"), ("etag", "\"a\"")], &bundle);
     let shared = envoy.host.process.shared.borrow().clone();
     let (table, version) = &shared["portcullis.limits.portcullis.head"];
-    assert_eq!((table.len(), *version), (20, 1), "there before others are told");
+    // Written twice: without a key first, and whole.
+    assert_eq!((table.len(), *version), (20, 2), "there before others are told");
     envoy.tick();
     assert_eq!(envoy.epochs(), [Some(5); 3]);
     let key = |root: &crate::root::Root<_>| {
@@ -327,4 +330,53 @@ fn all_count_in_the_table_of_who_fetched() {
     };
     let keys: Vec<_> = envoy.roots.iter().map(key).collect();
     assert!(keys.iter().all(|it| it.is_some() && *it == keys[0]), "{keys:?}");
+}
+
+#[test]
+fn what_another_source_brought_is_not_taken_by_who_follows_this_one() {
+    let mut envoy = Envoy::new(3);
+    assert!(envoy.apply(&beside(&of(5))));
+    // A second filter of the same name comes, and one VM has it already.
+    let other = String::from_utf8(alone()).unwrap().replace("/bank", "/shop");
+    envoy.roots[0] = Envoy::configure(&envoy.vms[0], other.as_bytes());
+    envoy.roots[0].on_tick();
+    let call = envoy.sent().unwrap();
+    assert_eq!(call.header(":path"), Some("/shop"));
+    envoy.answer(&call, &[(":status", "200"), ("etag", "\"a\"")], &of(6));
+    envoy.roots[1..].iter_mut().for_each(|root| root.on_tick());
+    assert_eq!(envoy.epochs(), [Some(6), Some(5), Some(5)]);
+    // It takes it when the configuration comes to it, too.
+    envoy.roots[1] = Envoy::configure(&envoy.vms[1], other.as_bytes());
+    assert_eq!(envoy.epochs(), [Some(6), Some(6), Some(5)]);
+}
+
+#[test]
+fn a_first_bundle_with_limits_brings_one_table_for_all() {
+    let mut sections = sections(Mode::Enforce);
+    sections.limit_tables.push(LimitTable { blocks: 64.into(), ..LimitTable::new_zeroed() });
+    sections.limit_lists = vec![LimitList::new_zeroed(); sections.operations.len() + 1];
+    let bundle = signed(&sections, &Identity { epoch: 5, ..Identity::default() });
+    let mut envoy = Envoy::new(3);
+    assert!(envoy.apply(&alone()));
+    let (call, _) = envoy.await_call(0);
+    // Another VM looks for what is published while the one that fetched it makes the table.
+    let other = Rc::new(RefCell::new(envoy.roots.pop().unwrap()));
+    let looks = Rc::clone(&other);
+    let clock = Rc::clone(&envoy.host.process);
+    let happens = Box::new(move || {
+        clock.clock.set(clock.clock.get() + 1);
+        looks.borrow_mut().on_tick();
+    });
+    let block = "portcullis.limits.portcullis.f1";
+    *envoy.host.process.meanwhile.borrow_mut() = Some(Meanwhile(block, happens));
+    envoy.answer(&call, &[(":status", "200"), ("etag", "\"a\"")], &bundle);
+    envoy.tick();
+    assert!(envoy.host.process.meanwhile.borrow().is_none(), "the other looked");
+    other.borrow_mut().on_tick();
+    let others = other.borrow().generation();
+    let tables: Vec<_> = envoy.roots.iter().map(|root| root.generation()).chain([others]).collect();
+    let tables: Vec<_> =
+        tables.iter().map(|it| it.as_ref().unwrap().table.clone().unwrap()).collect();
+    assert_eq!(tables.len(), 3);
+    assert!(tables.iter().all(|table| *table == tables[0]), "{tables:?}");
 }
