@@ -1,17 +1,20 @@
 //! A PostgreSQL server of a test's own: in a directory of its own, on a loopback port, stopped when dropped.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::control::signal;
 use crate::error::Error;
 
+/// Servers of this process so far: tests run side by side.
+static STARTED: AtomicU32 = AtomicU32::new(0);
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// PostgreSQL does not run as root: `nobody` does then.
 const NOBODY: u32 = 65_534;
@@ -40,7 +43,8 @@ impl Postgres {
 
     fn start_in(binary: &Path) -> Result<Postgres, Error> {
         // Not under the checkout: `nobody` may not be allowed to enter that.
-        let name = format!("portcullis-postgres-{}", std::process::id());
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("portcullis-postgres-{}-{number}", std::process::id());
         let dir = std::env::temp_dir().join(name);
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir(&dir).map_err(Error::io("make a directory for PostgreSQL"))?;
@@ -68,6 +72,39 @@ impl Postgres {
     /// A connection string.
     pub fn url(&self) -> String {
         format!("postgres://portcullis@127.0.0.1:{}/postgres?sslmode=disable", self.port)
+    }
+
+    /// A connection string that asks for nothing of TLS.
+    pub fn url_by_address(&self) -> String {
+        format!("postgres://portcullis@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Has it speak TLS from now on, by a certificate and a key in PEM, and nothing else to whoever comes by network.
+    pub fn speak_tls(&mut self, certificate: &str, key: &str) -> Result<(), Error> {
+        self.stop();
+        let data = self.dir.join("data");
+        let files = [
+            ("server.crt", certificate.to_owned()),
+            ("server.key", key.to_owned()),
+            ("pg_hba.conf", "hostssl all all all trust\n".to_owned()),
+        ];
+        let owner = is_root(Path::new("/proc/self"));
+        for (name, text) in files {
+            let path = data.join(name);
+            fs::write(&path, text).map_err(Error::io("write PostgreSQL's files"))?;
+            // PostgreSQL takes no key that others may read.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
+                .map_err(Error::io("close PostgreSQL's files"))?;
+            if owner {
+                std::os::unix::fs::chown(&path, Some(NOBODY), Some(NOBODY))
+                    .map_err(Error::io("give PostgreSQL's files away"))?;
+            }
+        }
+        let settings = File::options().append(true).open(data.join("postgresql.conf"));
+        settings
+            .and_then(|mut file| file.write_all(b"ssl = on\n"))
+            .map_err(Error::io("configure PostgreSQL"))?;
+        self.restart()
     }
 
     /// Sends a signal to the server and to all that serve its clients: `STOP`, `CONT`.

@@ -9,6 +9,7 @@ use portcullis_integration::http1::Request;
 use portcullis_integration::{Control, Postgres, envoy};
 use serde_json::Value;
 use support::Setup;
+use support::certificates::Authority;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -112,4 +113,86 @@ fn two_replicas_serve_one_fleet() {
     publish(&two, &third, &[]).unwrap();
     until("the other serves it", || fetch(&one, "gw-1").1 == "3");
     assert!(!one.log().contains(&one.publisher) && !two.log().contains(&two.publisher));
+}
+
+/// Changes the service's credentials file.
+fn credentials(control: &Control, change: impl Fn(&str) -> String) {
+    let path = control.dir().join("credentials");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(path, change(&text)).unwrap();
+}
+
+#[test]
+fn a_database_that_hangs_stops_neither_gateways_nor_revocations_nor_the_end() {
+    let Some(setup) = Setup::new() else { return };
+    let Some(postgres) = Postgres::start() else { return };
+    let (postgres, dir) = (postgres.unwrap(), envoy::fresh_dir().unwrap());
+    let url = postgres.url();
+    let options = ["--trusted-key", &setup.public_key, "--postgres", &url];
+    let mut control = Control::start(&setup.artefacts.compiler, &dir, &options).unwrap();
+    until("it is ready", || ready(&control).starts_with("ready"));
+    publish(&control, &setup.compile("monitor", 1, ""), &[]).unwrap();
+
+    postgres.signal("STOP").unwrap();
+    assert_eq!(fetch(&control, "gw-1"), (200, "1".to_owned()));
+    assert_eq!(ready(&control), "ready; store up\n", "nobody has waited for it long enough");
+    let policies = || control.get("/v1/policies").map(|it| it.status).ok();
+    credentials(&control, |text| {
+        text.lines().filter(|line| !line.starts_with("ops")).map(|it| format!("{it}\n")).collect()
+    });
+    let revoked = until("a token is revoked", || policies() == Some(401));
+    assert!(revoked < Duration::from_secs(10), "{revoked:?}");
+    until("the loss is noticed", || ready(&control).contains("store away"));
+    let metrics = control.get("/metrics").unwrap().text();
+    assert!(metrics.contains("portcullis_control_store_up 0"), "{metrics}");
+    assert_eq!(fetch(&control, "gw-1"), (200, "1".to_owned()));
+
+    postgres.signal("CONT").unwrap();
+    until("it is back", || ready(&control).contains("store up"));
+    publish(&control, &setup.compile("monitor", 2, ""), &[]).unwrap();
+    assert_eq!(fetch(&control, "gw-1"), (200, "2".to_owned()));
+
+    // What the gateway reported just now cannot be written any more: that keeps the service no longer than it says.
+    postgres.signal("STOP").unwrap();
+    fetch(&control, "gw-2");
+    let started = Instant::now();
+    assert!(control.terminate().unwrap());
+    assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
+    postgres.signal("CONT").unwrap();
+}
+
+#[test]
+fn a_database_is_held_to_its_certificate() {
+    let Some(setup) = Setup::new() else { return };
+    let Some(postgres) = Postgres::start() else { return };
+    let (mut postgres, dir) = (postgres.unwrap(), envoy::fresh_dir().unwrap());
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let file = |name: &str, authority: &Authority| {
+        std::fs::write(dir.join(name), authority.pem()).unwrap();
+        dir.join(name).display().to_string()
+    };
+    let (own, other) = (file("own.pem", &authority), file("other.pem", &stranger));
+    let address = "127.0.0.1".parse().unwrap();
+    let (certificate, key) = authority.issue("spiffe://bank.example/database", address);
+    // A server that speaks no TLS is not spoken to without, where an authority is named: nobody may claim that.
+    let ready_with = |url: &str, authorities: &[&str]| {
+        let options = ["--trusted-key", &setup.public_key, "--postgres", url];
+        let options = [&options[..], authorities].concat();
+        let dir = envoy::fresh_dir().unwrap();
+        let control = Control::start(&setup.artefacts.compiler, &dir, &options).unwrap();
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(3) && !ready(&control).starts_with("ready") {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        (ready(&control).starts_with("ready"), control.log())
+    };
+    let url = postgres.url_by_address();
+    let (is_ready, log) = ready_with(&url, &["--postgres-ca", &own]);
+    assert!(!is_ready && log.contains("the database is away"), "{log}");
+    postgres.speak_tls(&certificate, &key).unwrap();
+    let (is_ready, log) = ready_with(&url, &["--postgres-ca", &own]);
+    assert!(is_ready, "{log}");
+    let (is_ready, log) = ready_with(&url, &["--postgres-ca", &other]);
+    assert!(!is_ready && log.contains("the database is away"), "{log}");
+    assert!(!ready_with(&postgres.url(), &[]).0, "without TLS the server answers nobody");
 }

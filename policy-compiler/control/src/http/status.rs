@@ -14,9 +14,12 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Lines of history or audit in one answer, at most.
 const LINES: i64 = 1000;
+/// How long an answer waits for what is newest: a database that hangs has no end of its own.
+const NEWEST: Duration = Duration::from_secs(3);
 
 /// The names of all policies.
 pub async fn policies(
@@ -141,7 +144,7 @@ pub async fn metrics(State(service): State<Arc<Service>>) -> Response {
 async fn newest(service: &Service) -> Arc<Current> {
     // Where it does not, what this replica has is all there is to tell.
     if service.store.is_up() {
-        let _ = service.refresh().await;
+        let _ = tokio::time::timeout(NEWEST, service.refresh()).await;
     }
     service.current()
 }

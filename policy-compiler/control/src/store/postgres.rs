@@ -37,8 +37,7 @@ impl Postgres {
         config.connect_timeout(CONNECT_FOR).application_name("portcullis");
         config.tcp_user_timeout(Duration::from_secs(15)).keepalives_idle(Duration::from_secs(30));
         // Where TLS is only preferred, whoever stands between says that there is none.
-        let far = config.get_hosts().iter().any(|host| !is_local(host));
-        if config.get_ssl_mode() == SslMode::Prefer && (far || authorities.is_some()) {
+        if config.get_ssl_mode() == SslMode::Prefer && (is_far(&config) || authorities.is_some()) {
             config.ssl_mode(SslMode::Require);
         }
         let tls = tls::client(authorities, None)
@@ -62,14 +61,16 @@ impl Postgres {
     }
 }
 
-/// Whether a server is on this machine, so that nobody stands between.
-fn is_local(host: &Host) -> bool {
-    match host {
+/// Whether a server is on another machine, so that somebody may stand between. Where `hostaddr` is given, that is what is
+/// connected to, whatever `host` says.
+fn is_far(config: &Config) -> bool {
+    let far = |host: &Host| match host {
         Host::Tcp(name) => {
-            name == "localhost" || name.parse().is_ok_and(|it: IpAddr| it.is_loopback())
+            name != "localhost" && !name.parse().is_ok_and(|it: IpAddr| it.is_loopback())
         }
-        Host::Unix(_) => true,
-    }
+        Host::Unix(_) => false,
+    };
+    config.get_hosts().iter().any(far) || config.get_hostaddrs().iter().any(|it| !it.is_loopback())
 }
 
 impl Database for Postgres {
@@ -149,4 +150,28 @@ fn failed(error: postgres::Error) -> StoreError {
     let told = error.as_db_error().map(|error| error.message().to_owned());
     let told = told.or_else(|| error.source().map(ToString::to_string));
     StoreError::Unavailable(told.unwrap_or_else(|| error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leaves_the_machine_goes_by_tls() {
+        let mode = |url: &str| Postgres::new(url, None).unwrap().config.get_ssl_mode();
+        for far in [
+            "postgres://control@db.bank.example/control",
+            "postgres://control@127.0.0.1,192.0.2.7/control",
+            "postgres://control@db.bank.example/control?sslmode=prefer",
+            "hostaddr=192.0.2.7 user=control",
+            "host=localhost hostaddr=192.0.2.7 user=control",
+        ] {
+            assert_eq!(mode(far), SslMode::Require, "{far}");
+        }
+        for near in ["postgres://control@[::1]/control", "host=/run/postgresql user=control"] {
+            assert_eq!(mode(near), SslMode::Prefer, "{near}");
+        }
+        let without = "postgres://control@db.bank.example/control?sslmode=disable";
+        assert_eq!(mode(without), SslMode::Disable);
+    }
 }
