@@ -4,7 +4,7 @@
 use crate::config::Settings;
 use crate::delegation;
 use crate::limits::Table;
-use portcullis_bundle::layout::{CallerKind, SchemeKind, Target, View};
+use portcullis_bundle::layout::{SchemeKind, Target, View};
 use portcullis_bundle::{Bundle, claims};
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -60,8 +60,7 @@ impl Generation {
             release: claims(bundle.as_bytes()).unwrap_or_default().1,
             break_glass: policy.is_some_and(|policy| policy.break_glass == 1),
             keeps_time: !bundle.view().exceptions.is_empty(),
-            asks_client: looks_at(&bundle.view(), Target::Client)
-                || counts_addresses(&bundle.view()),
+            asks_client: looks_at(&bundle.view(), Target::Client),
             asks_protocol: [Target::Protocol, Target::RequestLine]
                 .into_iter()
                 .any(|target| looks_at(&bundle.view(), target)),
@@ -155,9 +154,4 @@ fn looks_at(view: &View<'_>, target: Target) -> bool {
     let first = words.saturating_mul(usize::from(target.code()));
     let own = view.matcher_sets.get(first..first.saturating_add(words)).unwrap_or_default();
     own.iter().any(|word| word.get() != 0)
-}
-
-/// Whether a limit counts clients by their addresses.
-fn counts_addresses(view: &View<'_>) -> bool {
-    view.caller_sources.iter().any(|source| source.kind == CallerKind::Address.code())
 }

@@ -7,6 +7,7 @@
 use crate::host::{Cas, Host};
 use crate::metrics::{Event, Metrics};
 use portcullis_engine::limits::{Asking, BLOCK, LimitEvent, Surroundings};
+use std::cell::RefCell;
 
 /// Bytes of what is kept beside the blocks: the key and how many blocks there are.
 const HEAD: usize = 20;
@@ -14,10 +15,42 @@ const HEAD: usize = 20;
 /// The table of counts of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
-    /// What the names of its values begin with.
-    prefix: String,
+    /// The name of the value that was last used; kept, since a block is written under the name that it was read by.
+    name: RefCell<Name>,
     key: [u64; 2],
     blocks: u32,
+}
+
+/// The name of a block's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Name {
+    text: String,
+    /// Bytes that all names begin with.
+    prefix: usize,
+    block: Option<u32>,
+}
+
+impl Name {
+    fn new(prefix: String) -> Self {
+        Name { prefix: prefix.len(), text: prefix, block: None }
+    }
+
+    /// Makes it that of a block.
+    fn of(&mut self, block: u32) -> &str {
+        if self.block != Some(block) {
+            self.text.truncate(self.prefix);
+            let mut rest = block;
+            for _ in 0..8 {
+                self.text.push(char::from_digit(rest & 0xF, 16).unwrap_or('0'));
+                rest >>= 4;
+                if rest == 0 {
+                    break;
+                }
+            }
+            self.block = Some(block);
+        }
+        &self.text
+    }
 }
 
 impl Table {
@@ -28,47 +61,34 @@ impl Table {
         let head = [&prefix, "head"].concat();
         let find = || host.shared(&head).and_then(|(bytes, _)| read_head(&bytes));
         let (key, there) = find().unwrap_or_else(|| {
-            let made = new_key(host, seed);
-            Table { prefix: prefix.clone(), key: made, blocks }.make(host, &head);
+            let made = (new_key(host, seed), blocks);
+            make(host, &prefix, &head, made);
             // Where two make it at once, one head is the first, and both count by its key.
-            find().unwrap_or((made, blocks))
+            find().unwrap_or(made)
         });
-        (Table { prefix, key, blocks: there }, there == blocks)
+        let name = RefCell::new(Name::new(prefix));
+        (Table { name, key, blocks: there }, there == blocks)
     }
+}
 
-    /// Writes blocks and head, unless another VM writes the head in the meantime.
-    fn make(&self, host: &impl Host, head: &str) {
-        if host.shared(head).is_none() {
-            // So that there is a version to replace.
-            host.set_shared(head, &[], None);
-        }
-        let Some((there, version)) = host.shared(head) else { return };
-        if read_head(&there).is_some() {
-            return;
-        }
-        (0..self.blocks).for_each(|block| {
-            host.set_shared(&self.name(block), &[0; BLOCK], None);
-        });
-        let mut bytes = Vec::with_capacity(HEAD);
-        self.key.iter().for_each(|word| bytes.extend(word.to_le_bytes()));
-        bytes.extend(self.blocks.to_le_bytes());
-        host.set_shared(head, &bytes, Some(version));
+/// Writes blocks and head, unless another VM writes the head in the meantime.
+fn make(host: &impl Host, prefix: &str, head: &str, (key, blocks): ([u64; 2], u32)) {
+    if host.shared(head).is_none() {
+        // So that there is a version to replace.
+        host.set_shared(head, &[], None);
     }
-
-    /// The name of a block's value.
-    fn name(&self, block: u32) -> String {
-        let mut name = String::with_capacity(self.prefix.len().saturating_add(8));
-        name.push_str(&self.prefix);
-        let mut rest = block;
-        for _ in 0..8 {
-            name.push(char::from_digit(rest & 0xF, 16).unwrap_or('0'));
-            rest >>= 4;
-            if rest == 0 {
-                break;
-            }
-        }
-        name
+    let Some((there, version)) = host.shared(head) else { return };
+    if read_head(&there).is_some() {
+        return;
     }
+    let mut name = Name::new(prefix.to_owned());
+    (0..blocks).for_each(|block| {
+        host.set_shared(name.of(block), &[0; BLOCK], None);
+    });
+    let mut bytes = Vec::with_capacity(HEAD);
+    key.iter().for_each(|word| bytes.extend(word.to_le_bytes()));
+    bytes.extend(blocks.to_le_bytes());
+    host.set_shared(head, &bytes, Some(version));
 }
 
 fn read_head(bytes: &[u8]) -> Option<([u64; 2], u32)> {
@@ -121,13 +141,14 @@ impl<H: Host> Surroundings for Around<'_, H> {
     }
 
     fn load(&self, block: u32) -> Option<(Vec<u8>, u32)> {
-        let (bytes, cas) = self.host.shared(&self.table?.name(block))?;
+        let mut name = self.table?.name.try_borrow_mut().ok()?;
+        let (bytes, cas) = self.host.shared(name.of(block))?;
         Some((bytes, cas.0))
     }
 
     fn store(&self, block: u32, bytes: &[u8], version: u32) -> bool {
-        let name = self.table.map(|table| table.name(block));
-        name.is_some_and(|name| self.host.set_shared(&name, bytes, Some(Cas(version))))
+        let name = self.table.and_then(|table| table.name.try_borrow_mut().ok());
+        name.is_some_and(|mut it| self.host.set_shared(it.of(block), bytes, Some(Cas(version))))
     }
 
     fn property(&self, path: &str) -> Option<Vec<u8>> {

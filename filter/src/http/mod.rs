@@ -276,7 +276,11 @@ impl<H: Host> Http<H> {
         let generation = self.generation.take();
         let bundle = generation.as_ref().and_then(|generation| generation.bundle.try_borrow().ok());
         let bundle = bundle.as_ref().and_then(|bundle| bundle.as_ref());
-        let view = bundle.map(|bundle| bundle.view()).unwrap_or_default();
+        // Where there is nothing to report nobody looks at the bundle any more.
+        let is_plain = decision.verdict == Verdict::Allow
+            && decision.findings.is_empty()
+            && decision.limited.is_empty();
+        let view = bundle.filter(|_| !is_plain).map(|bundle| bundle.view()).unwrap_or_default();
         self.report(generation.as_deref(), &view, &decision);
         let action = if decision.verdict == Verdict::Block {
             self.stage = Stage::Refused;

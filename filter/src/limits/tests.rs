@@ -48,7 +48,9 @@ fn blocks_are_found_by_all_and_replaced_by_version() {
     let (table, _) = Table::prepare(&host, "p", 32, b"");
     let metrics = Metrics::define(host.clone());
     let around = Around { host: &host, table: Some(&table), metrics: &metrics, asking: None };
-    let names: std::collections::BTreeSet<_> = (0..32).map(|block| table.name(block)).collect();
+    let mut name = super::Name::new("x".to_owned());
+    let names: std::collections::BTreeSet<_> =
+        (0..32).map(|block| name.of(block).to_owned()).collect();
     assert_eq!(names.len(), 32);
     let (bytes, version) = around.load(31).unwrap();
     assert_eq!(bytes, [0; BLOCK]);

@@ -356,13 +356,15 @@ fn check_limit(
         let help = help.unwrap_or_else(|| "say under `callers` who that is".to_owned());
         wrong(at, format!("there is no caller `{caller}`"), Some(help));
     }
-    let rates = list(node, "rates").count()
-        + list(node, "quotas").count()
-        + usize::from(node.get("concurrent").is_some());
-    if rates == 0 || rates > 8 {
+    let rates = list(node, "rates").count() + list(node, "quotas").count();
+    if rates > 7 || rates == 0 && node.get("concurrent").is_none() {
         let help =
             "write `rates: [{ requests: 10, per: second }]`, `quotas` or `concurrent`".to_owned();
-        wrong(node, "a limit has from 1 to 8 rates".to_owned(), Some(help));
+        wrong(
+            node,
+            "a limit has from 1 to 7 rates and quotas, or `concurrent`".to_owned(),
+            Some(help),
+        );
     }
     let spans = list(node, "rates").filter_map(|it| it.get("per"));
     for at in spans.chain(node.get("concurrent").and_then(|it| it.get("lease"))) {

@@ -84,7 +84,10 @@ fn limit(check: &Check<'_, '_>, limit: &Limit) -> Result<(), OpenError> {
     check.that(limit.id.get().is_multiple_of(8), "the id is not a multiple of 8")?;
     check.index(limit.caller.get(), view.callers, "caller")?;
     check.that((1..=8).contains(&limit.rate_count), "rate_count")?;
-    check.run(limit.rates.get(), limit.rate_count.into(), view.limit_rates, "rates")?;
+    let rates = check.run(limit.rates.get(), limit.rate_count.into(), view.limit_rates, "rates")?;
+    // What is counted at once has a place of its own in the table.
+    let concurrent = rates.iter().filter(|rate| rate.kind == RateKind::Concurrency.code()).count();
+    check.that(concurrent <= 1 && rates.len() <= concurrent + 7, "kinds of rates")?;
     check.that(LimitMode::from_code(limit.mode).is_some(), "mode")?;
     check.that(CostKind::from_code(limit.cost_kind).is_some(), "cost_kind")?;
     check.that(Delegation::from_code(limit.delegation).is_some(), "delegation")

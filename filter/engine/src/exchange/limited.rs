@@ -2,7 +2,7 @@
 
 use super::{Exchange, Outcome, Progress, RequestHead, State};
 use crate::decision::{Decision, Verdict};
-use crate::limits::{self, Exceeded, Question, Request, Surroundings};
+use crate::limits::{self, Exceeded, Owed, Question, Request, Surroundings};
 use core::net::IpAddr;
 use portcullis_bundle::layout::{Action, LimitMode, View};
 
@@ -43,7 +43,7 @@ impl Exchange {
         let enforced = self.findings.can_refuse();
         let headers = head.headers;
         let request = Request { headers, query, client, operation, body: None, enforced };
-        let exceeded = limits::judge(view, &request, &mut self.ticket, &mut self.questions, around);
+        let exceeded = limits::judge(view, &request, self.owed(), around);
         let refused = self.exceed(exceeded);
         self.picks.begin(view, operation);
         if !refused && !self.picks.is_empty() {
@@ -76,8 +76,14 @@ impl Exchange {
             body: Some(&picks),
             enforced: self.findings.can_refuse(),
         };
-        let exceeded = limits::judge(view, &request, &mut self.ticket, &mut self.questions, around);
+        let exceeded = limits::judge(view, &request, self.owed(), around);
         self.join(decision, exceeded);
+    }
+
+    /// Where what limits find is noted.
+    fn owed(&mut self) -> Owed<'_> {
+        let Self { parts, ticket, questions, .. } = self;
+        Owed { all: parts, ticket, questions }
     }
 
     /// What a service is to be asked about the request, which the table of counts has admitted.

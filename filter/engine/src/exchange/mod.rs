@@ -21,7 +21,7 @@ use crate::attack::Shared;
 use crate::body::Bodies;
 use crate::decision::{Decision, Verdict};
 use crate::finding::{Finding, FindingCode, Position};
-use crate::limits::{Exceeded, Nowhere, Picks, Question, Surroundings, Ticket};
+use crate::limits::{Exceeded, Nowhere, Parts, Picks, Question, Surroundings, Ticket};
 use crate::params::Parameters;
 use crate::route::Router;
 use crate::schema::Validator;
@@ -93,6 +93,8 @@ pub struct Exchange {
     limited: Vec<Exceeded>,
     /// What the request owes the table of counts.
     ticket: Ticket,
+    /// What the request has a part in, while it is judged.
+    parts: Parts,
     /// What a service is to be asked about the request.
     questions: Vec<Question>,
     /// What limits ask for of the body.

@@ -126,7 +126,7 @@ fn take(
 /// that a request comes from to `x-forwarded-for` (`use_remote_address`), as it must, the client's stands so many places
 /// before the end as there are trusted proxies.
 fn trusted(view: &View<'_>, asked: &Asked<'_>, around: &dyn Surroundings) -> Option<IpAddr> {
-    let client = asked.client.map(|it| it.to_canonical());
+    let client = asked.client.or_else(|| peer(around)).map(|it| it.to_canonical());
     let hops = view.limit_tables.first().map_or(0, |table| table.trusted_hops);
     let mut fields = asked.headers.iter().filter(|(name, _)| *name == b"x-forwarded-for");
     let last = fields.next_back().map(|(_, value)| *value);
@@ -143,8 +143,15 @@ fn trusted(view: &View<'_>, asked: &Asked<'_>, around: &dyn Surroundings) -> Opt
     client
 }
 
+/// The client's address, where nothing else has asked for it yet.
+fn peer(around: &dyn Surroundings) -> Option<IpAddr> {
+    let value = around.property("source\0address")?;
+    let text = core::str::from_utf8(&value).ok()?;
+    text.parse::<core::net::SocketAddr>().ok().map(|address| address.ip())
+}
+
 /// The only value: what is sent twice may be read differently behind the gateway, and names nobody.
-fn once<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
+pub(super) fn once<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
     let first = values.next()?;
     values.next().is_none().then_some(first)
 }

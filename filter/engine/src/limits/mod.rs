@@ -143,11 +143,14 @@ pub(crate) struct Request<'a> {
 }
 
 /// One count that a request has a part in.
-#[derive(Clone, Copy)]
-struct Part<'b> {
+#[derive(Clone, Copy, Debug)]
+struct Part {
     limit_at: u32,
-    limit: &'b Limit,
+    mode: LimitMode,
+    /// Which of the limit's rates, from 0.
     rate_at: u32,
+    /// Index into the bundle's rates.
+    rate: u32,
     meter: Meter,
     key: Key,
     cost: f64,
@@ -160,18 +163,21 @@ struct Part<'b> {
 }
 
 /// A block in hand.
+#[derive(Debug)]
 struct Block {
     at: u32,
     bytes: Vec<u8>,
     version: u32,
 }
 
-/// What a request has a part in.
-#[derive(Default)]
-struct Gathered<'b> {
-    parts: Vec<Part<'b>>,
+/// What a request has a part in. Kept from request to request, so that none has to find memory for it: at most as many
+/// parts as there are rates for an operation, and as many blocks as callers.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    parts: Vec<Part>,
     blocks: Vec<Block>,
-    delegated: Vec<Delegated<'b>>,
+    /// What names the caller last looked at.
+    spelled: Vec<u8>,
 }
 
 /// The limits that hold for a request's operation.
@@ -182,15 +188,23 @@ pub(crate) fn list_of<'b>(view: &View<'b>, operation: Option<u32>) -> Option<&'b
     }
 }
 
+/// Where the outcome of judging is noted, besides what is exceeded.
+pub(crate) struct Owed<'a> {
+    /// Memory to judge in; what it holds is of no use before or after.
+    pub all: &'a mut Parts,
+    pub ticket: &'a mut Ticket,
+    pub questions: &'a mut Vec<Question>,
+}
+
 /// Judges the limits of a request that its head decides, or with a body the others. What is exceeded comes back; where
 /// none of it refuses, the request is counted, and a service is to be asked about what is delegated to it.
 pub(crate) fn judge(
     view: &View<'_>,
     request: &Request<'_>,
-    ticket: &mut Ticket,
-    questions: &mut Vec<Question>,
+    owed: Owed<'_>,
     around: &dyn Surroundings,
 ) -> Vec<Exceeded> {
+    let Owed { all: Parts { parts, blocks, spelled }, ticket, questions } = owed;
     let mut exceeded = Vec::new();
     let Some(list) = list_of(view, request.operation) else { return exceeded };
     let (early, count) = (u32::from(list.early.get()), u32::from(list.count.get()));
@@ -201,15 +215,18 @@ pub(crate) fn judge(
         return exceeded;
     }
     let now = around.now();
-    let Gathered { mut parts, mut blocks, delegated } =
-        gather(view, request, uses, around, &mut exceeded);
+    parts.clear();
+    blocks.clear();
+    let mut gathering = Gathering { parts, blocks, spelled, delegated: Vec::new() };
+    gathering.gather(view, request, uses, around, &mut exceeded);
+    let Gathering { parts, blocks, delegated, .. } = gathering;
     let mut counted = true;
-    for block in &mut blocks {
+    for block in &mut *blocks {
         match around.load(block.at) {
             Some((bytes, version)) => (block.bytes, block.version) = (sound(bytes), version),
             None => counted = false,
         }
-        beyond(block, &mut parts, now, &mut exceeded);
+        beyond(block, parts, now, &mut exceeded);
     }
     if !counted {
         uncounted(view, parts.iter(), around, &mut exceeded);
@@ -218,13 +235,15 @@ pub(crate) fn judge(
         if refuses(request, &exceeded) {
             break;
         }
-        charge(view, request, block, &mut parts, now, around, &mut exceeded);
+        charge(view, request, block, parts, now, around, &mut exceeded);
     }
+    // Their bytes are of no more use.
+    blocks.clear();
     if refuses(request, &exceeded) {
         return exceeded;
     }
     if counted {
-        ticket.take(&parts, &exceeded, now);
+        ticket.take(parts, &exceeded, now);
     }
     if !delegated.is_empty() {
         ask(view, request, &delegated, &exceeded, around, questions);
@@ -255,82 +274,101 @@ fn refuses(request: &Request<'_>, exceeded: &[Exceeded]) -> bool {
     request.enforced && exceeded.iter().any(|it| it.mode == LimitMode::Enforce)
 }
 
-/// Lists the counts that a request has a part in, and the blocks that they lie in.
-fn gather<'b>(
-    view: &View<'b>,
-    request: &Request<'_>,
-    uses: &'b [LimitUse],
-    around: &dyn Surroundings,
-    exceeded: &mut Vec<Exceeded>,
-) -> Gathered<'b> {
-    let mut gathered = Gathered::default();
-    let Gathered { parts, blocks, delegated } = &mut gathered;
-    let asking = around.asking().zip(view.limit_services.first());
-    let mut spelled = Vec::with_capacity(64);
-    let Request { headers, query, client, body, .. } = *request;
-    let asked = Asked { headers, query, client, body };
-    let own = request.operation.and_then(|at| view.operations.get(at as usize));
-    let own = own.map_or(0, |operation| operation.id.get() as u32);
-    let mut last: Option<(u32, Named)> = None;
-    for one in uses {
-        let limit_at = one.limit.get();
-        let Some(limit) = view.limits.get(limit_at as usize) else { continue };
-        let Some(caller) = view.callers.get(limit.caller.get() as usize) else { continue };
-        let named = match last {
-            Some((known, named)) if known == limit.caller.get() => named,
-            _ => name(view, caller, &asked, around, &mut spelled),
-        };
-        last = Some((limit.caller.get(), named));
-        let hash = match named {
-            Named::As(hash) => hash,
-            Named::Nobody => continue,
-            Named::Refused => {
-                let mode = mode(limit);
-                let why = Why::Unnamed;
-                exceeded.push(Exceeded {
-                    limit: limit_at,
-                    rate: 0,
-                    wait: 0,
-                    mode,
-                    why,
-                    told: None,
-                });
-                continue;
+/// What is being listed.
+struct Gathering<'a, 'b> {
+    parts: &'a mut Vec<Part>,
+    blocks: &'a mut Vec<Block>,
+    spelled: &'a mut Vec<u8>,
+    delegated: Vec<Delegated<'b>>,
+}
+
+impl<'b> Gathering<'_, 'b> {
+    /// Lists the counts that a request has a part in, and the blocks that they lie in.
+    fn gather(
+        &mut self,
+        view: &View<'b>,
+        request: &Request<'_>,
+        uses: &'b [LimitUse],
+        around: &dyn Surroundings,
+        exceeded: &mut Vec<Exceeded>,
+    ) {
+        let Request { headers, query, client, body, .. } = *request;
+        let asked = Asked { headers, query, client, body };
+        let own = request.operation.and_then(|at| view.operations.get(at as usize));
+        let own = own.map_or(0, |operation| operation.id.get() as u32);
+        let mut last: Option<(u32, Named)> = None;
+        for one in uses {
+            let limit_at = one.limit.get();
+            let Some(limit) = view.limits.get(limit_at as usize) else { continue };
+            let Some(caller) = view.callers.get(limit.caller.get() as usize) else { continue };
+            let named = match last {
+                Some((known, named)) if known == limit.caller.get() => named,
+                _ => name(view, caller, &asked, around, self.spelled),
+            };
+            last = Some((limit.caller.get(), named));
+            let mode = mode(limit);
+            let caller = match named {
+                Named::As(hash) => hash,
+                Named::Nobody => continue,
+                Named::Refused => {
+                    let (rate, wait, why) = (0, 0, Why::Unnamed);
+                    exceeded.push(Exceeded { limit: limit_at, rate, wait, mode, why, told: None });
+                    continue;
+                }
+            };
+            let scope = if one.scope.get() == NONE { own } else { one.scope.get() };
+            let cost = cost(view, limit, one.cost.get(), request);
+            if limit.delegation != Delegation::None.code() {
+                self.delegate(view, request, (one, limit), around, cost);
             }
-        };
-        let block = block_of(hash, around.blocks());
-        if blocks.len() < MAX_CALLERS && blocks.iter().all(|known| known.at != block) {
-            blocks.push(Block { at: block, bytes: Vec::new(), version: 0 });
-        }
-        let scope = if one.scope.get() == NONE { own } else { one.scope.get() };
-        let cost = cost(view, limit, one.cost.get(), request);
-        if let Some((asking, service)) = asking
-            && limit.delegation != Delegation::None.code()
-        {
-            let caller = service::caller(service, &spelled, asking.key);
-            let scope = scope_name(view, one, request.operation);
-            delegated.push(Delegated { limit_at, limit, scope, caller, cost });
-        }
-        let rates = slice(view.limit_rates, limit.rates.get(), limit.rate_count.into());
-        for (place, rate) in (0u32..).zip(rates) {
-            let meter = Meter::of(rate);
-            let concurrent = meter.kind == RateKind::Concurrency;
-            let key = Key { caller: hash, rate: limit.id.get() & !7 | place & 7, scope };
-            parts.push(Part {
-                limit_at,
-                limit,
-                rate_at: place,
-                meter,
-                key,
-                cost: if concurrent { 1.0 } else { cost },
-                now: limit.statuses.len.get() == 0 || concurrent,
-                block,
-                count: Count::default(),
-                cell: None,
-            });
+            let block = self.block(caller, around);
+            let rates = slice(view.limit_rates, limit.rates.get(), limit.rate_count.into());
+            for (rate_at, rate) in (0u32..).zip(rates) {
+                let meter = Meter::of(rate);
+                let concurrent = meter.kind == RateKind::Concurrency;
+                let key = Key { caller, rate: table::rate_of(limit, rate_at, meter.kind), scope };
+                self.parts.push(Part {
+                    limit_at,
+                    mode,
+                    rate_at,
+                    rate: limit.rates.get().saturating_add(rate_at),
+                    meter,
+                    key,
+                    cost: if concurrent { 1.0 } else { cost },
+                    now: limit.statuses.len.get() == 0 || concurrent,
+                    block,
+                    count: Count::default(),
+                    cell: None,
+                });
+            }
         }
     }
-    gathered
+
+    /// The block of a caller, which is to be read.
+    fn block(&mut self, caller: u64, around: &dyn Surroundings) -> u32 {
+        let at = block_of(caller, around.blocks());
+        if self.blocks.len() < MAX_CALLERS && self.blocks.iter().all(|known| known.at != at) {
+            self.blocks.push(Block { at, bytes: Vec::new(), version: 0 });
+        }
+        at
+    }
+
+    /// Takes note of a limit that a service carries too, for the caller just named.
+    #[cold]
+    fn delegate(
+        &mut self,
+        view: &View<'b>,
+        request: &Request<'_>,
+        (one, limit): (&LimitUse, &'b Limit),
+        around: &dyn Surroundings,
+        cost: f64,
+    ) {
+        let asking = around.asking().zip(view.limit_services.first());
+        let Some((asking, service)) = asking else { return };
+        let caller = service::caller(service, self.spelled, asking.key);
+        let scope = scope_name(view, one, request.operation);
+        self.delegated.push(Delegated { limit_at: one.limit.get(), limit, scope, caller, cost });
+    }
 }
 
 /// What is counted apart, in words: `api:payments`, `POST /payments`.
@@ -350,7 +388,8 @@ fn cost(view: &View<'_>, limit: &Limit, most: u32, request: &Request<'_>) -> f64
     let name = view.bytes(limit.cost_name);
     let text = match CostKind::from_code(limit.cost_kind) {
         Some(CostKind::Header) => {
-            request.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+            let values = request.headers.iter().filter(|(known, _)| *known == name);
+            caller::once(values.map(|(_, value)| *value))
         }
         Some(CostKind::Body) => request.body.and_then(|body| body.get(name)),
         _ => None,
@@ -358,7 +397,7 @@ fn cost(view: &View<'_>, limit: &Limit, most: u32, request: &Request<'_>) -> f64
     let most = f64::from(most.max(1));
     match (CostKind::from_code(limit.cost_kind), text) {
         (Some(CostKind::Fixed) | None, _) => most,
-        // What is no number costs the most.
+        // What is no number, or said twice, costs the most.
         (_, text) => text.and_then(number).map_or(most, |cost| cost.clamp(1.0, most)),
     }
 }
@@ -383,13 +422,13 @@ fn mode(limit: &Limit) -> LimitMode {
 }
 
 /// Finds a block's counts, and adds those that do not take their cost.
-fn beyond(block: &Block, parts: &mut [Part<'_>], now: u64, exceeded: &mut Vec<Exceeded>) {
+fn beyond(block: &Block, parts: &mut [Part], now: u64, exceeded: &mut Vec<Exceeded>) {
     for part in parts.iter_mut().filter(|part| part.block == block.at) {
         let (count, cell) = find(&block.bytes, part.key, part.meter.kind);
         (part.count, part.cell) = (part.meter.drained(count, now), cell);
         if !part.meter.takes(part.count, part.cost) {
             let wait = part.meter.wait(part.count, part.cost, now);
-            let (limit, rate, mode) = (part.limit_at, part.rate_at, mode(part.limit));
+            let (limit, rate, mode) = (part.limit_at, part.rate_at, part.mode);
             exceeded.push(Exceeded { limit, rate, wait, mode, why: Why::Rate, told: None });
         }
     }
@@ -400,7 +439,7 @@ fn charge(
     view: &View<'_>,
     request: &Request<'_>,
     block: &mut Block,
-    parts: &mut [Part<'_>],
+    parts: &mut [Part],
     now: u64,
     around: &dyn Surroundings,
     exceeded: &mut Vec<Exceeded>,
@@ -441,17 +480,20 @@ fn charge(
     uncounted(view, parts.iter().filter(|part| part.block == at), around, exceeded);
 }
 
-/// A request that could not be counted: it passes, or is refused, as the policy says.
-fn uncounted<'p, 'b: 'p>(
+/// A request that could not be counted: it passes, or is refused, as the policy says. Of the limits that it could not be
+/// counted for, one that refuses stands for all.
+#[cold]
+fn uncounted<'p>(
     view: &View<'_>,
-    mut parts: impl Iterator<Item = &'p Part<'b>>,
+    parts: impl Iterator<Item = &'p Part>,
     around: &dyn Surroundings,
     exceeded: &mut Vec<Exceeded>,
 ) {
     around.note(LimitEvent::Uncounted);
     let refuses = view.limit_tables.first().is_some_and(|it| it.uncounted == Action::Block.code());
-    if let (true, Some(part)) = (refuses, parts.next()) {
-        let (limit, rate, mode) = (part.limit_at, part.rate_at, mode(part.limit));
+    let first = parts.min_by_key(|part| part.mode != LimitMode::Enforce);
+    if let (true, Some(part)) = (refuses, first) {
+        let (limit, rate, mode) = (part.limit_at, part.rate_at, part.mode);
         let why = Why::Uncounted;
         exceeded.push(Exceeded { limit, rate, wait: 0, mode, why, told: None });
     }

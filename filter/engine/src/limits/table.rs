@@ -5,7 +5,8 @@
 //! of 32 bits: requests of this lease's time, and of the one before.
 
 use super::rate::{Count, Meter};
-use portcullis_bundle::layout::{RateKind, View};
+use crate::access::slice;
+use portcullis_bundle::layout::{Limit, LimitRate, RateKind, View};
 
 /// Bytes of a cell.
 const CELL: usize = 32;
@@ -14,15 +15,24 @@ const CELLS: usize = 32;
 /// Bytes of a block.
 pub const BLOCK: usize = CELL * CELLS;
 
+/// The place of what is counted at once, whichever rates stand beside it: its cells hold something else than theirs.
+const CONCURRENCY: u32 = 7;
+
 /// Names a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     /// What names the caller, hashed.
     pub caller: u64,
-    /// The limit's id, and in its last three bits the rate's place.
+    /// The limit's id, and in its last three bits the rate's place, as [`rate_of`] makes it.
     pub rate: u32,
     /// What is counted apart.
     pub scope: u32,
+}
+
+/// What names a limit's rate in a key.
+pub(crate) fn rate_of(limit: &Limit, place: u32, kind: RateKind) -> u32 {
+    let place = if kind == RateKind::Concurrency { CONCURRENCY } else { place & 7 };
+    limit.id.get() & !7 | place
 }
 
 /// The block that a caller's counts lie in, of a power of two of blocks.
@@ -96,12 +106,12 @@ fn least(block: &[u8], view: &View<'_>, caller: u64, now: u64) -> (usize, bool) 
 /// The rate that a cell counts by.
 fn meter(view: &View<'_>, rate: u32) -> Option<Meter> {
     let (id, place) = (rate & !7, rate & 7);
-    let limit = view.limits.iter().find(|limit| limit.id.get() == id)?;
-    if place >= limit.rate_count.into() {
-        return None;
-    }
-    let at = limit.rates.get().checked_add(place)?;
-    view.limit_rates.get(at as usize).map(Meter::of)
+    let limit = view.limits.iter().find(|limit| limit.id.get() & !7 == id)?;
+    let rates = slice(view.limit_rates, limit.rates.get(), limit.rate_count.into());
+    let kind = |rate: &LimitRate| RateKind::from_code(rate.kind).unwrap_or(RateKind::Window);
+    let mut rates = (0..).zip(rates);
+    let own = rates.find(|(at, rate)| rate_of(limit, *at, kind(rate)) & 7 == place);
+    own.map(|(_, rate)| Meter::of(rate))
 }
 
 fn key_of(cell: &[u8]) -> Key {

@@ -1,7 +1,8 @@
 //! Limits against a table in memory whose writes can be made to fail, under workers that take turns.
 
 use super::{
-    BLOCK, Exceeded, LimitEvent, Question, Reply, Request, Surroundings, Ticket, Why, judge,
+    BLOCK, Exceeded, LimitEvent, Owed, Parts, Question, Reply, Request, Surroundings, Ticket, Why,
+    judge,
 };
 use core::net::{IpAddr, Ipv4Addr};
 use portcullis_bundle::layout::*;
@@ -198,7 +199,18 @@ fn ask_owing(
         body: None,
         enforced: true,
     };
-    judge(&sections.view(), &request, ticket, &mut Vec::new(), world)
+    counted(sections, &request, ticket, &mut Vec::new(), world)
+}
+
+fn counted(
+    sections: &Sections,
+    request: &Request<'_>,
+    ticket: &mut Ticket,
+    questions: &mut Vec<Question>,
+    world: &dyn Surroundings,
+) -> Vec<Exceeded> {
+    let all = &mut Parts::default();
+    judge(&sections.view(), request, Owed { all, ticket, questions }, world)
 }
 
 #[test]
@@ -425,7 +437,7 @@ fn an_address_that_is_not_from_whom_is_trusted_is_told_of() {
             enforced: true,
         };
         let before = world.noted(LimitEvent::AddressUntrusted);
-        judge(&sections.view(), &request, &mut Ticket::default(), &mut Vec::new(), &world);
+        counted(&sections, &request, &mut Ticket::default(), &mut Vec::new(), &world);
         world.noted(LimitEvent::AddressUntrusted) > before
     };
     assert!(!told(0, "203.0.113.9, 192.0.2.1") && !told(0, "192.0.2.1"));
@@ -483,11 +495,46 @@ fn workers_that_take_turns_admit_exactly_the_limit() {
             enforced: true,
         };
         let exceeded =
-            judge(&sections.view(), &request, &mut Ticket::default(), &mut Vec::new(), &turns);
+            counted(&sections, &request, &mut Ticket::default(), &mut Vec::new(), &turns);
         ADMITTED.with(|it| it.set(it.get() + u32::from(exceeded.is_empty())));
     }
     assert_eq!(ADMITTED.with(Cell::get), 100);
     assert!(world.noted(LimitEvent::Contended) > 20);
+}
+
+#[test]
+fn a_limit_that_refuses_what_is_uncounted_is_not_hidden_by_one_that_watches() {
+    let watches = Set { mode: LimitMode::Monitor, ..set("watches", &[window(1, 5, 1)]) };
+    let refuses = set("refuses", &[window(1, 5, 1)]);
+    for sets in [[watches.clone(), refuses.clone()], [refuses, watches]] {
+        let world = World::of(1);
+        world.storms.set(8);
+        let exceeded = ask(&sections(&sets, Action::Block), &world, "one");
+        let told: Vec<_> = exceeded.iter().map(|it| (it.mode, it.why)).collect();
+        assert_eq!(told, [(LimitMode::Enforce, Why::Uncounted)]);
+    }
+}
+
+#[test]
+fn what_is_counted_at_once_is_no_rate_that_was_counted_before() {
+    let world = World::of(1);
+    let before = sections(&[set("limit", &[window(100, 100, 60), at_once(3, 60)])], Action::Allow);
+    for _ in 0..37 {
+        let mut ticket = Ticket::default();
+        assert_eq!(ask_owing(&before, &world, "one", &mut ticket), []);
+        ticket.end(&before.view(), &world);
+    }
+    let mut held = Ticket::default();
+    assert_eq!(ask_owing(&before, &world, "one", &mut held), []);
+    // The rate in front of it is taken away: what is under way still counts, and nothing else.
+    let after = sections(&[set("limit", &[at_once(3, 60)])], Action::Allow);
+    let mut admitted = 0;
+    while ask(&after, &world, "one").is_empty() {
+        admitted += 1;
+    }
+    assert_eq!(admitted, 2);
+    // And put in front of it again.
+    assert_eq!(ask(&before, &world, "one")[0].rate, 1);
 }
 
 /// A world in which a service may be asked.
@@ -526,7 +573,7 @@ fn questions(sections: &Sections, world: &Asking<'_>, enforced: bool) -> (usize,
     let request = Request { headers: &headers, query, client, operation, body, enforced };
     let mut asked = Vec::new();
     let ticket = &mut Ticket::default();
-    let exceeded = judge(&sections.view(), &request, ticket, &mut asked, world);
+    let exceeded = counted(sections, &request, ticket, &mut asked, world);
     (exceeded.len(), asked)
 }
 

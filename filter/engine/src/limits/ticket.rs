@@ -47,8 +47,8 @@ impl Ticket {
     }
 
     /// Notes what an admitted request owes.
-    pub(super) fn take(&mut self, parts: &[Part<'_>], exceeded: &[Exceeded], now: u64) {
-        let is_beyond = |part: &&Part<'_>| exceeded.iter().any(|it| it.limit == part.limit_at);
+    pub(super) fn take(&mut self, parts: &[Part], exceeded: &[Exceeded], now: u64) {
+        let is_beyond = |part: &&Part| exceeded.iter().any(|it| it.limit == part.limit_at);
         for part in parts.iter().filter(|part| !is_beyond(part)) {
             let is_lease = part.meter.kind == RateKind::Concurrency;
             if part.now && !is_lease {
@@ -57,7 +57,7 @@ impl Ticket {
             self.entries.push(Entry {
                 block: part.block,
                 key: part.key,
-                rate: part.limit.rates.get().saturating_add(part.rate_at),
+                rate: part.rate,
                 limit: part.limit_at,
                 cost: part.cost,
                 began: part.meter.drained(Default::default(), now).at,
