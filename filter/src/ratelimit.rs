@@ -1,9 +1,9 @@
-//! The header fields of an answer to a caller that is beyond a limit: `Retry-After` (RFC 9110, section 10.2.3), and
+//! The header fields of an answer to a caller that a limit refuses: `Retry-After` (RFC 9110, section 10.2.3), and
 //! `RateLimit-Policy` and `RateLimit` as draft-ietf-httpapi-ratelimit-headers-10 has them.
 
 use portcullis_bundle::layout::{LimitMode, LimitRate, Period, RateKind, View};
 use portcullis_engine::decision::Decision;
-use portcullis_engine::limits::{Quota, window_name};
+use portcullis_engine::limits::{Quota, Why, window_name};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -14,8 +14,10 @@ pub fn fields(view: &View<'_>, decision: &Decision) -> Vec<(&'static str, String
     let Some(wait) = refusing().map(|it| it.wait).max().filter(|_| tells) else {
         return Vec::new();
     };
+    let mut fields = vec![("retry-after", seconds(wait))];
     let (mut policies, mut states) = (Vec::new(), Vec::new());
-    for one in refusing() {
+    // What could not be counted says nothing of what is left.
+    for one in refusing().filter(|it| it.why == Why::Rate) {
         for (at, rate) in rates(view, one.limit) {
             let name = item(view, one.limit, rate);
             // What a service says of the limit goes before what the policy says.
@@ -33,11 +35,11 @@ pub fn fields(view: &View<'_>, decision: &Decision) -> Vec<(&'static str, String
             }
         }
     }
-    vec![
-        ("retry-after", seconds(wait)),
-        ("ratelimit-policy", policies.join(", ")),
-        ("ratelimit", states.join(", ")),
-    ]
+    if !states.is_empty() {
+        fields.push(("ratelimit-policy", policies.join(", ")));
+        fields.push(("ratelimit", states.join(", ")));
+    }
+    fields
 }
 
 fn rates<'b>(view: &View<'b>, limit: u32) -> impl Iterator<Item = (u32, &'b LimitRate)> {
