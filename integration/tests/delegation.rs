@@ -224,6 +224,28 @@ fn a_service_that_goes_on_hanging_is_not_waited_for_by_every_request() {
 }
 
 #[test]
+fn the_cluster_that_is_rendered_reaches_the_service() {
+    let (Some(setup), Some(redis)) = (Setup::new(), Redis::start()) else { return };
+    let upstream = Upstream::start().unwrap();
+    let service = Service::start(redis.address, "right", &["shared/86400s=2/day"]);
+    let bundle = setup.compile("enforce", 1, &format!("{PATIENT}\n{}", wide("")));
+    let (bundle, wasm) =
+        (bundle.display().to_string(), setup.artefacts.filter.display().to_string());
+    let (to, service) = (upstream.address().to_string(), service.address.to_string());
+    let mut arguments = vec!["render", "envoy", "--bundle", &bundle, "--wasm", &wasm, "--static"];
+    arguments.extend(["--out", "gateway", "--trusted-key", &setup.public_key, "--upstream", &to]);
+    arguments.extend(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    arguments.extend(["--limit-service", &service]);
+    setup.portcullis(&arguments);
+    let config = setup.dir.join("gateway/envoy.yaml");
+    Envoy::validate(&setup.artefacts.envoy, &config).unwrap();
+    let text = std::fs::read_to_string(&config).unwrap();
+    let envoy = Envoy::start_text(&setup.artefacts.envoy, &text, 1).unwrap();
+    assert_eq!(statuses(&envoy, &of("a"), 3), [200, 200, 429]);
+    assert_eq!((metric(&envoy, "service-refused"), metric(&envoy, "service-failed")), (1, 0));
+}
+
+#[test]
 fn a_service_that_is_down_at_start_is_asked_once_it_is_there() {
     let (Some(setup), Some(redis)) = (Setup::new(), Redis::start()) else { return };
     let upstream = Upstream::start().unwrap();

@@ -14,6 +14,7 @@ mod keys;
 mod package;
 pub mod render;
 pub mod render_check;
+mod render_service;
 mod request;
 mod rules;
 mod sign;

@@ -3,6 +3,7 @@
 //! In: a bundle, and where things are. Out: files, and what their reader should know. The files are those of
 //! `envoy-config/` with the values put in, so that what is shipped and tested is what is written.
 
+use super::render_service as service;
 use clap::Args;
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use portcullis_bundle::layout::{CallerKind, Mode, View};
@@ -68,6 +69,9 @@ pub struct RenderEnvoy {
     /// Where Envoy's admin interface listens
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9901")]
     pub admin: String,
+    /// The rate-limit service that the policy's `limit_service` names the cluster of
+    #[arg(long, value_name = "HOST:PORT")]
+    pub limit_service: Option<String>,
     /// Suspend refusals until then (RFC 3339, UTC); the bundle must permit it
     #[arg(long, value_name = "TIME")]
     pub force_monitor_until: Option<String>,
@@ -186,6 +190,7 @@ pub fn render(options: &RenderEnvoy, bytes: Vec<u8>) -> Result<Rendered, RenderE
             "{ address: 127.0.0.1, port_value: 9000 }",
             &address("--upstream", &options.upstream)?.flow(),
         );
+    bootstrap.0.push_str(&service::cluster(&bundle.view(), options.limit_service.as_deref())?);
     let mut files = Vec::new();
     if options.is_static {
         bootstrap = bootstrap.set(EMPTY, &configuration(options, &bundle));
@@ -391,6 +396,7 @@ fn notes(options: &RenderEnvoy, bundle: &Bundle) -> Vec<String> {
         );
     }
     notes.extend(caller_notes(&view, hops));
+    notes.extend(service::note(&view, options.limit_service.as_deref()));
     notes
 }
 
@@ -558,7 +564,7 @@ pub(super) mod tests {
         bytes
     }
 
-    fn options() -> RenderEnvoy {
+    pub(in crate::cli) fn options() -> RenderEnvoy {
         RenderEnvoy {
             bundle: "policy.bundle".into(),
             wasm: "/opt/filter.wasm".to_owned(),
@@ -570,6 +576,7 @@ pub(super) mod tests {
             upstream: "bank.internal:9443".to_owned(),
             listen: "[::]:8081".to_owned(),
             admin: "127.0.0.1:9902".to_owned(),
+            limit_service: None,
             force_monitor_until: None,
             is_static: false,
             is_text: false,

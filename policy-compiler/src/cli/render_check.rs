@@ -46,7 +46,7 @@ pub fn run(options: &RenderCheck) -> Result<ExitCode, CliError> {
 }
 
 /// What does not fit, each with its line.
-fn check(tree: &Tree, view: &View<'_>) -> Vec<(u32, String)> {
+pub(super) fn check(tree: &Tree, view: &View<'_>) -> Vec<(u32, String)> {
     let mut told = Vec::new();
     let mut managers = 0;
     for node in tree.nodes() {
