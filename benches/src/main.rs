@@ -24,6 +24,14 @@ enum Bench {
     Envoy(envoy::Options),
     /// What limits on callers cost in a real Envoy, how exactly they hold, and that they take no memory
     Limits(limits::Options),
+    /// Judges requests under a variant of `limits`, for callgrind
+    #[command(hide = true)]
+    JudgeLimits {
+        /// A variant with a policy
+        variant: String,
+        /// How many
+        requests: u32,
+    },
     /// What updates of the policy cost the requests that run meanwhile, by each path of delivery
     Update(update::Options),
     /// What a fleet of thousands costs the control service
@@ -39,6 +47,7 @@ fn main() -> ExitCode {
         Bench::Crs(options) => crs::run(&options),
         Bench::Envoy(options) => envoy::run(&options),
         Bench::Limits(options) => limits::run(&options),
+        Bench::JudgeLimits { variant, requests } => limits::judge::run(&variant, requests),
         Bench::Update(options) => update::run(&options),
         Bench::Control(options) => control::run(&options),
         Bench::Documents(options) => documents::run(&options),

@@ -6,20 +6,31 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Options, bootstrap, filter, request, start};
+use super::{Options, bootstrap, filter, start};
 use crate::Error;
 use crate::report::Figures;
 
-/// Connections of each of two clients: as many requests are under way at once.
-const CONNECTIONS: u64 = 32;
+/// Connections of each of two clients.
+const CONNECTIONS: usize = 8;
+/// Requests that are sent at once on a connection.
+const DEPTH: u64 = 16;
+/// Callers that a request names, each counted by a limit of its own.
+const CALLERS: u64 = 4;
 /// Callers after which buffers and caches have their size.
 const WARM_UP: u64 = 200_000;
 
-const LIMITS: &str = "callers: { key: { by: [header.x-key] } }\n\
-                      rate_limits: { daily: { caller: key, rates: [{ requests: 1000, per: day }] } }\n";
+/// As many limits as a request names callers.
+fn limits() -> String {
+    let each = |line: fn(u64) -> String| (0..CALLERS).map(line).collect::<String>();
+    let callers = each(|at| format!("  key-{at}: {{ by: [header.x-key-{at}] }}\n"));
+    let limits = each(|at| {
+        format!("  daily-{at}: {{ caller: key-{at}, rates: [{{ requests: 1000, per: day }}] }}\n")
+    });
+    format!("callers:\n{callers}rate_limits:\n{limits}")
+}
 
 pub(super) fn run(options: &Options, figures: &mut Figures) -> Result<Value, Error> {
-    let envoy = start(options, &bootstrap(2).filter(&filter(options, LIMITS)?))?;
+    let envoy = start(options, &bootstrap(2).filter(&filter(options, &limits())?))?;
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     flood(envoy.address(), 0, WARM_UP)?;
     let before = envoy.usage()?.resident;
@@ -47,7 +58,7 @@ pub(super) fn run(options: &Options, figures: &mut Figures) -> Result<Value, Err
     Ok(json!({ "callers": done, "resident_mib": samples, "evicted": evicted }))
 }
 
-/// Sends a request of each of so many callers, over two clients' connections.
+/// Sends requests of so many callers, over two clients' connections.
 fn flood(to: SocketAddr, first: u64, count: u64) -> Result<(), Error> {
     std::thread::scope(|scope| {
         let halves = [(first, count / 2), (first + count / 2, count - count / 2)];
@@ -65,32 +76,46 @@ fn send(to: SocketAddr, first: u64, count: u64) -> Result<(), Error> {
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         streams.push(stream);
     }
-    let mut sent = 0;
-    while sent < count {
-        let now = CONNECTIONS.min(count - sent) as usize;
-        for (at, stream) in (sent..).zip(streams.iter_mut().take(now)) {
-            stream.write_all(&request(&format!("caller-{}", first + at)))?;
+    let mut next = first;
+    let mut batch = Vec::new();
+    while next < first + count {
+        for stream in &mut streams {
+            batch.clear();
+            for _ in 0..DEPTH {
+                write_request(&mut batch, next)?;
+                next += CALLERS;
+            }
+            stream.write_all(&batch)?;
         }
-        for stream in streams.iter_mut().take(now) {
-            read_answer(stream)?;
-        }
-        sent += now as u64;
+        streams.iter_mut().try_for_each(read_answers)?;
     }
     Ok(())
 }
 
-/// Reads an answer, which has no body.
-fn read_answer(stream: &mut TcpStream) -> Result<(), Error> {
-    let mut buffer = [0; 4096];
-    let mut length = 0;
-    while !buffer[..length].ends_with(b"\r\n\r\n") {
-        let read = stream.read(&mut buffer[length..])?;
+/// A request that names callers whom no other names.
+fn write_request(batch: &mut Vec<u8>, first: u64) -> Result<(), Error> {
+    batch.extend_from_slice(b"GET /ping HTTP/1.1\r\nhost: bench.example\r\n");
+    for at in 0..CALLERS {
+        write!(batch, "x-key-{at}: caller-{}\r\n", first + at)?;
+    }
+    batch.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+/// Reads the answers to requests that were sent at once; they have no bodies.
+fn read_answers(stream: &mut TcpStream) -> Result<(), Error> {
+    let mut text = Vec::new();
+    let mut buffer = [0; 16 * 1024];
+    let count =
+        |text: &[u8], part: &[u8]| text.windows(part.len()).filter(|it| *it == part).count();
+    while count(&text, b"\r\n\r\n") < DEPTH as usize {
+        let read = stream.read(&mut buffer)?;
         if read == 0 {
             return Err(Error::Unexpected("the connection was closed".to_owned()));
         }
-        length += read;
+        text.extend_from_slice(&buffer[..read]);
     }
-    match buffer.starts_with(b"HTTP/1.1 200") {
+    match count(&text, b"HTTP/1.1 200") == DEPTH as usize {
         true => Ok(()),
         false => Err(Error::Unexpected("a caller was refused".to_owned())),
     }

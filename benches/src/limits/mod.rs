@@ -2,6 +2,8 @@
 
 mod accuracy;
 mod cost;
+mod count;
+pub mod judge;
 mod memory;
 
 use std::path::PathBuf;
@@ -23,12 +25,18 @@ pub struct Options {
     /// Envoy's binary
     #[arg(long)]
     envoy: PathBuf,
-    /// Rounds of the cost, of which the fastest counts
-    #[arg(long, default_value_t = 15)]
+    /// Rounds of the cost, in each of which every variant has its turn
+    #[arg(long, default_value_t = 101)]
     rounds: u32,
     /// Requests per round and variant
-    #[arg(long, default_value_t = 2000)]
+    #[arg(long, default_value_t = 500)]
     requests: u32,
+    /// Requests to each worker of each variant before the first round
+    #[arg(long, default_value_t = 60_000)]
+    warm_up: u32,
+    /// Only these variants of the cost
+    #[arg(long)]
+    variants: Vec<String>,
     /// Keep-alive connections
     #[arg(long, default_value_t = 4)]
     connections: usize,
@@ -38,7 +46,7 @@ pub struct Options {
     /// Distinct callers whose memory is looked at
     #[arg(long, default_value_t = 10_000_000)]
     callers: u64,
-    /// Only these parts: `cost`, `accuracy`, `memory`
+    /// Only these parts: `count`, `cost`, `accuracy`, `memory`
     #[arg(long)]
     only: Vec<String>,
 }
@@ -48,6 +56,9 @@ pub fn run(options: &Options) -> Result<(), Error> {
     let wanted = |part: &str| options.only.is_empty() || options.only.iter().any(|it| it == part);
     let mut figures = Figures::default();
     let mut details = json!({});
+    if wanted("count") {
+        details["count"] = count::run(options, &mut figures)?;
+    }
     if wanted("cost") {
         details["cost"] = cost::run(options, &mut figures)?;
     }
@@ -78,11 +89,17 @@ impl Sources for Memory {
 
 /// The filter under a policy with these members.
 fn filter(options: &Options, members: &str) -> Result<Filter, Error> {
-    let policy = format!(
-        "version: 1\nname: bench\n{members}apis: [{{ name: api, documents: [api.yaml] }}]\n"
-    );
-    let bundle = bundle::of_policy(&Memory(policy), "policy.yaml")?;
-    Ok(Filter::new(&options.filter, bundle::plugin_configuration(&bundle)))
+    Ok(Filter::new(&options.filter, configuration(members)?))
+}
+
+/// The plugin's configuration under a policy with these members.
+fn configuration(members: &str) -> Result<String, Error> {
+    let bundle = bundle::of_policy(&Memory(policy(members)), "policy.yaml")?;
+    Ok(bundle::plugin_configuration(&bundle))
+}
+
+fn policy(members: &str) -> String {
+    format!("version: 1\nname: bench\n{members}apis: [{{ name: api, documents: [api.yaml] }}]\n")
 }
 
 /// An Envoy that answers by itself, an empty 200.
@@ -104,5 +121,8 @@ fn start(options: &Options, bootstrap: &Bootstrap) -> Result<Envoy, Error> {
 
 /// A request of a caller.
 fn request(key: &str) -> Vec<u8> {
-    format!("GET /ping HTTP/1.1\r\nhost: bench.example\r\nx-key: {key}\r\n\r\n").into_bytes()
+    format!(
+        "GET /ping HTTP/1.1\r\nhost: bench.example\r\nx-key: {key}\r\nx-tenant: of-{key}\r\n\r\n"
+    )
+    .into_bytes()
 }
