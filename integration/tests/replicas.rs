@@ -76,6 +76,13 @@ fn two_replicas_serve_one_fleet() {
             status["gateways"].as_array().unwrap().iter().map(|it| &it["gateway"]).collect();
         names == ["gw-1", "gw-2"]
     });
+    // More than one statement's worth, at once.
+    for number in 0..150 {
+        fetch(&one, &format!("many-{number}"));
+    }
+    until("all of them are known", || {
+        two.status("pay").unwrap()["gateways"].as_array().map(Vec::len) == Some(152)
+    });
 
     // Two publishers at once, of one epoch with different content: one wins, on both replicas.
     let (left, right) = (setup.compile("enforce", 2, ""), setup.compile("monitor", 2, ""));

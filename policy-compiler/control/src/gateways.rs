@@ -4,10 +4,11 @@ use crate::current::Policy;
 use crate::names::{GATEWAY, Labels, bounded};
 use crate::store::GatewayRow;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Mutex, PoisonError};
 
 /// Gateways at most; anybody who may fetch can make some up.
-const MOST: usize = 20_000;
+pub const MOST: usize = 20_000;
 /// Workers of a gateway that are told apart.
 const WORKERS: usize = 256;
 /// Bytes of a reason or of a version.
@@ -16,7 +17,13 @@ const VERSION: usize = 64;
 
 /// Reports by policy and gateway.
 #[derive(Debug, Default)]
-pub struct Gateways(Mutex<BTreeMap<(String, String), Seen>>);
+pub struct Gateways {
+    rows: Mutex<Rows>,
+    /// Who was taken last, to be written: the next ones come first the next time.
+    taken: Mutex<(String, String)>,
+}
+
+type Rows = BTreeMap<(String, String), Seen>;
 
 #[derive(Debug)]
 struct Seen {
@@ -30,7 +37,7 @@ impl Gateways {
         row.gateway = bounded(&row.gateway, GATEWAY);
         row.refused_reason = bounded(&row.refused_reason, REASON);
         row.version = bounded(&row.version, VERSION);
-        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (row.policy.clone(), row.gateway.clone());
         if rows.len() >= MOST && !rows.contains_key(&key) {
             make_room(&mut rows);
@@ -40,7 +47,7 @@ impl Gateways {
 
     /// Changes what is known of a gateway, if anything is.
     pub fn change(&self, policy: &str, gateway: &str, change: impl FnOnce(&mut GatewayRow)) {
-        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(seen) = rows.get_mut(&(policy.to_owned(), bounded(gateway, GATEWAY))) {
             change(&mut seen.row);
             seen.changed = true;
@@ -49,21 +56,27 @@ impl Gateways {
 
     /// What is known of a gateway.
     pub fn known(&self, policy: &str, gateway: &str) -> Option<GatewayRow> {
-        let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = rows.get(&(policy.to_owned(), bounded(gateway, GATEWAY)));
         seen.map(|seen| seen.row.clone())
     }
 
-    /// What has changed since the last call, at most so many.
+    /// What has changed since it was taken last, at most so many. Each call goes on where the last one ended, so that in a
+    /// fleet that never rests all have their turn.
     pub fn take_changed(&self, most: usize) -> Vec<GatewayRow> {
-        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = rows.values_mut().filter(|seen| seen.changed).take(most);
-        changed
-            .map(|seen| {
-                seen.changed = false;
-                seen.row.clone()
-            })
-            .collect()
+        let mut last = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = (Bound::Excluded(&*last), Bound::Unbounded);
+        let mut taken = take(rows.range_mut::<(String, String), _>(after), most);
+        if taken.len() < most {
+            let before = (Bound::Unbounded, Bound::Included(&*last));
+            let more = take(rows.range_mut::<(String, String), _>(before), most - taken.len());
+            taken.extend(more);
+        }
+        if let Some(row) = taken.last() {
+            *last = (row.policy.clone(), row.gateway.clone());
+        }
+        taken
     }
 
     /// Marks what could not be written as changed again.
@@ -75,7 +88,7 @@ impl Gateways {
 
     /// Forgets who was not heard of since.
     pub fn forget(&self, before: i64) {
-        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         rows.retain(|_, seen| seen.row.last_contact >= before);
     }
 
@@ -83,7 +96,7 @@ impl Gateways {
     pub fn merged(&self, policy: &str, stored: Vec<GatewayRow>) -> Vec<GatewayRow> {
         let mut all: BTreeMap<String, GatewayRow> =
             stored.into_iter().map(|row| (row.gateway.clone(), row)).collect();
-        let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let own = rows.range((policy.to_owned(), String::new())..);
         for ((_, gateway), seen) in own.take_while(|((of, _), _)| of == policy) {
             let later = all.get(gateway).is_none_or(|it| it.last_contact <= seen.row.last_contact);
@@ -95,8 +108,21 @@ impl Gateways {
     }
 }
 
+fn take<'a>(
+    rows: impl Iterator<Item = (&'a (String, String), &'a mut Seen)>,
+    most: usize,
+) -> Vec<GatewayRow> {
+    let changed = rows.map(|(_, seen)| seen).filter(|seen| seen.changed).take(most);
+    changed
+        .map(|seen| {
+            seen.changed = false;
+            seen.row.clone()
+        })
+        .collect()
+}
+
 /// Forgets the tenth that was not heard of for longest, so that this is rarely done.
-fn make_room(rows: &mut BTreeMap<(String, String), Seen>) {
+fn make_room(rows: &mut Rows) {
     let mut times: Vec<i64> = rows.values().map(|seen| seen.row.last_contact).collect();
     times.sort_unstable();
     let until = times.get(MOST / 10).copied().unwrap_or(i64::MAX);
@@ -208,6 +234,19 @@ mod tests {
         assert!(all.len() <= MOST);
         assert!(gateways.known("p", &format!("g{}", MOST + 4_999)).is_some());
         assert!(gateways.known("p", "g0").is_none());
+    }
+
+    #[test]
+    fn whoever_reports_often_takes_nobodys_turn() {
+        let gateways = Gateways::default();
+        let mut written = Vec::new();
+        for _ in 0..3 {
+            for name in ["a", "b", "c", "d"] {
+                gateways.report(row(name, 1));
+            }
+            written.extend(gateways.take_changed(2).into_iter().map(|row| row.gateway));
+        }
+        assert_eq!(written, ["a", "b", "c", "d", "a", "b"]);
     }
 
     #[test]

@@ -6,6 +6,9 @@ use super::{Row, Sql, StoreError, Value};
 const AUDIT: i64 = 100_000;
 /// Gateways that are kept, over all policies; those that were not heard of for longest go first.
 const GATEWAYS: i64 = 20_000;
+/// Columns of a gateway's row, and rows of one statement: a database elsewhere costs a round trip for each.
+const COLUMNS: usize = 13;
+const TOGETHER: usize = 100;
 
 /// A change of what is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,14 +132,14 @@ pub(super) fn audit(
     identity: Option<&str>,
     limit: i64,
 ) -> Result<Vec<Audit>, StoreError> {
-    const COLUMNS: &str =
+    const LINES: &str =
         "SELECT id, at, identity, role, peer, action, policy, status, detail FROM audit";
     let rows = match identity {
         Some(identity) => {
-            let query = format!("{COLUMNS} WHERE identity = $1 ORDER BY id DESC LIMIT $2");
+            let query = format!("{LINES} WHERE identity = $1 ORDER BY id DESC LIMIT $2");
             sql.query(&query, &[identity.into(), limit.into()])?
         }
-        None => sql.query(&format!("{COLUMNS} ORDER BY id DESC LIMIT $1"), &[limit.into()])?,
+        None => sql.query(&format!("{LINES} ORDER BY id DESC LIMIT $1"), &[limit.into()])?,
     };
     let read = |mut row: Row| Audit {
         id: row.int(),
@@ -158,38 +161,54 @@ pub(super) fn keep_gateways(
     forgotten: i64,
 ) -> Result<(), StoreError> {
     sql.execute("DELETE FROM gateways WHERE last_contact < $1", &[forgotten.into()])?;
-    for it in rows {
-        sql.execute(
-            "INSERT INTO gateways (policy, gateway, labels, source, channel, workers, accepted, refused_epoch,
-                 refused_reason, version, replica, connected, last_contact)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-             ON CONFLICT (policy, gateway) DO UPDATE SET labels = excluded.labels, source = excluded.source,
-                 channel = excluded.channel, workers = excluded.workers, accepted = excluded.accepted, refused_epoch = excluded.refused_epoch,
-                 refused_reason = excluded.refused_reason, version = excluded.version, replica = excluded.replica,
-                 connected = excluded.connected, last_contact = excluded.last_contact
-             WHERE gateways.last_contact <= excluded.last_contact",
-            &[
-                (&*it.policy).into(),
-                (&*it.gateway).into(),
-                (&*it.labels).into(),
-                (&*it.source).into(),
-                (&*it.channel).into(),
-                (&*it.workers).into(),
-                it.accepted.into(),
-                it.refused_epoch.into(),
-                (&*it.refused_reason).into(),
-                (&*it.version).into(),
-                (&*it.replica).into(),
-                i64::from(it.connected).into(),
-                it.last_contact.into(),
-            ],
-        )?;
+    for rows in rows.chunks(TOGETHER) {
+        let values: Vec<Value> = rows.iter().flat_map(columns).collect();
+        sql.execute(&insert(rows.len()), &values)?;
     }
     let query = "SELECT last_contact FROM gateways ORDER BY last_contact DESC LIMIT 1 OFFSET $1";
     if let Some(mut row) = sql.query(query, &[GATEWAYS.into()])?.pop() {
         sql.execute("DELETE FROM gateways WHERE last_contact <= $1", &[Value::Int(row.int())])?;
     }
     Ok(())
+}
+
+fn columns(it: &GatewayRow) -> [Value; COLUMNS] {
+    [
+        (&*it.policy).into(),
+        (&*it.gateway).into(),
+        (&*it.labels).into(),
+        (&*it.source).into(),
+        (&*it.channel).into(),
+        (&*it.workers).into(),
+        it.accepted.into(),
+        it.refused_epoch.into(),
+        (&*it.refused_reason).into(),
+        (&*it.version).into(),
+        (&*it.replica).into(),
+        i64::from(it.connected).into(),
+        it.last_contact.into(),
+    ]
+}
+
+/// The statement that keeps so many rows, each of another gateway.
+fn insert(rows: usize) -> String {
+    let row = |row: usize| {
+        let columns: Vec<String> =
+            (1..=COLUMNS).map(|column| format!("${}", row * COLUMNS + column)).collect();
+        format!("({})", columns.join(", "))
+    };
+    let rows: Vec<String> = (0..rows).map(row).collect();
+    format!(
+        "INSERT INTO gateways (policy, gateway, labels, source, channel, workers, accepted, refused_epoch,
+             refused_reason, version, replica, connected, last_contact)
+         VALUES {}
+         ON CONFLICT (policy, gateway) DO UPDATE SET labels = excluded.labels, source = excluded.source,
+             channel = excluded.channel, workers = excluded.workers, accepted = excluded.accepted, refused_epoch = excluded.refused_epoch,
+             refused_reason = excluded.refused_reason, version = excluded.version, replica = excluded.replica,
+             connected = excluded.connected, last_contact = excluded.last_contact
+         WHERE gateways.last_contact <= excluded.last_contact",
+        rows.join(", ")
+    )
 }
 
 pub(super) fn gateways(sql: &mut dyn Sql, policy: &str) -> Result<Vec<GatewayRow>, StoreError> {

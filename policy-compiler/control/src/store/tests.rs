@@ -346,3 +346,24 @@ fn what_gateways_report_and_people_ask_is_kept() {
     assert_eq!(all.iter().map(|it| (it.id, it.status)).collect::<Vec<_>>(), [(2, 409), (1, 201)]);
     assert_eq!(block(store.audit(Some("ci".to_owned()), 10)).unwrap().len(), 1);
 }
+
+#[test]
+fn many_gateways_are_kept_at_once() {
+    let folder = folder("many");
+    let store = open(&folder);
+    let row = |number: usize, epoch: i64| GatewayRow {
+        policy: "bank".to_owned(),
+        gateway: format!("gw-{number:03}"),
+        accepted: number.is_multiple_of(2).then_some(epoch),
+        last_contact: epoch,
+        ..GatewayRow::default()
+    };
+    let rows =
+        |numbers: std::ops::Range<usize>, epoch| numbers.map(move |it| row(it, epoch)).collect();
+    block(store.keep_gateways(rows(0..250, 7), 0)).unwrap();
+    block(store.keep_gateways(rows(50..251, 8), 0)).unwrap();
+    let kept = block(store.gateways("bank".to_owned())).unwrap();
+    let expected: Vec<GatewayRow> =
+        (0..251).map(|it| row(it, if it < 50 { 7 } else { 8 })).collect();
+    assert_eq!(kept, expected);
+}
