@@ -16,7 +16,7 @@ impl Keyed {
         let asked = (kinds & scan.attacks.key_kinds.get(), scan.grams.is_plain(kinds));
         let hash = (asked.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32 ^ u32::from(asked.1);
         let find = |set: &mut [u64]| fill(scan, asked, set);
-        self.set(scan, hash, |known| *known == asked, || Some(asked), find).unwrap_or_default()
+        self.set(hash, |known| *known == asked, || Some(asked), find).unwrap_or_default()
     }
 }
 

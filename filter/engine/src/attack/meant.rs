@@ -39,7 +39,7 @@ impl Meant {
         let hash = name_hash(name) ^ u32::from(target);
         let find = |set: &mut [u64]| fill(scan, subject, set);
         let is = |known: &Field| known.is(target, name);
-        Ok(self.set(scan, hash, is, || Field::new(target, name), find))
+        Ok(self.set(hash, is, || Field::new(target, name), find))
     }
 }
 

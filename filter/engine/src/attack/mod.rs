@@ -226,8 +226,9 @@ impl Scanner {
     pub(crate) fn begin(&mut self, scan: &Scan<'_, '_>, side: Side) {
         self.side = side;
         self.raw.clear();
-        self.keyed.begin(scan);
-        self.meant.begin(scan);
+        self.keyed.begin(scan.view.identity, scan.words);
+        self.meant.begin(scan.view.identity, scan.words);
+        self.texts.begin(scan.view);
         self.operators.begin();
         self.steps = Steps::new(scan.attacks.budget.get().into());
         self.exhausted = false;

@@ -4,10 +4,11 @@
 //! which is read once.
 
 use super::grams::Grams;
+use super::kept::Kept;
 use super::sets;
 use super::steps::{Exhausted, Steps};
 use super::transform::{Look, Transform};
-use portcullis_bundle::layout::{PLAIN, Step, Transformation, View};
+use portcullis_bundle::layout::{PLAIN, Transformation, View};
 
 /// What a text was found to hold.
 #[derive(Debug, Default)]
@@ -31,12 +32,21 @@ pub(super) struct Texts {
     of_step: Vec<u16>,
     /// What a transformation has made of a text: both, and the text that came of it.
     made: Vec<(u16, Transformation, u16)>,
+    wanted: Wanted,
 }
+
+/// By matchers that apply: the steps that reach any of them, then those that do with plain texts.
+type Wanted = Kept<Vec<u64>>;
 
 /// No text: nothing asks for the step.
 const NO_TEXT: u16 = u16::MAX;
 
 impl Texts {
+    /// Begins a message.
+    pub(super) fn begin(&mut self, view: &View<'_>) {
+        self.wanted.begin(view.identity, 2 * view.steps.len().div_ceil(64));
+    }
+
     /// Makes the texts of a value for the matchers that apply. `triggers`: the kinds of bytes without all of which no
     /// transformation changes anything. `exhaustive`: those too that nothing can come of.
     pub(super) fn make(
@@ -56,37 +66,60 @@ impl Texts {
         if kinds & triggers == 0 {
             return Ok(());
         }
-        self.of_step.resize(view.steps.len(), 0);
-        let mut at = 1;
-        while let Some(step) = view.steps.get(at) {
-            let parent = self.of_step.get(usize::from(step.parent.get())).copied();
-            let parent = parent.unwrap_or(NO_TEXT);
-            let source = self.texts.get(usize::from(parent));
-            let (kinds, len) = source.map_or((0, 0), |text| (text.kinds, text.bytes.len()));
-            let changes = kinds & step.all_triggers.get() != 0;
-            // Whoever tries all asks for all.
-            let text = match exhaustive {
-                true => (kinds, false, usize::MAX),
-                false => (kinds, grams.is_plain(kinds), len),
-            };
-            if !changes || !is_wanted(view, step, text, applicable) {
-                // What follows on it is as the text before, or nobody asks for it.
-                let end = usize::from(step.next.get()).max(at.saturating_add(1));
-                let own = if changes { NO_TEXT } else { parent };
-                self.of_step.get_mut(at..end).unwrap_or_default().fill(own);
-                at = end;
-                continue;
-            }
-            let own = match Transformation::from_code(step.transformation) {
-                Some(transformation) if kinds & step.triggers.get() != 0 => {
-                    self.transform(view, grams, (parent, transformation), applicable, steps)?
+        let mut wanted = core::mem::take(&mut self.wanted);
+        let made =
+            self.follow(view, (grams, exhaustive), wanted.of(view, applicable), applicable, steps);
+        self.wanted = wanted;
+        made
+    }
+
+    /// Goes through the steps that are wanted, each after the one that it follows on.
+    fn follow(
+        &mut self,
+        view: &View<'_>,
+        (grams, exhaustive): (&Grams<'_>, bool),
+        (wanted, plain_wanted): (&[u64], &[u64]),
+        applicable: &[u64],
+        steps: &mut Steps,
+    ) -> Result<(), Exhausted> {
+        self.of_step.resize(view.steps.len(), NO_TEXT);
+        if let Some(first) = self.of_step.first_mut() {
+            *first = 0;
+        }
+        // What lies before is settled.
+        let mut settled = 1;
+        for (word, (wanted, plain_wanted)) in wanted.iter().zip(plain_wanted).enumerate() {
+            for at in sets::members(*wanted, word).map(|at| at as usize) {
+                let Some(step) = view.steps.get(at).filter(|_| at >= settled) else { continue };
+                let parent = self.of_step.get(usize::from(step.parent.get())).copied();
+                let parent = parent.unwrap_or(NO_TEXT);
+                let Some(source) = self.texts.get(usize::from(parent)) else { continue };
+                let end = usize::from(step.next.get());
+                if source.kinds & step.all_triggers.get() == 0 {
+                    // What follows on it is as the text before.
+                    self.of_step.get_mut(at..end).unwrap_or_default().fill(parent);
+                    settled = end;
+                    continue;
                 }
-                _ => parent,
-            };
-            if let Some(place) = self.of_step.get_mut(at) {
-                *place = own;
+                // Whoever tries all asks for all.
+                let plain = !exhaustive && grams.is_plain(source.kinds);
+                let hopeless = source.bytes.len() < usize::from(step.shortest.get()) && !exhaustive
+                    || plain && source.kinds & step.plain_needs.get() == 0
+                    || plain && plain_wanted >> (at % 64) & 1 == 0;
+                if hopeless {
+                    settled = end;
+                    continue;
+                }
+                let own = match Transformation::from_code(step.transformation) {
+                    Some(transformation) if source.kinds & step.triggers.get() != 0 => {
+                        self.transform(view, grams, (parent, transformation), applicable, steps)?
+                    }
+                    _ => parent,
+                };
+                if let Some(place) = self.of_step.get_mut(at) {
+                    *place = own;
+                }
             }
-            at = at.saturating_add(1);
         }
         Ok(())
     }
@@ -200,19 +233,28 @@ impl Texts {
     }
 }
 
-/// Whether any matcher that applies can match what a step, or one after it, makes of a text of some kinds of bytes and
-/// of a length.
-fn is_wanted(
-    view: &View<'_>,
-    step: &Step,
-    (kinds, plain, len): (u64, bool, usize),
-    applicable: &[u64],
-) -> bool {
-    if plain && kinds & step.plain_needs.get() == 0 || len < usize::from(step.shortest.get()) {
-        return false;
+impl Wanted {
+    /// The steps, and those for plain texts, from which a matcher that applies can be reached.
+    fn of(&mut self, view: &View<'_>, applicable: &[u64]) -> (&[u64], &[u64]) {
+        let mix = |hash: u64, word: &u64| {
+            (hash.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        };
+        let hash = (applicable.iter().fold(0, mix) >> 32) as u32;
+        let find = |set: &mut [u64]| {
+            set.fill(0);
+            let (wanted, plain) = set.split_at_mut(set.len() / 2);
+            for (at, step) in (0..).zip(view.steps) {
+                for (set, reach) in [(&mut *wanted, step.reach), (&mut *plain, step.plain_reach)] {
+                    if meets(view, applicable, reach.get().into()) {
+                        sets::insert(set, at);
+                    }
+                }
+            }
+        };
+        let is = |known: &Vec<u64>| known == applicable;
+        let both = self.set(hash, is, || Some(applicable.to_vec()), find).unwrap_or_default();
+        both.split_at(both.len() / 2)
     }
-    let reach = if plain { step.plain_reach } else { step.reach };
-    meets(view, applicable, reach.get().into())
 }
 
 /// Whether any matcher that applies is in a set.
