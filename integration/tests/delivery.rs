@@ -5,12 +5,15 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use portcullis_integration::envoy::fresh_dir;
 use portcullis_integration::faults::stage::{self, EPOCH, LIMIT, Stage, WORKERS, Way};
-use portcullis_integration::http1::Request;
+use portcullis_integration::http1::{Body, Request};
 use portcullis_integration::load::{Load, Sent, Shape};
 use portcullis_integration::releases::{self, Releases};
 use portcullis_integration::store::{Behaviour, Store};
-use portcullis_integration::{Artefacts, Bootstrap, Envoy, Error, Filter, Upstream, artefacts};
+use portcullis_integration::{
+    Artefacts, Bootstrap, Control, Envoy, Error, Filter, Upstream, artefacts,
+};
 use serde_json::{Value, json};
 
 const BAD: &str = "/users/abc";
@@ -197,6 +200,8 @@ fn the_examples_of_the_document_work() {
     let releases = Releases::new(&artefacts, 0).unwrap();
     fs::write(releases.dir().join("policy.bundle"), releases.release(EPOCH).unwrap()).unwrap();
     let upstream = Upstream::start().unwrap();
+    let options = ["--trusted-key", &releases.keys[0]];
+    let control = Control::start(&artefacts.compiler, &fresh_dir().unwrap(), &options).unwrap();
     let run = |script: &str| {
         let compiler = artefacts.compiler.parent().unwrap().display().to_string();
         let output = std::process::Command::new("sh")
@@ -206,6 +211,7 @@ fn the_examples_of_the_document_work() {
             .env("KEY", &releases.keys[0])
             .env("WASM", &artefacts.filter)
             .env("UPSTREAM", upstream.address().to_string())
+            .env("STORE", control.address().to_string())
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -220,6 +226,28 @@ fn the_examples_of_the_document_work() {
     fs::copy(&file, releases.dir().join("portcullis.pb")).unwrap();
     run(&blocks("sh")[0]);
     assert!(file.is_file());
+
+    // What is rendered starts without the service's policy, takes it when it comes, and serves on when it is gone.
+    let [render] = blocks("sh polling-test").try_into().unwrap();
+    run(&render);
+    let text = fs::read_to_string(releases.dir().join("polling/envoy.yaml")).unwrap();
+    let start = || Envoy::start_text(&artefacts.envoy, &text, 1).unwrap();
+    let envoy = start();
+    assert_eq!((status(&envoy, "/users/1"), status(&envoy, BAD)), (200, 400));
+    let published = Request::new("POST", "/v1/policies/bank/bundles?channel=stable")
+        .header("authorization", format!("Bearer {}", control.publisher))
+        .body(Body::Sized(releases.release(EPOCH + 1).unwrap()))
+        .send(control.address())
+        .unwrap();
+    assert_eq!(published.status, 201, "{}", published.text());
+    let newer = |envoy: &Envoy| stage::epochs(envoy).is_ok_and(|all| all == [EPOCH + 1]);
+    envoy.wait_until("what is published", LIMIT, newer).unwrap();
+    drop(control);
+    assert_eq!((status(&envoy, "/users/1"), status(&envoy, BAD)), (200, 400));
+    drop(envoy);
+    let envoy = start();
+    assert_eq!((status(&envoy, "/users/1"), status(&envoy, BAD)), (200, 400));
+    drop(envoy);
 
     // The source of the document is that of the shipped configuration, which is taken as it is.
     let shipped = artefacts::root().join("envoy-config/envoy-polling.yaml");

@@ -14,6 +14,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
+mod polling;
+
+pub use polling::Polling;
+
 const BOOTSTRAP: &str = include_str!("../../../envoy-config/envoy.yaml");
 const STATIC: &str = include_str!("../../../envoy-config/envoy-static.yaml");
 const RESOURCE: &str = include_str!("../../../envoy-config/filter/portcullis.yaml");
@@ -81,6 +85,9 @@ pub struct RenderEnvoy {
     /// The filter's configuration as YAML, to be read by people; Envoy reads it slower
     #[arg(long = "text", conflicts_with = "is_static")]
     pub is_text: bool,
+    /// Where newer bundles are fetched from, where the filter polls
+    #[command(flatten)]
+    pub polling: Polling,
 }
 
 /// Why nothing is written.
@@ -168,7 +175,12 @@ impl Rendered {
 /// Arguments that make no sense, or a bundle that the configuration's own trust refuses.
 pub fn render(options: &RenderEnvoy, bytes: Vec<u8>) -> Result<Rendered, RenderError> {
     let bundle = Bundle::open(bytes, &trust(options)?).map_err(refused)?;
-    let template = if options.is_static { STATIC } else { BOOTSTRAP };
+    let polls = options.polling.is_on();
+    let template = match options.is_static {
+        _ if polls => polling::TEMPLATE,
+        true => STATIC,
+        false => BOOTSTRAP,
+    };
     let mut bootstrap = Template(template.to_owned())
         .without_heading("render envoy")
         .set(TRUST, &node_trust(options, &bundle))
@@ -192,7 +204,9 @@ pub fn render(options: &RenderEnvoy, bytes: Vec<u8>) -> Result<Rendered, RenderE
         );
     bootstrap.0.push_str(&service::cluster(&bundle.view(), options.limit_service.as_deref())?);
     let mut files = Vec::new();
-    if options.is_static {
+    if polls {
+        bootstrap = options.polling.rendered(bootstrap, &bundle, forced_until(options))?;
+    } else if options.is_static {
         bootstrap = bootstrap.set(EMPTY, &configuration(options, &bundle));
     } else {
         let dir = options.mounted_at.clone().unwrap_or_else(|| absolute(&options.out));
@@ -219,13 +233,17 @@ fn resource(options: &RenderEnvoy, bundle: &Bundle) -> (&'static str, Vec<u8>) {
             .set(EMPTY, &configuration(options, bundle));
         return (RESOURCE_TEXT, text.0.into_bytes());
     }
-    let json = options.force_monitor_until.as_deref().map(|until| forced(bundle, until));
+    let json = forced_until(options).map(|until| forced(bundle, until));
     let configuration = match &json {
         Some(json) => Configuration::Json(json),
         None => Configuration::Bundle(bundle.as_bytes()),
     };
     let resource = portcullis_ecds::resource(&Filter::new(wasm), configuration);
     (RESOURCE_FILE, portcullis_ecds::file(&version, resource))
+}
+
+fn forced_until(options: &RenderEnvoy) -> Option<&str> {
+    options.force_monitor_until.as_deref()
 }
 
 /// The JSON that says more than the bundle.
@@ -363,7 +381,9 @@ fn notes(options: &RenderEnvoy, bundle: &Bundle) -> Vec<String> {
         buffer_limit(&view)
     )];
     notes.extend(trust_note(bundle, options.allow_unsigned));
-    if options.is_static {
+    if options.polling.is_on() {
+        notes.extend(options.polling.notes());
+    } else if options.is_static {
         notes.push("the bundle stands in the bootstrap: a new one needs a restart".to_owned());
     } else {
         notes.push(format!(
@@ -371,7 +391,7 @@ fn notes(options: &RenderEnvoy, bundle: &Bundle) -> Vec<String> {
             if options.is_text { RESOURCE_TEXT } else { RESOURCE_FILE }
         ));
     }
-    if bundle.as_bytes().len() > LARGE {
+    if bundle.as_bytes().len() > LARGE && !options.polling.is_on() {
         notes.push(format!(
             "the bundle has {} KiB, too much for a ConfigMap or the `pluginConfig` of a WasmPlugin: let the filter \
              poll (`source`), serve it by xDS, or mount a volume; as text (`--text`, `--static`) Envoy takes seconds to \
@@ -510,7 +530,7 @@ fn write(path: &Path, content: &[u8]) -> Result<(), RenderError> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::{RenderEnvoy, RenderError, Rendered, render};
+    use super::{Polling, RenderEnvoy, RenderError, Rendered, render};
     use portcullis_bundle::layout::{
         NONE, Node, Policy, SCHEMA_ACCEPTS_ALL, Schema, Sections, TYPE_ALL,
     };
@@ -580,10 +600,11 @@ pub(super) mod tests {
             force_monitor_until: None,
             is_static: false,
             is_text: false,
+            polling: Polling::default(),
         }
     }
 
-    fn text<'a>(rendered: &'a Rendered, name: &str) -> &'a str {
+    pub(in crate::cli) fn text<'a>(rendered: &'a Rendered, name: &str) -> &'a str {
         std::str::from_utf8(content(rendered, name)).unwrap()
     }
 
