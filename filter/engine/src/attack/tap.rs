@@ -63,11 +63,17 @@ impl ScalarSink for Tap<'_, '_, '_> {
             },
             position: None,
             offset: 0,
-            bodies: if field.name.is_empty() { BODY_TEXT } else { BODY_FIELD },
+            bodies: match () {
+                () if scanner.body == BODY_XML => BODY_XML,
+                () if field.name.is_empty() => BODY_TEXT,
+                () => BODY_FIELD,
+            },
             argument: field.name,
         };
         scanner.field(scan, subject, field.declared, field.text);
-        scanner.add_argument(&subject, field.text);
+        if scanner.body != BODY_XML {
+            scanner.add_argument(&subject, field.text);
+        }
         let mut named = |target, name| {
             scanner.value(scan, Subject { target, ..subject }, SCHEMA_ANY, name);
         };

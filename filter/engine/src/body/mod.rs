@@ -268,7 +268,11 @@ impl Bodies {
             BodyKind::Xml => {
                 let (schema, guide) = (task.media.schema.get(), task.media.xml.get());
                 let program = Program { schema, guide };
-                self.xml.judge(task.view, program, task.limits, body, validator, sink)?;
+                let judged = self.xml.judge(task.view, program, task.limits, body, validator, sink);
+                if judged.is_err() && sink.wants_all() {
+                    Xml::texts(body, |text| give_field(task, b"", text, Role::Value, sink));
+                }
+                judged?;
             }
             BodyKind::Jose => return jose::judge(task, body, &mut self.decoded, validator, sink),
             BodyKind::Binary => judge_octets(task.view, task.media, self.octets)?,

@@ -8,6 +8,7 @@
 //! Work is linear in the body, but for arrays whose items stand among other children: each such property
 //! looks at all children of its element. Every look counts as a step of the validator's budget.
 
+mod lenient;
 mod parse;
 mod text;
 mod tree;
@@ -34,6 +35,11 @@ pub(crate) struct Program {
 }
 
 impl Xml {
+    /// Hands on what a forgiving reader takes from a body that is refused.
+    pub(crate) fn texts(body: &[u8], give: impl FnMut(&[u8])) {
+        lenient::texts(body, give);
+    }
+
     /// Gives back what a large body has left behind, down to `kept` bytes of each buffer.
     pub(crate) fn trim(&mut self, kept: usize) {
         self.tree.trim(kept);
