@@ -42,6 +42,8 @@ pub(super) struct Hits {
     value: Vec<u32>,
     /// Rules that have fired, as bits.
     has_fired: Vec<u64>,
+    /// Rules that have fired on the request, of those that take hits away; for its answer.
+    before: Vec<u32>,
     /// Those of them that may refuse.
     has_enforced: Vec<u64>,
     /// How often a matcher has hit a value of the message.
@@ -142,6 +144,7 @@ impl Hits {
         self.enforced.resize(words, 0);
         self.has_fired.clear();
         self.has_fired.resize(rules.div_ceil(64), 0);
+        self.before.clear();
         self.has_enforced.clear();
         self.has_enforced.resize(rules.div_ceil(64), 0);
         self.value.clear();
@@ -215,7 +218,7 @@ impl Hits {
         for Pending { matcher, enforced, removals, position } in pending {
             let rule = |removal: u32| weighing.view.removals.get(removal as usize);
             let mut rules = removals.into_iter().filter_map(rule);
-            if rules.any(|removal| self.has_fired(removal.rule.get())) {
+            if rules.any(|removal| self.takes(removal.rule.get())) {
                 continue;
             }
             if enforced {
@@ -245,7 +248,7 @@ impl Hits {
             if count > 0 && !selectors.iter().any(|it| subject.is(weighing.view, it)) {
                 continue;
             }
-            if self.has_fired(removal.rule.get()) {
+            if self.takes(removal.rule.get()) {
                 self.spare = removals;
                 return true;
             }
@@ -266,9 +269,26 @@ impl Hits {
         &self.message
     }
 
-    /// Counts the hits of an earlier message too.
-    pub(super) fn carry(&mut self, hits: &[u64]) {
+    /// Which rules have fired of those that take hits away.
+    pub(super) fn removing(&self, view: &View<'_>) -> Vec<u32> {
+        let mut rules = Vec::new();
+        for rule in view.removals.iter().map(|removal| removal.rule.get()) {
+            if self.has_fired(rule) && rules.last() != Some(&rule) {
+                rules.push(rule);
+            }
+        }
+        rules
+    }
+
+    /// Whether a rule that takes hits away has fired, on the message or on the request that it answers.
+    fn takes(&self, rule: u32) -> bool {
+        self.has_fired(rule) || self.before.contains(&rule)
+    }
+
+    /// Counts the hits of an earlier message too, and what rules have taken away there.
+    pub(super) fn carry(&mut self, hits: &[u64], removing: &[u32]) {
         self.message.iter_mut().zip(hits).for_each(|(own, hits)| *own |= hits);
+        self.before.extend_from_slice(removing);
     }
 
     /// Whether one of some matchers may refuse.

@@ -38,9 +38,14 @@ impl Scanner {
         self.hits.of_message()
     }
 
-    /// Counts the hits on the request too.
-    pub(crate) fn carry(&mut self, hits: &[u64]) {
-        self.hits.carry(hits);
+    /// Which rules have fired of those that take hits away.
+    pub(crate) fn removing(&self, scan: &Scan<'_, '_>) -> Vec<u32> {
+        self.hits.removing(scan.view)
+    }
+
+    /// Counts the hits on the request too, and what rules have taken away there.
+    pub(crate) fn carry(&mut self, hits: &[u64], removing: &[u32]) {
+        self.hits.carry(hits, removing);
     }
 
     /// Whether any matcher looks at the body.

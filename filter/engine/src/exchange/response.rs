@@ -33,6 +33,8 @@ pub struct Awaited {
     has_body: bool,
     /// The matchers that have hit the request, where a rule looks at both.
     hits: Vec<u64>,
+    /// The rules that have fired on the request and take hits of others away.
+    removing: Vec<u32>,
     identity: bool,
 }
 
@@ -106,6 +108,10 @@ impl Exchange {
             operation: decision.operation,
             mode,
             has_body,
+            removing: match self.request.scanned {
+                true => self.scanner.removing(&scan),
+                false => Vec::new(),
+            },
             hits: if joins { self.scanner.hits().to_vec() } else { Vec::new() },
             identity: holds && attacks.response_identity == 1,
         })
@@ -129,7 +135,7 @@ impl Exchange {
         };
         self.scanning = Some(Scanning { operation, validated: false, now });
         self.scanner.begin(&scan, Side::Response);
-        self.scanner.carry(&awaited.hits);
+        self.scanner.carry(&awaited.hits, &awaited.removing);
         self.scanner.answer_head(&scan, head);
         let ends = head.end_of_stream || !awaited.has_body || is_bodiless(head.status);
         if self.is_attacked(view) || ends || !self.scanner.reads_answer(&scan) {
