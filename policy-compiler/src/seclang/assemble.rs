@@ -209,6 +209,7 @@ fn describe(chain: &mut Chain, kind: &ActionKind, by_default: ActionName) {
         ActionKind::Id(id) => chain.id = *id,
         ActionKind::Disruptive(ActionName::Block) => chain.disruptive = by_default,
         ActionKind::Disruptive(name) => chain.disruptive = *name,
+        ActionKind::Allow(_) => chain.disruptive = ActionName::Allow,
         ActionKind::Message(text) => chain.message = plain(text),
         ActionKind::Tag(text) => chain.tags.push(plain(text)),
         ActionKind::Severity(severity) => chain.severity = Some(*severity),
@@ -256,7 +257,8 @@ fn link(at: At, rule: &Rule, by_default: &[Transformation]) -> Link {
             ActionKind::SetVar(_)
             | ActionKind::Ctl(_)
             | ActionKind::SkipAfter(_)
-            | ActionKind::Skip(_) => link.effects.push(action.clone()),
+            | ActionKind::Skip(_)
+            | ActionKind::Allow(_) => link.effects.push(action.clone()),
             _ => {}
         }
     }
@@ -293,6 +295,11 @@ impl Meant {
         Meant { ids: vec![(0, u32::MAX)], tag: None, message: None }
     }
 
+    /// Whether some are meant by their numbers.
+    pub fn is_by_number(&self) -> bool {
+        !self.ids.is_empty() && !self.ids.contains(&(0, u32::MAX))
+    }
+
     /// Whether a chain is meant.
     pub fn is(&self, chain: &Chain) -> bool {
         self.ids.iter().any(|(first, last)| (*first..=*last).contains(&chain.id))
@@ -304,6 +311,7 @@ impl Meant {
 /// Applies a removal or an update.
 fn change(items: &mut Vec<Item>, body: &Body, at: At) -> Result<(), Wrong> {
     let meant = |which: &Which| Meant::new(which).map_err(|title| Wrong::new(at, title));
+    let looks = |link: &Link| link.variables.iter().any(|it| it.sense != Sense::Without);
     match body {
         Body::Remove(which) => {
             let meant = meant(which)?;
@@ -312,10 +320,17 @@ fn change(items: &mut Vec<Item>, body: &Body, at: At) -> Result<(), Wrong> {
         Body::UpdateTargets { of, variables, replaced } => {
             let meant = meant(of)?;
             for chain in chains(items).filter(|chain| meant.is(chain)) {
-                if let Some(first) = chain.links.first_mut() {
+                if let Some(first) = chain.links.first_mut().filter(|link| looks(link)) {
                     update_targets(&mut first.variables, variables, replaced);
                 }
             }
+            // A rule that is left nothing to look at is gone.
+            items.retain(|item| match item {
+                Item::Chain(chain) if meant.is(chain) => {
+                    chain.links.first().is_none_or(|link| link.operator.is_none() || looks(link))
+                }
+                _ => true,
+            });
         }
         Body::UpdateActions { id, link, actions } => {
             for chain in chains(items).filter(|chain| chain.id == *id) {
@@ -372,7 +387,11 @@ fn update_actions(chain: &mut Chain, at: usize, actions: &[Action]) {
             ActionKind::Transform(step) => transform(&mut link.transform, *step),
             ActionKind::Capture => link.capture = true,
             ActionKind::MultiMatch => link.multi_match = true,
-            kind @ (ActionKind::Ctl(_) | ActionKind::SkipAfter(_) | ActionKind::SetVar(_)) => {
+            kind @ (ActionKind::Ctl(_)
+            | ActionKind::SkipAfter(_)
+            | ActionKind::Skip(_)
+            | ActionKind::Allow(_)
+            | ActionKind::SetVar(_)) => {
                 if !matches!(kind, ActionKind::SetVar(_) | ActionKind::Ctl(_)) {
                     link.effects.retain(|it| named(&it.kind) != named(kind));
                 }

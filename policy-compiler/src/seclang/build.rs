@@ -3,7 +3,7 @@
 use super::assemble::{Chain, Link};
 use super::constant::{self, is_group};
 use super::macros::{Around, around};
-use super::names::{Collection, OperatorName};
+use super::names::{ActionName, Collection, OperatorName};
 use super::operator;
 use super::resolve::{self, Given, Giver, Outcome, Resolver};
 use super::syntax::{Change, Piece, Selector, Sense, Template, Variable};
@@ -21,6 +21,8 @@ pub(super) struct Builder {
     pub conditions: Vec<Vec<Matcher>>,
     /// Rules of which none may fire: indexes into what there is so far.
     pub unless: Vec<usize>,
+    /// By link, what holds where it and those before it do: what it sets is set then, whatever comes of the rest.
+    reached: Vec<(Vec<Vec<Matcher>>, Vec<usize>)>,
     /// The condition of the last link whose groups are kept.
     captured: Option<usize>,
     /// What the last link that counts names counts.
@@ -57,7 +59,10 @@ pub(super) fn chain(resolver: &mut Resolver<'_, '_>, chain: &Chain) -> Result<Ou
         return Ok(Outcome::Never);
     }
     if chain.links.iter().any(|link| reads_scores(link) && score(&resolver.tx, link).is_none()) {
-        return Ok(Outcome::Superseded);
+        return Err(
+            "of scores only those of a request or an answer are compared, each with a number"
+                .to_owned(),
+        );
     }
     for link in &chain.links {
         // What this chain has set itself is not what it was before.
@@ -78,12 +83,14 @@ pub(super) fn chain(resolver: &mut Resolver<'_, '_>, chain: &Chain) -> Result<Ou
                 builder.note(resolver, link)?;
             }
         }
+        builder.reached.push((builder.conditions.clone(), builder.unless.clone()));
     }
     if builder.conditions.iter().any(Vec::is_empty) {
         return Ok(Outcome::Never);
     }
     if builder.conditions.is_empty() {
-        if builder.unless.is_empty() {
+        let refuses = matches!(chain.disruptive, ActionName::Deny | ActionName::Drop);
+        if builder.unless.is_empty() && resolver.kept_by(chain, refuses).is_empty() {
             return Ok(Outcome::Always);
         }
         builder.conditions.push(vec![anything(chain)]);
@@ -589,7 +596,15 @@ impl Builder {
 /// Notes what a rule sets for later rules.
 fn give(resolver: &mut Resolver<'_, '_>, chain: &Chain, builder: &Builder) {
     let next = resolver.next_rule();
-    for link in &chain.links {
+    let kept = resolver.kept_by(chain, false);
+    for (link, (conditions, unless)) in chain.links.iter().zip(&builder.reached) {
+        for set in resolve::removed(link) {
+            let (name, is_prefix) = constant::name(&resolver.tx, set);
+            let why = format!("rule {} takes `tx.{name}` away", chain.id);
+            let value = resolver.tx.entry(name).or_default();
+            value.is_prefix |= is_prefix;
+            value.givers.push(Giver::unknown(why));
+        }
         for set in resolve::changes(link) {
             let (name, is_prefix) = constant::name(&resolver.tx, set);
             if constant::is_score(&name) || name == "anomaly_score" {
@@ -615,7 +630,11 @@ fn give(resolver: &mut Resolver<'_, '_>, chain: &Chain, builder: &Builder) {
             let value = resolver.tx.entry(name).or_default();
             value.is_prefix |= is_prefix;
             let rule = Some(next);
-            let (conditions, unless) = (builder.conditions.clone(), builder.unless.clone());
+            let (mut conditions, mut unless) = (conditions.clone(), unless.clone());
+            unless.extend(&kept);
+            if conditions.is_empty() {
+                conditions.push(vec![anything(chain)]);
+            }
             value.givers.push(Giver { conditions, unless, of, given, rule });
         }
     }

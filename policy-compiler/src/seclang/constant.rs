@@ -15,20 +15,32 @@ use std::collections::BTreeMap;
 /// The variables by their [`key`].
 pub(super) type Tx = BTreeMap<String, Value>;
 
-/// Whether a variable holds a score that the engine keeps itself.
+/// Whether a variable holds a score of the Core Rule Set, which the engine keeps itself or which is only logged.
 pub(super) fn is_score(name: &str) -> bool {
-    name == "anomaly_score"
-        || name.ends_with("_score") && !CATEGORY_FREE.contains(&name)
-        || name.contains("anomaly_score_pl")
-        || name == "outbound_anomaly_score"
+    name.contains("anomaly_score_pl") || SCORES.contains(&name)
 }
 
-/// Constants of the set-up that end as scores do.
-const CATEGORY_FREE: [&str; 4] = [
-    "critical_anomaly_score",
-    "error_anomaly_score",
-    "warning_anomaly_score",
-    "notice_anomaly_score",
+/// Names of scores, those of levels aside.
+const SCORES: [&str; 19] = [
+    "anomaly_score",
+    "inbound_anomaly_score",
+    "outbound_anomaly_score",
+    "executing_anomaly_score",
+    "blocking_anomaly_score",
+    "blocking_inbound_anomaly_score",
+    "blocking_outbound_anomaly_score",
+    "detection_anomaly_score",
+    "detection_inbound_anomaly_score",
+    "detection_outbound_anomaly_score",
+    "sql_injection_score",
+    "xss_score",
+    "rce_score",
+    "rfi_score",
+    "lfi_score",
+    "php_injection_score",
+    "http_violation_score",
+    "session_fixation_score",
+    "trojan_score",
 ];
 
 /// A text whose macros are all constant.

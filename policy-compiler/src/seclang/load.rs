@@ -4,7 +4,9 @@ use super::assemble::assemble;
 use super::names::Collection;
 use super::parse;
 use super::resolve::{LeftOut, Resolved, resolve};
-use super::syntax::Statement;
+use super::syntax::{
+    Action, ActionKind, At, Body, Change, Piece, Rule, SetVar, Statement, Template,
+};
 use crate::diag::{self, Diagnostic, Diagnostics, Span};
 use crate::source::{Library, join};
 use std::collections::HashMap;
@@ -28,8 +30,6 @@ pub struct Options {
 pub struct Loaded {
     /// The rules.
     pub resolved: Resolved,
-    /// Directives that were read.
-    pub statements: usize,
 }
 
 /// Reads rules.
@@ -38,7 +38,7 @@ pub fn load(options: &Options, library: &mut Library<'_>, diagnostics: &mut Diag
     if let Some(setup) = &options.setup {
         statements.extend(parse::files(std::slice::from_ref(setup), library, diagnostics));
     }
-    statements.extend(given(&options.variables, diagnostics));
+    statements.extend(given(&options.variables));
     let folder = options.folder.trim_end_matches('/');
     let wanted = match folder.ends_with(".conf") {
         true => folder.to_owned(),
@@ -76,7 +76,7 @@ pub fn load(options: &Options, library: &mut Library<'_>, diagnostics: &mut Diag
     for (collection, rules) in &resolved.not_kept {
         diagnostics.push(not_kept(*collection, rules));
     }
-    Loaded { resolved, statements: statements.len() }
+    Loaded { resolved }
 }
 
 /// Says what rules would keep.
@@ -101,16 +101,19 @@ fn not_kept(collection: Collection, rules: &[LeftOut]) -> Diagnostic {
 }
 
 /// Variables of the policy, as a set-up would give them.
-fn given(variables: &[(String, String)], diagnostics: &mut Diagnostics) -> Vec<Statement> {
-    if variables.is_empty() {
-        return Vec::new();
-    }
-    let mut text = String::from("SecAction \"id:899999,phase:1,pass,nolog");
-    for (name, value) in variables {
-        text.push_str(&format!(",setvar:'tx.{name}={value}'"));
-    }
-    text.push('"');
-    parse::text("policy", &text, diagnostics)
+fn given(variables: &[(String, String)]) -> Option<Statement> {
+    let text = |text: &str| Template(vec![Piece::Text(text.to_owned())]);
+    let set = |(name, value): &(String, String)| {
+        let change = Change::Set(text(value));
+        ActionKind::SetVar(SetVar { collection: Collection::Tx, name: text(name), change })
+    };
+    // A number that no rule of an operator's has.
+    let first = [ActionKind::Id(u32::MAX), ActionKind::Phase(1)];
+    let kinds = first.into_iter().chain(variables.iter().map(set));
+    let actions = kinds.map(|kind| Action { at: At::default(), kind }).collect();
+    let rule = Rule { variables: Vec::new(), operator: None, actions, refused: Vec::new() };
+    let (file, at) = ("policy".into(), At::default());
+    (!variables.is_empty()).then_some(Statement { file, at, body: Body::Rule(rule) })
 }
 
 /// The lines of a data file: without empty ones and comments.
@@ -119,10 +122,8 @@ fn lines(path: &str, library: &mut Library<'_>) -> Result<Vec<String>, String> {
     let Some(text) = library.read_text(path, &mut told) else {
         return Err(format!("the file `{path}` cannot be read"));
     };
-    let lines = text
-        .lines()
-        .map(|line| line.trim_end_matches('\r'))
-        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let lines =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let lines: Vec<String> = lines.map(str::to_owned).collect();
     if lines.len() > MAX_LINES {
         return Err(format!("the file `{path}` has more than {MAX_LINES} lines"));

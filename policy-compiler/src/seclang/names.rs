@@ -84,6 +84,9 @@ words! {
         MatchedVarName = "MATCHED_VAR_NAME" Full,
         MatchedVars = "MATCHED_VARS" Full,
         MatchedVarsNames = "MATCHED_VARS_NAMES" Full,
+        ModsecBuild = "MODSEC_BUILD" Refused("it is of ModSecurity itself"),
+        MscPcreError = "MSC_PCRE_ERROR" Refused("matching has no limits that could be reached"),
+        MscPcreLimitsExceeded = "MSC_PCRE_LIMITS_EXCEEDED" Refused("matching has no limits that could be reached"),
         MultipartBoundaryQuoted = "MULTIPART_BOUNDARY_QUOTED" Full,
         MultipartBoundaryWhitespace = "MULTIPART_BOUNDARY_WHITESPACE" Full,
         MultipartCrlfLfLines = "MULTIPART_CRLF_LF_LINES" Full,
@@ -145,11 +148,14 @@ words! {
         ScriptUid = "SCRIPT_UID" Refused(OTHER_PLACE),
         ScriptUsername = "SCRIPT_USERNAME" Refused(OTHER_PLACE),
         ServerAddr = "SERVER_ADDR" Refused(NOT_YET),
-        ServerName = "SERVER_NAME" Full,
+        ServerName = "SERVER_NAME" Refused("`REQUEST_HEADERS:Host` is what it is of"),
         ServerPort = "SERVER_PORT" Refused(NOT_YET),
         Session = "SESSION" Partly(NOT_KEPT),
         SessionId = "SESSIONID" Refused(NOT_KEPT),
+        Status = "STATUS" Refused("it is of a server that the filter does not run in"),
         StatusLine = "STATUS_LINE" Refused(NOT_YET),
+        StreamInputBody = "STREAM_INPUT_BODY" Refused("the request is judged as it streams by"),
+        StreamOutputBody = "STREAM_OUTPUT_BODY" Refused("the answer is judged as it streams by"),
         Time = "TIME" Refused("a verdict does not depend on the clock"),
         TimeDay = "TIME_DAY" Refused("a verdict does not depend on the clock"),
         TimeEpoch = "TIME_EPOCH" Refused("a verdict does not depend on the clock"),
@@ -163,6 +169,7 @@ words! {
         UniqueId = "UNIQUE_ID" Refused("a verdict does not depend on chance"),
         UrlencodedError = "URLENCODED_ERROR" Full,
         User = "USER" Partly(NOT_KEPT),
+        UseragentIp = "USERAGENT_IP" Refused("it is of a server that the filter does not run in"),
         UserId = "USERID" Refused(NOT_KEPT),
         WebAppId = "WEBAPPID" Refused(OTHER_PLACE),
         WebserverErrorLog = "WEBSERVER_ERROR_LOG" Refused(OTHER_PLACE),
@@ -220,7 +227,7 @@ words! {
     /// Actions.
     ActionName {
         Accuracy = "accuracy" NoEffect(LOGS),
-        Allow = "allow" Refused(NOT_YET),
+        Allow = "allow" Full,
         Append = "append" Refused(CHANGES),
         AuditLog = "auditlog" NoEffect(LOGS),
         Block = "block" Full,
@@ -259,7 +266,7 @@ words! {
         SetUid = "setuid" Refused(NOT_KEPT),
         SetVar = "setvar" Full,
         Severity = "severity" Full,
-        Skip = "skip" Refused(NOT_YET),
+        Skip = "skip" Full,
         SkipAfter = "skipAfter" Full,
         Status = "status" NoEffect("answers are the policy's"),
         T = "t" Full,
@@ -270,12 +277,38 @@ words! {
 }
 
 words! {
+    /// Options of `ctl`.
+    CtlName {
+        AuditEngine = "auditEngine" NoEffect(LOGS),
+        AuditLogParts = "auditLogParts" NoEffect(LOGS),
+        DebugLogLevel = "debugLogLevel" NoEffect(LOGS),
+        ForceRequestBodyVariable = "forceRequestBodyVariable" NoEffect("`REQUEST_BODY` holds bodies of no known kind anyway"),
+        ForceResponseBodyVariable = "forceResponseBodyVariable" NoEffect(POLICY),
+        HashEnforcement = "hashEnforcement" NoEffect(CHANGES),
+        HashEngine = "hashEngine" NoEffect(CHANGES),
+        ParseXmlIntoArgs = "parseXmlIntoArgs" Refused("only `Off` is taken: values of XML are no arguments"),
+        RequestBodyAccess = "requestBodyAccess" NoEffect("the policy says which bodies are judged: what this would pass over is judged"),
+        RequestBodyLimit = "requestBodyLimit" NoEffect(POLICY),
+        RequestBodyProcessor = "requestBodyProcessor" NoEffect("bodies are read by their `Content-Type`"),
+        ResponseBodyAccess = "responseBodyAccess" NoEffect(POLICY),
+        ResponseBodyLimit = "responseBodyLimit" NoEffect(POLICY),
+        RuleEngine = "ruleEngine" Partly("`Off` and `On`; `DetectionOnly` is refused: the policy says which rules only report"),
+        RuleRemoveById = "ruleRemoveById" Full,
+        RuleRemoveByMsg = "ruleRemoveByMsg" Full,
+        RuleRemoveByTag = "ruleRemoveByTag" Full,
+        RuleRemoveTargetById = "ruleRemoveTargetById" Full,
+        RuleRemoveTargetByMsg = "ruleRemoveTargetByMsg" Full,
+        RuleRemoveTargetByTag = "ruleRemoveTargetByTag" Full,
+    }
+}
+
+words! {
     /// Directives.
     Directive {
         Include = "Include" Full,
         IncludeOptional = "IncludeOptional" Full,
         SecAction = "SecAction" Full,
-        SecArgumentSeparator = "SecArgumentSeparator" Refused("fields of forms are parted by `&`"),
+        SecArgumentSeparator = "SecArgumentSeparator" Refused("only `&` is taken: fields of forms are parted by it"),
         SecArgumentsLimit = "SecArgumentsLimit" NoEffect(POLICY),
         SecAuditEngine = "SecAuditEngine" NoEffect(LOGS),
         SecAuditLog = "SecAuditLog" NoEffect(LOGS),
@@ -295,7 +328,7 @@ words! {
         SecConnReadStateLimit = "SecConnReadStateLimit" Refused(OTHER_PLACE),
         SecConnWriteStateLimit = "SecConnWriteStateLimit" Refused(OTHER_PLACE),
         SecContentInjection = "SecContentInjection" Refused(CHANGES),
-        SecCookieFormat = "SecCookieFormat" Refused("cookies are read as RFC 6265 says"),
+        SecCookieFormat = "SecCookieFormat" Refused("only `0` is taken: cookies are read as RFC 6265 says"),
         SecCookieV0Separator = "SecCookieV0Separator" Refused("cookies are read as RFC 6265 says"),
         SecDataDir = "SecDataDir" NoEffect(NOT_KEPT),
         SecDebugLog = "SecDebugLog" NoEffect(LOGS),
@@ -309,6 +342,7 @@ words! {
         SecHttpBlKey = "SecHttpBlKey" NoEffect("no names are resolved"),
         SecInterceptOnError = "SecInterceptOnError" NoEffect(POLICY),
         SecMarker = "SecMarker" Full,
+        SecParseXmlIntoArgs = "SecParseXmlIntoArgs" Refused("only `Off` is taken: values of XML are no arguments"),
         SecPcreMatchLimit = "SecPcreMatchLimit" NoEffect("matching takes time linear in the value"),
         SecPcreMatchLimitRecursion = "SecPcreMatchLimitRecursion" NoEffect("matching takes time linear in the value"),
         SecRemoteRules = "SecRemoteRules" Refused("nothing is fetched from a network"),

@@ -42,7 +42,7 @@ pub fn of(name: O, argument: &[TextPiece], data: &[String]) -> Result<Operator, 
     Ok(match name {
         O::Rx | O::RxGlobal => Operator::Regex(pattern::rewrite(&around::rewrite(plain)?)),
         O::ContainsWord => literal("(?:^|[^0-9A-Za-z_])", plain, "(?:$|[^0-9A-Za-z_])"),
-        O::Pm => phrases(plain.split_whitespace().map(unhex).collect::<Result<_, _>>()?)?,
+        O::Pm => phrases(words(plain)?)?,
         O::PmFromFile | O::PmF => phrases(data.to_vec())?,
         O::IpMatch => addresses(plain.split(',').map(str::trim))?,
         O::IpMatchFromFile | O::IpMatchF => addresses(data.iter().map(String::as_str))?,
@@ -115,24 +115,39 @@ fn phrases(texts: Vec<String>) -> Result<Operator, String> {
     Ok(Operator::AnyOf(texts))
 }
 
-/// A phrase in which bytes can stand as `|41 42|`.
-fn unhex(text: &str) -> Result<String, String> {
-    if text.len() < 2 || text.matches('|').count() < 2 {
-        return Ok(text.to_owned());
-    }
-    let mut out = String::new();
-    for (index, part) in text.split('|').enumerate() {
-        if index % 2 == 0 {
-            out.push_str(part);
-            continue;
+/// Phrases with spaces between them, in which bytes can stand as `|41 42|`.
+fn words(text: &str) -> Result<Vec<String>, String> {
+    let (mut out, mut word, mut rest) = (Vec::new(), String::new(), text);
+    while let Some(letter) = rest.chars().next() {
+        let bytes = rest.strip_prefix('|').and_then(|after| after.split_once('|'));
+        match bytes {
+            Some((bytes, after)) if is_hex(bytes) => {
+                let digits: Vec<u8> = bytes.bytes().filter(|it| *it != b' ').collect();
+                for pair in digits.chunks(2) {
+                    let pair = std::str::from_utf8(pair).unwrap_or_default();
+                    let byte = u8::from_str_radix(pair, 16).ok().filter(u8::is_ascii);
+                    let byte =
+                        byte.ok_or_else(|| format!("`|{bytes}|` holds bytes beyond ASCII"))?;
+                    word.push(char::from(byte));
+                }
+                rest = after;
+                continue;
+            }
+            _ if letter.is_whitespace() => out.push(std::mem::take(&mut word)),
+            _ => word.push(letter),
         }
-        for pair in part.as_bytes().chunks(2) {
-            let pair = std::str::from_utf8(pair).unwrap_or_default();
-            let byte = u8::from_str_radix(pair, 16).ok().filter(u8::is_ascii);
-            out.push(char::from(byte.ok_or_else(|| format!("`{text}` holds no bytes"))?));
-        }
+        rest = &rest[letter.len_utf8()..];
     }
+    out.push(word);
     Ok(out)
+}
+
+/// Whether a text is pairs of hexadecimal digits, with spaces between some.
+fn is_hex(text: &str) -> bool {
+    let mut words = text.split(' ').peekable();
+    let is_pairs =
+        |word: &str| word.len().is_multiple_of(2) && word.bytes().all(|it| it.is_ascii_hexdigit());
+    words.peek().is_some_and(|word| !word.is_empty()) && words.all(is_pairs)
 }
 
 fn addresses<'t>(texts: impl Iterator<Item = &'t str>) -> Result<Operator, String> {
@@ -173,8 +188,8 @@ mod tests {
         let text = |text: &str| [TextPiece::Text(text.to_owned())];
         assert_eq!(of(O::StrEq, &text("a.b"), &[]), Ok(Operator::Regex("^a\\.b$".into())));
         assert_eq!(
-            of(O::Pm, &text("Ab cd|20|"), &[]),
-            Ok(Operator::AnyOf(vec!["ab".into(), "cd ".into()]))
+            of(O::Pm, &text("Ab cd|20| |41 42|x a|b"), &[]),
+            Ok(Operator::AnyOf(vec!["ab".into(), "abx".into(), "a|b".into(), "cd ".into()]))
         );
         assert_eq!(of(O::Gt, &text("5"), &[]), Ok(Operator::Compare(Relation::Over, 5)));
         assert!(of(O::Rx, &[TextPiece::Host], &[]).is_err());

@@ -88,6 +88,9 @@ impl Parser<'_, '_> {
                 self.wrong(diag::SECLANG_UNKNOWN, &file, wrong);
                 continue;
             };
+            if is_default(directive, arguments) {
+                continue;
+            }
             if let Support::Refused(why) = directive.support() {
                 let title = format!("`{}` is refused: {why}", directive.name());
                 self.wrong(diag::SECLANG_REFUSED, &file, Wrong::new(at, title));
@@ -231,6 +234,17 @@ fn fits(pattern: &[u8], name: &[u8]) -> bool {
         }
     }
     pattern[at..].iter().all(|letter| *letter == b'*')
+}
+
+/// Whether a directive that is refused says no more than what holds anyway.
+fn is_default(directive: Directive, arguments: &[Word]) -> bool {
+    let value = match directive {
+        Directive::SecArgumentSeparator => "&",
+        Directive::SecCookieFormat => "0",
+        Directive::SecParseXmlIntoArgs => "Off",
+        _ => return false,
+    };
+    matches!(arguments, [own] if own.text.eq_ignore_ascii_case(value))
 }
 
 /// What a directive says; none where it has no effect.

@@ -1,9 +1,9 @@
 //! The small grammars within a directive: variables, operators, actions, macros.
 
 use super::lexer::{Word, Wrong};
-use super::names::{ActionName, Collection, OperatorName, Support};
+use super::names::{ActionName, Collection, CtlName, OperatorName, Support};
 use super::syntax::{
-    Action, ActionKind, At, Change, Ctl, Engine, Operator, Piece, Selector, Sense, SetVar,
+    Action, ActionKind, Allow, At, Change, Ctl, Engine, Operator, Piece, Selector, Sense, SetVar,
     Template, Variable, Which,
 };
 use crate::diag::did_you_mean;
@@ -259,6 +259,9 @@ pub fn actions(word: &Word) -> Result<Read<Vec<Action>>, Wrong> {
         }
         read.refused.extend(refused(at, "action", name.name(), name.support()));
         let kind = action(name, value.as_deref(), at)?;
+        if let ActionKind::Ctl(ctl) = &kind {
+            read.refused.extend(refused_ctl(at, ctl));
+        }
         read.value.push(Action { at, kind });
         if read.value.len() > MAX_PARTS {
             return Err(Wrong::new(at, format!("a rule has at most {MAX_PARTS} actions")));
@@ -288,7 +291,19 @@ fn action(name: ActionName, value: Option<&str>, at: At) -> Result<ActionKind, W
         A::Capture => ActionKind::Capture,
         A::MultiMatch => ActionKind::MultiMatch,
         A::T => ActionKind::Transform(transformation(needed()?, at)?),
-        A::Allow | A::Block | A::Deny | A::Drop | A::Pass | A::Proxy | A::Redirect => {
+        A::Allow => ActionKind::Allow(match value {
+            None | Some("") => Allow::All,
+            Some("phase") => Allow::Phase,
+            Some("request") => Allow::Request,
+            Some(value) => {
+                return Err(Wrong::new(
+                    at,
+                    format!("`{value}` is nothing that `allow` passes over"),
+                )
+                .help("it is `allow`, `allow:phase` or `allow:request`"));
+            }
+        }),
+        A::Block | A::Deny | A::Drop | A::Pass | A::Proxy | A::Redirect => {
             ActionKind::Disruptive(name)
         }
         A::Status => ActionKind::Status(number(999)? as u16),
@@ -376,25 +391,9 @@ fn set_var(text: &str, at: At) -> Result<SetVar, Wrong> {
     Ok(SetVar { collection, name: template(name.trim(), at)?, change })
 }
 
-/// The `ctl` that change only what is logged, or how bodies are kept.
-const CTL_NO_EFFECT: [&str; 7] = [
-    "auditEngine",
-    "auditLogParts",
-    "debugLogLevel",
-    "forceResponseBodyVariable",
-    "requestBodyAccess",
-    "requestBodyLimit",
-    "responseBodyLimit",
-];
-
 fn ctl(text: &str, at: At) -> Result<Ctl, Wrong> {
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
     let (name, value) = (name.trim(), value.trim());
-    let on = |value: &str| match value.to_ascii_lowercase().as_str() {
-        "on" => Ok(true),
-        "off" => Ok(false),
-        _ => Err(Wrong::new(at, format!("`{value}` is neither `On` nor `Off`"))),
-    };
     Ok(match name.to_ascii_lowercase().as_str() {
         "ruleremovebyid" => Ctl::Remove(Which::Ids(vec![range(value, at)?])),
         "ruleremovebytag" => Ctl::Remove(Which::Tag(value.to_owned())),
@@ -417,13 +416,29 @@ fn ctl(text: &str, at: At) -> Result<Ctl, Wrong> {
             "off" => Engine::Off,
             _ => return Err(Wrong::new(at, format!("`{value}` is no state of `ruleEngine`"))),
         }),
-        "requestbodyprocessor" => Ctl::BodyProcessor(value.to_ascii_uppercase()),
-        "forcerequestbodyvariable" => Ctl::ForceBody(on(value)?),
-        _ if CTL_NO_EFFECT.iter().any(|known| known.eq_ignore_ascii_case(name)) => {
-            Ctl::Other(name.to_owned())
-        }
-        _ => return Err(unknown(at, "`ctl`", name, CTL_NO_EFFECT)),
+        _ => match CtlName::read(name) {
+            // What is refused otherwise is the default.
+            Some(CtlName::ParseXmlIntoArgs) if value.eq_ignore_ascii_case("off") => {
+                Ctl::Other(CtlName::AuditEngine)
+            }
+            Some(known) => Ctl::Other(known),
+            None => {
+                return Err(unknown(at, "`ctl`", name, CtlName::ALL.iter().map(|it| it.name())));
+            }
+        },
     })
+}
+
+/// What of a `ctl` is refused.
+fn refused_ctl(at: At, ctl: &Ctl) -> Option<Wrong> {
+    match ctl {
+        Ctl::Other(name) => refused(at, "`ctl`", name.name(), name.support()),
+        Ctl::RuleEngine(Engine::DetectionOnly) => {
+            let title = "`ctl:ruleEngine=DetectionOnly` is refused: the policy says which rules only report";
+            Some(Wrong::new(at, title))
+        }
+        _ => None,
+    }
 }
 
 fn removed_target(value: &str, at: At) -> Result<(&str, Variable), Wrong> {

@@ -3,12 +3,12 @@
 //! In: chains in their order. Out: rules of the rule language. The variables of TX are evaluated as far as they are
 //! constant: guards by paranoia level, defaults of the set-up, `skipAfter` and `ctl` that always or never happen are
 //! gone afterwards. What a rule sets and a later one reads becomes a condition of the later one. Scores are the
-//! engine's: what reads them is superseded by its thresholds.
+//! engine's: what logs them is superseded by its findings.
 
 use super::assemble::{Chain, Item, Link, Meant, Told};
 use super::lexer::Wrong;
 use super::names::{ActionName, Collection, Support};
-use super::syntax::{ActionKind, At, Change, Ctl, Engine, Sense, Variable};
+use super::syntax::{ActionKind, Allow, At, Change, Ctl, Engine, Sense, Variable};
 use super::{build, constant};
 use crate::ir::{Matcher, Removal, Rule, TargetName, TextPiece};
 use portcullis_bundle::layout::Target;
@@ -24,8 +24,6 @@ pub struct Resolved {
     pub removals: Vec<Removal>,
     /// Chains that cannot be asked, and why.
     pub left_out: Vec<LeftOut>,
-    /// Chains whose work is the engine's own: scores, thresholds, logs.
-    pub superseded: Vec<u32>,
     /// By collection that ModSecurity keeps from one transaction to the next: the rules that use it.
     pub not_kept: BTreeMap<Collection, Vec<LeftOut>>,
     /// What is wrong.
@@ -108,8 +106,6 @@ pub(super) enum Outcome {
         /// And none of these rules may fire.
         unless: Vec<usize>,
     },
-    /// The engine does its work.
-    Superseded,
 }
 
 /// Something that a rule does to later ones.
@@ -125,9 +121,29 @@ enum What {
         until: usize,
     },
     Remove(Meant),
+    /// All that judge the request.
+    RemoveRequest,
     RemoveTarget(Meant, Vec<TargetName>),
     /// Of one rule.
     Undo(usize),
+}
+
+impl Deed {
+    /// Whether what is at a place, an item and its phase, is evaluated after it.
+    fn is_before(&self, (item, phase): (usize, u8)) -> bool {
+        phase > self.phase || phase == self.phase && item > self.item
+    }
+
+    /// Whether it keeps a chain from being asked.
+    fn keeps(&self, place: (usize, u8), chain: &Chain) -> bool {
+        self.is_before(place)
+            && match &self.what {
+                What::Skip { until } => place.1 == self.phase && place.0 < *until,
+                What::Remove(meant) => meant.is(chain),
+                What::RemoveRequest => place.1 <= 2,
+                What::RemoveTarget(..) | What::Undo(_) => false,
+            }
+    }
 }
 
 /// Evaluates chains.
@@ -142,6 +158,7 @@ pub fn resolve(items: &[Item], files: &mut Files<'_>) -> Resolved {
         of_item: Vec::new(),
         out: Resolved::default(),
         is_off: false,
+        at: 0,
     };
     for phase in 1..=5 {
         resolver.phase(phase);
@@ -161,8 +178,10 @@ pub(super) struct Resolver<'a, 'f> {
     /// By rule: item and phase.
     of_item: Vec<(usize, u8)>,
     out: Resolved,
-    /// `ctl:ruleEngine=Off` for every message.
+    /// `ctl:ruleEngine=Off` or `allow` for every message.
     is_off: bool,
+    /// The item that is evaluated.
+    at: usize,
 }
 
 impl Resolver<'_, '_> {
@@ -170,7 +189,7 @@ impl Resolver<'_, '_> {
         let items = self.items;
         let mut skipped_to: Option<usize> = None;
         for (index, item) in items.iter().enumerate() {
-            if skipped_to.is_some_and(|until| index <= until) {
+            if skipped_to.is_some_and(|until| index < until) {
                 continue;
             }
             let Item::Chain(chain) = item else { continue };
@@ -185,11 +204,11 @@ impl Resolver<'_, '_> {
 
     /// Evaluates a chain; the item that it always skips to.
     fn chain(&mut self, index: usize, chain: &Chain) -> Option<usize> {
+        self.at = index;
         if chain.phase == 5 {
             if !self.reads_nothing(chain) {
                 self.note_kept(chain);
             }
-            self.out.superseded.push(chain.id);
             return None;
         }
         if let Some(wrong) = chain.refused.first() {
@@ -206,10 +225,6 @@ impl Resolver<'_, '_> {
         match outcome {
             Ok(Outcome::Always) => self.always(index, chain),
             Ok(Outcome::Never) => None,
-            Ok(Outcome::Superseded) => {
-                self.out.superseded.push(chain.id);
-                None
-            }
             Ok(Outcome::Ask { conditions, unless }) => {
                 for by in unless {
                     let rule = self.next_rule();
@@ -270,6 +285,35 @@ impl Resolver<'_, '_> {
         }
     }
 
+    /// The rules of which each that fires keeps a chain from being asked: it skips it, or removes it by its number. With
+    /// `all` also those that remove whole groups; these take away what the chain says to others with it.
+    pub(super) fn kept_by(&self, chain: &Chain, all: bool) -> Vec<usize> {
+        let place = (self.at, chain.phase);
+        let own = self.only_skips_to(chain);
+        let counts = |deed: &&Deed| {
+            deed.keeps(place, chain)
+                && match &deed.what {
+                    What::Remove(meant) => all || meant.is_by_number(),
+                    // What the chain itself only passes over is passed over with it.
+                    What::Skip { until } => own.is_none_or(|own| own > *until),
+                    What::RemoveRequest => all,
+                    _ => true,
+                }
+        };
+        self.deeds.iter().filter(counts).map(|deed| deed.by).collect()
+    }
+
+    /// Where a chain skips to that does nothing else.
+    fn only_skips_to(&self, chain: &Chain) -> Option<usize> {
+        let effects = || chain.links.iter().flat_map(|link| &link.effects);
+        let labels = effects().map(|effect| match &effect.kind {
+            ActionKind::SkipAfter(label) => self.place(self.at, label),
+            _ => None,
+        });
+        let until = labels.collect::<Option<Vec<_>>>()?.into_iter().max()?;
+        matches!(chain.disruptive, ActionName::Pass | ActionName::Block).then_some(until)
+    }
+
     /// What a chain does that holds for every message; the item that it skips to.
     fn always(&mut self, index: usize, chain: &Chain) -> Option<usize> {
         if matches!(chain.disruptive, ActionName::Deny | ActionName::Drop) {
@@ -281,7 +325,10 @@ impl Resolver<'_, '_> {
         for effect in chain.links.iter().flat_map(|link| &link.effects) {
             match &effect.kind {
                 ActionKind::SetVar(set) => constant::set(&mut self.tx, set),
-                ActionKind::SkipAfter(label) => until = self.marker(index, label),
+                ActionKind::SkipAfter(label) => until = self.marker(index, label, chain),
+                ActionKind::Skip(count) => until = Some(self.skipped(index, chain.phase, *count)),
+                ActionKind::Allow(Allow::Phase) => until = Some(self.items.len()),
+                ActionKind::Allow(of) => self.allow(index, chain.phase, *of),
                 ActionKind::Ctl(Ctl::Remove(which)) => {
                     if let Some(meant) = self.meant(which, chain) {
                         self.remove_after(index, chain.phase, &meant);
@@ -309,11 +356,57 @@ impl Resolver<'_, '_> {
         }
     }
 
-    /// The marker of a name after an item; the last item where there is none.
-    fn marker(&self, after: usize, label: &str) -> Option<usize> {
-        let is = |item: &Item| matches!(item, Item::Marker(own) if own == label);
-        let found = self.items.iter().skip(after).position(is).map(|at| after + at);
-        Some(found.unwrap_or(self.items.len()))
+    /// The marker of a name after an item, or what comes after the rule of that number. Where there is neither, that is
+    /// wrong: ModSecurity would pass over every rule that follows.
+    fn marker(&mut self, after: usize, label: &str, chain: &Chain) -> Option<usize> {
+        let found = self.place(after, label);
+        if found.is_none() {
+            let title =
+                format!("`skipAfter:{label}` leads nowhere: no such marker or rule follows");
+            let later = self.items.iter().skip(after + 1);
+            let markers = later.filter_map(|item| match item {
+                Item::Marker(label) => Some(label.as_str()),
+                Item::Chain(_) => None,
+            });
+            let mut wrong = Wrong::new(chain.at, title);
+            wrong.help = crate::diag::did_you_mean(label, markers);
+            self.out.wrong.push((chain.file.clone(), wrong));
+        }
+        found
+    }
+
+    /// The marker of a name after an item, or what comes after the rule of that number.
+    fn place(&self, after: usize, label: &str) -> Option<usize> {
+        let id: Option<u32> = label.parse().ok();
+        let place = |(at, item): (usize, &Item)| match item {
+            Item::Marker(own) => (own == label).then_some(at),
+            Item::Chain(chain) => (Some(chain.id) == id).then_some(at + 1),
+        };
+        self.items.iter().enumerate().skip(after + 1).find_map(place)
+    }
+
+    /// What comes after so many chains of a phase.
+    fn skipped(&self, after: usize, phase: u8, count: u32) -> usize {
+        let of_phase = |(at, item): (usize, &Item)| {
+            matches!(item, Item::Chain(chain) if chain.phase == phase).then_some(at + 1)
+        };
+        let mut later = self.items.iter().enumerate().skip(after + 1).filter_map(of_phase);
+        match (count as usize).checked_sub(1) {
+            Some(before) => later.nth(before).unwrap_or(self.items.len()),
+            None => after + 1,
+        }
+    }
+
+    /// Takes out the chains that `allow` passes over.
+    fn allow(&mut self, index: usize, phase: u8, of: Allow) {
+        for (at, item) in self.items.iter().enumerate() {
+            if let Item::Chain(other) = item
+                && (other.phase > phase || other.phase == phase && at > index)
+                && (of == Allow::All || other.phase <= 2)
+            {
+                self.gone.insert(at);
+            }
+        }
     }
 
     fn remove_after(&mut self, index: usize, phase: u8, meant: &Meant) {
@@ -336,9 +429,23 @@ impl Resolver<'_, '_> {
                 match &effect.kind {
                     ActionKind::SetVar(set) => score += constant::points(&self.tx, set),
                     ActionKind::SkipAfter(label) => {
-                        if let Some(until) = self.marker(index, label) {
+                        if let Some(until) = self.marker(index, label, chain) {
                             self.note(by, index, chain, What::Skip { until });
                         }
+                    }
+                    ActionKind::Skip(count) => {
+                        let until = self.skipped(index, chain.phase, *count);
+                        self.note(by, index, chain, What::Skip { until });
+                    }
+                    ActionKind::Allow(Allow::Phase) => {
+                        let until = self.items.len();
+                        self.note(by, index, chain, What::Skip { until });
+                    }
+                    ActionKind::Allow(Allow::Request) => {
+                        self.note(by, index, chain, What::RemoveRequest);
+                    }
+                    ActionKind::Allow(Allow::All) => {
+                        self.note(by, index, chain, What::Remove(Meant::every()));
                     }
                     ActionKind::Ctl(Ctl::Remove(which)) => {
                         if let Some(meant) = self.meant(which, chain) {
@@ -353,7 +460,7 @@ impl Resolver<'_, '_> {
                         let Some(meant) = self.meant(which, chain) else { continue };
                         match super::target::of(variable, 2) {
                             Ok(at) => self.note(by, index, chain, What::RemoveTarget(meant, at)),
-                            Err(why) => self.leave_out(chain, why),
+                            Err(why) => self.leave_out(chain, format!("its `ctl`: {why}")),
                         }
                     }
                     _ => {}
@@ -364,7 +471,7 @@ impl Resolver<'_, '_> {
         // What compares scores refuses nothing by itself: the policy's thresholds do.
         let weighs = |it: &TargetName| matches!(it.target, Target::Score | Target::ResponseScore);
         let weighs = conditions.iter().flatten().flat_map(|it| &it.targets).any(weighs);
-        if refuses && score == 0 && !weighs {
+        if refuses && !weighs {
             score = REFUSES;
         }
         let mut conditions: Vec<Matcher> = conditions
@@ -414,21 +521,18 @@ impl Resolver<'_, '_> {
     fn finish(mut self) -> Resolved {
         let items = self.items;
         for deed in &self.deeds {
-            let later = |(item, phase): (usize, u8)| {
-                phase > deed.phase || phase == deed.phase && item > deed.item
-            };
-            let is_meant = |(item, phase): (usize, u8)| match (&deed.what, items.get(item)) {
-                (What::Skip { until }, _) => phase == deed.phase && item < *until,
-                (What::Remove(meant) | What::RemoveTarget(meant, _), Some(Item::Chain(chain))) => {
-                    meant.is(chain)
+            let is_meant = |place: (usize, u8)| match (&deed.what, items.get(place.0)) {
+                (What::RemoveTarget(meant, _), Some(Item::Chain(chain))) => {
+                    deed.is_before(place) && meant.is(chain)
                 }
+                (_, Some(Item::Chain(chain))) => deed.keeps(place, chain),
                 _ => false,
             };
             let rules = self.of_item.iter().enumerate();
             let rules: Vec<usize> = match deed.what {
                 What::Undo(rule) => vec![rule],
                 _ => rules
-                    .filter(|(rule, place)| *rule != deed.by && later(**place) && is_meant(**place))
+                    .filter(|(rule, place)| *rule != deed.by && is_meant(**place))
                     .map(|(rule, _)| rule)
                     .collect(),
             };
@@ -480,6 +584,14 @@ fn paranoia(chain: &Chain) -> u8 {
 /// Whether rules set a variable, and it stands for its values.
 pub(super) fn is_tx(variable: &Variable) -> bool {
     variable.collection.is_set_by_rules() && variable.sense != Sense::Without
+}
+
+/// Which variables a link takes away.
+pub(super) fn removed(link: &Link) -> impl Iterator<Item = &super::syntax::SetVar> {
+    link.effects.iter().filter_map(|effect| match &effect.kind {
+        ActionKind::SetVar(set) if matches!(set.change, Change::Remove) => Some(set),
+        _ => None,
+    })
 }
 
 /// What a setvar sets, where a link that is not constant holds.

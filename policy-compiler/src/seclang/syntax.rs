@@ -1,7 +1,7 @@
 //! The statements of SecLang, each part with its place.
 
 use super::lexer::Wrong;
-use super::names::{ActionName, Collection, OperatorName};
+use super::names::{ActionName, Collection, CtlName, OperatorName};
 use portcullis_bundle::layout::Transformation;
 use std::sync::Arc;
 
@@ -183,7 +183,7 @@ pub enum ActionKind {
     MultiMatch,
     /// `t:`; none where the transformations before it are dropped.
     Transform(Option<Transformation>),
-    /// `allow`, `block`, `deny`, `drop`, `pass`, `proxy`, `redirect`.
+    /// `block`, `deny`, `drop`, `pass`, `proxy`, `redirect`.
     Disruptive(ActionName),
     /// `status`.
     Status(u16),
@@ -201,6 +201,8 @@ pub enum ActionKind {
     SkipAfter(String),
     /// `skip`.
     Skip(u32),
+    /// `allow`: later rules are not asked.
+    Allow(Allow),
     /// `ctl`.
     Ctl(Ctl),
     /// An action that says nothing about what matches.
@@ -245,12 +247,19 @@ pub enum Ctl {
     RemoveTarget(Which, Variable),
     /// `ruleEngine`.
     RuleEngine(Engine),
-    /// `requestBodyProcessor`.
-    BodyProcessor(String),
-    /// `forceRequestBodyVariable`.
-    ForceBody(bool),
-    /// One that says nothing about what matches, as `auditEngine`.
-    Other(String),
+    /// One that says nothing about what matches, as `auditEngine`, or is refused.
+    Other(CtlName),
+}
+
+/// Which rules `allow` passes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allow {
+    /// All that follow.
+    All,
+    /// Those of the phase.
+    Phase,
+    /// Those that judge the request.
+    Request,
 }
 
 /// What rules do.

@@ -1,11 +1,12 @@
 //! The table of CRS.md: every word of the language, and what becomes of it.
 
-use super::names::{ActionName, Collection, Directive, OperatorName, Support};
+use super::names::{ActionName, Collection, CtlName, Directive, OperatorName, Support};
 use portcullis_bundle::layout::Transformation;
 
 fn row(out: &mut String, name: &str, support: Support) {
     let said = match support {
         Support::Full => "supported".to_owned(),
+        Support::Partly(why) if why.starts_with('`') => why.to_owned(),
         Support::Partly(why) => format!("within one exchange: {why}"),
         Support::NoEffect(why) => format!("read, without effect: {why}"),
         Support::Refused(why) => format!("refused: {why}"),
@@ -30,6 +31,7 @@ pub fn tables() -> String {
         .chain(refused.iter().map(|name| (*name, Support::Refused("not yet"))));
     section("Transformations", transformations.collect());
     section("Actions", ActionName::ALL.iter().map(|it| (it.name(), it.support())).collect());
+    section("Options of `ctl`", CtlName::ALL.iter().map(|it| (it.name(), it.support())).collect());
     section("Directives", Directive::ALL.iter().map(|it| (it.name(), it.support())).collect());
     out
 }

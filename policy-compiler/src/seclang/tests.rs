@@ -221,3 +221,92 @@ fn many_rules_and_long_lines_are_read() {
     let giant = format!("SecRule ARGS \"{}\" \"id:1\"\n", "(".repeat(1 << 20));
     assert_eq!(wrong(&giant).len(), 1);
 }
+
+/// Codes of what is said of a file of rules, and how many rules are left.
+fn loaded(text: &str) -> (Vec<String>, Vec<String>) {
+    let memory = Memory::new([("r/a.conf", text)]);
+    let mut library = Library::new(&memory);
+    let mut diagnostics = Diagnostics::default();
+    let options = Options { folder: "r".to_owned(), ..Options::default() };
+    let loaded = load(&options, &mut library, &mut diagnostics);
+    let codes = diagnostics.sorted().iter().map(|it| it.code.id.to_owned()).collect();
+    (codes, loaded.resolved.rules.iter().map(|rule| rule.id.clone()).collect())
+}
+
+#[test]
+fn skips_that_lead_nowhere_are_wrong() {
+    for (text, code) in [
+        ("SecRule ARGS \"@rx a\" \"id:1,phase:2,pass,skipAfter:EDN\"\nSecMarker END\n", "PC0820"),
+        ("SecAction \"id:1,phase:2,pass,nolog,skipAfter:9\"\n", "PC0820"),
+        // A marker that stands before it is none that follows.
+        ("SecMarker END\nSecRule ARGS \"@rx a\" \"id:1,phase:2,skipAfter:END\"\n", "PC0820"),
+    ] {
+        assert_eq!(loaded(text).0, [code], "{text}");
+    }
+    let after_a_rule = "SecRule ARGS \"@rx a\" \"id:1,phase:2,pass,nolog,skipAfter:2\"\n\
+                        SecRule ARGS \"@rx b\" \"id:2,phase:2,deny\"\n";
+    assert_eq!(loaded(after_a_rule), (vec![], vec!["1".to_owned(), "2".to_owned()]));
+}
+
+#[test]
+fn what_reads_other_scores_is_told() {
+    let own = "SecRule ARGS \"@rx a\" \"id:1,phase:1,pass,nolog,setvar:tx.bot_score=+1\"\n\
+               SecRule TX:bot_score \"@ge 2\" \"id:2,phase:2,deny\"\n";
+    assert_eq!(loaded(own).0, ["PC0824"]);
+    let category = "SecRule TX:xss_score \"@ge 2\" \"id:2,phase:2,deny\"\n";
+    assert_eq!(loaded(category).0, ["PC0824"]);
+    let taken = "SecAction \"id:1,phase:1,pass,nolog,setvar:tx.flag=1\"\n\
+                 SecRule ARGS \"@rx a\" \"id:2,phase:1,pass,nolog,setvar:!tx.flag\"\n\
+                 SecRule TX:flag \"@eq 1\" \"id:3,phase:2,deny,chain\"\nSecRule ARGS \"@rx b\"\n";
+    assert_eq!(loaded(taken).0, ["PC0824"]);
+}
+
+#[test]
+fn directives_that_say_the_default_are_taken() {
+    let stock = "SecArgumentSeparator &\nSecCookieFormat 0\nSecParseXmlIntoArgs Off\nSecRuleEngine DetectionOnly\n\
+        SecRule REQUEST_HEADERS:Content-Type \"^(?:application(?:/soap\\+|/)|text/)xml\" \"id:'10',phase:1,t:none,t:lowercase,pass,nolog,ctl:requestBodyProcessor=XML\"\n\
+        SecRule REQUEST_URI \"@beginsWith /up\" \"id:11,phase:1,pass,nolog,ctl:requestBodyAccess=Off,ctl:responseBodyAccess=Off\"\n\
+        SecRule MULTIPART_UNMATCHED_BOUNDARY \"@eq 1\" \"id:'12',phase:2,t:none,log,deny\"\n\
+        SecRule TX:/^MSC_/ \"!@streq 0\" \"id:'13',phase:2,t:none,deny,msg:'%{MATCHED_VAR_NAME}'\"\n";
+    assert_eq!(loaded(stock), (vec![], vec!["12".to_owned()]));
+    assert_eq!(loaded("SecArgumentSeparator ;\nSecCookieFormat 1\n").0, ["PC0822", "PC0822"]);
+    let only = "SecRule ARGS \"@rx a\" \"id:1,phase:1,pass,nolog,ctl:ruleEngine=DetectionOnly\"\n";
+    assert_eq!(loaded(only).0, ["PC0824"]);
+    assert_eq!(wrong("SecAction \"id:1,ctl:nothing=1\"")[0].0, "PC0820");
+    assert_eq!(wrong("SecAction \"id:1,phase:1,allow:all\"")[0].0, "PC0820");
+}
+
+#[test]
+fn a_rule_that_is_left_nothing_to_look_at_is_gone() {
+    let text = "SecRule ARGS \"@rx a\" \"id:1,phase:2,deny\"\nSecRule ARGS \"@rx b\" \"id:2,phase:2,deny\"\n\
+                SecRuleUpdateTargetById 1 !ARGS\n";
+    assert_eq!(loaded(text), (vec![], vec!["2".to_owned()]));
+}
+
+#[test]
+fn variables_that_are_supported_are_values_of_a_message() {
+    for collection in Collection::ALL.iter().copied() {
+        let by_links = collection.is_set_by_rules() || collection.name().starts_with("MATCHED_VAR");
+        if collection.support() != Support::Full || by_links {
+            continue;
+        }
+        let selector = match collection {
+            Collection::Xml => Selector::XPath("/*".to_owned()),
+            _ => Selector::All,
+        };
+        let variable = Variable { at: At::default(), sense: Sense::Values, collection, selector };
+        assert!(target::of(&variable, 4).is_ok(), "{}", collection.name());
+    }
+}
+
+#[test]
+fn guards_within_what_another_rule_skips_are_known_beforehand() {
+    let text = "SecRule ARGS \"@rx a\" \"id:1,phase:2,pass,nolog,skipAfter:END\"\n\
+                SecAction \"id:2,phase:2,pass,nolog,skipAfter:LEVEL\"\n\
+                SecRule ARGS \"@rx b\" \"id:3,phase:2,deny\"\nSecMarker LEVEL\n\
+                SecRule ARGS \"@rx c\" \"id:4,phase:2,deny\"\nSecMarker END\n";
+    assert_eq!(loaded(text), (vec![], vec!["1".to_owned(), "4".to_owned()]));
+    // What is skipped beyond the other's end depends on the message.
+    let crossing = text.replace("SecMarker LEVEL\n", "") + "SecMarker LEVEL\n";
+    assert_eq!(loaded(&crossing).1.len(), 4);
+}
