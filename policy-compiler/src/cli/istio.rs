@@ -26,7 +26,8 @@ const POLLED: &str = r#"'{"hold_headers":true,"source":{"cluster":"portcullis-co
 const PLUGIN_SOURCE: &str =
     "source: { cluster: portcullis-control, path: /v1/policies/bank/bundle }";
 const CONTROL: &str = "{ address: portcullis.portcullis.svc.cluster.local, port_value: 18000 }";
-const TRUST: &str = r#"'{"portcullis":{"trusted_keys":[],"labels":{"tier":"edge"}}}'"#;
+const TRUST: &str =
+    r#"'{"portcullis":{"trusted_keys":[],"allow_unsigned":false,"labels":{"tier":"edge"}}}'"#;
 
 /// Bytes of the largest bundle that goes into a Kubernetes object: base64 adds a third, and objects end at about 1 MiB.
 pub const LARGEST_INLINE: usize = 700_000;
@@ -104,8 +105,6 @@ pub fn render(options: &RenderIstio, bytes: Vec<u8>) -> Result<Rendered, RenderE
         .set(SELECTOR, &format!("istio: {}", quote(&options.gateway)));
     let gateway = Template(GATEWAY.to_owned())
         .without_heading("render istio")
-        // The volumes are for a policy in a ConfigMap.
-        .cut("          volumeMounts:")
         .set(TRUST, &quote(&json!({ "portcullis": node(options, &bundle) }).to_string()))
         .set(NAMESPACE, &format!("namespace: {}", quote(&options.namespace)))
         .set("istio-ingressgateway", &format!("istio-{}", options.gateway))
