@@ -10,10 +10,9 @@ use super::{Options, bootstrap, filter, start};
 use crate::Error;
 use crate::report::Figures;
 
-/// Connections of each of two clients.
-const CONNECTIONS: usize = 8;
-/// Requests that are sent at once on a connection.
-const DEPTH: u64 = 16;
+/// Connections of each of two clients: as many requests are under way at once, one on each, since Envoy takes requests that
+/// do not wait for answers for a flood.
+const CONNECTIONS: usize = 32;
 /// Callers that a request names, each counted by a limit of its own.
 const CALLERS: u64 = 4;
 /// Callers after which buffers and caches have their size.
@@ -77,45 +76,41 @@ fn send(to: SocketAddr, first: u64, count: u64) -> Result<(), Error> {
         streams.push(stream);
     }
     let mut next = first;
-    let mut batch = Vec::new();
+    let mut request = Vec::new();
     while next < first + count {
         for stream in &mut streams {
-            batch.clear();
-            for _ in 0..DEPTH {
-                write_request(&mut batch, next)?;
-                next += CALLERS;
-            }
-            stream.write_all(&batch)?;
+            request.clear();
+            write_request(&mut request, next)?;
+            next += CALLERS;
+            stream.write_all(&request)?;
         }
-        streams.iter_mut().try_for_each(read_answers)?;
+        streams.iter_mut().try_for_each(read_answer)?;
     }
     Ok(())
 }
 
 /// A request that names callers whom no other names.
-fn write_request(batch: &mut Vec<u8>, first: u64) -> Result<(), Error> {
-    batch.extend_from_slice(b"GET /ping HTTP/1.1\r\nhost: bench.example\r\n");
+fn write_request(request: &mut Vec<u8>, first: u64) -> Result<(), Error> {
+    request.extend_from_slice(b"GET /ping HTTP/1.1\r\nhost: bench.example\r\n");
     for at in 0..CALLERS {
-        write!(batch, "x-key-{at}: caller-{}\r\n", first + at)?;
+        write!(request, "x-key-{at}: caller-{}\r\n", first + at)?;
     }
-    batch.extend_from_slice(b"\r\n");
+    request.extend_from_slice(b"\r\n");
     Ok(())
 }
 
-/// Reads the answers to requests that were sent at once; they have no bodies.
-fn read_answers(stream: &mut TcpStream) -> Result<(), Error> {
-    let mut text = Vec::new();
-    let mut buffer = [0; 16 * 1024];
-    let count =
-        |text: &[u8], part: &[u8]| text.windows(part.len()).filter(|it| *it == part).count();
-    while count(&text, b"\r\n\r\n") < DEPTH as usize {
-        let read = stream.read(&mut buffer)?;
+/// Reads an answer, which has no body.
+fn read_answer(stream: &mut TcpStream) -> Result<(), Error> {
+    let mut buffer = [0; 4096];
+    let mut length = 0;
+    while !buffer[..length].ends_with(b"\r\n\r\n") {
+        let read = stream.read(&mut buffer[length..])?;
         if read == 0 {
             return Err(Error::Unexpected("the connection was closed".to_owned()));
         }
-        text.extend_from_slice(&buffer[..read]);
+        length += read;
     }
-    match count(&text, b"HTTP/1.1 200") == DEPTH as usize {
+    match buffer.starts_with(b"HTTP/1.1 200") {
         true => Ok(()),
         false => Err(Error::Unexpected("a caller was refused".to_owned())),
     }
