@@ -1,12 +1,23 @@
-# What the demo needs before it starts. Nothing is made twice: `docker-compose down -v` forgets it.
+# What the demo needs before it starts. Nothing is made twice: `docker-compose down -v` forgets it. What a run that failed left
+# half done, the next one makes anew: whatever comes in pairs is complete once its last file is there.
 set -eu
-if [ ! -f /keys/signing.key ]; then
+umask 022
+# The value of a line of a file, which must be there, into a file that is whole or not there.
+keep() {
+  sed -n "s/^$1: *//p" "$2" > "$3.new"
+  [ -s "$3.new" ]
+  mv "$3.new" "$3"
+}
+if [ ! -s /trust/public.key ]; then
   # In production the signing key stays with whoever releases policies, in an HSM if there is one (`portcullis sign --external`).
+  rm -f /keys/signing.key
   portcullis keygen -o /keys/signing.key > /tmp/keys
-  sed -n 's/^public key: *//p' /tmp/keys > /trust/public.key
+  keep 'public key' /tmp/keys /trust/public.key
+fi
+if [ ! -s /trust/credentials ]; then
   portcullis token --name demo --role publisher > /tmp/token
-  sed -n 's/^token: *//p' /tmp/token > /keys/token
-  sed -n 's/^credentials: *//p' /tmp/token > /trust/credentials
+  keep token /tmp/token /keys/token
+  keep credentials /tmp/token /trust/credentials
 fi
 if [ ! -f /etc/portcullis/envoy.yaml ]; then
   cp /usr/share/portcullis/portcullis_filter.wasm /etc/portcullis/

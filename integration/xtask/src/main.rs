@@ -41,7 +41,7 @@ enum Command {
     Reproduce,
     /// Install the runner that wasm tests need under Node, and print its path
     WasmTestRunner,
-    /// Measure: schema, envoy or documents
+    /// Measure: schema, attack, crs, envoy, limits, update, control or documents
     Bench(bench::Options),
     /// Put the demo bank behind Envoy and Portcullis, and send it a tour of requests
     Demo(demo::Options),
@@ -55,7 +55,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Write what the products are made of to target/sbom.json (CycloneDX)
     Sbom,
-    /// Run a conformance suite: json-schema, openapi, differential, packs, skipped, envoy-versions, transformations or libinjection
+    /// Run a conformance suite: json-schema, openapi, differential, packs, skipped, crs, crs-differential, limits, faults,
+    /// envoy-versions, transformations or libinjection
     Suite(suite::Options),
     /// Show what the wasm module spends its bytes on, by section and by crate
     Size(size::Options),

@@ -74,9 +74,17 @@ fn write_all(dir: &Path, files: &[(String, Vec<u8>)]) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Puts a folder in the place of another, which is moved aside first: whatever ends this in between, one of them is whole.
 fn replace(beside: &Path, output: &Path) -> std::io::Result<()> {
-    if output.exists() {
-        std::fs::remove_dir_all(output)?;
+    if !output.exists() {
+        return std::fs::rename(beside, output);
     }
-    std::fs::rename(beside, output)
+    let old = beside.with_extension("old");
+    std::fs::rename(output, &old)?;
+    if let Err(error) = std::fs::rename(beside, output) {
+        // What was there is better than nothing.
+        let _ = std::fs::rename(&old, output);
+        return Err(error);
+    }
+    std::fs::remove_dir_all(old)
 }

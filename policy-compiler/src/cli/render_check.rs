@@ -1,7 +1,8 @@
 //! `portcullis render check`: whether an Envoy configuration that is there already does what a bundle's limits need.
 //!
 //! In: a bundle, and a configuration of Envoy's in YAML or JSON. Out: a warning for each connection manager with a wasm
-//! filter whose settings let clients say who they are, with its place. What comes by xDS is not seen.
+//! filter whose settings let clients say who they are, and for filters that would judge by one another's policies, with its place. What
+//! comes by xDS is not seen.
 
 use super::files::{self, CliError};
 use crate::diag::Diagnostics;
@@ -61,8 +62,51 @@ pub(super) fn check(tree: &Tree, view: &View<'_>) -> Vec<(u32, String)> {
     if managers == 0 {
         told.push((1, "no connection manager here has a wasm filter".to_owned()));
     }
+    namesakes(tree, &mut told);
     services(tree, view, &mut told);
     told
+}
+
+/// Filters of one name, as which the filter knows its policy, whose configurations are not the same.
+fn namesakes(tree: &Tree, told: &mut Vec<(u32, String)>) {
+    let mut known: Vec<([&str; 2], Node<'_>)> = Vec::new();
+    for filter in tree.nodes().filter(|node| is_wasm(*node)) {
+        let Some(config) = filter.get("typed_config").and_then(|it| it.get("config")) else {
+            continue;
+        };
+        let text = |name: &str| config.get(name).and_then(Node::as_text).unwrap_or_default();
+        let name = ["name", "root_id"].map(text);
+        match known.iter().find(|(other, _)| *other == name) {
+            None => known.push((name, config)),
+            Some((_, other)) => {
+                let policies = [*other, config].map(|it| it.get("configuration").map(shape));
+                if policies[0] != policies[1] {
+                    let text = format!(
+                        "another filter, at line {}, has the name `{}` and this `root_id` too, with another policy: each policy \
+                         needs a `name` of its own",
+                        other.anchor().line,
+                        name[0]
+                    );
+                    told.push((config.anchor().line, text));
+                }
+            }
+        }
+    }
+}
+
+/// All texts and names below a node, in order: what it says, wherever it stands.
+fn shape(node: Node<'_>) -> String {
+    let mut all = String::new();
+    let mut left = vec![node];
+    while let Some(node) = left.pop() {
+        all.push_str(&node.token().unwrap_or_default());
+        all.push('\0');
+        all.push_str(node.as_text().unwrap_or_default());
+        all.push('\0');
+        left.extend(node.elements().into_iter().flatten());
+        left.extend(node.members().into_iter().flatten().map(|(_, value)| value));
+    }
+    all
 }
 
 /// Whether a filter is, or is discovered as, one in wasm.
@@ -223,6 +267,26 @@ mod tests {
         assert!(unverified[0].1.contains("`payload_in_metadata: bank`"), "{unverified:?}");
         let plain = told(&configuration(TRUSTED, JWT, "type: STATIC"));
         assert!(plain[0].1.contains("`http2_protocol_options`"), "{plain:?}");
+    }
+
+    #[test]
+    fn two_policies_under_one_name_are_told_of() {
+        let filter = |name: &str, value: &str| {
+            format!(
+                "          - name: {name}\n            typed_config:\n              '@type': \
+                 type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\n              config: {{ name: {name}, root_id: p, \
+                 configuration: {{ value: '{value}' }} }}\n"
+            )
+        };
+        let two = |first: &str, second: &str| {
+            let filters = [JWT, first, second].concat();
+            told(&configuration(TRUSTED, &filters, HTTP2))
+        };
+        assert_eq!(two(&filter("a", "x"), &filter("b", "y")), []);
+        assert_eq!(two(&filter("a", "x"), &filter("a", "x")), [], "one policy in two places");
+        let same = two(&filter("a", "x"), &filter("a", "y"));
+        assert_eq!(same.len(), 1, "{same:?}");
+        assert!(same[0].1.contains("has the name `a` and this `root_id` too"), "{same:?}");
     }
 
     #[test]

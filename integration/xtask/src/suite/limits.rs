@@ -15,23 +15,29 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     let module = build::filter(workspace)?;
     let redis = debian::obtain(workspace, &debian::REDIS)?;
     let mut total = Counts::default();
-    for arguments in [
-        &["--package", "portcullis-engine", "--lib", "--", "limits::"][..],
-        &["--package", "portcullis-filter", "--lib", "--", "limit", "delegation::", "asked::"],
-        &["--package", "portcullis-integration", "--test", "cases", "--", "::rate-limits::"],
-        &["--package", "portcullis-integration", "--test", "limits"],
-        &["--package", "portcullis-integration", "--test", "delegation"],
+    for (arguments, filters) in [
+        (&["--package", "portcullis-engine", "--lib"][..], &["limits::"][..]),
+        (&["--package", "portcullis-filter", "--lib"], &["limit", "delegation::", "asked::"]),
+        (&["--package", "portcullis-integration", "--test", "cases"], &["::rate-limits::"]),
+        (&["--package", "portcullis-integration", "--test", "limits"], &[]),
+        (&["--package", "portcullis-integration", "--test", "delegation"], &[]),
     ] {
         let mut command: Command = process::cargo();
         command
             .current_dir(&workspace.root)
             .args(["test", "--quiet"])
             .args(arguments)
+            .args(["--", "--show-output"])
+            .args(filters)
             .env("PORTCULLIS_ENVOY", &envoy.binary)
             .env("PORTCULLIS_COMPILER", &compiler)
             .env("PORTCULLIS_FILTER", &module);
         redis.name_in(&mut command, "PORTCULLIS_REDIS");
-        total.add(test::counted(&mut command)?);
+        let counts = test::counted(&mut command)?;
+        if counts.passed == 0 {
+            bail!("`{}` ran no test", process::display(&command));
+        }
+        total.add(counts);
     }
     println!("cases passed {}/{}", total.passed, total.passed + total.failed);
     if total.failed > 0 || total.skipped > 0 {

@@ -129,7 +129,8 @@ fn forwards() -> Result<()> {
 
 /// A Docker daemon: the machine's, or one of the test's own.
 struct Docker {
-    own: Option<(Child, PathBuf)>,
+    /// The test's own: its process, its folder, and whether the bridge `docker0` came with it.
+    own: Option<(Child, PathBuf, bool)>,
     environment: Vec<(String, String)>,
 }
 
@@ -163,9 +164,10 @@ impl Docker {
             &socket,
         ]);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let made_bridge = !Path::new("/sys/class/net/docker0").exists();
         let child = command.spawn().context("cannot start `dockerd`")?;
         let docker = Self {
-            own: Some((child, dir.clone())),
+            own: Some((child, dir.clone(), made_bridge)),
             environment: vec![("DOCKER_HOST".to_owned(), socket)],
         };
         let started = Instant::now();
@@ -239,7 +241,7 @@ impl Docker {
 impl Drop for Docker {
     /// Ends the daemon that the test started, and removes what it kept.
     fn drop(&mut self) {
-        let Some((child, dir)) = &mut self.own else { return };
+        let Some((child, dir, made_bridge)) = &mut self.own else { return };
         // SIGTERM lets it end its containers and unmount what it mounted.
         let _ = Command::new("kill").arg(child.id().to_string()).status();
         let started = Instant::now();
@@ -248,8 +250,10 @@ impl Drop for Docker {
         }
         let _ = child.kill();
         let _ = child.wait();
-        let _ =
-            Command::new("ip").args(["link", "delete", "docker0"]).stderr(Stdio::null()).status();
+        if *made_bridge {
+            let mut delete = Command::new("ip");
+            let _ = delete.args(["link", "delete", "docker0"]).stderr(Stdio::null()).status();
+        }
         if let Err(error) = std::fs::remove_dir_all(&dir) {
             say(format!("{} is left: {error}", dir.display()));
         }

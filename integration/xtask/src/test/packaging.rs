@@ -157,6 +157,8 @@ fn alerts(workspace: &Workspace) -> Result<Option<String>> {
     for arguments in [
         &["check", "rules", "alerts.yaml"][..],
         &["test", "rules", "alerts.test.yaml"],
+        &["check", "rules", "control-alerts.yaml"],
+        &["test", "rules", "control-alerts.test.yaml"],
         &["check", "config", "scrape.yaml"],
     ] {
         process::run(promtool.command().current_dir(&dir).args(arguments))?;

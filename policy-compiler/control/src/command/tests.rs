@@ -55,6 +55,16 @@ fn the_page_names_every_metric() {
     }
     let listed = PAGE.lines().filter(|line| line.starts_with("| `portcullis_control_")).count();
     assert_eq!(listed, names.len());
+    // And the alert rules ask for no other.
+    let rules = include_str!("../../../../envoy-config/observability/control-alerts.yaml");
+    let asked = rules.split("portcullis_control_").skip(1);
+    let asked = asked.map(|it| it.split(|c: char| c != '_' && !c.is_ascii_lowercase()).next());
+    let asked: Vec<String> =
+        asked.map(|it| ["portcullis_control_", it.unwrap()].concat()).collect();
+    assert!(asked.len() >= 8, "{asked:?}");
+    for name in &asked {
+        assert!(names.contains(&name.as_str()), "{name}");
+    }
 }
 
 #[test]

@@ -14,9 +14,10 @@ pub struct Told<'a> {
     pub event: Value,
 }
 
-/// What a line of the filter's tells; nothing of any other line.
+/// What a line of the filter's tells; nothing of any other line, whatever a client has put into it.
 pub fn read(line: &str) -> Option<Told<'_>> {
     let start = line.find("{\"portcullis\":")?;
+    is_of_filters(line.get(..start)?).then_some(())?;
     let object = line.get(start..)?;
     let mut values = serde_json::Deserializer::from_str(object).into_iter::<Value>();
     let event = values.next()?.ok()?;
@@ -28,6 +29,17 @@ pub fn read(line: &str) -> Option<Told<'_>> {
         text,
         event,
     })
+}
+
+/// Whether what precedes an object is nothing, or what Envoy's logger writes before what a wasm filter logs: also as Istio sets it, and
+/// behind what `docker-compose logs` and `kubectl logs` add. A quotation mark is of an access log, where texts of clients follow.
+fn is_of_filters(prefix: &str) -> bool {
+    let is_loggers = prefix.contains("[wasm]") || prefix.contains("envoy wasm ");
+    prefix.is_empty()
+        || (is_loggers
+            && prefix.contains("wasm log")
+            && prefix.ends_with(": ")
+            && !prefix.contains('"'))
 }
 
 /// `18:23:55` of `[2026-11-27 18:23:55.574][7][warning][wasm] …`, wherever it stands in what precedes the object.
@@ -60,15 +72,14 @@ impl Painter {
                 let operation = [text("/method"), text("/template")].join(" ");
                 let place = place(event);
                 let told = [
-                    format!("{time:<8}"),
-                    self.paint(verdict_color(verdict), &format!("{verdict:<7}")),
                     format!("{status:<3}"),
                     format!("{:<24}", text("/code")),
                     format!("{:<36}", if operation.len() > 1 { &operation } else { "-" }),
                     format!("{:<28}", place),
                     reason(event),
                 ];
-                clean(&told.join("  "))
+                let verdict = self.paint(verdict_color(verdict), &format!("{verdict:<7}"));
+                format!("{time:<8}  {verdict}  {}", clean(&told.join("  ")))
             }
             "configuration" => {
                 let outcome = text("/outcome");
@@ -78,14 +89,12 @@ impl Painter {
                 let told: Vec<&str> = told.into_iter().filter(|it| !it.is_empty()).collect();
                 let color = if outcome == "accepted" { GREEN } else { RED };
                 let outcome = self.paint(color, &format!("configuration {outcome}"));
-                clean(&format!("{time:<8}  {outcome}: {}", told.join(", ")))
+                format!("{time:<8}  {outcome}: {}", clean(&told.join(", ")))
             }
             "suppressed" => {
                 let count = event["suppressed"].as_u64().unwrap_or(0);
-                clean(&format!(
-                    "{time:<8}  {}",
-                    self.faint(&format!("{count} findings left out, to keep to the rate"))
-                ))
+                let told = self.faint(&format!("{count} findings left out, to keep to the rate"));
+                format!("{time:<8}  {told}")
             }
             other => clean(&format!("{time:<8}  {other}")),
         }
@@ -97,6 +106,7 @@ impl Painter {
     }
 
     fn paint(&self, color: &str, text: &str) -> String {
+        let text: String = text.chars().map(shown).collect();
         if self.colored { format!("\x1b[{color}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
@@ -137,22 +147,13 @@ fn reason(event: &Value) -> String {
     [what, &origin].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("  ")
 }
 
-/// A line without the blanks at its end, and without what would command a terminal, save our own colours.
-fn clean(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some(c) = rest.chars().next() {
-        let colors = ["\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[2m", "\x1b[0m"];
-        if let Some(color) = colors.into_iter().find(|color| rest.starts_with(color)) {
-            out.push_str(color);
-            rest = &rest[color.len()..];
-            continue;
-        }
-        out.push(if c.is_control() { '\u{fffd}' } else { c });
-        rest = &rest[c.len_utf8()..];
-    }
-    out.truncate(out.trim_end().len());
-    out
+/// Text without the blanks at its end, and without what would command a terminal.
+fn clean(text: &str) -> String {
+    text.trim_end().chars().map(shown).collect()
+}
+
+fn shown(c: char) -> char {
+    if c.is_control() { '\u{fffd}' } else { c }
 }
 
 /// What was shown so far.
@@ -265,6 +266,38 @@ mod tests {
         for colored in [false, true] {
             let shown = Painter { colored }.line(told.time, &told.event);
             assert!(!shown.contains("\x1b[2J") && !shown.contains(['\r', '\n']), "{shown:?}");
+        }
+        // Nor is anything painted by it.
+        for line in [
+            r#"{"portcullis":1,"event":"finding","verdict":"\u001b[31mb","code":"\u001b[32mc"}"#,
+            r#"{"portcullis":1,"event":"configuration","outcome":"\u001b[31mo","detail":"\u001b[2md"}"#,
+            r#"{"portcullis":1,"event":"\u001b[31me"}"#,
+        ] {
+            let told = read(line).unwrap();
+            let plain = Painter { colored: false }.line(told.time, &told.event);
+            assert!(!plain.contains('\x1b'), "{plain:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_put_into_an_access_log_is_no_finding() {
+        let object = FINDING.split_once("log: ").unwrap().1;
+        for prefix in [
+            "",
+            "[2026-11-27 18:23:55.574][7][warning][wasm] [source/x.cc:1] wasm log portcullis portcullis portcullis: ",
+            "gateway_1  | [2026-11-27 18:23:55.574][7][warning][wasm] [source/x.cc:1] wasm log: ",
+            "2026-11-27T18:23:55.574012Z\twarning\tenvoy wasm external/x/context.cc:1\twasm log portcullis: ",
+        ] {
+            assert!(read(&[prefix, object].concat()).is_some(), "{prefix}");
+        }
+        for prefix in [
+            r#"[2026-11-27T18:23:55.574Z] "GET / HTTP/1.1" 200 - 0 0 1 - "-" ""#,
+            r#"[2026-11-27T18:23:55.574Z] "GET / HTTP/1.1" 200 - 0 0 1 - "-" "[7][warning][wasm] wasm log: "#,
+            "agent: ",
+            "[2026-11-27 18:23:55.574][7][warning][http] said: ",
+            "[2026-11-27 18:23:55.574][7][warning][wasm] wasm log: said ",
+        ] {
+            assert!(read(&[prefix, object].concat()).is_none(), "{prefix}");
         }
     }
 
