@@ -474,6 +474,8 @@ fn sync_outlives_stores_that_lie() {
     let first = std::fs::read(setup.compile("enforce", 2, "")).unwrap();
     let older = std::fs::read(setup.compile("enforce", 1, "")).unwrap();
     let other = std::fs::read(setup.compile("monitor", 2, "")).unwrap();
+    let Some(next) = Setup::new() else { return };
+    let by_new_key = std::fs::read(next.compile("enforce", 1, "")).unwrap();
     let cut = first.len() / 2;
     let corrupt: Vec<u8> =
         first.iter().enumerate().map(|(at, it)| it ^ u8::from(at == cut)).collect();
@@ -498,8 +500,11 @@ fn sync_outlives_stores_that_lie() {
             false,
         ),
         ("the first again", whole(&first), true),
+        // The file's own key is not trusted any more: its epoch counts all the same.
+        ("an older one by a new key", whole(&by_new_key), false),
     ];
     for (what, answer, taken) in answers {
+        let key = if what.ends_with("new key") { &next.public_key } else { &setup.public_key };
         let sent = answer.clone();
         let store = Upstream::answering(move |_| Some(sent.clone())).unwrap();
         let url = format!("http://{}", store.address());
@@ -514,7 +519,7 @@ fn sync_outlives_stores_that_lie() {
             "--timeout",
             "2",
         ]);
-        command.args(["-o", "kept.bundle", "--trusted-key", &setup.public_key]);
+        command.args(["-o", "kept.bundle", "--trusted-key", key]);
         let output = command.output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.success(), taken, "{what}: {errors}");

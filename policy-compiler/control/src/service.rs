@@ -74,6 +74,15 @@ pub enum Denied {
     Forbidden(Identity),
 }
 
+/// What is known of the credentials file.
+#[derive(Debug, Default)]
+struct SeenFile {
+    /// When it was changed, and its length, as it was read last.
+    read: Option<(SystemTime, u64)>,
+    /// Why it cannot be read, as it was told last.
+    told: Option<String>,
+}
+
 /// All there is.
 #[derive(Debug)]
 pub struct Service {
@@ -93,7 +102,7 @@ pub struct Service {
     pub fleets: Mutex<Vec<(String, Fleet)>>,
     current: watch::Sender<Arc<Current>>,
     credentials: watch::Sender<Arc<Credentials>>,
-    credentials_seen: Mutex<Option<(SystemTime, u64)>>,
+    credentials_seen: Mutex<SeenFile>,
     refreshing: Mutex<()>,
     loaded: AtomicBool,
     stopping: watch::Sender<bool>,
@@ -112,7 +121,7 @@ impl Service {
             fleets: Mutex::default(),
             current: watch::channel(Arc::default()).0,
             credentials: watch::channel(Arc::new(credentials)).0,
-            credentials_seen: Mutex::new(None),
+            credentials_seen: Mutex::default(),
             refreshing: Mutex::new(()),
             loaded: AtomicBool::new(false),
             stopping: watch::channel(false).0,
@@ -203,7 +212,7 @@ impl Service {
         let seen = std::fs::metadata(path).ok();
         let seen = seen.and_then(|it| Some((it.modified().ok()?, it.len())));
         let mut before = self.credentials_seen.lock().await;
-        if *before == seen {
+        if before.read == seen && before.told.is_none() {
             return;
         }
         // The first time too: the file may have changed since it was read at the start.
@@ -212,11 +221,15 @@ impl Service {
             Err(error) => {
                 // It is tried again in a moment: what was revoked must not stay for want of a file descriptor.
                 let why = error.to_string();
-                log::warn("credentials cannot be read: the older ones hold", json!({ "why": why }));
+                if before.told.as_ref() != Some(&why) {
+                    let fields = json!({ "why": why });
+                    log::warn("credentials cannot be read: the older ones hold", fields);
+                }
+                before.told = Some(why);
                 return;
             }
         };
-        *before = seen;
+        *before = SeenFile { read: seen, told: None };
         match Credentials::parse(&text) {
             Ok(credentials) => {
                 if **self.credentials.borrow() == credentials {

@@ -313,6 +313,15 @@ async fn gateways_report_and_status_tells() {
         status["summary"],
         json!({ "gateways": 3, "current": 1, "behind": 1, "refusing": 1, "silent": 0 })
     );
+    let short = it.read("/v1/policies/bank/status?summary=true").await;
+    assert_eq!(
+        (&short["gateways"], &short["summary"]),
+        (&serde_json::Value::Null, &status["summary"])
+    );
+    assert_eq!(
+        short["channels"][0]["gateways"],
+        json!({ "current": 1, "behind": 1, "refusing": 1, "silent": 0, "refusal": "audience" })
+    );
     // What was reported survives the service.
     it.service.flush().await;
     let store = Store::open(&Place::Sqlite(it.folder.join("control.db"))).unwrap();
@@ -437,6 +446,15 @@ async fn channels_pins_and_promotion_by_http() {
     it.change("PUT", rollout, huge.as_bytes()).await.problem(413, "too-large");
     it.change("PUT", "/v1/policies/new/channels/canary", b"{}").await.problem(404, "not-found");
     it.get("/nowhere", &[]).await.problem(404, "path");
+    for unreadable in [
+        "/v1/policies/bank/bundles/abc",
+        "/v1/policies/bank/bundles/99999999999999999999",
+        "/v1/policies/bank/history?limit=x",
+        "/v1/policies/bank/history?of=x",
+        "/v1/policies/%ff/bundle",
+    ] {
+        it.get(unreadable, &[]).await.problem(422, "request");
+    }
     it.ask("PATCH", rollout, &[], b"").await.problem(405, "method");
 }
 

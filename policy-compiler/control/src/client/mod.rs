@@ -6,11 +6,12 @@ use crate::tls::{self, TlsError};
 use clap::Args;
 use serde_json::Value;
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
 use upload::Upload;
-use ureq::http::{Method, Request, Response, StatusCode};
+use ureq::http::{Method, Request, Response, StatusCode, Uri};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body, SendBody};
 
@@ -167,6 +168,11 @@ impl Proof {
             .build()
             .into();
         let (base, token) = (base.trim_end_matches('/').to_owned(), self.token()?);
+        if token.is_some() && in_the_clear(&base) {
+            eprintln!(
+                "warning: the token goes to `{base}` without TLS: whoever stands between may use it"
+            );
+        }
         Ok(Client { agent, base, token, retried: Cell::new(false) })
     }
 
@@ -203,6 +209,15 @@ impl Proof {
         }
         Ok(builder.build())
     }
+}
+
+/// Whether what is sent to a server leaves this machine as it is.
+fn in_the_clear(base: &str) -> bool {
+    let authority = base.parse::<Uri>().ok();
+    let host = authority.as_ref().and_then(Uri::host).unwrap_or_default();
+    let local = host == "localhost"
+        || host.trim_matches(['[', ']']).parse().is_ok_and(|it: IpAddr| it.is_loopback());
+    base.starts_with("http://") && !local
 }
 
 impl Client {
@@ -332,4 +347,21 @@ impl Client {
 fn json(answer: &Answer) -> Result<Value, ClientError> {
     serde_json::from_slice(&answer.body)
         .map_err(|error| ClientError::Other(format!("the answer is not JSON: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_that_leave_the_machine_without_tls_are_told_of() {
+        for clear in ["http://control:18000", "http://192.0.2.7", "http://127.0.0.1.example:1/x"] {
+            assert!(in_the_clear(clear), "{clear}");
+        }
+        for safe in
+            ["https://control", "http://localhost:1", "http://127.0.0.1:1", "http://[::1]:1"]
+        {
+            assert!(!in_the_clear(safe), "{safe}");
+        }
+    }
 }

@@ -149,9 +149,10 @@ impl<'a> Synced<'a> {
             answered: false,
             told: None,
         };
-        // What is there already: nothing lower may replace it.
+        // What is there already: nothing lower may replace it, also where its key is not trusted any more.
+        let any = Trust { keys: Vec::new(), allow_unsigned: true };
         let there = fs::read(&options.output).ok().and_then(|bytes| within(&bytes));
-        if let Some(Ok(bundle)) = there.map(|bytes| Bundle::open(bytes, &synced.trust())) {
+        if let Some(Ok(bundle)) = there.map(|bytes| Bundle::open(bytes, &any)) {
             synced.epoch = Some(bundle.header().epoch.get());
             synced.content_hash = bundle.content_hash();
         }

@@ -23,9 +23,9 @@ pub struct Waiting {
 /// Counts of a channel's gateways.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {
-    run: usize,
-    refuse: usize,
-    all: usize,
+    run: u64,
+    refuse: u64,
+    all: u64,
 }
 
 /// Waits, if that is asked for, and tells of every change.
@@ -42,7 +42,10 @@ pub(super) fn run(
     let (started, limit) = (Instant::now(), Duration::from_secs(waiting.wait_for));
     let mut told = None;
     loop {
-        let status = client.get(&format!("/v1/policies/{policy}/status"))?;
+        let asked = Instant::now();
+        let status = client.get(&format!("/v1/policies/{policy}/status?summary=true"))?;
+        // Of a large fleet even the numbers cost the service something.
+        let pause = EVERY.max(asked.elapsed() * 4);
         if let Some(held) = held_at(&status, channel, epoch) {
             println!("`{channel}` serves epoch {held}: it is pinned, or others have published");
             return Ok(());
@@ -56,7 +59,7 @@ pub(super) fn run(
             return Err(ClientError::Other(format!(
                 "{} gateways refuse epoch {epoch}: {}",
                 count.refuse,
-                reason(&status, epoch)
+                reason(&status, channel)
             )));
         }
         if count.run == count.all && count.all > 0 {
@@ -73,41 +76,34 @@ pub(super) fn run(
                 limit.as_secs()
             )));
         }
-        std::thread::sleep(EVERY);
+        std::thread::sleep(pause);
     }
+}
+
+/// What is told of a channel.
+fn of<'a>(status: &'a Value, channel: &str) -> Option<&'a Value> {
+    status["channels"].as_array()?.iter().find(|it| it["channel"] == channel)
 }
 
 /// The epoch that the channel serves instead.
 fn held_at(status: &Value, channel: &str, epoch: i64) -> Option<i64> {
-    let mut channels = status["channels"].as_array()?.iter();
-    let found = channels.find(|it| it["channel"] == channel)?;
+    let found = of(status, channel)?;
     let serves = found["serves"].as_i64()?;
     // A lower one that nobody pinned is what was served before: it is about to change.
     (serves > epoch || serves < epoch && found["pinned"] == true).then_some(serves)
 }
 
+/// Those that are not silent, once the channel serves the epoch.
 fn count(status: &Value, channel: &str, epoch: i64) -> Count {
-    let mut count = Count::default();
-    for gateway in gateways(status) {
-        if gateway["channel"] != channel
-            || gateway["epoch"] != epoch
-            || gateway["state"] == "silent"
-        {
-            continue;
-        }
-        count.all += 1;
-        count.run += usize::from(gateway["state"] == "current");
-        count.refuse += usize::from(gateway["state"] == "refusing");
-    }
-    count
+    let Some(found) = of(status, channel).filter(|it| it["serves"] == epoch) else {
+        return Count::default();
+    };
+    let number = |state: &str| found["gateways"][state].as_u64().unwrap_or(0);
+    let (run, refuse) = (number("current"), number("refusing"));
+    Count { run, refuse, all: run + refuse + number("behind") }
 }
 
-fn reason(status: &Value, epoch: i64) -> String {
-    let mut refusals = gateways(status).filter(|it| it["refused"]["epoch"] == epoch);
-    let first = refusals.find_map(|it| it["refused"]["reason"].as_str());
-    first.unwrap_or("no reason told").to_owned()
-}
-
-fn gateways(status: &Value) -> impl Iterator<Item = &Value> {
-    status["gateways"].as_array().map_or(&[][..], Vec::as_slice).iter()
+fn reason<'a>(status: &'a Value, channel: &str) -> &'a str {
+    let told = of(status, channel).and_then(|it| it["gateways"]["refusal"].as_str());
+    told.filter(|it| !it.is_empty()).unwrap_or("no reason told")
 }

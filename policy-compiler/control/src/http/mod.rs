@@ -17,7 +17,7 @@ use crate::store::Audit;
 use crate::xds;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
@@ -53,6 +53,7 @@ pub fn router(service: Arc<Service>) -> Router {
             )
         })
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "path", "there is nothing here"))
+        .layer(from_fn(worded))
         .layer(from_fn(timely));
     let streams = Router::new()
         .route(xds::EXTENSIONS, post(xds::stream))
@@ -65,6 +66,19 @@ async fn timely(request: Request, next: Next) -> Response {
         let told = "the request took longer than 60 s";
         Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", told).into_response()
     })
+}
+
+/// Paths and queries that cannot be read are problems like all others.
+async fn worded(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if response.status() != StatusCode::BAD_REQUEST
+        || kind.is_some_and(|it| !it.starts_with(b"text/plain"))
+    {
+        return response;
+    }
+    let told = "the path or the query cannot be read";
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", told).into_response()
 }
 
 async fn ready(State(service): State<Arc<Service>>) -> Response {

@@ -45,11 +45,21 @@ pub async fn policy(
     Ok(Json(describe(&name, known(&current.policies, &name)?)).into_response())
 }
 
+/// How much of the status.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extent {
+    /// Numbers by channel, and no gateways: a large fleet's are megabytes.
+    #[serde(default)]
+    summary: bool,
+}
+
 /// Which gateway and worker runs which epoch.
 pub async fn status(
     State(service): State<Arc<Service>>,
     Extension(peer): Extension<Peer>,
     Path(name): Path<String>,
+    Query(extent): Query<Extent>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read").await?;
@@ -61,20 +71,51 @@ pub async fn status(
     let rows = service.gateways.merged(&name, stored.unwrap_or_default());
     let silent_before = service.silent_before();
     let mut fleet = Fleet::default();
-    let mut gateways = Vec::with_capacity(rows.len());
+    let mut channels = vec![(Fleet::default(), None); policy.channels.len()];
+    let mut gateways = Vec::new();
     for row in &rows {
         let state = state(policy, &name, row, silent_before);
         fleet.count(state.0);
-        gateways.push(gateway(row, state));
+        if !extent.summary {
+            gateways.push(gateway(row, state));
+        }
+        count(policy, &mut channels, row, state);
     }
     let mut told = describe(&name, policy);
-    told["gateways"] = Value::Array(gateways);
+    for (at, (fleet, refusal)) in channels.into_iter().enumerate() {
+        told["channels"][at]["gateways"] = json!({
+            "current": fleet.current, "behind": fleet.behind, "refusing": fleet.refusing,
+            "silent": fleet.silent, "refusal": refusal,
+        });
+    }
+    if !extent.summary {
+        told["gateways"] = Value::Array(gateways);
+    }
     told["summary"] = json!({
         "gateways": rows.len(), "current": fleet.current, "behind": fleet.behind,
         "refusing": fleet.refusing, "silent": fleet.silent,
     });
     told["complete"] = json!(complete);
     Ok(Json(told).into_response())
+}
+
+/// Counts a gateway among those of its channel, with the reason of the first that refuses. One that a pin holds by its
+/// labels does not follow its channel.
+fn count(
+    policy: &Policy,
+    channels: &mut [(Fleet, Option<String>)],
+    row: &GatewayRow,
+    (state, epoch, channel): (&str, Option<i64>, &str),
+) {
+    let Some(at) = policy.channels.iter().position(|it| it.name == channel) else { return };
+    if policy.of_channel(channel).map(|choice| choice.epoch) != epoch {
+        return;
+    }
+    let Some((fleet, refusal)) = channels.get_mut(at) else { return };
+    fleet.count(state);
+    if state == "refusing" {
+        refusal.get_or_insert_with(|| row.refused_reason.clone());
+    }
 }
 
 /// How many lines, and whose.

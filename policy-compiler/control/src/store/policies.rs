@@ -135,7 +135,10 @@ pub(super) fn publish(sql: &mut dyn Sql, it: &Publication) -> Result<Published, 
     let revision = next_revision(sql)?;
     lead(sql, &it.policy, &it.channel, before, it.epoch, it.at)?;
     prune(sql, &it.policy)?;
-    let detail = json!({ "content_hash": it.content_hash, "key_id": it.key_id, "before": before });
+    let detail = json!({
+        "content_hash": it.content_hash, "key_id": it.key_id, "audience": it.audience,
+        "not_before": it.not_before, "not_after": it.not_after, "before": before,
+    });
     let entry = Entry { action: "publish", target: &it.channel, epoch: Some(it.epoch), detail };
     write_history(sql, revision, &it.policy, (&it.identity, it.at), entry)?;
     Ok(if outcome == Published::Known { Published::Changed } else { outcome })
@@ -160,10 +163,21 @@ fn keep(sql: &mut dyn Sql, it: &Publication) -> Result<Published, StoreError> {
         if etag == it.etag {
             return Ok(Published::Known);
         }
-        // The same content, signed by another key: what gateways that change keys wait for.
+        // The same content, signed by another key, which gateways that change keys wait for; or for another audience or
+        // time, of which the content's hash says nothing.
         sql.execute(
-            "UPDATE bundles SET etag = $1, key_id = $2 WHERE policy = $3 AND epoch = $4",
-            &[(&*it.etag).into(), (&*it.key_id).into(), policy.clone(), epoch.clone()],
+            "UPDATE bundles SET etag = $1, key_id = $2, audience = $3, not_before = $4, not_after = $5, size = $6
+             WHERE policy = $7 AND epoch = $8",
+            &[
+                (&*it.etag).into(),
+                (&*it.key_id).into(),
+                (&*it.audience).into(),
+                it.not_before.into(),
+                it.not_after.into(),
+                (it.content.len() as i64).into(),
+                policy.clone(),
+                epoch.clone(),
+            ],
         )?;
         sql.execute(
             "UPDATE contents SET content = $1 WHERE policy = $2 AND epoch = $3",

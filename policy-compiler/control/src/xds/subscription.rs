@@ -93,6 +93,10 @@ impl Subscription {
         self.has_answered = true;
         let refusal = request.error_detail.map(|error| error.message);
         let reply = if refusal.is_some() { Reply::Refused } else { Reply::Accepted };
+        // Who connects anew and was sent nothing is not counted.
+        if reply == Reply::Accepted {
+            service.metrics.accepted.add();
+        }
         self.answered(service, refusal);
         reply
     }
@@ -123,7 +127,6 @@ impl Subscription {
             |policy: &str| sent.iter().find(|(of, _)| of == policy).map(|(_, epoch)| *epoch);
         match refusal {
             None => {
-                service.metrics.accepted.add();
                 self.report(service, |policy, row| {
                     row.accepted = epoch(policy).or(row.accepted);
                     (row.refused_epoch, row.refused_reason) = (None, String::new());

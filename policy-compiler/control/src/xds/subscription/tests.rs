@@ -174,6 +174,7 @@ async fn who_connects_anew_is_sent_only_what_is_new() {
     let mut anew = Subscription::default();
     anew.take(&service, again());
     assert_eq!(anew.next(&service), None);
+    assert_eq!(service.metrics.accepted.get(), 0, "nothing was sent");
     assert_eq!(service.gateways.known("bank", "gw-1").unwrap().accepted, Some(7));
     publish(&service, "stable", 8).await;
     let mut later = Subscription::default();
