@@ -490,6 +490,10 @@ pub const MATCHER_NEGATED: u8 = 1;
 /// the text may be another thing in the next request.
 pub const MATCHER_OF_REQUEST: u8 = 2;
 
+/// [`Matcher::flags`]: it asks the same as the matcher before it, but after other transformations: of a text that both
+/// have, one of them is enough.
+pub const MATCHER_AGAIN: u8 = 4;
+
 record! {
     /// Values by target and name.
     pub struct Selector {

@@ -42,8 +42,8 @@ use memo::{Lens, Memo};
 use operator::Operators;
 use portcullis_bundle::layout::{
     ALL_VALUES, Action, Attacks, BODY_ALL, BODY_FIELD, BODY_JSON, BODY_TEXT, BODY_XML, BodyKind,
-    LAST, MATCHER_NEGATED, MATCHER_OF_REQUEST, Matcher, Mode, NONE, OperationRules, Operator,
-    RULE_OUTBOUND, SCHEMA_ANY, TARGETS, Target, View, WHOLE_TARGET,
+    LAST, MATCHER_AGAIN, MATCHER_NEGATED, MATCHER_OF_REQUEST, Matcher, Mode, NONE, OperationRules,
+    Operator, RULE_OUTBOUND, SCHEMA_ANY, TARGETS, Target, View, WHOLE_TARGET,
 };
 use steps::{Exhausted, Steps};
 use texts::Texts;
@@ -436,6 +436,9 @@ impl Scanner {
                     if (lacks && !*exhaustive) || !texts.is_of(matcher.step.get(), index) {
                         continue;
                     }
+                    if !*exhaustive && is_answered(scan.view, texts, (at, matcher), index) {
+                        continue;
+                    }
                     let known = all_meant || sets::holds(whole, at);
                     if !known && !is_meant(scan.view, matcher, subject) {
                         plain &= matches!(subject.name, Name::Text(_));
@@ -703,6 +706,18 @@ impl Asked<'_, '_, '_> {
         }
         Ok(false)
     }
+}
+
+/// Whether the matcher before has been asked the same of a text.
+fn is_answered(
+    view: &View<'_>,
+    texts: &Texts,
+    (at, matcher): (u32, &Matcher),
+    text: usize,
+) -> bool {
+    let before = || view.matchers.get(at.checked_sub(1)? as usize);
+    matcher.flags & MATCHER_AGAIN != 0
+        && before().is_some_and(|before| texts.is_of(before.step.get(), text))
 }
 
 /// Whether a matcher's selectors name a value.

@@ -37,8 +37,8 @@ use names::{Names, names_arguments, names_values, selector, write_names};
 use pipeline::Steps;
 use plain::Plain;
 use portcullis_bundle::layout::{
-    self, BODY_ALL, MATCHER_NEGATED, MATCHER_OF_REQUEST, NONE, Operator as Code, RULE_OUTBOUND,
-    RULE_SAME_VALUE, RULE_SILENT, Relation, Transformation,
+    self, BODY_ALL, MATCHER_AGAIN, MATCHER_NEGATED, MATCHER_OF_REQUEST, NONE, Operator as Code,
+    RULE_OUTBOUND, RULE_SAME_VALUE, RULE_SILENT, Relation, Transformation,
 };
 use portcullis_engine::attack::transform::Transform;
 use regex_syntax::hir::Hir;
@@ -82,6 +82,18 @@ impl Lowered<'_> {
     /// Whether it can hold only where one of its literals occurs.
     fn is_proposed(&self) -> bool {
         self.required.is_known_by_literals() && !self.of.negated
+    }
+
+    /// Whether it asks the same as another one, of the same values after other transformations.
+    fn asks_again(&self, other: &Lowered<'_>) -> bool {
+        let asked =
+            |it: &Lowered<'_>| (it.rule, it.condition, it.code, it.argument, it.argument_count);
+        let counts = matches!(self.code, Code::Count | Code::SameName);
+        asked(self) == asked(other)
+            && !counts
+            && (self.relation, self.of.negated) == (other.relation, other.of.negated)
+            && (&self.of.targets, &self.of.except) == (&other.of.targets, &other.of.except)
+            && [self, other].iter().all(|it| it.then == NONE && it.captures == NONE)
     }
 
     /// Bytes of the shortest text that it can match, at least.
@@ -480,6 +492,7 @@ fn triggers(step: Transformation) -> Bytes {
 
 /// Writes the records of matchers and their selectors.
 fn write_matchers(tables: &mut Tables<'_>, matchers: &[Lowered<'_>], kinds: &Kinds, names: &Names) {
+    let mut before = None;
     for matcher in matchers {
         let first = tables.sections.selectors.len() as u32;
         let mut selectors: Vec<layout::Selector> = Vec::new();
@@ -504,7 +517,7 @@ fn write_matchers(tables: &mut Tables<'_>, matchers: &[Lowered<'_>], kinds: &Kin
             except_count: ((selectors.len() - count) as u16).into(),
             step: matcher.step.into(),
             operator: matcher.code.code(),
-            flags: flags(matcher.of),
+            flags: flags(matcher, before.replace(matcher)),
             then: matcher.then.into(),
             captures: matcher.captures.into(),
             condition: matcher.condition,
@@ -515,8 +528,13 @@ fn write_matchers(tables: &mut Tables<'_>, matchers: &[Lowered<'_>], kinds: &Kin
     }
 }
 
-fn flags(of: &Matcher) -> u8 {
-    let all = [(MATCHER_NEGATED, of.negated), (MATCHER_OF_REQUEST, links::asks_request(of))];
+fn flags(matcher: &Lowered<'_>, before: Option<&Lowered<'_>>) -> u8 {
+    let of = matcher.of;
+    let all = [
+        (MATCHER_NEGATED, of.negated),
+        (MATCHER_OF_REQUEST, links::asks_request(of)),
+        (MATCHER_AGAIN, before.is_some_and(|before| matcher.asks_again(before))),
+    ];
     all.iter().filter(|(_, set)| *set).fold(0, |flags, (bit, _)| flags | bit)
 }
 
