@@ -572,6 +572,31 @@ fn hostile_connections_end_nothing() {
     assert_eq!(fleet.control.get("/healthz").unwrap().status, 200);
 }
 
+#[test]
+fn connections_that_say_nothing_keep_others_out_for_a_moment_only() {
+    let Some(setup) = Setup::new() else { return };
+    let dir = envoy::fresh_dir().unwrap();
+    let options = ["--trusted-key", &setup.public_key, "--connections", "4"];
+    let control = Control::start(&setup.artefacts.compiler, &dir, &options).unwrap();
+    let silent: Vec<_> = [&b""[..], b"", b"PRI * HTTP", b"P"]
+        .iter()
+        .map(|bytes| {
+            let mut stream = TcpStream::connect(control.address()).unwrap();
+            stream.write_all(bytes).unwrap();
+            stream
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(200));
+    let answers = || control.get("/healthz").is_ok_and(|it| it.status == 200);
+    assert!(!answers(), "all connections are taken");
+    let started = Instant::now();
+    while !answers() {
+        assert!(started.elapsed() < SOON, "kept out for good");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    drop(silent);
+}
+
 /// Publishes with one request, and gives the status.
 fn post(control: &Control, bundle: &Path) -> u16 {
     let bearer = format!("Bearer {}", control.publisher);
