@@ -158,6 +158,8 @@ fn refused_words_are_told_of_their_rule() {
     let rule = rule("SecRule GEO:COUNTRY_CODE \"@rbl x\" \"id:1,exec:/bin/x\"");
     let titles: Vec<&str> = rule.refused.iter().map(|it| it.title.as_str()).collect();
     assert_eq!(titles.len(), 3, "{titles:?}");
+    let hashed = "SecRule ARGS \"@rx a\" \"id:1,phase:2,deny,t:lowercase,t:md5\"\n";
+    assert_eq!(loaded(hashed), (vec!["PC0824".to_owned()], vec![]));
     assert!(titles[0].starts_with("the variable `GEO` is refused: "));
 }
 
