@@ -83,8 +83,11 @@ fn row(name: &str, samples: &Difference) {
     println!("{name:<46}{least:>9.2}{first:>9.2}{median:>9.2}{third:>9.2}");
 }
 
-/// The policies that are compared, by name, as members of a policy file.
-pub(super) const POLICIES: [(&str, fn() -> String); 6] = [
+/// A policy by name, as members of a policy file.
+type Policy = (&'static str, fn() -> String);
+
+/// The policies that are compared.
+pub(super) const POLICIES: [Policy; 6] = [
     ("filter", String::new),
     ("one", || limits(1, "")),
     ("four", || limits(4, "")),
