@@ -70,7 +70,7 @@ pub fn compiler(workspace: &Workspace, profile: &str) -> Result<PathBuf> {
 pub fn filter(workspace: &Workspace) -> Result<PathBuf> {
     let started = Instant::now();
     let toolchain = wasm_std::find(workspace)?;
-    say("building the wasm filter (release)");
+    say("building the wasm filter (profile filter)");
     let built = filter_at(&toolchain, &workspace.root, &workspace.target)?;
     let module = std::fs::read(&built).with_context(|| built.display().to_string())?;
     install(&built, &workspace.filter_wasm_with_names())?;
@@ -84,11 +84,11 @@ pub fn filter_at(toolchain: &WasmToolchain, root: &Path, target: &Path) -> Resul
     process::run(
         toolchain
             .cargo("build", root)
-            .args(["--release", "--locked", "--package", "portcullis-filter"])
+            .args(["--profile", "filter", "--locked", "--package", "portcullis-filter"])
             .arg("--target-dir")
             .arg(target),
     )?;
-    Ok(target.join(TARGET).join("release/portcullis_filter.wasm"))
+    Ok(target.join(TARGET).join("filter/portcullis_filter.wasm"))
 }
 
 /// Copies by rename, so that a program that runs the old file keeps it.
