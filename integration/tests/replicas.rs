@@ -202,4 +202,10 @@ fn a_database_is_held_to_its_certificate() {
     let (is_ready, log) = ready_with(&url, &["--postgres-ca", &other]);
     assert!(!is_ready && log.contains("the database is away"), "{log}");
     assert!(!ready_with(&postgres.url(), &[]).0, "without TLS the server answers nobody");
+    // The right authority for another address is not enough.
+    let elsewhere = "127.0.0.9".parse().unwrap();
+    let (certificate, key) = authority.issue("spiffe://bank.example/database", elsewhere);
+    postgres.speak_tls(&certificate, &key).unwrap();
+    let (is_ready, log) = ready_with(&url, &["--postgres-ca", &own]);
+    assert!(!is_ready && log.contains("certificate"), "{log}");
 }

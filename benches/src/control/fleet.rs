@@ -15,7 +15,9 @@ pub struct Fleet {
     pollers: usize,
     /// The epoch of each: pollers first, then streams.
     epochs: Vec<AtomicU64>,
-    /// How long polls took that brought nothing new, in microseconds.
+    /// Polls that brought nothing new.
+    pub rounds: AtomicU64,
+    /// How long those of the probe took, in microseconds.
     polls: Mutex<Vec<u64>>,
     /// Connections that broke, and answers that made no sense.
     pub errors: AtomicU64,
@@ -27,6 +29,7 @@ impl Fleet {
         Self {
             pollers,
             epochs: (0..pollers + streams).map(|_| AtomicU64::new(0)).collect(),
+            rounds: AtomicU64::new(0),
             polls: Mutex::default(),
             errors: AtomicU64::new(0),
         }
@@ -80,6 +83,7 @@ impl Fleet {
 
     /// Forgets what polls took.
     pub fn clear(&self) {
+        self.rounds.store(0, Ordering::Relaxed);
         self.take();
     }
 

@@ -8,12 +8,13 @@ mod fleet;
 mod poller;
 mod stream;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use portcullis_integration::http1::{Body, Request};
+use portcullis_integration::http1::{Body, Connection, Request};
 use portcullis_integration::usage::Usage;
 use portcullis_integration::{Control, envoy};
 use serde_json::{Value, json};
@@ -75,13 +76,14 @@ pub fn run(options: &Options) -> Result<(), Error> {
     let interval = Duration::from_millis(options.interval_ms);
     fleet.start(&runtime, control.address(), interval);
 
+    probe(&fleet, control.address());
     let mut reached = Vec::new();
     reached.push(follow(&control, &fleet, bundles.epoch(), Instant::now())?);
     let before = Usage::of(control.id())?;
     fleet.clear();
     std::thread::sleep(Duration::from_secs(options.steady));
     let (after, mut steady) = (Usage::of(control.id())?, fleet.take());
-    let polls = steady.len() as f64 / options.steady as f64;
+    let polls = fleet.rounds.swap(0, Ordering::Relaxed) as f64 / options.steady as f64;
     let cpu = (after.cpu - before.cpu).as_secs_f64() / options.steady as f64;
     println!(
         "steady: {polls:.0} polls/s, p50 {} µs, p99 {} µs, {:.1} % of a core",
@@ -114,6 +116,24 @@ pub fn run(options: &Options) -> Result<(), Error> {
         last.peak as f64 / MIB
     );
     report::finish("control", &figures, &json!({ "publications": reached }))
+}
+
+/// Polls on a connection and a thread of its own, so that what it waits for is the service and not the fleet.
+fn probe(fleet: &Arc<Fleet>, to: SocketAddr) {
+    let fleet = Arc::clone(fleet);
+    let request = Request::get("/v1/policies/bench/bundle").header("if-none-match", "*");
+    std::thread::spawn(move || {
+        let Ok(mut connection) = Connection::open(to) else { return };
+        loop {
+            let began = Instant::now();
+            if connection.exchange(&request).is_err() {
+                fleet.errors.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            fleet.polled(began.elapsed());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
 }
 
 fn publish(control: &Control, bundle: &[u8]) -> Result<(), Error> {
@@ -149,8 +169,9 @@ fn follow(control: &Control, fleet: &Fleet, epoch: u64, began: Instant) -> Resul
     let p99 = percentile(&mut polls, 0.99);
     let seconds: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
     println!(
-        "epoch {epoch}: 50 % after {:.2} s, 90 % {:.2} s, 99 % {:.2} s, all {:.2} s; service {:.2} s CPU, {:.1} MiB; \
-         p99 of other polls {p99} µs",
+        "epoch {epoch}, {} errors so far: 50 % after {:.2} s, 90 % {:.2} s, 99 % {:.2} s, all {:.2} s; service {:.2} s CPU, {:.1} MiB; \
+         p99 of a probe {p99} µs",
+        fleet.errors.load(Ordering::Relaxed),
         seconds[0],
         seconds[1],
         seconds[2],

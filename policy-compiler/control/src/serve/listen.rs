@@ -4,6 +4,7 @@ use super::begun::Begun;
 use crate::http::router;
 use crate::log;
 use crate::service::{Peer, Service};
+use axum::Router;
 use axum::body::Body;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -99,6 +100,8 @@ pub async fn accept(
     let slots = Arc::new(Semaphore::new(most));
     let tls = tls.map(Arc::new);
     let mut stopping = service.stopping();
+    // One for all connections: a fleet has thousands.
+    let router = router(Arc::clone(&service));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -114,9 +117,10 @@ pub async fn accept(
             continue;
         };
         let (service, tls, watcher) = (Arc::clone(&service), tls.clone(), graceful.watcher());
+        let router = router.clone();
         tokio::spawn(async move {
             service.metrics.connections.change(1);
-            let connection = Connection { service: Arc::clone(&service), address, watcher };
+            let connection = Connection { router, address, watcher };
             connection.serve(stream, tls).await;
             service.metrics.connections.change(-1);
             drop(slot);
@@ -125,7 +129,7 @@ pub async fn accept(
 }
 
 struct Connection {
-    service: Arc<Service>,
+    router: Router,
     address: SocketAddr,
     watcher: hyper_util::server::graceful::Watcher,
 }
@@ -155,10 +159,12 @@ impl Connection {
         let end = Arc::clone(&peer.end);
         let begun = tokio::time::timeout(HANDSHAKE, Begun::of(stream));
         let Ok(Ok(stream)) = begun.await else { return };
-        let router = router(self.service).layer(axum::Extension(peer));
-        let router = tower::ServiceExt::map_request(router, |request: hyper::Request<_>| {
-            request.map(Body::new)
-        });
+        let with_peer = move |request: hyper::Request<_>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer.clone());
+            request
+        };
+        let router = tower::ServiceExt::map_request(self.router, with_peer);
         let mut builder = Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(64 << 10);
         builder
