@@ -445,6 +445,8 @@ pub(super) fn two_publishers(it: &mut Service, told_by: &[&str]) -> Result<u64, 
         return Err(Error::Case(format!("two publishers got {statuses:?}")));
     }
     it.await_more(told_by, before)?;
+    it.await_epoch(7)?;
+    it.still(7)?;
     Ok(7)
 }
 
