@@ -23,6 +23,8 @@ pub(super) struct Builder {
     pub unless: Vec<usize>,
     /// By link, what holds where it and those before it do: what it sets is set then, whatever comes of the rest.
     reached: Vec<(Vec<Vec<Matcher>>, Vec<usize>)>,
+    /// By condition, how the collections of its values are called.
+    called: HashMap<usize, Vec<(ir::TargetName, &'static str)>>,
     /// The condition of the last link whose groups are kept.
     captured: Option<usize>,
     /// What the last link that counts names counts.
@@ -217,9 +219,12 @@ impl Builder {
         if self.counts_named(link)? {
             return Ok(());
         }
-        let mut sources = Vec::new();
+        let (mut sources, mut called) = (Vec::new(), Vec::new());
         for variable in link.variables.iter().filter(|it| it.sense != Sense::Without) {
             self.source(resolver, chain, variable, &mut sources)?;
+            if let Some(Source::Targets(own)) = sources.last() {
+                called.extend(own.iter().map(|it| (it.clone(), variable.collection.name())));
+            }
         }
         let mut except = Vec::new();
         for variable in link.variables.iter().filter(|it| it.sense == Sense::Without) {
@@ -293,6 +298,7 @@ impl Builder {
                 return Err("it looks at nothing".to_owned());
             }
             self.before = Some(self.conditions.len());
+            self.called.insert(self.conditions.len(), called);
             self.conditions.push(alternatives);
         } else {
             self.derived(&matcher(asked), link.multi_match, texts, alternatives)?;
@@ -319,10 +325,12 @@ impl Builder {
         let mut made = Vec::new();
         for head in &heads {
             for (text, _) in &texts {
-                for matcher in multiplied(matcher.clone(), multi) {
-                    let mut head = head.clone();
-                    append(&mut head, ir::Link { text: text.clone(), matcher });
-                    made.push(head);
+                for (head, text) in self.split(of, head, text) {
+                    for matcher in multiplied(matcher.clone(), multi) {
+                        let mut head = head.clone();
+                        append(&mut head, ir::Link { text: text.clone(), matcher });
+                        made.push(head);
+                    }
                 }
             }
         }
@@ -339,6 +347,36 @@ impl Builder {
             self.conditions.push(made);
         }
         Ok(())
+    }
+
+    /// Parts a matcher by collections where a text is the name of what it matches: that begins with the collection's.
+    fn split(
+        &self,
+        of: usize,
+        head: &Matcher,
+        text: &[TextPiece],
+    ) -> Vec<(Matcher, Vec<TextPiece>)> {
+        if text != [TextPiece::Name] {
+            return vec![(head.clone(), text.to_vec())];
+        }
+        let called = self.called.get(&of).map(Vec::as_slice).unwrap_or_default();
+        let mut parts: Vec<(Vec<TextPiece>, Vec<ir::TargetName>)> = Vec::new();
+        for target in &head.targets {
+            let collection = called.iter().find(|(of, _)| of == target);
+            let text = match collection {
+                Some((_, name)) if target::has_members(target.target) => {
+                    vec![TextPiece::Text(format!("{name}:")), TextPiece::Name]
+                }
+                Some((_, name)) => vec![TextPiece::Text((*name).to_owned())],
+                None => text.to_vec(),
+            };
+            match parts.iter_mut().find(|(own, _)| *own == text) {
+                Some((_, targets)) => targets.push(target.clone()),
+                None => parts.push((text, vec![target.clone()])),
+            }
+        }
+        let part = |(text, targets)| (Matcher { targets, ..head.clone() }, text);
+        parts.into_iter().map(part).collect()
     }
 
     fn source(

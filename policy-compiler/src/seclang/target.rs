@@ -5,6 +5,28 @@ use super::syntax::{Selector, Variable};
 use crate::ir::{Naming, TargetName};
 use portcullis_bundle::layout::{BODY_ALL, BODY_FIELD, BODY_JSON, BODY_XML, Target};
 
+/// Whether values of a target have names of their own within their collection.
+pub fn has_members(target: Target) -> bool {
+    matches!(
+        target,
+        Target::Query
+            | Target::Body
+            | Target::QueryArgument
+            | Target::BodyArgument
+            | Target::CookieRaw
+            | Target::CookieRawName
+            | Target::Header
+            | Target::HeaderRest
+            | Target::HeaderName
+            | Target::HeaderRestName
+            | Target::File
+            | Target::FileField
+            | Target::PartHeader
+            | Target::ResponseHeader
+            | Target::ResponseHeaderName
+    )
+}
+
 /// The targets of a variable in a phase.
 ///
 /// # Errors

@@ -63,10 +63,11 @@ impl ScalarSink for Tap<'_, '_, '_> {
             },
             position: None,
             offset: 0,
-            bodies: match () {
-                () if scanner.body == BODY_XML => BODY_XML,
-                () if field.name.is_empty() => BODY_TEXT,
-                () => BODY_FIELD,
+            // A field of a form may have an empty name.
+            bodies: match scanner.body {
+                own @ (BODY_XML | BODY_FIELD) => own,
+                _ if field.name.is_empty() => BODY_TEXT,
+                _ => BODY_FIELD,
             },
             argument: field.name,
         };
