@@ -6,6 +6,9 @@ tries=0
 until said="$(portcullis publish /keys/next.bundle 2>&1)"; do
   echo "$said" >&2
   case "$said" in
+    *'409: '*'other content'*)
+      echo "another policy was published under epoch $EPOCH: EPOCH=$((EPOCH + 1)) docker-compose run --rm publish" >&2
+      exit 1 ;;
     *'409: '*)
       # Epoch 1 is what every `up` publishes: one that finds a newer policy leaves it.
       if [ "$EPOCH" = 1 ]; then exit 0; fi

@@ -1,7 +1,7 @@
 //! Opens a bundle in steps, so that who opens it can serve between them.
 
 use crate::error::OpenError;
-use crate::layout::{Header, Run, SECTION_SLOTS, SIGNATURE_LEN};
+use crate::layout::{Header, Run, SECTION_SLOTS, SIGNATURE_LEN, View};
 use crate::read::{Bundle, Trust, check_signature, read_header, read_table};
 use crate::verify::{self, Walk};
 use core::ops::ControlFlow;
@@ -37,6 +37,15 @@ impl Opening {
         let sections = [Run::default(); SECTION_SLOTS];
         let stage = Stage::Content(Box::default(), size_of::<Header>());
         Ok(Opening { bundle: Bundle { bytes, header, sections }, stage })
+    }
+
+    /// Whether the bundle says that it is of a policy: it is not verified yet, so that this serves to choose by alone.
+    pub fn names(&self, policy: &str) -> bool {
+        let Ok(sections) = read_table(&self.bundle.header, &self.bundle.bytes) else {
+            return false;
+        };
+        let view = View::from_runs(&self.bundle.bytes, &sections, 0);
+        view.policy.first().is_some_and(|own| view.text(own.name) == policy)
     }
 
     /// Goes on for about so many units of work: a record, an entry of a list or eight hashed bytes each. Gives the

@@ -1,7 +1,7 @@
 //! Verification beside requests: a VM that serves a bundle goes on serving it while it verifies the next one, a
 //! slice at each tick, and swaps between two requests.
 //!
-//! Where nothing serves yet (the trial VM, a start, a VM made anew) all is verified at once: no request is without a
+//! Where nothing serves yet, or another policy (the trial VM, a start, a VM made anew), all is verified at once: no request is without a
 //! policy, and a bundle that does not hold is refused before any worker sees it.
 
 use super::{Loaded, Refused, Root};
@@ -11,6 +11,7 @@ use crate::poll;
 use crate::refusal::Refusal;
 use portcullis_bundle::{Bundle, OpenError, Opening};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 /// Units of work ([`Opening::go_on`]) between two events of the thread: about a quarter of a millisecond. What is smaller
 /// altogether is verified where it comes.
@@ -48,9 +49,17 @@ impl<H: Host> Root<H> {
         purpose: Purpose,
         started: u64,
     ) -> bool {
-        let is_first = self.vm.current(&self.plugin).is_none();
-        let units = if is_first { usize::MAX } else { SLICE };
-        let step = Opening::begin(bytes, &settings.trust).and_then(|opening| opening.go_on(units));
+        // Meanwhile the policy of the same name serves: another one's never judges for it.
+        let serves = self.vm.current(&self.plugin).map(|current| Rc::clone(&current.policy));
+        let units = |opening: &Opening| match &serves {
+            Some(policy) if opening.names(policy) => SLICE,
+            _ => usize::MAX,
+        };
+        let begun = Opening::begin(bytes, &settings.trust);
+        let step = begun.and_then(|opening| {
+            let units = units(&opening);
+            opening.go_on(units)
+        });
         let is_accepted = self.advance(step, settings, purpose, started);
         if self.pending.is_some() {
             self.vm.host.set_tick_period(TICK);

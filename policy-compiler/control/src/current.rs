@@ -189,13 +189,15 @@ impl Policy {
     /// not live on in a canary that was forgotten.
     pub fn choose(&self, name: &str, gateway: &str, labels: &Labels) -> Option<Choice<'_>> {
         let stable = self.of_channel(STABLE).map(|choice| choice.epoch);
+        // What stable has overtaken stays so where stable is pinned to something older.
+        let overtaken = self.channels.iter().find(|it| it.name == STABLE).and_then(|it| it.epoch);
         let is_for = |channel: &&Channel| {
             channel.name == STABLE
                 || channel.labels.hold_in(labels)
                     && within(channel.hundredths, name, &channel.name, gateway)
-                    && self
-                        .of_channel(&channel.name)
-                        .is_some_and(|choice| choice.pinned || Some(choice.epoch) > stable)
+                    && self.of_channel(&channel.name).is_some_and(|choice| {
+                        choice.pinned || Some(choice.epoch) > stable && channel.epoch > overtaken
+                    })
         };
         let channel = self.channels.iter().filter(|channel| channel.epoch.is_some()).find(is_for);
         let by_label = self
@@ -330,11 +332,11 @@ mod tests {
         assert_eq!(chosen(&of(2, 2, &[]), "a", ""), ("stable".to_owned(), 2, false));
         assert_eq!(chosen(&of(3, 2, &[]), "a", ""), ("stable".to_owned(), 3, false));
         assert_eq!(of(3, 2, &[]).of_channel("canary").unwrap().epoch, 3);
-        // Held is held; and a stable that is held does not count as newer than it serves.
+        // Held is held; a stable that is held at something older brings nothing back that it had overtaken.
         let held = of(3, 2, &[("channel canary", 2)]);
         assert_eq!(chosen(&held, "a", ""), ("canary".to_owned(), 2, true));
         let held = of(3, 2, &[("channel stable", 1)]);
-        assert_eq!(chosen(&held, "a", ""), ("canary".to_owned(), 2, false));
+        assert_eq!(chosen(&held, "a", ""), ("stable".to_owned(), 1, true));
     }
 
     #[test]

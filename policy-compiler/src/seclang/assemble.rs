@@ -184,6 +184,7 @@ impl Assembler<'_> {
             chain.refused.extend(rule.refused.iter().cloned());
             chain.links.push(link(*at, rule, &default_transform));
         }
+        settle(&mut chain);
         self.number(&chain);
         self.items.push(Item::Chain(chain));
     }
@@ -200,6 +201,19 @@ impl Assembler<'_> {
         } else {
             self.numbers.insert(chain.id, (chain.file.clone(), chain.at));
         }
+    }
+}
+
+/// Lets the last disruptive action of a chain be the only one, and `allow` stand where ModSecurity takes it: in the first link.
+fn settle(chain: &mut Chain) {
+    let allows = chain.disruptive == ActionName::Allow;
+    for (at, link) in chain.links.iter_mut().enumerate() {
+        let is_allow = |action: &Action| matches!(action.kind, ActionKind::Allow(_));
+        if at > 0 && link.effects.iter().any(is_allow) {
+            let title = "`allow` stands in the first rule of a chain";
+            chain.refused.push(Wrong::new(link.at, title));
+        }
+        link.effects.retain(|action| !is_allow(action) || allows && at == 0);
     }
 }
 
@@ -369,7 +383,11 @@ fn update_targets(own: &mut Vec<Variable>, added: &[Variable], replaced: &[Varia
 }
 
 fn update_actions(chain: &mut Chain, at: usize, actions: &[Action]) {
-    let by_default = chain.disruptive;
+    // What `block` means is the default, which `allow` is not.
+    let by_default = match chain.disruptive {
+        ActionName::Allow => ActionName::Pass,
+        other => other,
+    };
     if at == 0 {
         if actions.iter().any(|it| matches!(it.kind, ActionKind::Tag(_))) {
             chain.tags.clear();
@@ -400,4 +418,5 @@ fn update_actions(chain: &mut Chain, at: usize, actions: &[Action]) {
             _ => {}
         }
     }
+    settle(chain);
 }

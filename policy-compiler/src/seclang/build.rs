@@ -364,7 +364,7 @@ impl Builder {
         for target in &head.targets {
             let collection = called.iter().find(|(of, _)| of == target);
             let text = match collection {
-                Some((_, name)) if target::has_members(target.target) => {
+                Some((_, name)) if target::is_named(target.target) => {
                     vec![TextPiece::Text(format!("{name}:")), TextPiece::Name]
                 }
                 Some((_, name)) => vec![TextPiece::Text((*name).to_owned())],

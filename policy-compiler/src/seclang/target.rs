@@ -5,28 +5,6 @@ use super::syntax::{Selector, Variable};
 use crate::ir::{Naming, TargetName};
 use portcullis_bundle::layout::{BODY_ALL, BODY_FIELD, BODY_JSON, BODY_XML, Target};
 
-/// Whether values of a target have names of their own within their collection.
-pub fn has_members(target: Target) -> bool {
-    matches!(
-        target,
-        Target::Query
-            | Target::Body
-            | Target::QueryArgument
-            | Target::BodyArgument
-            | Target::CookieRaw
-            | Target::CookieRawName
-            | Target::Header
-            | Target::HeaderRest
-            | Target::HeaderName
-            | Target::HeaderRestName
-            | Target::File
-            | Target::FileField
-            | Target::PartHeader
-            | Target::ResponseHeader
-            | Target::ResponseHeaderName
-    )
-}
-
 /// The targets of a variable in a phase.
 ///
 /// # Errors
@@ -34,8 +12,11 @@ pub fn has_members(target: Target) -> bool {
 pub fn of(variable: &Variable, phase: u8) -> Result<Vec<TargetName>, String> {
     use Collection as C;
     let arguments = BODY_JSON | BODY_FIELD;
-    // Before phase 2 there are no arguments but those of the query.
+    // Before phase 2 there is no body, and there are no arguments but those of the query.
     let late = phase >= 2;
+    if !late && is_of_body(variable.collection) {
+        return Err(format!("there is no `{}` in phase 1", variable.collection.name()));
+    }
     let places: &[(Target, u8)] = match variable.collection {
         C::Args if late => &[(Target::Query, BODY_ALL), (Target::Body, arguments)],
         C::Args | C::ArgsGet => &[(Target::Query, BODY_ALL)],
@@ -124,13 +105,33 @@ pub fn of(variable: &Variable, phase: u8) -> Result<Vec<TargetName>, String> {
     Ok(places.iter().map(target).collect())
 }
 
+/// Whether a variable is of the request's body alone.
+fn is_of_body(collection: Collection) -> bool {
+    use Collection as C;
+    matches!(
+        collection,
+        C::ArgsPost
+            | C::ArgsPostNames
+            | C::RequestBody
+            | C::RequestBodyLength
+            | C::Files
+            | C::FilesNames
+            | C::FilesCombinedSize
+            | C::MultipartPartHeaders
+            | C::MultipartFilename
+            | C::MultipartName
+            | C::Xml
+    )
+}
+
 /// A value of one name.
 pub fn named(target: Target, name: &str) -> TargetName {
     let name = Some(name.to_ascii_lowercase());
     TargetName { naming: Naming::Argument, ..TargetName::new(target, name) }
 }
 
-fn is_named(target: Target) -> bool {
+/// Whether values of a target have names of their own within their collection.
+pub fn is_named(target: Target) -> bool {
     matches!(
         target,
         Target::Query

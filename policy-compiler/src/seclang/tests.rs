@@ -1,3 +1,4 @@
+use super::resolve::Resolved;
 use super::*;
 use crate::diag::Diagnostics;
 use crate::source::{Library, Memory};
@@ -226,13 +227,17 @@ fn many_rules_and_long_lines_are_read() {
 
 /// Codes of what is said of a file of rules, and how many rules are left.
 fn loaded(text: &str) -> (Vec<String>, Vec<String>) {
+    let (codes, resolved) = resolved(text);
+    (codes, resolved.rules.iter().map(|rule| rule.id.clone()).collect())
+}
+
+fn resolved(text: &str) -> (Vec<String>, Resolved) {
     let memory = Memory::new([("r/a.conf", text)]);
     let mut library = Library::new(&memory);
     let mut diagnostics = Diagnostics::default();
     let options = Options { folder: "r".to_owned(), ..Options::default() };
     let loaded = load(&options, &mut library, &mut diagnostics);
-    let codes = diagnostics.sorted().iter().map(|it| it.code.id.to_owned()).collect();
-    (codes, loaded.resolved.rules.iter().map(|rule| rule.id.clone()).collect())
+    (diagnostics.sorted().iter().map(|it| it.code.id.to_owned()).collect(), loaded.resolved)
 }
 
 #[test]
@@ -248,6 +253,31 @@ fn skips_that_lead_nowhere_are_wrong() {
     let after_a_rule = "SecRule ARGS \"@rx a\" \"id:1,phase:2,pass,nolog,skipAfter:2\"\n\
                         SecRule ARGS \"@rx b\" \"id:2,phase:2,deny\"\n";
     assert_eq!(loaded(after_a_rule), (vec![], vec!["1".to_owned(), "2".to_owned()]));
+}
+
+#[test]
+fn the_last_disruptive_action_counts() {
+    let removals = |text: &str| resolved(text).1.removals.len();
+    let rules = "SecRule REQUEST_HEADERS:X-Scanner \"@streq on\" \"id:1,phase:1,nolog,allow\"\n\
+                 SecRule ARGS \"@rx a\" \"id:2,phase:2,deny\"\n";
+    assert!(removals(rules) > 0);
+    for action in ["pass", "deny", "block"] {
+        let text = format!("{rules}SecRuleUpdateActionById 1 \"{action}\"\n");
+        assert_eq!(removals(&text), 0, "{action}");
+    }
+    let both = rules.replace("nolog,allow", "nolog,allow,deny");
+    assert_eq!(removals(&both), 0);
+    let later =
+        "SecRule ARGS \"@rx a\" \"id:1,phase:2,pass,chain\"\nSecRule ARGS \"@rx b\" \"allow\"\n";
+    assert_eq!(loaded(later).0, ["PC0824"]);
+}
+
+#[test]
+fn what_is_of_the_body_is_not_asked_before_it() {
+    for variable in ["ARGS_POST:debug", "REQUEST_BODY", "FILES", "XML:/*"] {
+        let text = format!("SecRule {variable} \"@rx ^1$\" \"id:7,phase:1,allow,nolog\"\n");
+        assert_eq!(loaded(&text).0, ["PC0824"], "{variable}");
+    }
 }
 
 #[test]

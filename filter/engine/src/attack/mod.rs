@@ -51,6 +51,9 @@ use texts::Texts;
 /// Bytes of a message's values that are kept in buffers from message to message.
 const KEPT: usize = 4 << 10;
 
+/// Steps that a value costs, however short it is.
+const VALUE: u64 = 32;
+
 /// Findings of one message that name rules, at most.
 const MAX_NAMED: usize = 6;
 
@@ -421,6 +424,8 @@ impl Scanner {
         value: &[u8],
     ) -> Result<bool, Exhausted> {
         let Scanner { texts, operators, follow, hits, steps, exhaustive, keyed, .. } = self;
+        // Many short values cost more than their bytes.
+        steps.spend(VALUE)?;
         let triggers = scan.attacks.triggers.get();
         texts.make(scan.view, (&scan.grams, triggers), (value, *exhaustive), applicable, steps)?;
         let mut plain = true;

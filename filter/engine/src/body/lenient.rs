@@ -55,10 +55,21 @@ pub(super) fn disposition(value: &[u8]) -> Disposition {
 /// The boundary that a forgiving reader takes from the parameters of a media type, and the `FORM_*` bits that it sets.
 pub(super) fn boundary(parameters: &[u8]) -> Option<(Vec<u8>, u16)> {
     let name = b"boundary";
-    let is = |at: &[u8]| at.eq_ignore_ascii_case(name);
-    let at = parameters.windows(name.len()).position(is)?;
-    let after = parameters.get(at.saturating_add(name.len())..)?;
-    let value = after.trim_ascii_start().strip_prefix(b"=")?;
+    let spaces = |after: &[u8]| {
+        let trimmed = after.trim_ascii_start();
+        trimmed.starts_with(b"=").then(|| after.len().saturating_sub(trimmed.len()))
+    };
+    // The first that stands as a parameter's name does: behind a semicolon or white space, before `=`.
+    let mut places = parameters.windows(name.len()).enumerate().filter(|(at, text)| {
+        let before = at.checked_sub(1).and_then(|at| parameters.get(at));
+        text.eq_ignore_ascii_case(name)
+            && before.is_none_or(|byte| matches!(byte, b';' | b',' | b' ' | b'\t'))
+    });
+    let (after, skipped) = places.find_map(|(at, _)| {
+        let after = parameters.get(at.saturating_add(name.len())..)?;
+        Some((after, spaces(after)?))
+    })?;
+    let value = after.get(skipped.saturating_add(1)..)?;
     let text = value.trim_ascii_start();
     let mut departs = 0;
     if !after.starts_with(b"=") || value.len() != text.len() {
@@ -131,6 +142,7 @@ mod tests {
             ("; charset= x; boundary=B", 0),
             ("; boundary=\"B", FORM_QUOTING),
             ("; boundary=B\"", 0),
+            ("; x=boundary; xboundary=A; boundary=B", 0),
         ] {
             assert_eq!(
                 boundary(parameters.as_bytes()),

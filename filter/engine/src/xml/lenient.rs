@@ -8,6 +8,11 @@ use super::text::{is_space, reference};
 
 /// Hands on each text, references resolved where they can be, and then what stands between all tags as one.
 pub(super) fn texts(body: &[u8], mut give: impl FnMut(&[u8])) {
+    let mut give = |text: &[u8]| {
+        if !text.is_empty() {
+            give(text);
+        }
+    };
     let (mut one, mut all) = (Vec::new(), Vec::new());
     let (mut rest, mut count) = (body, 0u32);
     while !rest.is_empty() {

@@ -2,16 +2,19 @@
 
 use super::{Envoy, of_epoch};
 use crate::root::pending::SLICE;
-use crate::testing::{configuration, sections, signed};
+use crate::testing::{configuration, named, sections, signed};
 use portcullis_bundle::Identity;
-use portcullis_bundle::layout::{Mode, NONE, Origin};
+use portcullis_bundle::layout::{Mode, NONE, Origin, Sections};
 use zerocopy::FromZeros;
 
 /// Slices that [`large`] takes, about.
 const SLICES: usize = 6;
 
 fn large(epoch: u64) -> Vec<u8> {
-    let mut sections = sections(Mode::Enforce);
+    large_of(sections(Mode::Enforce), epoch)
+}
+
+fn large_of(mut sections: Sections, epoch: u64) -> Vec<u8> {
     // Two units are the hash of a record's 16 bytes, one is its verification.
     let origin = Origin { pointer: NONE.into(), ..Origin::new_zeroed() };
     sections.origins.resize(SLICES * SLICE / 3, origin);
@@ -178,4 +181,16 @@ fn what_is_fetched_is_published_when_it_is_verified() {
     assert_eq!((envoy.epochs(), envoy.refused("bundle-corrupt")), (vec![Some(6); 3], 1));
     let (call, _) = envoy.await_call(12);
     assert_eq!(call.header("portcullis-refused"), Some("7;bundle-corrupt"));
+}
+
+#[test]
+fn another_policy_of_the_plugin_is_verified_before_it_judges() {
+    let mut envoy = Envoy::new(2);
+    assert!(envoy.apply(&configuration(&large_of(named("bank"), 5), "")));
+    assert!(envoy.apply(&configuration(&large_of(named("shop"), 6), "")));
+    assert_eq!(envoy.epochs(), [Some(6); 2], "none is judged by the other meanwhile");
+    assert!(envoy.apply(&configuration(&large_of(named("shop"), 7), "")));
+    assert_eq!((envoy.serves(0), envoy.serves(1)), (Some(6), Some(6)));
+    envoy.settle();
+    assert_eq!(envoy.epochs(), [Some(7); 2]);
 }

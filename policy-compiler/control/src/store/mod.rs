@@ -213,7 +213,7 @@ impl Store {
     ) -> Result<T, StoreError> {
         let (give, given) = oneshot::channel();
         let job: Job = Box::new(move |database| {
-            // Who was told that the database is away must not find the work done later.
+            // What waits for the database is not begun for who was told that it is away.
             if !give.is_closed() {
                 let _ = give.send(work(database));
             }

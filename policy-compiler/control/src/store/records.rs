@@ -4,6 +4,10 @@ use super::{Row, Sql, StoreError, Value};
 
 /// Lines of the audit log that are kept.
 const AUDIT: i64 = 100_000;
+/// Of how many lines of the audit log the refusals are kept.
+const REFUSALS: i64 = 10_000;
+/// How many lines are written before the oldest are looked for.
+const PRUNED: i64 = 256;
 /// Gateways that are kept, over all policies; those that were not heard of for longest go first.
 const GATEWAYS: i64 = 20_000;
 /// Columns of a gateway's row, and rows of one statement: a database elsewhere costs a round trip for each.
@@ -123,7 +127,21 @@ pub(super) fn record(sql: &mut dyn Sql, it: &Audit) -> Result<(), StoreError> {
             (&*it.detail).into(),
         ],
     )?;
-    sql.execute("DELETE FROM audit WHERE id <= $1", &[(id - AUDIT).into()])?;
+    if id % PRUNED == 0 {
+        prune(sql, id)?;
+    }
+    Ok(())
+}
+
+/// Forgets the oldest lines: changes and refusals each among themselves, so that who is refused again and again
+/// displaces no change.
+fn prune(sql: &mut dyn Sql, id: i64) -> Result<(), StoreError> {
+    let refusals = "DELETE FROM audit WHERE status >= 400 AND id <= $1";
+    sql.execute(refusals, &[(id - REFUSALS).into()])?;
+    let oldest = "SELECT id FROM audit WHERE status < 400 ORDER BY id DESC LIMIT 1 OFFSET $1";
+    if let Some(mut row) = sql.query(oldest, &[AUDIT.into()])?.pop() {
+        sql.execute("DELETE FROM audit WHERE status < 400 AND id <= $1", &[row.int().into()])?;
+    }
     Ok(())
 }
 

@@ -194,6 +194,8 @@ async fn serve(
 ) -> End {
     let (mut changes, mut stopping) = (service.watch(), service.stopping());
     let mut known = service.known();
+    // What was taken back since the stream was asked for counts, too.
+    known.mark_changed();
     let mut sent: Option<Sent> = None;
     let mut waiting = None;
     let (mut again, mut patience) = (None, AGAIN);
@@ -229,7 +231,7 @@ async fn serve(
                 if send(sender, &push).is_err() { return End::Gone }
                 service.metrics.pushes.add();
                 let held_up = if subscription.has_answered() { HELD_UP } else { HELD_UP_AT_FIRST };
-                sent = Some(Sent { turn, at: Instant::now(), held_up });
+                (sent, again) = (Some(Sent { turn, at: Instant::now(), held_up }), None);
             }
             // All room is free again: the connection has taken all of it, and others may send.
             taken = sender.reserve_many(PIECES), if unread => {
