@@ -333,7 +333,13 @@ fn plugin_name(host: &impl Host) -> Rc<str> {
         let value = host.property(&[property]).unwrap_or_default();
         String::from_utf8_lossy(&value).trim_end_matches('\0').to_owned()
     };
-    let (name, root_id) = (read("plugin_name"), read("plugin_root_id"));
+    name_of(&read("plugin_name"), &read("plugin_root_id"))
+}
+
+/// What epochs, bundles and tables go by. Envoy before 1.40 remembers which configurations a root refused, so whoever
+/// delivers one again puts a number behind `#` in `root_id`: it is no part of the name.
+fn name_of(name: &str, root_id: &str) -> Rc<str> {
+    let root_id = root_id.split('#').next().unwrap_or_default();
     if name == root_id || root_id.is_empty() {
         Rc::from(name)
     } else {

@@ -243,6 +243,19 @@ fn a_configuration_that_differs_in_one_setting_is_tried_like_any_other() {
 }
 
 #[test]
+fn the_number_of_an_attempt_is_no_part_of_a_name() {
+    for (name, root_id, expected) in [
+        ("portcullis", "portcullis", "portcullis"),
+        ("portcullis", "portcullis#12", "portcullis"),
+        ("portcullis", "#12", "portcullis"),
+        ("portcullis", "", "portcullis"),
+        ("portcullis", "shop#1#2", "portcullis/shop"),
+    ] {
+        assert_eq!(&*super::name_of(name, root_id), expected, "{name} {root_id}");
+    }
+}
+
+#[test]
 fn two_policies_under_one_plugin_name_never_judge_for_one_another() {
     let host = FakeHost::new();
     let vm = Vm::new(host.clone());

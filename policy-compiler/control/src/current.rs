@@ -106,14 +106,15 @@ pub struct Stored {
     pub etag: String,
     /// Its bytes.
     pub bytes: Bytes,
-    resources: Mutex<BTreeMap<(String, u8), Resource>>,
+    resources: Mutex<BTreeMap<(String, u16), Resource>>,
 }
 
 /// A bundle as an xDS resource, a `TypedExtensionConfig`: what stands before and after the bundle's bytes, which all
 /// gateways and filters share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
-    /// A hash of the resource: the same on every replica, and after a restart.
+    /// A hash of the resource, and behind a dot the number of its attempt: the same on every replica, and after a
+    /// restart.
     pub version: Arc<str>,
     /// Its bytes, in pieces.
     pub pieces: [Bytes; 3],
@@ -126,18 +127,18 @@ impl Stored {
         Stored { epoch, content_hash, etag, bytes, resources: Mutex::default() }
     }
 
-    /// The bundle as a resource for a filter, encoded once for each of the service's filters, and for each of the few
-    /// attempts that are told apart.
-    pub fn resource(&self, filter: &Filter, attempt: u8) -> Resource {
+    /// The bundle as a resource for a filter, encoded once for each of the service's filters, and for each attempt: those
+    /// become rare soon.
+    pub fn resource(&self, filter: &Filter, attempt: u16) -> Resource {
         let mut made = self.resources.lock().unwrap_or_else(PoisonError::into_inner);
         let encode = || self.encoded(filter, attempt);
         made.entry((filter.name.clone(), attempt)).or_insert_with(encode).clone()
     }
 
-    fn encoded(&self, filter: &Filter, attempt: u8) -> Resource {
+    fn encoded(&self, filter: &Filter, attempt: u16) -> Resource {
         let bundle = Configuration::Bundle(&self.bytes);
         let whole = portcullis_ecds::attempt(filter, bundle, attempt);
-        let version = blake3::hash(&whole).to_hex()[..32].into();
+        let version = format!("{}.{attempt}", &blake3::hash(&whole).to_hex()[..32]).into();
         let length = self.bytes.len();
         let found = whole.windows(length.max(1)).position(|it| it == &*self.bytes);
         let pieces = match found {

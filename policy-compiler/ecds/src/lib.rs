@@ -57,9 +57,10 @@ pub fn resource(filter: &Filter, configuration: Configuration<'_>) -> Vec<u8> {
     attempt(filter, configuration, 0)
 }
 
-/// The same for a gateway that refused it before: Envoy says yes to a resource that equals the last, without a look at
-/// it. Another number makes another resource; what differs is nanoseconds, of which Envoy takes whole milliseconds.
-pub fn attempt(filter: &Filter, configuration: Configuration<'_>, number: u8) -> Vec<u8> {
+/// The same for a gateway that refused it before. Envoy says yes to a resource that equals the last without a look at
+/// it, and releases before 1.40 remember what was refused of one root and configuration: another number is another
+/// root, `portcullis#1`, to Envoy, and the same filter to itself.
+pub fn attempt(filter: &Filter, configuration: Configuration<'_>, number: u16) -> Vec<u8> {
     // Numbers of fields: envoy/extensions/wasm/v3/wasm.proto and envoy/config/core/v3/{base,extension}.proto.
     let (value_type, value) = match configuration {
         Configuration::Bundle(bundle) => (BYTES, bundle),
@@ -69,11 +70,15 @@ pub fn attempt(filter: &Filter, configuration: Configuration<'_>, number: u8) ->
     let data_source = Message::default().text(1, &filter.wasm);
     let code = Message::default().message(1, data_source);
     let vm = Message::default().text(1, VM_ID).text(2, RUNTIME).message(3, code);
-    let interval = Message::default().number(2, RELOAD_AFTER + u64::from(number));
+    let interval = Message::default().number(2, RELOAD_AFTER);
     let backoff = Message::default().message(1, interval);
+    let root = match number {
+        0 => filter.name.clone(),
+        number => format!("{}#{number}", filter.name),
+    };
     let plugin = Message::default()
         .text(1, &filter.name)
-        .text(2, &filter.name)
+        .text(2, &root)
         .message(3, vm)
         .message(4, value)
         .number(7, FAIL_RELOAD)

@@ -91,6 +91,17 @@ fn says_what_the_shipped_yaml_says() {
 }
 
 #[test]
+fn another_attempt_is_another_root_and_the_same_filter() {
+    let filter = Filter::new("/f.wasm");
+    let of = |number| attempt(&filter, Configuration::Bundle(b"bundle"), number);
+    assert_eq!(of(0), resource(&filter, Configuration::Bundle(b"bundle")));
+    for (number, root) in [(0, "portcullis"), (1, "portcullis#1"), (u16::MAX, "portcullis#65535")] {
+        assert_eq!(at(&of(number), &[2, 2, 1, 1]), b"portcullis");
+        assert_eq!(at(&of(number), &[2, 2, 1, 2]), root.as_bytes());
+    }
+}
+
+#[test]
 fn a_file_is_a_response_with_one_resource() {
     let filter = Filter { name: "payments".to_owned(), wasm: "/f.wasm".to_owned() };
     let inner = resource(&filter, Configuration::Json("{}"));

@@ -15,8 +15,6 @@ use std::sync::Arc;
 
 /// Filters of one stream.
 const FILTERS: usize = 16;
-/// Encodings of a resource: the first, and two to alternate between when it was refused.
-const ATTEMPTS: u8 = 3;
 
 /// What a message of the gateway was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +39,8 @@ pub struct Subscription {
     sent: Vec<(String, i64)>,
     seen: BTreeSet<String>,
     has_answered: bool,
-    /// Which encoding of the resources it gets.
-    attempt: u8,
+    /// Which encoding of the resources it gets: another one after each refusal.
+    attempt: u16,
 }
 
 #[derive(Debug)]
@@ -104,19 +102,18 @@ impl Subscription {
     /// Lets what was refused be sent again: the gateway's clock may have come to the bundle's time since, or its
     /// configuration to the key.
     pub fn try_again(&mut self) {
-        self.attempt = self.attempt % (ATTEMPTS - 1) + 1;
+        self.attempt = self.attempt.wrapping_add(1);
     }
 
     /// A gateway that was here before names what it has: if that is what it should have, nothing is sent.
     fn connected_anew(&mut self, service: &Service, version: String) {
-        for attempt in 0..ATTEMPTS {
-            self.attempt = attempt;
-            if let Some((push, sent)) = self.wanted(service)
-                && push.version == version
-            {
-                (self.version, self.sent) = (version, sent);
-                return self.answered(service, None);
-            }
+        let attempt = version.rsplit_once('.').and_then(|(_, attempt)| attempt.parse().ok());
+        self.attempt = attempt.unwrap_or_default();
+        if let Some((push, sent)) = self.wanted(service)
+            && push.version == version
+        {
+            (self.version, self.sent) = (version, sent);
+            return self.answered(service, None);
         }
         self.attempt = 0;
     }
