@@ -37,9 +37,26 @@ struct Gateway {
 }
 
 impl Gateway {
+    /// In a mesh that is set up as the README says.
     fn new(setup: &Setup, upstream: &Upstream) -> Self {
+        let readme = artefacts::root().join("envoy-config/istio/README.md");
+        let readme = std::fs::read_to_string(readme).unwrap();
+        let (_, snippet) = readme.split_once("```yaml").unwrap();
+        let (snippet, _) = snippet.split_once("```").unwrap();
+        let mesh: Value = serde_saphyr::from_str(snippet).unwrap();
+        let of = mesh.pointer("/meshConfig/pathNormalization/normalization").unwrap();
+        Self::in_mesh(setup, upstream, of.as_str().unwrap())
+    }
+
+    fn in_mesh(setup: &Setup, upstream: &Upstream, normalization: &str) -> Self {
+        let normalizes = match normalization {
+            "NONE" => false,
+            "BASE" => true,
+            other => panic!("no rule for {other}"),
+        };
+        let bootstrap = Bootstrap::to(upstream.address());
         Self {
-            bootstrap: Bootstrap::to(upstream.address()),
+            bootstrap: bootstrap.with_manager(|it| it["normalize_path"] = json!(normalizes)),
             extensions: BTreeMap::new(),
             module: setup.artefacts.filter.clone(),
         }
@@ -193,10 +210,12 @@ fn resource(name: &str, typed: &Value) -> String {
     json!({ "version_info": "1", "resources": [resource] }).to_string()
 }
 
+/// As messages are merged: what has its default value is not there to be merged, a `BoolValue` of `false` either.
 fn merge(into: &mut Value, from: &Value) {
+    let is_default = |value: &Value| [json!(false), json!(0), json!("")].contains(value);
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
-            for (name, value) in from {
+            for (name, value) in from.iter().filter(|(_, value)| !is_default(value)) {
                 merge(into.entry(name).or_insert(Value::Null), value);
             }
         }
@@ -236,9 +255,23 @@ fn an_envoy_filter_refuses_bodies() {
     assert_eq!(status(&envoy, &Request::post_json("/pay", GOOD)), 200);
     assert_eq!(status(&envoy, &Request::post_json("/pay", BAD)), 400);
     assert_eq!(status(&envoy, &Request::get("/ping/")), 404);
-    // Paths as they were sent: Envoy would have merged the slashes.
+    // Paths as they were sent.
     assert_eq!(status(&envoy, &Request::get("//ping")), 400);
+    assert_eq!(status(&envoy, &Request::get("/pay/../ping")), 400);
     assert!(upstream.take().iter().all(|it| it.path == "/ping" || it.body == GOOD.as_bytes()));
+}
+
+#[test]
+fn without_the_mesh_setting_the_filter_sees_what_the_upstream_sees() {
+    let Some(setup) = Setup::new() else { return };
+    let upstream = Upstream::start().unwrap();
+    let mut gateway = Gateway::in_mesh(&setup, &upstream, "BASE");
+    gateway.apply(&rendered(&setup, &setup.compile("enforce", 3, ""), &[]));
+    let envoy = gateway.start(&setup.artefacts.envoy);
+    serves(&envoy);
+    assert_eq!(status(&envoy, &Request::get("/pay/../ping")), 200);
+    assert_eq!(status(&envoy, &Request::get("/ping/../secret")), 404);
+    assert!(upstream.take().iter().all(|it| it.path == "/ping"));
 }
 
 #[test]
