@@ -1,5 +1,6 @@
 //! The gateways, and what each has.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,8 +20,10 @@ pub struct Fleet {
     pub rounds: AtomicU64,
     /// How long those of the probe took, in microseconds.
     polls: Mutex<Vec<u64>>,
-    /// Connections that broke, and answers that made no sense.
-    pub errors: AtomicU64,
+    /// Polls that were asked to come again later.
+    pub busy: AtomicU64,
+    /// Connections that broke, and answers that made no sense, by what went wrong.
+    errors: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Fleet {
@@ -31,7 +34,8 @@ impl Fleet {
             epochs: (0..pollers + streams).map(|_| AtomicU64::new(0)).collect(),
             rounds: AtomicU64::new(0),
             polls: Mutex::default(),
-            errors: AtomicU64::new(0),
+            busy: AtomicU64::new(0),
+            errors: Mutex::default(),
         }
     }
 
@@ -79,6 +83,17 @@ impl Fleet {
     pub fn polled(&self, took: Duration) {
         let mut polls = self.polls.lock().unwrap_or_else(PoisonError::into_inner);
         polls.push(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Notes what went wrong.
+    pub fn failed(&self, what: &str) {
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        *errors.entry(what.to_owned()).or_default() += 1;
+    }
+
+    /// What went wrong, how often.
+    pub fn errors(&self) -> BTreeMap<String, u64> {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Forgets what polls took.

@@ -98,7 +98,8 @@ pub fn run(options: &Options) -> Result<(), Error> {
         reached.push(follow(&control, &fleet, bundles.epoch(), began)?);
     }
     let last = Usage::of(control.id())?;
-    let errors = fleet.errors.load(Ordering::Relaxed);
+    let (failures, busy) = (fleet.errors(), fleet.busy.load(Ordering::Relaxed));
+    let errors: u64 = failures.values().sum();
     figures.add("pollers", options.pollers as f64, 0);
     figures.add("streams", options.streams as f64, 0);
     figures.add("bundle_mib", size, 2);
@@ -108,9 +109,10 @@ pub fn run(options: &Options) -> Result<(), Error> {
     figures.add("mib_empty", empty.resident as f64 / MIB, 1);
     figures.add("mib_steady", after.resident as f64 / MIB, 1);
     figures.add("mib_peak", last.peak as f64 / MIB, 1);
+    figures.add("busy", busy as f64, 0);
     figures.add("errors", errors as f64, 0);
     println!(
-        "memory: {:.1} MiB with one bundle and no gateway, {:.1} MiB with all, {:.1} MiB at the peak; {errors} errors",
+        "memory: {:.1} MiB with one bundle and no gateway, {:.1} MiB with all, {:.1} MiB at the peak; {busy} polls were told to wait; {errors} errors: {failures:?}",
         empty.resident as f64 / MIB,
         after.resident as f64 / MIB,
         last.peak as f64 / MIB
@@ -126,8 +128,8 @@ fn probe(fleet: &Arc<Fleet>, to: SocketAddr) {
         let Ok(mut connection) = Connection::open(to) else { return };
         loop {
             let began = Instant::now();
-            if connection.exchange(&request).is_err() {
-                fleet.errors.fetch_add(1, Ordering::Relaxed);
+            if let Err(error) = connection.exchange(&request) {
+                fleet.failed(&format!("probe: {error}"));
                 return;
             }
             fleet.polled(began.elapsed());
@@ -169,9 +171,10 @@ fn follow(control: &Control, fleet: &Fleet, epoch: u64, began: Instant) -> Resul
     let p99 = percentile(&mut polls, 0.99);
     let seconds: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
     println!(
-        "epoch {epoch}, {} errors so far: 50 % after {:.2} s, 90 % {:.2} s, 99 % {:.2} s, all {:.2} s; service {:.2} s CPU, {:.1} MiB; \
+        "epoch {epoch}, {} told to wait and {} errors so far: 50 % after {:.2} s, 90 % {:.2} s, 99 % {:.2} s, all {:.2} s; service {:.2} s CPU, {:.1} MiB; \
          p99 of a probe {p99} µs",
-        fleet.errors.load(Ordering::Relaxed),
+        fleet.busy.load(Ordering::Relaxed),
+        fleet.errors().values().sum::<u64>(),
         seconds[0],
         seconds[1],
         seconds[2],

@@ -1,5 +1,7 @@
 //! A gateway that polls over a connection that it keeps.
 
+use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,9 +17,8 @@ pub async fn run(fleet: Arc<Fleet>, number: usize, to: SocketAddr, interval: Dur
     let (mut etag, mut epoch) = (String::new(), 0);
     loop {
         let polled = poll(&fleet, number, to, interval, &mut etag, &mut epoch).await;
-        if polled.is_none() {
-            fleet.errors.fetch_add(1, Ordering::Relaxed);
-        }
+        let Err(what) = polled;
+        fleet.failed(&format!("poller: {what}"));
         tokio::time::sleep(interval / 4).await;
     }
 }
@@ -29,9 +30,9 @@ async fn poll(
     interval: Duration,
     etag: &mut String,
     epoch: &mut u64,
-) -> Option<()> {
-    let mut stream = TcpStream::connect(to).await.ok()?;
-    stream.set_nodelay(true).ok()?;
+) -> Result<Infallible, String> {
+    let mut stream = TcpStream::connect(to).await.map_err(|it| told("connect", &it))?;
+    stream.set_nodelay(true).map_err(|it| told("connect", &it))?;
     let mut buffer = vec![0; 16 << 10];
     let mut round = 0;
     loop {
@@ -44,29 +45,40 @@ async fn poll(
              portcullis-labels: region=eu,tier=test\r\nportcullis-workers: 0={epoch},1={epoch}\r\n\
              portcullis-version: 0.1.0\r\n{known}\r\n"
         );
-        stream.write_all(request.as_bytes()).await.ok()?;
+        stream.write_all(request.as_bytes()).await.map_err(|it| told("ask", &it))?;
         let (head, mut left) = head(&mut stream, &mut buffer).await?;
         let field = |name: &str| {
-            head.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
+            let value = head.lines().find_map(|line| line.strip_prefix(name));
+            value.map(|it| it.trim().to_owned()).ok_or_else(|| format!("no {name}"))
         };
-        match head.get(9..12)? {
+        match head.get(9..12).unwrap_or_default() {
             "304" => {
                 fleet.rounds.fetch_add(1, Ordering::Relaxed);
             }
             "200" => {
-                let length: usize = field("content-length:")?.parse().ok()?;
+                let length: usize = parsed(&field("content-length:")?)? as usize;
                 while left < length {
                     let most = buffer.len().min(length - left);
-                    match stream.read(&mut buffer[..most]).await.ok()? {
-                        0 => return None,
-                        count => left += count,
+                    match stream.read(&mut buffer[..most]).await {
+                        Err(error) => return Err(told("body", &error)),
+                        Ok(0) => return Err("body: ended".to_owned()),
+                        Ok(count) => left += count,
                     }
                 }
                 *etag = field("etag:")?;
-                *epoch = field("portcullis-epoch:")?.parse().ok()?;
+                *epoch = parsed(&field("portcullis-epoch:")?)?;
                 fleet.has(number, *epoch);
             }
-            _ => return None,
+            "503" => {
+                fleet.busy.fetch_add(1, Ordering::Relaxed);
+                let length = parsed(&field("content-length:")?)? as usize;
+                let rest = buffer.get_mut(..length.saturating_sub(left)).ok_or("a long 503")?;
+                stream.read_exact(rest).await.map_err(|it| told("body", &it))?;
+                let after = parsed(&field("retry-after:")?)?;
+                tokio::time::sleep(Duration::from_secs(after)).await;
+                continue;
+            }
+            status => return Err(format!("status {status}")),
         }
         round += 1;
         // Between three quarters and five of the interval, differently for each gateway and round.
@@ -76,18 +88,27 @@ async fn poll(
 }
 
 /// The head of an answer, and how much of the body came with it.
-async fn head(stream: &mut TcpStream, buffer: &mut [u8]) -> Option<(String, usize)> {
+async fn head(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<(String, usize), String> {
     let mut filled = 0;
     loop {
-        let count = stream.read(buffer.get_mut(filled..)?).await.ok()?;
+        let room = buffer.get_mut(filled..).ok_or("a long head")?;
+        let count = stream.read(room).await.map_err(|it| told("head", &it))?;
         if count == 0 {
-            return None;
+            return Err("head: ended".to_owned());
         }
         filled += count;
-        let read = buffer.get(..filled)?;
+        let read = &buffer[..filled];
         if let Some(end) = read.windows(4).position(|it| it == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&read[..end]).to_lowercase();
-            return Some((head, filled - end - 4));
+            return Ok((head, filled - end - 4));
         }
     }
+}
+
+fn parsed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("`{text}` is no number"))
+}
+
+fn told(doing: &str, error: &io::Error) -> String {
+    format!("{doing}: {}", error.kind())
 }

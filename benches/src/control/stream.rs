@@ -1,8 +1,9 @@
 //! A gateway that holds an xDS stream, reads what it is sent, and acknowledges it.
 
+use std::convert::Infallible;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -51,19 +52,24 @@ struct Sent {
 pub async fn run(fleet: Arc<Fleet>, number: usize, to: SocketAddr) {
     let mut version = String::new();
     loop {
-        if hold(&fleet, number, to, &mut version).await.is_none() {
-            fleet.errors.fetch_add(1, Ordering::Relaxed);
-        }
+        let Err(what) = hold(&fleet, number, to, &mut version).await;
+        fleet.failed(&format!("stream: {what}"));
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 
-async fn hold(fleet: &Fleet, number: usize, to: SocketAddr, version: &mut String) -> Option<()> {
-    let stream = TcpStream::connect(to).await.ok()?;
-    stream.set_nodelay(true).ok()?;
+async fn hold(
+    fleet: &Fleet,
+    number: usize,
+    to: SocketAddr,
+    version: &mut String,
+) -> Result<Infallible, String> {
+    let stream = TcpStream::connect(to).await.map_err(|it| told("connect", it))?;
+    stream.set_nodelay(true).map_err(|it| told("connect", it))?;
     let mut builder = client::Builder::new();
     builder.initial_window_size(16 << 20).initial_connection_window_size(24 << 20);
-    let (send, connection) = builder.handshake::<_, Bytes>(stream).await.ok()?;
+    let (send, connection) =
+        builder.handshake::<_, Bytes>(stream).await.map_err(|it| told("handshake", it))?;
     let connection = tokio::spawn(connection);
     let held = exchange(fleet, number, send, version).await;
     connection.abort();
@@ -75,13 +81,15 @@ async fn exchange(
     number: usize,
     send: client::SendRequest<Bytes>,
     version: &mut String,
-) -> Option<()> {
+) -> Result<Infallible, String> {
     let request = Request::post(format!("http://control{PATH}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .body(())
-        .ok()?;
-    let (response, mut requests) = send.ready().await.ok()?.send_request(request, false).ok()?;
+        .map_err(|it| told("ask", it))?;
+    let mut send = send.ready().await.map_err(|it| told("ask", it))?;
+    let (response, mut requests) =
+        send.send_request(request, false).map_err(|it| told("ask", it))?;
     let mut asked = Asked {
         version_info: version.clone(),
         node: Some(Node { id: format!("stream-{number}") }),
@@ -89,13 +97,14 @@ async fn exchange(
         type_url: TYPE_URL.to_owned(),
         response_nonce: String::new(),
     };
-    requests.send_data(framed(&asked), false).ok()?;
-    let mut body = response.await.ok()?.into_body();
+    requests.send_data(framed(&asked), false).map_err(|it| told("ask", it))?;
+    let mut body = response.await.map_err(|it| told("head", it))?.into_body();
     // Of a message: its length, once it is known, how much has come, and its first bytes.
     let (mut head, mut come) = (BytesMut::new(), 0);
     while let Some(data) = body.data().await {
-        let data = data.ok()?;
-        body.flow_control().release_capacity(data.len()).ok()?;
+        let data = data.map_err(|it| told("read", it))?;
+        let released = body.flow_control().release_capacity(data.len());
+        released.map_err(|it| told("read", it))?;
         come += data.len();
         if head.len() < 256 {
             head.extend_from_slice(&data[..data.len().min(256)]);
@@ -107,15 +116,19 @@ async fn exchange(
             continue;
         }
         // Version and nonce come before the resources; what is cut off behind them is not read.
-        let sent = first_fields(&head[5..])?;
+        let sent = first_fields(&head[5..]).ok_or("no response")?;
         *version = sent.version_info.clone();
         fleet.was_sent(number);
         (asked.version_info, asked.response_nonce, asked.node) =
             (sent.version_info, sent.nonce, None);
-        requests.send_data(framed(&asked), false).ok()?;
+        requests.send_data(framed(&asked), false).map_err(|it| told("acknowledge", it))?;
         (head, come) = (BytesMut::new(), 0);
     }
-    None
+    Err("ended".to_owned())
+}
+
+fn told(doing: &str, error: impl Display) -> String {
+    format!("{doing}: {error}")
 }
 
 /// The fields of a response that stand before its first resource.

@@ -26,4 +26,5 @@ pub mod serve;
 pub mod service;
 pub mod store;
 pub mod tls;
+pub mod transfers;
 mod xds;

@@ -4,6 +4,7 @@
 use crate::current::{Current, Policy};
 use crate::gateways::state;
 use crate::store::GatewayRow;
+use crate::transfers::{MOST, Transfers};
 use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -109,6 +110,7 @@ impl Metrics {
     pub fn page(
         &self,
         current: &Current,
+        transfers: &Transfers,
         store_up: bool,
         ready: bool,
         fleets: &[(String, Fleet)],
@@ -131,8 +133,13 @@ impl Metrics {
         page.many(
             "bundle_requests_total",
             "counter",
-            [("sent", &self.fetched), ("unchanged", &self.unchanged), ("missing", &self.missing)]
-                .map(|(result, counter)| (format!("result=\"{result}\""), counter.get())),
+            [
+                ("sent", &self.fetched),
+                ("unchanged", &self.unchanged),
+                ("missing", &self.missing),
+                ("busy", &transfers.busy),
+            ]
+            .map(|(result, counter)| (format!("result=\"{result}\""), counter.get())),
         );
         page.many(
             "publications_total",
@@ -140,6 +147,8 @@ impl Metrics {
             [("taken", &self.published), ("refused", &self.refused)]
                 .map(|(result, counter)| (format!("result=\"{result}\""), counter.get())),
         );
+        page.one("transfers", "gauge", plain(), MOST.saturating_sub(transfers.free()));
+        page.one("transfers_waiting", "gauge", plain(), transfers.waiting.get());
         page.one("xds_streams", "gauge", plain(), self.streams.get());
         page.many(
             "xds_resources_total",

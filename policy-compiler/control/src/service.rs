@@ -5,6 +5,7 @@ use crate::gateways::{Gateways, MOST};
 use crate::identity::{Credentials, Identity, Role};
 use crate::metrics::{Fleet, Metrics};
 use crate::store::{Audit, GatewayRow, Store, StoreError};
+use crate::transfers::Transfers;
 use crate::{log, tls};
 use portcullis_bundle::Trust;
 use portcullis_ecds::Filter;
@@ -19,8 +20,6 @@ use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
 /// Publications that are read and verified at once: each holds a bundle twice.
 const PUBLISHING: usize = 4;
-/// Resources that are on their way to gateways at once: more would only make each slower.
-const PUSHING: usize = 64;
 /// Reports written in one transaction.
 const REPORTS: usize = 500;
 
@@ -53,7 +52,7 @@ pub struct Peer {
     pub names: Arc<[String]>,
     /// Ends the connection, whatever is on its way.
     pub end: Arc<Notify>,
-    /// Of its streams, one at a time is sent something.
+    /// Of its streams, one at a time is sent a bundle.
     pub turn: Arc<Semaphore>,
 }
 
@@ -96,8 +95,8 @@ pub struct Service {
     pub settings: Settings,
     /// Bounds publications at once.
     pub publishing: Arc<Semaphore>,
-    /// Bounds resources on their way.
-    pub pushing: Arc<Semaphore>,
+    /// Bounds bundles on their way.
+    pub transfers: Transfers,
     /// How the gateways of each policy stand, as counted last.
     pub fleets: Mutex<Vec<(String, Fleet)>>,
     current: watch::Sender<Arc<Current>>,
@@ -117,7 +116,7 @@ impl Service {
             metrics: Metrics::default(),
             settings,
             publishing: Arc::new(Semaphore::new(PUBLISHING)),
-            pushing: Arc::new(Semaphore::new(PUSHING)),
+            transfers: Transfers::default(),
             fleets: Mutex::default(),
             current: watch::channel(Arc::default()).0,
             credentials: watch::channel(Arc::new(credentials)).0,

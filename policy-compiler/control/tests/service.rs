@@ -12,6 +12,7 @@ use portcullis_control::http::router;
 use portcullis_control::identity::{Credentials, new_token};
 use portcullis_control::service::{Peer, Service, Settings};
 use portcullis_control::store::{Place, Store};
+use portcullis_control::transfers;
 use portcullis_ecds::Filter;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -198,6 +199,66 @@ async fn a_bundle_goes_from_a_publisher_to_gateways() {
     let epoch = it.get("/v1/policies/bank/bundles/7", &[("authorization", &bearer)]).await;
     assert_eq!(epoch.body, seven);
     it.get("/v1/policies/bank/bundles/7", &[]).await.problem(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn so_many_bundles_are_on_their_way_at_once() {
+    let it = Running::new("transfers");
+    it.service.refresh().await.unwrap();
+    let seven = bundle(7, &"seven".repeat(50_000), &SEED);
+    assert_eq!(it.publish("stable", &seven).await.head.status, 201);
+    tokio::time::pause();
+    // Each comes by a connection of its own, and reads nothing yet.
+    let fetch = async || {
+        let peer = Peer::new("192.0.2.8:1".parse().unwrap(), None);
+        let router = router(Arc::clone(&it.service)).layer(Extension(peer));
+        let request = Request::get("/v1/policies/bank/bundle").body(Body::empty()).unwrap();
+        router.oneshot(request).await.unwrap()
+    };
+    let mut held = Vec::new();
+    while it.service.transfers.free() > 0 {
+        held.push(fetch().await);
+    }
+    assert_eq!(held.len(), transfers::MOST);
+    // What sends no bundle waits for nobody.
+    let path = "/v1/policies/bank/bundle";
+    let known = held[0].headers()["etag"].to_str().unwrap().to_owned();
+    let began = tokio::time::Instant::now();
+    assert_eq!(it.get(path, &[("if-none-match", &known)]).await.head.status, 304);
+    assert_eq!(it.ask("HEAD", path, &[], b"").await.head.status, 200);
+    assert!(began.elapsed() < Duration::from_millis(500));
+    // Those that read nothing lose their places: who comes next waits for a moment only.
+    let next = fetch().await;
+    assert_eq!(next.status(), 200);
+    assert!(began.elapsed() <= Duration::from_millis(1500), "{:?}", began.elapsed());
+    assert!(next.into_body().collect().await.unwrap().to_bytes() == seven);
+    // Who has lost its place reads on.
+    assert!(held.remove(0).into_body().collect().await.unwrap().to_bytes() == seven);
+
+    // Places that stay taken: who waits in vain is told when to ask again.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut places = Vec::new();
+    while it.service.transfers.free() > 0 {
+        let peer = Peer::new("192.0.2.9:1".parse().unwrap(), None);
+        places.push(it.service.transfers.place(&peer).await.unwrap());
+    }
+    let busy = it.get(path, &[]).await;
+    busy.problem(503, "busy");
+    assert!((2..=10).contains(&busy.field("retry-after").parse().unwrap()));
+    let page = it.get("/metrics", &[]).await.text();
+    for line in ["bundle_requests_total{result=\"busy\"} 1", "transfers 64", "transfers_waiting 0"]
+    {
+        assert!(page.contains(&format!("portcullis_control_{line}\n")), "{line}: {page}");
+    }
+    // What was published while it waited is what it gets.
+    tokio::time::resume();
+    let (waits, eight) = (it.get(path, &[]), bundle(8, "eight", &SEED));
+    let publishes = async {
+        assert_eq!(it.publish("stable", &eight).await.head.status, 201);
+        drop(places);
+    };
+    let (got, ()) = tokio::join!(waits, publishes);
+    assert_eq!(got.body, eight);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::current::Current;
 use crate::metrics::Metrics;
+use crate::transfers::Transfers;
 use clap::{Args, Command as Clap, FromArgMatches};
 
 const PAGE: &str = include_str!("../../../CONTROL.md");
@@ -46,7 +47,7 @@ fn the_page_names_every_command_and_flag() {
 
 #[test]
 fn the_page_names_every_metric() {
-    let page = Metrics::default().page(&Current::default(), true, true, &[]);
+    let page = Metrics::default().page(&Current::default(), &Transfers::default(), true, true, &[]);
     let names: Vec<&str> =
         page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     assert!(names.len() > 10);

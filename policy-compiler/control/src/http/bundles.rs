@@ -1,15 +1,16 @@
 //! Bundles to gateways, and to whoever rolls back. Answered from memory, except for epochs that nothing leads to.
 
 use super::{Asked, Problem};
-use crate::current::{Choice, Stored, etag};
+use crate::current::{Choice, Policy, etag};
 use crate::gateways::{workers, workers_text};
 use crate::identity::Role;
 use crate::names::{self, Labels, percent_decoded};
 use crate::service::{Peer, Service};
+use crate::transfers::{self, Place};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -24,17 +25,14 @@ pub async fn for_gateway(
     State(service): Service_,
     Extension(peer): Extension<Peer>,
     Path(policy): Path<String>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     Asked::of(&service, &headers, &peer, Role::Gateway, Some(&policy), "fetch").await?;
     let gateway = Gateway::of(&headers);
     gateway.report(&service, &policy, "");
-    let current = service.current();
-    let found = current.policies.get(&policy).and_then(|of| {
-        let choice = of.choose(&policy, &gateway.id, &gateway.labels)?;
-        Some((of.bundles.get(&choice.epoch)?, choice))
-    });
-    Ok(answer(&service, &headers, found))
+    let asked = Fetch { peer: &peer, method: &method, headers: &headers, policy: &policy };
+    answer(&service, asked, |of| of.choose(&policy, &gateway.id, &gateway.labels)).await
 }
 
 /// The bundle of one channel, whoever asks.
@@ -42,16 +40,13 @@ pub async fn of_channel(
     State(service): Service_,
     Extension(peer): Extension<Peer>,
     Path((policy, channel)): Path<(String, String)>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     Asked::of(&service, &headers, &peer, Role::Gateway, Some(&policy), "fetch").await?;
     Gateway::of(&headers).report(&service, &policy, &channel);
-    let current = service.current();
-    let found = current.policies.get(&policy).and_then(|of| {
-        let choice = of.of_channel(&channel)?;
-        Some((of.bundles.get(&choice.epoch)?, choice))
-    });
-    Ok(answer(&service, &headers, found))
+    let asked = Fetch { peer: &peer, method: &method, headers: &headers, policy: &policy };
+    answer(&service, asked, |of| of.of_channel(&channel)).await
 }
 
 /// The bundle of an epoch: what `portcullis rollback` signs anew.
@@ -62,6 +57,8 @@ pub async fn by_epoch(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     Asked::of(&service, &headers, &peer, Role::Reader, Some(&policy), "fetch").await?;
+    // First of all: what the database has is read into memory.
+    let place = place(&service, &peer).await?;
     let current = service.current();
     let served = current.policies.get(&policy).and_then(|policy| policy.bundles.get(&epoch));
     let (tag, bytes) = match served {
@@ -71,52 +68,81 @@ pub async fn by_epoch(
             (etag(&bytes), bytes)
         }
     };
-    Ok(respond(&headers, &tag, &bytes, epoch, None))
+    if knows(&headers, &tag) {
+        return Ok(described(StatusCode::NOT_MODIFIED.into_response(), &tag, epoch, None));
+    }
+    let response = sent(bytes.len(), transfers::body(bytes, place, &peer));
+    Ok(described(response, &tag, epoch, None))
 }
 
-fn answer(
+/// A request for a bundle.
+struct Fetch<'a> {
+    peer: &'a Peer,
+    method: &'a Method,
+    headers: &'a HeaderMap,
+    policy: &'a str,
+}
+
+/// Answers with what is chosen: at once where no bundle is sent, else when it has its turn.
+async fn answer(
     service: &Service,
-    headers: &HeaderMap,
-    found: Option<(&Arc<Stored>, Choice<'_>)>,
-) -> Response {
-    let Some((stored, choice)) = found else {
-        service.metrics.missing.add();
-        if !service.is_ready() {
-            let told = "what is stored could not be loaded yet";
-            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", told)
-                .with_header(header::RETRY_AFTER, "2")
-                .into_response();
-        }
-        let told = "nothing is published for this gateway";
-        return Problem::new(StatusCode::NOT_FOUND, "not-found", told).into_response();
-    };
-    let response =
-        respond(headers, &stored.etag, &stored.bytes, choice.epoch, Some(choice.channel));
-    if response.status() == StatusCode::NOT_MODIFIED {
-        service.metrics.unchanged.add();
-    } else {
-        service.metrics.fetched.add();
+    asked: Fetch<'_>,
+    choose: impl Fn(&Policy) -> Option<Choice<'_>>,
+) -> Result<Response, Problem> {
+    let mut turn = None;
+    loop {
+        // After the wait, what is newest then.
+        let current = service.current();
+        let found = current.policies.get(asked.policy).and_then(|of| {
+            let choice = choose(of)?;
+            Some((of.bundles.get(&choice.epoch)?, choice))
+        });
+        let Some((stored, choice)) = found else { return Err(nothing(service)) };
+        let (length, channel) = (stored.bytes.len(), Some(choice.channel));
+        let response = if knows(asked.headers, &stored.etag) {
+            service.metrics.unchanged.add();
+            StatusCode::NOT_MODIFIED.into_response()
+        } else if asked.method == Method::HEAD {
+            sent(length, Body::empty())
+        } else if let Some(place) = turn.take() {
+            service.metrics.fetched.add();
+            sent(length, transfers::body(stored.bytes.clone(), place, asked.peer))
+        } else {
+            turn = Some(place(service, asked.peer).await?);
+            continue;
+        };
+        return Ok(described(response, &stored.etag, choice.epoch, channel));
     }
+}
+
+fn nothing(service: &Service) -> Problem {
+    service.metrics.missing.add();
+    if service.is_ready() {
+        let told = "nothing is published for this gateway";
+        return Problem::new(StatusCode::NOT_FOUND, "not-found", told);
+    }
+    let told = "what is stored could not be loaded yet";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", told)
+        .with_header(header::RETRY_AFTER, HeaderValue::from(2))
+}
+
+async fn place(service: &Service, peer: &Peer) -> Result<Place, Problem> {
+    service.transfers.place_in_time(peer).await.map_err(|after| {
+        let told = "as many bundles are on their way as may be: ask again";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", told)
+            .with_header(header::RETRY_AFTER, HeaderValue::from(after))
+    })
+}
+
+fn sent(length: usize, body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(BUNDLE));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     response
 }
 
-fn respond(
-    request: &HeaderMap,
-    etag: &str,
-    bytes: &Bytes,
-    epoch: i64,
-    channel: Option<&str>,
-) -> Response {
-    let known = request.get_all(header::IF_NONE_MATCH).iter().take(8).any(|it| matches(it, etag));
-    let mut response = if known {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        let mut response = Response::new(Body::from(bytes.clone()));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(BUNDLE));
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-        response
-    };
+fn described(mut response: Response, etag: &str, epoch: i64, channel: Option<&str>) -> Response {
     let headers = response.headers_mut();
     if let Ok(etag) = HeaderValue::from_str(etag) {
         headers.insert(header::ETAG, etag);
@@ -127,6 +153,11 @@ fn respond(
         headers.insert("portcullis-channel", channel);
     }
     response
+}
+
+/// Whether whoever asks has a bundle already.
+fn knows(request: &HeaderMap, etag: &str) -> bool {
+    request.get_all(header::IF_NONE_MATCH).iter().take(8).any(|it| matches(it, etag))
 }
 
 /// Whether `If-None-Match` names the tag: weak comparison (RFC 9110, section 13.1.2).

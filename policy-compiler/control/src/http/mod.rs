@@ -124,7 +124,10 @@ impl Asked {
                 "unauthenticated",
                 "this needs a bearer token or a client certificate that the service knows",
             )
-            .with_header(header::WWW_AUTHENTICATE, "Bearer realm=\"portcullis\"")),
+            .with_header(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"portcullis\""),
+            )),
             Err(Denied::Forbidden(identity)) => {
                 let told = format!("this needs the role `{}` for the policy", role.name());
                 let problem = Problem::new(StatusCode::FORBIDDEN, "forbidden", told);

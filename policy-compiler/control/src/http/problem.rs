@@ -14,7 +14,7 @@ pub struct Problem {
     pub code: &'static str,
     /// What to know about this one.
     pub detail: String,
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
@@ -24,7 +24,7 @@ impl Problem {
     }
 
     /// With a field that its status asks for.
-    pub fn with_header(mut self, name: HeaderName, value: &'static str) -> Problem {
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Problem {
         self.header = Some((name, value));
         self
     }
@@ -36,7 +36,7 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Unavailable(_) => {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", detail)
-                    .with_header(header::RETRY_AFTER, "5")
+                    .with_header(header::RETRY_AFTER, HeaderValue::from(5))
             }
             StoreError::Conflict(_) => Problem::new(StatusCode::CONFLICT, "conflict", detail),
             StoreError::NotFound(_) => Problem::new(StatusCode::NOT_FOUND, "not-found", detail),
@@ -56,7 +56,7 @@ impl IntoResponse for Problem {
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, value);
         }
         response
     }

@@ -8,7 +8,7 @@ use crate::service::{Peer, Service, now};
 use crate::store::{Assigned, Pinned, Publication, Published, Rollout};
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http_body_util::{BodyExt, Limited};
@@ -62,7 +62,7 @@ pub async fn publish(
         Err(_) => {
             let told = "others are publishing: try again";
             Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", told)
-                .with_header(header::RETRY_AFTER, "2"))
+                .with_header(header::RETRY_AFTER, HeaderValue::from(2)))
         }
     };
     let done = whole(async move {

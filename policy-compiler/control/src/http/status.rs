@@ -177,7 +177,7 @@ pub async fn metrics(State(service): State<Arc<Service>>) -> Response {
     let current = service.current();
     let fleets = service.fleets.lock().await.clone();
     let (up, ready) = (service.store.is_up(), service.is_ready());
-    let page = service.metrics.page(&current, up, ready, &fleets);
+    let page = service.metrics.page(&current, &service.transfers, up, ready, &fleets);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page).into_response()
 }
 

@@ -10,6 +10,7 @@ mod subscription;
 use crate::identity::Role;
 use crate::log;
 use crate::service::{Denied, Peer, Service};
+use crate::transfers::Place;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -23,7 +24,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use subscription::{Reply, Subscription};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::Codec;
@@ -142,7 +143,7 @@ fn trailers(ended: End) -> HeaderMap {
 
 /// What is on its way: the right to send, until others want it, and since when.
 struct Sent {
-    turn: Option<[OwnedSemaphorePermit; 2]>,
+    turn: Option<Place>,
     at: Instant,
     held_up: Duration,
 }
@@ -178,13 +179,6 @@ impl End {
     }
 }
 
-/// Waits for the right to send: one at a time of each connection, some at a time of all.
-async fn turn(service: &Service, peer: &Peer) -> Option<[OwnedSemaphorePermit; 2]> {
-    let own = Arc::clone(&peer.turn).acquire_owned().await.ok()?;
-    let shared = Arc::clone(&service.pushing).acquire_owned().await.ok()?;
-    Some([own, shared])
-}
-
 async fn serve(
     service: &Arc<Service>,
     subscription: &mut Subscription,
@@ -205,7 +199,7 @@ async fn serve(
     loop {
         changes.mark_unchanged();
         if sent.is_none() && waiting.is_none() && subscription.wants(service) {
-            waiting = Some(Box::pin(turn(service, &asking.peer)));
+            waiting = Some(Box::pin(service.transfers.place(&asking.peer)));
         }
         let until = sent.as_ref().map(Sent::until);
         let unread = sent.as_ref().is_some_and(|sent| sent.turn.is_some());

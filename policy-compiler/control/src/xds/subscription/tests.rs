@@ -247,13 +247,13 @@ async fn who_reads_nothing_is_let_go() {
     publish(&service, "stable", 7).await;
     let service = Arc::new(service);
     let (wire, mut stream, started) = (wire(), Subscription::default(), Instant::now());
-    let free = service.pushing.available_permits();
+    let free = service.transfers.free();
     let served = serve(&service, &mut stream, wire.requests, &wire.sender, &wire.asking);
     let watched = async {
         tokio::time::sleep(Duration::from_millis(15)).await;
-        assert_eq!(service.pushing.available_permits(), free - 1);
+        assert_eq!(service.transfers.free(), free - 1);
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(service.pushing.available_permits(), free, "others may send");
+        assert_eq!(service.transfers.free(), free, "others may send");
     };
     let (ended, ()) = tokio::join!(served, watched);
     assert_eq!(ended, End::Unanswered);
@@ -266,9 +266,13 @@ async fn who_reads_holds_up_nobody_and_gets_the_newest() {
     publish(&service, "stable", 7).await;
     let service = Arc::new(service);
     let (mut wire, mut stream) = (wire(), Subscription::default());
-    let free = service.pushing.available_permits();
+    let free = service.transfers.free();
     // While others send, a newer one is published: it alone is sent.
-    let others = service.pushing.acquire_many(free as u32).await.unwrap();
+    let mut others = Vec::new();
+    while service.transfers.free() > 0 {
+        let peer = Peer::new("192.0.2.8:1".parse().unwrap(), None);
+        others.push(service.transfers.place(&peer).await.unwrap());
+    }
     let served = serve(&service, &mut stream, wire.requests, &wire.sender, &wire.asking);
     let watched = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -283,7 +287,7 @@ async fn who_reads_holds_up_nobody_and_gets_the_newest() {
         assert!(pieces.iter().any(|it| it == &b"bundle 8"[..]), "{pieces:?}");
         // All of it was taken: long before there is an answer, others may send.
         tokio::time::sleep(Duration::from_millis(10)).await;
-        assert_eq!(service.pushing.available_permits(), free);
+        assert_eq!(service.transfers.free(), free);
         drop(wire.receiver);
     };
     let (ended, ()) = tokio::join!(served, watched);
