@@ -23,11 +23,13 @@ pub enum Failure {
     Length,
     /// A bundle that may not serve here or now.
     Refused,
+    /// Verification took so long that another worker fetches by now.
+    Superseded,
 }
 
 impl Failure {
     /// Every failure with its name in metrics and logs, by code.
-    pub const ALL: [(Failure, &'static str); 7] = [
+    pub const ALL: [(Failure, &'static str); 8] = [
         (Failure::Unreachable, "unreachable"),
         (Failure::Status, "status"),
         (Failure::NotFound, "not-found"),
@@ -35,6 +37,7 @@ impl Failure {
         (Failure::TooLarge, "too-large"),
         (Failure::Length, "length"),
         (Failure::Refused, "refused"),
+        (Failure::Superseded, "superseded"),
     ];
 
     /// The name in metrics and logs.

@@ -23,6 +23,9 @@ pub const TICK: u32 = 200;
 const MARGIN: u64 = 2000;
 /// Milliseconds by which a worker that serves requests lets others go first.
 const GRACE: u64 = 1000;
+/// While a bundle is verified in slices the lease is renewed so often, and for so long.
+const RENEWED: u64 = 1000;
+const RENEWED_FOR: u64 = 60_000;
 
 /// The fetches of one root context.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub struct Poller {
     seen: u64,
     /// The fetch that this VM waits for: Envoy's token, the number of the lease, and whether an entity tag was sent.
     call: Option<(u32, u64, bool)>,
+    /// When the lease was renewed last.
+    renewed: u64,
     /// What other VMs were told of this worker: its index, and the epoch that it serves.
     told: Option<(u8, Option<u64>)>,
 }
@@ -89,6 +94,7 @@ impl Poller {
             gateway: source::encode_id(&host.property(&["xds", "node", "id"]).unwrap_or_default()),
             seen: 0,
             call: None,
+            renewed: 0,
             told: None,
         }
     }
@@ -130,7 +136,7 @@ impl Poller {
     /// Gives back the failure of a fetch that could not begin; [`Self::end`] must be told.
     pub fn fetch(&mut self, host: &impl Host, serves: bool) -> Fetch {
         let now = milliseconds(host);
-        let timeout = self.source.timeout.saturating_add(MARGIN);
+        let timeout = self.lease();
         let farthest = self.source.interval.max(schedule::LONGEST).saturating_mul(2);
         let mut lease = Record::default();
         let mut is_taken = false;
@@ -204,6 +210,32 @@ impl Poller {
     pub fn awaited(&mut self, token: u32) -> Option<(u64, bool)> {
         let (_, term, has_tag) = self.call.take_if(|(awaited, ..)| *awaited == token)?;
         Some((term, has_tag))
+    }
+
+    /// Milliseconds that a lease lasts.
+    fn lease(&self) -> u64 {
+        self.source.timeout.saturating_add(MARGIN)
+    }
+
+    /// Keeps the lease while a bundle that came at `started` (nanoseconds) is verified. False where another VM has it.
+    pub fn renew(&mut self, host: &impl Host, term: u64, started: u64) -> bool {
+        let now = milliseconds(host);
+        if now.abs_diff(self.renewed) < RENEWED
+            || now.saturating_sub(started / 1_000_000) > RENEWED_FOR
+        {
+            return true;
+        }
+        self.renewed = now;
+        let until = now.saturating_add(self.lease());
+        let mut holds = true;
+        Record::update(host, &self.key, |record| {
+            holds = record.term == term;
+            if holds {
+                record.lease_until = until;
+            }
+            holds
+        });
+        holds
     }
 
     /// Names what is published; zeros for nothing.

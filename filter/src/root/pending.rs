@@ -82,11 +82,17 @@ impl<H: Host> Root<H> {
         // A newer configuration has its own.
         if self.vm.is_newest(&self.plugin, self.number) {
             let Pending { opening, settings, purpose, started } = pending;
+            if let Purpose::Fetched { term, epoch, .. } = &purpose
+                && !self.keeps_lease(*term, *epoch, started)
+            {
+                return self.done();
+            }
             self.advance(opening.go_on(units), settings, purpose, started);
         }
-        if self.pending.is_some() {
-            return false;
-        }
+        self.pending.is_none() && self.done()
+    }
+
+    fn done(&self) -> bool {
         self.vm.host.set_tick_period(self.tick());
         true
     }

@@ -154,6 +154,8 @@ impl<H: Host> Root<H> {
                     vm.metrics().count_event(Event::ConfigurationAccepted, 1);
                     self.recovered(ended);
                     self.serve(loaded.generation, false, started);
+                } else {
+                    self.superseded(epoch);
                 }
             }
             Err(Refused { refusal, .. }) => {
@@ -172,6 +174,25 @@ impl<H: Host> Root<H> {
                 }
             }
         }
+    }
+
+    /// Whether what was fetched may be verified further: not where another worker fetches by now.
+    pub(super) fn keeps_lease(&mut self, term: u64, epoch: u64, started: u64) -> bool {
+        let vm = Rc::clone(&self.vm);
+        let holds =
+            self.polling.as_mut().is_some_and(|(poller, _)| poller.renew(&vm.host, term, started));
+        if !holds {
+            self.superseded(epoch);
+        }
+        holds
+    }
+
+    /// Says that a bundle was fetched and verified too slowly.
+    fn superseded(&self, epoch: u64) {
+        let failure = Failure::Superseded;
+        self.vm.metrics().count_failure(failure);
+        let detail = ["epoch ", &epoch.to_string(), ": another worker fetches by now"].concat();
+        self.tell("fetch-failed", Some(failure.name()), Some(detail), Level::Error);
     }
 
     /// Serves what another VM has published, if this one finds the same of it.

@@ -184,6 +184,57 @@ fn what_is_fetched_is_published_when_it_is_verified() {
 }
 
 #[test]
+fn the_lease_is_kept_while_slices_take_long() {
+    let mut envoy = Envoy::new(2);
+    let configuration = String::from_utf8(super::polling::alone()).unwrap();
+    assert!(envoy.apply(configuration.replace("100000", "10000000").as_bytes()));
+    envoy.publish(&super::polling::of(5), "\"a\"");
+    // Together the slices take far longer than the four seconds of a lease.
+    let (call, _) = envoy.await_call(12);
+    envoy.answer(&call, &[(":status", "200"), ("etag", "\"b\"")], &large(6));
+    let sent = envoy.count("poll.sent");
+    for _ in 0..SLICES * 2 {
+        assert_eq!(envoy.count("poll.sent"), sent, "nobody else fetches meanwhile");
+        if envoy.count("poll.updated") == 2 {
+            break;
+        }
+        envoy.host.pass_seconds(3);
+        envoy.tick();
+    }
+    assert_eq!((envoy.count("poll.updated"), envoy.count("poll.failed.superseded")), (2, 0));
+    envoy.settle();
+    assert_eq!(envoy.epochs(), [Some(6); 2]);
+}
+
+#[test]
+fn a_lease_that_is_lost_all_the_same_is_told() {
+    let mut envoy = Envoy::new(2);
+    let configuration = String::from_utf8(super::polling::alone()).unwrap();
+    assert!(envoy.apply(configuration.replace("100000", "10000000").as_bytes()));
+    envoy.publish(&super::polling::of(5), "\"a\"");
+    let (call, _) = envoy.await_call(12);
+    envoy.answer(&call, &[(":status", "200"), ("etag", "\"b\"")], &large(6));
+    // The worker stands still for longer than its lease, and the other one fetches.
+    envoy.host.pass_seconds(30);
+    let slow = envoy.roots.iter().position(|it| it.pending.is_some()).unwrap();
+    envoy.roots[1 - slow].on_tick();
+    let call = envoy.host.process.calls.borrow_mut().pop().unwrap();
+    envoy.roots[slow].on_tick();
+    assert!(envoy.roots[slow].pending.is_none());
+    assert_eq!((envoy.count("poll.failed.superseded"), envoy.ticks()[slow]), (1, 200));
+    let log = envoy.vms[slow].host.lines();
+    let line = log.last().unwrap();
+    assert_eq!((&line["outcome"], &line["reason"]), (&"fetch-failed".into(), &"superseded".into()));
+    assert_eq!(envoy.epochs(), [Some(5); 2]);
+    envoy.answer(&call, &[(":status", "200"), ("etag", "\"b\"")], &large(6));
+    for _ in 0..3 {
+        envoy.settle();
+        envoy.tick();
+    }
+    assert_eq!(envoy.epochs(), [Some(6); 2]);
+}
+
+#[test]
 fn another_policy_of_the_plugin_is_verified_before_it_judges() {
     let mut envoy = Envoy::new(2);
     assert!(envoy.apply(&configuration(&large_of(named("bank"), 5), "")));
