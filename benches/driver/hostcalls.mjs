@@ -105,7 +105,8 @@ class Worker {
   proxy_set_shared_data(key, length, data, size, version) {
     const name = this.bytes(key, length).toString();
     const known = this.shared.get(name)?.version ?? 0;
-    if (version !== 0 && version >>> 0 !== known) return CAS_MISMATCH;
+    // As Envoy does: where nothing is there any version will do.
+    if (version !== 0 && known !== 0 && version >>> 0 !== known) return CAS_MISMATCH;
     this.shared.set(name, { value: Buffer.from(this.bytes(data, size)), version: known + 1 });
   }
 

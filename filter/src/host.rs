@@ -106,7 +106,7 @@ pub trait Host: Clone + fmt::Debug + 'static {
     /// A value shared between the VMs of one `vm_id`, and its version.
     fn shared(&self, key: &str) -> Option<(Vec<u8>, Cas)>;
     /// Replaces a shared value. False where another VM was faster. Without a version it is
-    /// written whatever stands there.
+    /// written whatever stands there; where nothing does, with any.
     fn set_shared(&self, key: &str, value: &[u8], replaces: Option<Cas>) -> bool;
     /// Defines a metric, or finds the one of that name.
     fn define_metric(&self, kind: MetricKind, name: &str) -> Option<Metric>;

@@ -11,6 +11,11 @@ use std::cell::RefCell;
 
 /// Bytes of what is kept beside the blocks: the key and how many blocks there are.
 const HEAD: usize = 20;
+/// How often the table is looked for, and made where it is not there: once, where shared data works.
+const TRIES: usize = 4;
+/// The version of no value: in Envoy, what is written in its place is written only if nothing is there. (Versions are counted
+/// from 1 on by the writes of all values, so that a value in four thousand million has it.)
+const NEVER: Cas = Cas(u32::MAX);
 
 /// The table of counts of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,31 +64,27 @@ impl Table {
     pub fn prepare(host: &impl Host, plugin: &str, blocks: u32, seed: &[u8]) -> (Table, bool) {
         let prefix = ["portcullis.limits.", plugin, "."].concat();
         let head = [&prefix, "head"].concat();
-        let find = || host.shared(&head).and_then(|(bytes, _)| read_head(&bytes));
-        let (key, there) = find().unwrap_or_else(|| {
-            let made = (new_key(host, seed), blocks);
-            make(host, &prefix, &head, made);
-            // Where two make it at once, one head is the first, and both count by its key.
-            find().unwrap_or(made)
-        });
-        let name = RefCell::new(Name::new(prefix));
-        (Table { name, key, blocks: there }, there == blocks)
+        let table =
+            |prefix, (key, blocks)| Table { name: RefCell::new(Name::new(prefix)), key, blocks };
+        for _ in 0..TRIES {
+            let there = host.shared(&head);
+            if let Some(found) = there.as_ref().and_then(|(bytes, _)| read_head(bytes)) {
+                return (table(prefix, found), found.1 == blocks);
+            }
+            // Whoever writes the head first has made the table; the others find it at the next look.
+            let version = there.map_or(NEVER, |(_, version)| version);
+            make(host, &prefix, &head, (new_key(host, seed), blocks), version);
+        }
+        // There is no shared data. Nothing is found under this name: requests are not counted, and told of as such.
+        (table([&prefix, "none."].concat(), (new_key(host, seed), blocks)), true)
     }
 }
 
-/// Writes blocks and head, unless another VM writes the head in the meantime.
-fn make(host: &impl Host, prefix: &str, head: &str, (key, blocks): ([u64; 2], u32)) {
-    if host.shared(head).is_none() {
-        // So that there is a version to replace.
-        host.set_shared(head, &[], None);
-    }
-    let Some((there, version)) = host.shared(head) else { return };
-    if read_head(&there).is_some() {
-        return;
-    }
+/// Writes the blocks that are not there, then the head in place of what has that version.
+fn make(host: &impl Host, prefix: &str, head: &str, (key, blocks): ([u64; 2], u32), version: Cas) {
     let mut name = Name::new(prefix.to_owned());
     (0..blocks).for_each(|block| {
-        host.set_shared(name.of(block), &[0; BLOCK], None);
+        host.set_shared(name.of(block), &[0; BLOCK], Some(NEVER));
     });
     let mut bytes = Vec::with_capacity(HEAD);
     key.iter().for_each(|word| bytes.extend(word.to_le_bytes()));

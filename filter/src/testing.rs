@@ -31,6 +31,8 @@ pub struct Process {
     pub calls: RefCell<Vec<Call>>,
     /// Whether calls fail at once.
     pub is_cut_off: Cell<bool>,
+    /// Whether nothing that is written is kept.
+    pub is_forgetful: Cell<bool>,
     /// What another VM does once, after a value whose name begins so was written.
     pub meanwhile: RefCell<Option<Meanwhile>>,
 }
@@ -302,11 +304,16 @@ impl Host for FakeHost {
 
     fn set_shared(&self, key: &str, value: &[u8], replaces: Option<Cas>) -> bool {
         assert!(key.starts_with("portcullis."), "{key}");
+        if self.process.is_forgetful.get() {
+            return true;
+        }
         let mut shared = self.process.shared.borrow_mut();
-        let version = shared.get(key).map_or(0, |(_, version)| *version);
-        if replaces.is_some_and(|replaces| replaces.0 != version) {
+        let known = shared.get(key).map(|(_, version)| *version);
+        // As Envoy does: where nothing is there any version will do.
+        if known.zip(replaces).is_some_and(|(known, replaces)| known != replaces.0) {
             return false;
         }
+        let version = known.unwrap_or(0);
         shared.insert(key.to_owned(), (value.to_vec(), version + 1));
         drop(shared);
         let meanwhile = self.process.meanwhile.borrow_mut().take_if(|it| key.starts_with(it.0));

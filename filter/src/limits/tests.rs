@@ -43,6 +43,46 @@ fn two_that_make_the_table_at_once_count_by_one_key() {
 }
 
 #[test]
+fn a_table_is_never_made_over_another() {
+    // Another VM makes it between a look that finds nothing and each of the writes that follow; its callers are counted in it
+    // at once. `.9` and `head` are values that this one writes after the other's.
+    for first in ["portcullis.limits.p.0", "portcullis.limits.p.9", "portcullis.limits.p.f3"] {
+        let host = FakeHost::new();
+        let other = host.sibling();
+        let happens = Box::new(move || {
+            other.process.clock.set(other.now() + 1);
+            let (table, _) = Table::prepare(&other, "p", 64, b"other");
+            let metrics = Metrics::define(other.clone());
+            let (host, asking) = (&other, None);
+            let around = Around { host, table: Some(&table), metrics: &metrics, asking };
+            for block in 0..64 {
+                let version = around.load(block).unwrap().1;
+                assert!(around.store(block, &[7; BLOCK], version));
+            }
+        });
+        *host.process.meanwhile.borrow_mut() = Some(Meanwhile(first, happens));
+        let (table, _) = Table::prepare(&host, "p", 64, b"seed");
+        let metrics = Metrics::define(host.clone());
+        let around = Around { host: &host, table: Some(&table), metrics: &metrics, asking: None };
+        for block in 0..64 {
+            assert_eq!(around.load(block).unwrap().0, [7; BLOCK], "{first} {block}");
+        }
+    }
+}
+
+#[test]
+fn without_shared_data_nothing_is_counted_and_that_is_told() {
+    let host = FakeHost::new();
+    host.process.is_forgetful.set(true);
+    let (table, _) = Table::prepare(&host, "p", 4, b"seed");
+    host.process.is_forgetful.set(false);
+    let metrics = Metrics::define(host.clone());
+    let around = Around { host: &host, table: Some(&table), metrics: &metrics, asking: None };
+    // Blocks that cannot be read: the engine notes `limit.uncounted`, and does as the policy says.
+    assert_eq!((around.blocks(), around.load(0)), (4, None));
+}
+
+#[test]
 fn blocks_are_found_by_all_and_replaced_by_version() {
     let host = FakeHost::new();
     let (table, _) = Table::prepare(&host, "p", 32, b"");

@@ -24,6 +24,13 @@ impl Awaiting {
         self.query = request.query.to_vec();
         (self.client, self.operation) = (request.client, request.operation);
     }
+
+    /// Gives up what a request has left whose body never came to its end.
+    pub(super) fn clear(&mut self) {
+        if !self.headers.is_empty() {
+            *self = Self::default();
+        }
+    }
 }
 
 impl Exchange {

@@ -159,6 +159,9 @@ impl Exchange {
         self.limited.clear();
         self.ticket.clear();
         self.questions.clear();
+        self.parts.forget();
+        self.picks.clear();
+        self.awaiting.clear();
         self.scratch.clear();
         self.scratch.shrink_to(KEPT);
         self.router.reset();

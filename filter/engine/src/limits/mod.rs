@@ -31,6 +31,8 @@ use table::{Key, block_of, find, put, sound};
 
 /// How often a block is tried to be written; each loss means that another worker won.
 const TRIES: usize = 8;
+/// Bytes of a caller's name for which room is kept from request to request.
+const SPELLED: usize = 256;
 
 /// What lies around the engine: the table of counts, the clock, and what the proxy knows.
 pub trait Surroundings {
@@ -160,6 +162,8 @@ struct Part {
     /// The count as of now, and the cell that it lies in.
     count: Count,
     cell: Option<usize>,
+    /// Whether the table has been charged for it.
+    is_charged: bool,
 }
 
 /// A block in hand.
@@ -178,6 +182,14 @@ pub(crate) struct Parts {
     blocks: Vec<Block>,
     /// What names the caller last looked at.
     spelled: Vec<u8>,
+}
+
+impl Parts {
+    /// Forgets what names the caller, and the room that a long name took.
+    pub(crate) fn forget(&mut self) {
+        self.spelled.clear();
+        self.spelled.shrink_to(SPELLED);
+    }
 }
 
 /// The limits that hold for a request's operation.
@@ -239,11 +251,12 @@ pub(crate) fn judge(
     }
     // Their bytes are of no more use.
     blocks.clear();
+    ticket.take_leases(parts, now);
     if refuses(request, &exceeded) {
         return exceeded;
     }
     if counted {
-        ticket.take(parts, &exceeded, now);
+        ticket.take_pending(parts, &exceeded);
     }
     if !delegated.is_empty() {
         ask(view, request, &delegated, &exceeded, around, questions);
@@ -339,6 +352,7 @@ impl<'b> Gathering<'_, 'b> {
                     block,
                     count: Count::default(),
                     cell: None,
+                    is_charged: false,
                 });
             }
         }
@@ -447,14 +461,14 @@ fn charge(
     let at = block.at;
     for _ in 0..TRIES {
         let (mut writes, mut evicted) = (false, false);
-        for part in parts.iter().filter(|part| part.block == at && part.now) {
+        for part in parts.iter_mut().filter(|part| part.block == at && part.now) {
             if exceeded.iter().any(|it| it.limit == part.limit_at) {
                 continue;
             }
             let count = part.meter.charged(part.count, part.cost);
             evicted |=
                 put(&mut block.bytes, view, part.key, part.meter.kind, count, now, part.cell);
-            writes = true;
+            (writes, part.is_charged) = (true, true);
         }
         if !writes {
             return;
@@ -465,6 +479,7 @@ fn charge(
             }
             return;
         }
+        parts.iter_mut().filter(|part| part.block == at).for_each(|part| part.is_charged = false);
         around.note(LimitEvent::Contended);
         let Some((bytes, version)) = around.load(at) else { break };
         (block.bytes, block.version) = (sound(bytes), version);

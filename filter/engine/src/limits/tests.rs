@@ -291,6 +291,22 @@ fn a_table_that_is_not_there_refuses_only_where_the_policy_says_so() {
 }
 
 #[test]
+fn a_long_name_is_not_kept_for_the_next_request() {
+    let sections = sections(&[set("a", &[window(9, 9, 1)])], Action::Allow);
+    let value = vec![b'k'; 60_000];
+    let headers: [(&[u8], &[u8]); 1] = [(b"x", &value)];
+    let (query, client, operation, body, enforced) = (&b""[..], None, None, None, true);
+    let request = Request { headers: &headers, query, client, operation, body, enforced };
+    let all = &mut Parts::default();
+    let (ticket, questions) = (&mut Ticket::default(), &mut Vec::new());
+    let owed = Owed { all, ticket, questions };
+    assert!(judge(&sections.view(), &request, owed, &World::of(1)).is_empty());
+    assert!(all.spelled.len() > 60_000);
+    all.forget();
+    assert!(all.spelled.is_empty() && all.spelled.capacity() <= super::SPELLED);
+}
+
+#[test]
 fn bytes_of_another_length_read_as_nothing_counted() {
     let sections = sections(&[set("a", &[window(1, 1, 100)])], Action::Allow);
     let world = World::of(1);
@@ -385,6 +401,76 @@ fn leases_are_given_back_at_the_end() {
     // Ends that are never told of are forgotten after two leases at the latest.
     world.pass(61 * SECOND);
     assert!(ask(&sections, &world, "x").is_empty());
+}
+
+#[test]
+fn who_was_not_counted_gives_no_place_back() {
+    let sections = sections(&[set("a", &[at_once(2, 30)])], Action::Allow);
+    let world = World::of(1);
+    let mut held = Ticket::default();
+    assert!(ask_owing(&sections, &world, "x", &mut held).is_empty());
+    // Others always write first: it passes, and has no part in the count.
+    world.storms.set(8);
+    let mut uncounted = Ticket::default();
+    assert!(ask_owing(&sections, &world, "x", &mut uncounted).is_empty());
+    assert!(uncounted.is_empty());
+    uncounted.end(&sections.view(), &world);
+    assert!(ask(&sections, &world, "x").is_empty());
+    assert!(!ask(&sections, &world, "x").is_empty());
+}
+
+/// A request that its first block's counts admit, and the second's refuse after a lost write, gives the first's lease
+/// back.
+#[test]
+fn a_lease_of_a_request_that_is_refused_after_all_is_given_back() {
+    struct Late<'a>(&'a World, &'a Sections, Cell<u32>);
+    impl Surroundings for Late<'_> {
+        fn now(&self) -> u64 {
+            self.0.now()
+        }
+        fn key(&self) -> [u64; 2] {
+            self.0.key()
+        }
+        fn blocks(&self) -> u32 {
+            self.0.blocks()
+        }
+        fn load(&self, block: u32) -> Option<(Vec<u8>, u32)> {
+            self.0.load(block)
+        }
+        fn store(&self, block: u32, bytes: &[u8], version: u32) -> bool {
+            self.2.set(self.2.get() + 1);
+            if self.2.get() == 2 {
+                // The address is used up by another caller in between.
+                assert!(ask(self.1, self.0, "other").is_empty());
+            }
+            self.0.store(block, bytes, version)
+        }
+        fn property(&self, _: &str) -> Option<Vec<u8>> {
+            None
+        }
+        fn note(&self, event: LimitEvent) {
+            self.0.note(event);
+        }
+    }
+    let sets = [
+        set("at-once", &[at_once(1, 30)]),
+        Set { caller: 1, ..set("address", &[window(1, 1, 100)]) },
+    ];
+    let sections = sections(&sets, Action::Allow);
+    let world = World::of(64);
+    let late = Late(&world, &sections, Cell::new(0));
+    let headers: [(&[u8], &[u8]); 1] = [(b"x", b"one")];
+    let client = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let (query, operation, body, enforced) = (&b""[..], None, None, true);
+    let request = Request { headers: &headers, query, client, operation, body, enforced };
+    let mut ticket = Ticket::default();
+    let exceeded = counted(&sections, &request, &mut ticket, &mut Vec::new(), &late);
+    assert_eq!(exceeded.iter().map(|it| it.limit).collect::<Vec<_>>(), [1]);
+    assert!(!ticket.is_empty() && !ticket.awaits_answer());
+    ticket.end(&sections.view(), &world);
+    // Its place is free again; the address is still used up.
+    let exceeded = ask(&sections, &world, "one");
+    assert_eq!(exceeded.iter().map(|it| it.limit).collect::<Vec<_>>(), [1]);
 }
 
 #[test]

@@ -26,6 +26,13 @@ struct Entry {
     is_lease: bool,
 }
 
+impl Entry {
+    fn of(part: &Part) -> Self {
+        let Part { block, key, rate, limit_at: limit, cost, .. } = *part;
+        Entry { block, key, rate, limit, cost, began: 0, is_lease: false }
+    }
+}
+
 impl Ticket {
     /// Whether nothing is owed.
     pub fn is_empty(&self) -> bool {
@@ -46,24 +53,21 @@ impl Ticket {
         self.entries.clear();
     }
 
-    /// Notes what an admitted request owes.
-    pub(super) fn take(&mut self, parts: &[Part], exceeded: &[Exceeded], now: u64) {
-        let is_beyond = |part: &&Part| exceeded.iter().any(|it| it.limit == part.limit_at);
-        for part in parts.iter().filter(|part| !is_beyond(part)) {
-            let is_lease = part.meter.kind == RateKind::Concurrency;
-            if part.now && !is_lease {
-                continue;
+    /// Notes the leases that the table was charged for, those too of a request that another block's counts then refused.
+    pub(super) fn take_leases(&mut self, parts: &[Part], now: u64) {
+        for part in parts.iter().filter(|part| part.is_charged) {
+            if part.meter.kind == RateKind::Concurrency {
+                let began = part.meter.drained(Default::default(), now).at;
+                self.entries.push(Entry { began, is_lease: true, ..Entry::of(part) });
             }
-            self.entries.push(Entry {
-                block: part.block,
-                key: part.key,
-                rate: part.rate,
-                limit: part.limit_at,
-                cost: part.cost,
-                began: part.meter.drained(Default::default(), now).at,
-                is_lease,
-            });
         }
+    }
+
+    /// Notes what the answer to an admitted request decides.
+    pub(super) fn take_pending(&mut self, parts: &[Part], exceeded: &[Exceeded]) {
+        let is_beyond = |part: &&Part| exceeded.iter().any(|it| it.limit == part.limit_at);
+        let pending = parts.iter().filter(|part| !part.now && !is_beyond(part));
+        self.entries.extend(pending.map(Entry::of));
     }
 
     /// Counts what the status of the answer decides. A status that is counted as 500 stands for an answer that never
