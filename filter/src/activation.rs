@@ -5,8 +5,8 @@
 
 use crate::host::{Cas, Host};
 
-/// Configurations that are remembered as accepted.
-const ACCEPTED: usize = 16;
+/// Configurations that are remembered as accepted: 8 KB of them.
+pub const ACCEPTED: usize = 512;
 /// Bytes of a configuration's fingerprint.
 const FINGERPRINT: usize = 16;
 /// Bytes of a serialised memory.
@@ -38,6 +38,11 @@ impl Activations {
         self.accepted.contains(fingerprint)
     }
 
+    /// Whether an older acceptance may have been forgotten.
+    pub fn is_full(&self) -> bool {
+        self.accepted.len() >= ACCEPTED
+    }
+
     /// Remembers that a configuration was accepted.
     pub fn accept(host: &impl Host, plugin: &str, fingerprint: Fingerprint) {
         update(host, plugin, |memory| {
@@ -54,6 +59,24 @@ impl Activations {
                 memory.highest = Some((epoch, content_hash));
             }
         });
+    }
+
+    /// Keeps the bytes of a bundle that serves, for VMs that are made anew while the configuration is one that they may
+    /// not take: once, whichever VM comes first.
+    pub fn keep(host: &impl Host, plugin: &str, release: &[u8; 32], bytes: &[u8]) {
+        let key = ["portcullis.kept.", plugin].concat();
+        let known = host.shared(&key);
+        if known.as_ref().is_some_and(|(known, _)| known == release) {
+            return;
+        }
+        if host.set_shared(&key, release, known.map(|(_, cas)| cas)) {
+            host.set_shared(&last_key(plugin), bytes, None);
+        }
+    }
+
+    /// The bytes that were kept last.
+    pub fn kept(host: &impl Host, plugin: &str) -> Option<Vec<u8>> {
+        host.shared(&last_key(plugin)).map(|(bytes, _)| bytes)
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -79,6 +102,10 @@ impl Activations {
             accepted: accepted.filter(|fingerprint| *fingerprint != [0; FINGERPRINT]).collect(),
         }
     }
+}
+
+fn last_key(plugin: &str) -> String {
+    ["portcullis.last.", plugin].concat()
 }
 
 fn key(plugin: &str) -> String {
@@ -112,7 +139,9 @@ mod tests {
     fn bytes_come_back() {
         let memory = Activations {
             highest: Some((7, [3; 32])),
-            accepted: (1..=ACCEPTED as u8).map(|n| [n; 16]).collect(),
+            accepted: (1..=ACCEPTED as u16)
+                .map(|n| [n.to_le_bytes(); 8].concat().try_into().unwrap())
+                .collect(),
         };
         assert_eq!(memory.to_bytes().len(), SIZE);
         assert_eq!(Activations::from_bytes(&memory.to_bytes()), memory);

@@ -42,6 +42,8 @@ pub struct Generation {
     pub asks_client: bool,
     /// Whether the epoch is recorded as served.
     pub recorded: Cell<bool>,
+    /// Whether its bytes are kept for VMs that are made anew.
+    pub kept: Cell<bool>,
     /// The table that limits are counted in, where the bundle has any.
     pub table: Option<Table>,
     /// The key that callers are told to a service by, where limits are delegated to one.
@@ -76,6 +78,7 @@ impl Generation {
             bundle: RefCell::new(Some(bundle)),
             settings,
             recorded: Cell::new(false),
+            kept: Cell::new(false),
             table: None,
         }
     }

@@ -71,11 +71,13 @@ struct Refused {
     refusal: Refusal,
     /// Whether the trial has accepted it before.
     is_known: bool,
+    /// It, where the bundle itself is sound.
+    generation: Option<Generation>,
 }
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Refused { refusal, is_known: false }
+        Refused { refusal, is_known: false, generation: None }
     }
 }
 
@@ -142,6 +144,7 @@ impl<H: Host> Root<H> {
         self.last_housekeeping = now;
         if let Some(generation) = self.generation() {
             record(&self.vm, &self.plugin, &generation);
+            self.keep_bytes(&generation);
             self.vm.show_expiry(&self.plugin, &generation);
         }
         self.vm.tick(&self.plugin);
@@ -197,7 +200,6 @@ impl<H: Host> Root<H> {
         let fingerprint = self.fingerprint(&bundle, &settings);
         let memory = Activations::read(&self.vm.host, &self.plugin);
         let is_known = memory.knows(&fingerprint);
-        let refused = |refusal| Refused { refusal, is_known };
         let header = bundle.header();
         let epoch = header.epoch.get();
         let serves_already = memory.highest == Some((epoch, header.content_hash));
@@ -208,21 +210,31 @@ impl<H: Host> Root<H> {
         } else {
             now
         };
-        bundle
-            .check_activation(at, settings.minimum_epoch, settings.audience.as_deref())
-            .map_err(|error| refused(error.into()))?;
+        let checked =
+            bundle.check_activation(at, settings.minimum_epoch, settings.audience.as_deref());
+        let mut refusal = checked.err().map(Refusal::from);
         if let Some((activated, _)) = memory.highest
+            && refusal.is_none()
             && bundle.is_signed()
             && !serves_already
         {
             if epoch < activated {
-                return Err(refused(Refusal::EpochLower { found: epoch, activated }));
+                refusal = Some(Refusal::EpochLower { found: epoch, activated });
             }
             if epoch == activated {
-                return Err(refused(Refusal::EpochReused { epoch }));
+                refusal = Some(Refusal::EpochReused { epoch });
             }
         }
-        Ok(Loaded { generation: Generation::new(bundle, settings), fingerprint, is_known })
+        let generation = Generation::new(bundle, settings);
+        match refusal {
+            None => Ok(Loaded { generation, fingerprint, is_known }),
+            // A worker must not fail for what was accepted so long ago that it is forgotten.
+            Some(refusal) => Err(Refused {
+                is_known: is_known || !refusal.is_deterministic() && memory.is_full(),
+                refusal,
+                generation: Some(generation),
+            }),
+        }
     }
 
     fn activate(&mut self, loaded: Loaded, started: u64) {
@@ -283,9 +295,10 @@ impl<H: Host> Root<H> {
     /// Vetoes where this may be the trial; keeps what serves, or refuses every request, where it
     /// cannot be.
     fn refuse(&mut self, refused: &Refused) -> bool {
-        let vm = &self.vm;
-        let current = vm.current(&self.plugin);
+        let current = self.vm.current(&self.plugin);
         let is_trial = current.is_none() && !refused.is_known;
+        let current = if is_trial { None } else { current.or_else(|| self.restored(refused)) };
+        let vm = &self.vm;
         let reason = refused.refusal.reason();
         vm.metrics().count_refusal(reason);
         if !is_trial {
@@ -307,6 +320,33 @@ impl<H: Host> Root<H> {
             None => Policy::Deny,
         };
         !is_trial
+    }
+
+    /// What the other VMs serve, where this one was made anew and its configuration is none that they took: Envoy holds
+    /// an older one for the newest where it was put back as it was.
+    fn restored(&mut self, refused: &Refused) -> Option<Rc<Generation>> {
+        let wanted = refused.generation.as_ref()?;
+        let started = self.vm.host.now();
+        let bytes = Activations::kept(&self.vm.host, &self.plugin)?;
+        let loaded = self.load(bytes, wanted.settings.clone()).ok()?;
+        if loaded.generation.policy != wanted.policy {
+            return None;
+        }
+        self.serve(loaded.generation, true, started);
+        self.vm.current(&self.plugin)
+    }
+
+    /// Keeps the bytes of what serves; what was polled lies in shared data already.
+    fn keep_bytes(&self, generation: &Generation) {
+        if self.polling.is_some() || generation.kept.replace(true) {
+            return;
+        }
+        if let Ok(bundle) = generation.bundle.try_borrow()
+            && let Some(bundle) = bundle.as_ref()
+        {
+            let release = &generation.release;
+            Activations::keep(&self.vm.host, &self.plugin, release, bundle.as_bytes());
+        }
     }
 
     /// Names a configuration: this module and VM, the settings, and the bundle by its header.

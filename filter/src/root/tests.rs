@@ -1,6 +1,7 @@
 //! Configurations in a fake Envoy of several VMs.
 
 use super::Root;
+use crate::activation::ACCEPTED;
 use crate::host::{Host, Level};
 use crate::testing::{
     FakeHost, NOW, bundle, configuration, fields, named, public_key, sections, signed,
@@ -153,18 +154,53 @@ fn expiry_blocks_activation_and_never_what_serves() {
 }
 
 #[test]
-fn a_new_vm_that_may_not_serve_its_configuration_denies() {
+fn a_new_vm_that_may_not_serve_its_configuration_serves_the_last_good_one() {
     let mut envoy = Envoy::new(2);
     assert!(envoy.apply(&of_epoch(5)));
     envoy.tick();
     assert!(envoy.apply(&of_epoch(6)));
-    envoy.tick();
-    // A roll-back that Envoy did not try again, and then a fault.
+    // Nobody has served the newer one for long enough to say so.
     envoy.roots[0] = Envoy::configure(&envoy.vms[0], &of_epoch(5));
+    envoy.tick();
     envoy.reload(0);
-    assert_eq!(envoy.epochs(), [None, Some(6)]);
+    assert_eq!(envoy.epochs(), [Some(6); 2]);
+    // A roll-back that Envoy did not try again, and then a fault.
+    envoy.roots[1] = Envoy::configure(&envoy.vms[1], &of_epoch(5));
+    envoy.reload(1);
+    assert_eq!(envoy.epochs(), [Some(6); 2]);
     assert!(envoy.apply(&of_epoch(7)));
     assert_eq!(envoy.epochs(), [Some(7); 2]);
+}
+
+#[test]
+fn a_new_vm_serves_no_other_policy_in_place_of_its_own() {
+    let of = |name, epoch| {
+        let identity = Identity { epoch, ..Identity::default() };
+        configuration(&signed(&named(name), &identity), "")
+    };
+    let mut envoy = Envoy::new(1);
+    assert!(envoy.apply(&of("shop", 5)));
+    envoy.tick();
+    assert!(envoy.apply(&of("bank", 6)));
+    envoy.tick();
+    envoy.roots[0] = Envoy::configure(&envoy.vms[0], &of("shop", 5));
+    envoy.reload(0);
+    assert_eq!(envoy.epochs(), [None]);
+}
+
+#[test]
+fn a_worker_does_not_fail_for_what_was_accepted_long_ago() {
+    let mut envoy = Envoy::new(1);
+    for epoch in 1..=ACCEPTED as u64 + 5 {
+        assert!(envoy.apply(&of_epoch(epoch)));
+        envoy.tick();
+    }
+    let last = Some(ACCEPTED as u64 + 5);
+    envoy.roots[0] = Envoy::configure(&envoy.vms[0], &of_epoch(1));
+    assert_eq!(envoy.epochs(), [last]);
+    // `reload` fails where the VM does, after which Envoy takes no configuration any more.
+    envoy.reload(0);
+    assert_eq!(envoy.epochs(), [last]);
 }
 
 #[test]

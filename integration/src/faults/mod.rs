@@ -218,6 +218,26 @@ pub const FAULTS: &[Fault] = &[
         fs::write(&stray, "").map_err(Error::io("write a stray file"))?;
         fs::rename(&stray, stage.file().with_extension("stray")).map_err(Error::io("rename it"))
     }),
+    own("file-put-back", Way::File, &["portcullis.configuration.kept"], |stage, told_by| {
+        stage.trap_in(Some("proxy_on_request_trailers"))?;
+        stage.kill();
+        stage.render(&stage.releases.release(EPOCH)?, 0)?;
+        stage.allow_trailers()?;
+        stage.boot()?;
+        stage.await_epoch(EPOCH)?;
+        let first = fs::read(stage.file()).map_err(Error::io("read the .pb"))?;
+        stage.publish(&stage.releases.release(6)?)?;
+        stage.await_epoch(6)?;
+        // Envoy has tried it before, and takes it for the newest one now.
+        let before = stage.count(told_by)?;
+        stage.publish_file(&first)?;
+        stage.await_more(told_by, before)?;
+        stage.send_trailers()?;
+        stage.await_more(&["vm_reload_success"], 0)?;
+        // Long enough for requests to come to the VM that was made anew.
+        std::thread::sleep(Duration::from_millis(700));
+        Ok(6)
+    }),
     own("file-killed", Way::File, &["portcullis.configuration.accepted"], |stage, told_by| {
         stage.publish(&stage.releases.release(6)?)?;
         stage.await_epoch(6)?;

@@ -10,6 +10,7 @@ use crate::artefacts::Artefacts;
 use crate::bootstrap::{Bootstrap, Filter};
 use crate::envoy::{Envoy, fresh_dir};
 use crate::error::Error;
+use crate::http1::{Body, Request};
 use crate::load::{Load, Sent, Shape};
 use crate::releases::{self, Releases};
 use crate::store::{Behaviour, Store};
@@ -104,6 +105,31 @@ impl Stage {
             trap::write(&self.artefacts.filter, export, &path)?;
         }
         self.trapping = export.map(|_| path);
+        Ok(())
+    }
+
+    /// Lets the rendered gateway pass trailers on, which only [`Self::send_trailers`] sends.
+    pub fn allow_trailers(&self) -> Result<(), Error> {
+        let path = self.gateway.join("envoy.yaml");
+        let text = fs::read_to_string(&path).map_err(Error::io("read the rendered envoy.yaml"))?;
+        let (before, after) = text
+            .split_once("stat_prefix:")
+            .ok_or_else(|| Error::Case("no connection manager in envoy.yaml".to_owned()))?;
+        let indent = " ".repeat(before.len() - before.trim_end_matches(' ').len());
+        let option = format!("http_protocol_options: {{ enable_trailers: true }}\n{indent}");
+        fs::write(&path, [before, &option, "stat_prefix:", after].concat())
+            .map_err(Error::io("write envoy.yaml"))
+    }
+
+    /// Sends a request with trailers, whatever becomes of it.
+    pub fn send_trailers(&self) -> Result<(), Error> {
+        let trailers = vec![(b"x-sum".to_vec(), b"1".to_vec())];
+        let body = Body::Chunked { content: b"{\"n\":1}".to_vec(), trailers };
+        let request = Request::new("POST", "/users/42")
+            .header("content-type", "application/json")
+            .header("connection", "close")
+            .body(body);
+        let _ = request.send(self.envoy()?.address());
         Ok(())
     }
 
@@ -213,7 +239,7 @@ impl Stage {
 
     /// The module, as Envoy finds it.
     pub fn wasm(&self) -> String {
-        self.artefacts.filter.display().to_string()
+        self.trapping.as_ref().unwrap_or(&self.artefacts.filter).display().to_string()
     }
 
     fn polling(&self) -> Result<Bootstrap, Error> {
