@@ -360,6 +360,23 @@ fn addresses_come_from_whom_the_policy_trusts_or_it_is_told() {
     assert_eq!(statuses(&envoy, &from("198.51.100.7, 203.0.113.1"), 3), [200, 200, 429]);
     assert_eq!(send(&envoy, &from("203.0.113.1, 203.0.113.2")).status, 200);
     assert_eq!(metric(&envoy, "address-untrusted"), 0);
+    // Networks, of both kinds of address.
+    let networks = policy(hops).replace("address", "address/24/64");
+    let filter = limited(&setup, 4, &networks);
+    let envoy = setup.start_with(&upstream, &filter, |it| {
+        it.workers(2).with_manager(|manager| manager["xff_num_trusted_hops"] = json!(1))
+    });
+    for (addresses, expected) in [
+        (["192.0.2.1", "192.0.2.77", "192.0.2.254", "192.0.3.1"], [200, 200, 429, 200]),
+        (
+            ["2001:db8::1", "2001:db8::ffff:2", "2001:db8::3", "2001:db8:0:1::1"],
+            [200, 200, 429, 200],
+        ),
+    ] {
+        let seen = addresses.map(|it| send(&envoy, &from(it)).status);
+        assert_eq!(seen, expected, "{addresses:?}");
+    }
+    assert_eq!(metric(&envoy, "address-untrusted"), 0);
     // An Envoy that believes what clients write: counted by it, and told of.
     let filter = limited(&setup, 3, &policy(""));
     let envoy = setup.start_with(&upstream, &filter, |it| {

@@ -157,13 +157,20 @@ fn too_many(limiting: &Limiting, uses: &[[u32; 3]]) -> Option<String> {
         .or_else(|| over("limits on different callers", callers.len(), MAX_CALLERS))
 }
 
-/// Warns where every limit counts by what a client may choose: a new name is a new budget.
+/// Warns where every limit counts by what a client may choose, or leave out: a new name is a new budget.
 fn chosen(limiting: &Limiting) -> Option<Diagnostic> {
     let by_choice = |limit: &Limit| {
         let caller = &limiting.callers[limit.caller];
         caller.sources.iter().any(|source| source.by.is_chosen())
     };
-    let holds_all = |limit: &&Limit| limit.mode == LimitMode::Enforce && !by_choice(limit);
+    let is_left_out = |limit: &Limit| {
+        let caller = &limiting.callers[limit.caller];
+        caller.missing == MissingCaller::Skip
+            && !caller.sources.iter().any(|source| matches!(source.by, CallerBy::Address(..)))
+    };
+    let holds_all = |limit: &&Limit| {
+        limit.mode == LimitMode::Enforce && !by_choice(limit) && !is_left_out(limit)
+    };
     if limiting.limits.iter().any(|limit| holds_all(&limit)) {
         return None;
     }

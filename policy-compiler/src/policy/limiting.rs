@@ -91,6 +91,9 @@ fn caller(name: &str, node: Node<'_>) -> Caller {
 
 /// What names a caller, or what is wrong with it.
 fn source(label: &str) -> Result<CallerSource, &'static str> {
+    // Counts go by the label too: `header.X-Key` is `header.x-key`.
+    let lower = label.to_ascii_lowercase();
+    let label = if label.starts_with("header.") { &lower } else { label };
     let (kind, name) = label.split_once('.').unwrap_or((label, ""));
     let named = |name: &str| {
         let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';');
@@ -100,7 +103,7 @@ fn source(label: &str) -> Result<CallerSource, &'static str> {
             .ok_or("a name is missing, or has characters that none can have")
     };
     let by = match kind {
-        "header" => CallerBy::Header(named(name)?.to_ascii_lowercase()),
+        "header" => CallerBy::Header(named(name)?),
         "query" => CallerBy::Query(named(name)?),
         "cookie" => CallerBy::Cookie(named(name)?),
         "body" => CallerBy::Body(pointer(name)?),

@@ -9,6 +9,8 @@ use portcullis_bundle::layout::*;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
+mod eviction;
+
 const SECOND: u64 = 1_000_000_000;
 
 /// A table, a clock, and what was noted.
@@ -340,27 +342,6 @@ fn heavy_callers_survive_floods() {
     assert!(world.noted(LimitEvent::Evicted) > 0);
 }
 
-/// More heavy callers than a block has room for: each loss forgets at most the smallest level there, so that what is
-/// admitted beyond the limit is at most what the lost counts held.
-#[test]
-fn what_is_lost_bounds_what_is_admitted_beyond() {
-    let burst = 4;
-    let sections = sections(&[set("a", &[window(1, burst, 1000)])], Action::Allow);
-    let world = World::of(1);
-    let callers = 40u32;
-    let mut admitted = 0;
-    for round in 0..50u32 {
-        for caller in 0..callers {
-            admitted += u32::from(
-                ask(&sections, &world, &format!("c{}", (caller + round) % callers)).is_empty(),
-            );
-        }
-    }
-    let evicted = world.noted(LimitEvent::Evicted) as u32;
-    assert!(evicted > 0);
-    assert!(admitted <= callers * burst + evicted * burst, "{admitted} with {evicted} lost");
-}
-
 #[test]
 fn answers_decide_what_counts() {
     let sections =
@@ -530,6 +511,54 @@ fn an_address_that_is_not_from_whom_is_trusted_is_told_of() {
     // Taken from what the client wrote.
     assert!(told(0, "192.0.2.1, 198.51.100.7") && told(0, ""));
     assert!(!told(1, "192.0.2.1, 198.51.100.7") && told(1, "192.0.2.1"));
+}
+
+#[test]
+fn addresses_of_one_network_are_one_caller() {
+    let are_one = |(v4_bits, v6_bits), one: &str, other: &str| {
+        let mut sections =
+            sections(&[Set { caller: 1, ..set("a", &[window(1, 1, 100)]) }], Action::Allow);
+        let source = &mut sections.caller_sources[1];
+        (source.v4_bits, source.v6_bits) = (v4_bits, v6_bits);
+        let world = World::of(64);
+        let is_admitted = |address: &str| {
+            let headers: [(&[u8], &[u8]); 1] = [(b"x-forwarded-for", address.as_bytes())];
+            let client = Some(address.parse().unwrap());
+            let request = Request {
+                headers: &headers,
+                query: b"",
+                client,
+                operation: None,
+                body: None,
+                enforced: true,
+            };
+            let (ticket, asked) = (&mut Ticket::default(), &mut Vec::new());
+            counted(&sections, &request, ticket, asked, &world).is_empty()
+        };
+        assert!(is_admitted(one));
+        !is_admitted(other)
+    };
+    let (single, network, all) = ((32, 128), (24, 64), (0, 0));
+    for (bits, one, other, expected) in [
+        (single, "192.0.2.1", "192.0.2.1", true),
+        (single, "192.0.2.1", "192.0.2.2", false),
+        (network, "192.0.2.1", "192.0.2.254", true),
+        (network, "192.0.2.1", "192.0.3.1", false),
+        (network, "192.0.2.1", "::ffff:192.0.2.254", true),
+        (network, "192.0.2.1", "::ffff:192.0.3.1", false),
+        (network, "2001:db8::1", "2001:db8::ffff:1", true),
+        (network, "2001:db8::1", "2001:db8:0:1::1", false),
+        (single, "2001:db8::1", "2001:db8::2", false),
+        (single, "2001:db8::1", "2001:0db8:0::0001", true),
+        ((25, 48), "192.0.2.1", "192.0.2.128", false),
+        ((25, 48), "192.0.2.129", "192.0.2.254", true),
+        ((25, 48), "2001:db8::1", "2001:db8:0:1::1", true),
+        (all, "192.0.2.1", "203.0.113.9", true),
+        (all, "2001:db8::1", "2001:db8:ffff::1", true),
+        (all, "192.0.2.1", "2001:db8::1", false),
+    ] {
+        assert_eq!(are_one(bits, one, other), expected, "{one} and {other}, {bits:?}");
+    }
 }
 
 /// Two workers whose reads and writes are mixed at random lose no update: `admitted` is exactly the limit.

@@ -156,6 +156,14 @@ fn limits_must_hold_for_something_and_for_not_too_much() {
         compiled(&format!("{limits}  l: {{caller: k, {rate}}}\n  m: {{caller: c, {rate}}}\n")),
         [""; 0]
     );
+    // One that a client goes round by leaving its name out, unless an address stands in for it.
+    for (by, expected) in [("[claim.p./sub]", &["PC0902"][..]), ("[claim.p./sub, address]", &[])] {
+        let limits = format!(
+            "callers: {{k: {{by: [header.K]}}, s: {{by: {by}, missing: skip}}}}\nrate_limits:\n"
+        );
+        let both = format!("{limits}  l: {{caller: k, {rate}}}\n  m: {{caller: s, {rate}}}\n");
+        assert_eq!(compiled(&both), expected);
+    }
     let many: String = (0..17).map(|n| format!("  l{n}: {{caller: c, {rate}}}\n")).collect();
     assert_eq!(compiled(&format!("{limits}{many}")), ["PC0901"]);
 }
