@@ -65,9 +65,9 @@ pub fn key(secret: Option<&str>, domain: &str) -> [u64; 2] {
 
 /// Sends a question. `None` where the service is not asked now, or cannot be reached.
 #[cold]
-pub fn ask<H: Host>(vm: &Vm<H>, view: &View<'_>, message: &[u8]) -> Option<u32> {
+pub fn ask<H: Host>(vm: &Vm<H>, breaker: &Breaker, view: &View<'_>, message: &[u8]) -> Option<u32> {
     let metrics = vm.metrics();
-    if !vm.breaker.asks(|| vm.host.now()) {
+    if !breaker.asks(|| vm.host.now()) {
         metrics.count_event(Event::LimitServiceSkipped, 1);
         return None;
     }
@@ -78,18 +78,18 @@ pub fn ask<H: Host>(vm: &Vm<H>, view: &View<'_>, message: &[u8]) -> Option<u32> 
         vm.host.call_service(&target, SERVICE, METHOD, message, timeout.into())
     });
     if token.is_none() {
-        heard(vm, false);
+        heard(vm, breaker, false);
     }
     token
 }
 
 /// Takes note of whether there was an answer.
 #[cold]
-pub fn heard<H: Host>(vm: &Vm<H>, answered: bool) {
+pub fn heard<H: Host>(vm: &Vm<H>, breaker: &Breaker, answered: bool) {
     if !answered {
         vm.metrics().count_event(Event::LimitServiceFailed, 1);
     }
-    vm.breaker.hears(answered, || vm.host.now());
+    breaker.hears(answered, || vm.host.now());
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! they began to judge needs them.
 
 use crate::config::Settings;
-use crate::delegation;
+use crate::delegation::{self, Breaker};
 use crate::limits::Table;
 use portcullis_bundle::layout::{SchemeKind, Target, View};
 use portcullis_bundle::{Bundle, claims};
@@ -48,6 +48,8 @@ pub struct Generation {
     pub table: Option<Table>,
     /// The key that callers are told to a service by, where limits are delegated to one.
     pub service_key: Option<[u64; 2]>,
+    /// Whether that service is asked at the moment. Of each generation: others may ask another service.
+    pub breaker: Breaker,
 }
 
 impl Generation {
@@ -80,6 +82,7 @@ impl Generation {
             recorded: Cell::new(false),
             kept: Cell::new(false),
             table: None,
+            breaker: Breaker::default(),
         }
     }
 

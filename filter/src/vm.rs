@@ -1,6 +1,5 @@
 //! What all contexts of one VM share. It outlives configurations, and is lost when the VM is.
 
-use crate::delegation::Breaker;
 use crate::events::Limiter;
 use crate::generation::{Generation, Generations};
 use crate::host::{Host, Metric, MetricKind};
@@ -21,8 +20,6 @@ pub struct Vm<H: Host> {
     pub host: H,
     /// The rate of log lines.
     pub limiter: Limiter,
-    /// Whether the service that carries limits is asked at the moment.
-    pub breaker: Breaker,
     /// Hash of the VM's configuration, which with the module decides which VM this is.
     pub configuration: Cell<[u8; 32]>,
     metrics: OnceCell<Metrics<H>>,
@@ -43,7 +40,6 @@ impl<H: Host> Vm<H> {
         Rc::new(Vm {
             host,
             limiter: Limiter::default(),
-            breaker: Breaker::default(),
             configuration: Cell::default(),
             metrics: OnceCell::new(),
             generations: RefCell::default(),

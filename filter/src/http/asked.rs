@@ -41,7 +41,7 @@ impl<H: Host> Http<H> {
                 break;
             }
             let token = self.with_view_of(generation, |view| {
-                delegation::ask(&self.vm, view, &question.message)
+                delegation::ask(&self.vm, &generation.breaker, view, &question.message)
             });
             match token.flatten() {
                 Some(token) => {
@@ -85,7 +85,7 @@ impl<H: Host> Http<H> {
         let reply = (status == 0 && size <= LONGEST)
             .then(|| Reply::read(&self.vm.host.service_answer(size)))
             .flatten();
-        delegation::heard(&self.vm, reply.is_some());
+        delegation::heard(&self.vm, &generation.breaker, reply.is_some());
         let decision = self.answered(&generation, &question, reply);
         if !question.waits {
             return;

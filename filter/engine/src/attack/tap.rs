@@ -51,8 +51,10 @@ impl ScalarSink for Tap<'_, '_, '_> {
     }
 
     fn field(&mut self, field: &Field<'_>) {
-        if let Tap::Pick(picks, _) = self {
-            picks.put(field.pointer.as_bytes(), field.text);
+        if let Tap::Pick(picks, _) = self
+            && !field.is_file_name
+        {
+            picks.field(field.pointer.as_bytes(), field.text);
         }
         let Some((scanner, scan)) = self.scanning() else { return };
         let subject = Subject {

@@ -337,7 +337,7 @@ impl<'b> Gathering<'_, 'b> {
             let block = self.block(caller, around);
             let rates = slice(view.limit_rates, limit.rates.get(), limit.rate_count.into());
             for (rate_at, rate) in (0u32..).zip(rates) {
-                let meter = Meter::of(rate);
+                let meter = Meter::of(rate, limit.statuses.len.get() > 0);
                 let concurrent = meter.kind == RateKind::Concurrency;
                 let key = Key { caller, rate: table::rate_of(limit, rate_at, meter.kind), scope };
                 self.parts.push(Part {
@@ -460,23 +460,22 @@ fn charge(
 ) {
     let at = block.at;
     for _ in 0..TRIES {
-        let (mut writes, mut evicted) = (false, false);
+        let (mut writes, mut evicted) = (false, 0u32);
         for part in parts.iter_mut().filter(|part| part.block == at && part.now) {
             if exceeded.iter().any(|it| it.limit == part.limit_at) {
                 continue;
             }
             let count = part.meter.charged(part.count, part.cost);
-            evicted |=
+            let lost =
                 put(&mut block.bytes, view, part.key, part.meter.kind, count, now, part.cell);
+            evicted = evicted.saturating_add(lost.into());
             (writes, part.is_charged) = (true, true);
         }
         if !writes {
             return;
         }
         if around.store(at, &block.bytes, block.version) {
-            if evicted {
-                around.note(LimitEvent::Evicted);
-            }
+            (0..evicted).for_each(|_| around.note(LimitEvent::Evicted));
             return;
         }
         parts.iter_mut().filter(|part| part.block == at).for_each(|part| part.is_charged = false);

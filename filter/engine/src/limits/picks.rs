@@ -66,12 +66,24 @@ impl Picks {
             return;
         }
         if self.wanted.iter().any(|pick| pick.value.is_none()) {
-            self.put(place.pointer().as_bytes(), scalar.text);
+            let is_number = scalar.kind == ScalarKind::Number;
+            let plain = is_number.then(|| plain(scalar.text));
+            if let Some(text) = plain.as_ref().map_or(Some(scalar.text), Option::as_deref) {
+                self.put(place.pointer().as_bytes(), text);
+            }
+        }
+    }
+
+    /// Takes a field of a form, which may be a number as well as a text.
+    pub(crate) fn field(&mut self, pointer: &[u8], text: &[u8]) {
+        if self.wanted.iter().any(|pick| pick.value.is_none()) && text.len() <= LONGEST {
+            let plain = plain(text);
+            self.put(pointer, plain.as_deref().unwrap_or(text));
         }
     }
 
     /// Takes what stands at a pointer.
-    pub(crate) fn put(&mut self, pointer: &[u8], text: &[u8]) {
+    fn put(&mut self, pointer: &[u8], text: &[u8]) {
         let asked = self.wanted.iter_mut().find(|pick| pick.pointer == pointer);
         if let Some(pick) = asked.filter(|pick| pick.value.is_none() && text.len() <= LONGEST) {
             pick.value = Some(text.to_vec());
@@ -81,5 +93,94 @@ impl Picks {
     /// What stands at a pointer.
     pub(crate) fn get(&self, pointer: &[u8]) -> Option<&[u8]> {
         self.wanted.iter().find(|pick| pick.pointer == pointer)?.value.as_deref()
+    }
+}
+
+/// A JSON number as all its spellings read: `1.20e1`, `12.0` and `12` are `12`. `None` where the text is none, or would be
+/// too long.
+fn plain(text: &[u8]) -> Option<Vec<u8>> {
+    let (negative, text) = match text.split_first() {
+        Some((b'-', rest)) => (true, rest),
+        _ => (false, text),
+    };
+    let end = text.iter().position(|byte| matches!(byte, b'e' | b'E')).unwrap_or(text.len());
+    let (mantissa, power) = text.split_at_checked(end)?;
+    let point = mantissa.iter().position(|&byte| byte == b'.').unwrap_or(mantissa.len());
+    let (whole, fraction) = mantissa.split_at_checked(point)?;
+    let digits: Vec<u8> = whole.iter().chain(fraction.iter().skip(1)).copied().collect();
+    let is_whole = matches!(whole, [b'0'] | [b'1'..=b'9', ..]) && fraction.len() != 1;
+    if !is_whole || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
+    let last = digits.iter().rposition(|&digit| digit != b'0').map_or(zeros, |at| at + 1);
+    let digits = digits.get(zeros..last)?;
+    // Where the point stands among the digits.
+    let point = (whole.len() as i64 - zeros as i64).saturating_add(exponent(power)?);
+    if digits.is_empty() {
+        return Some(b"0".to_vec());
+    }
+    if point.unsigned_abs() > LONGEST as u64 {
+        return None;
+    }
+    let before = usize::try_from(-point).unwrap_or(0);
+    let after = usize::try_from(point).unwrap_or(0).saturating_sub(digits.len());
+    let mut plain = Vec::with_capacity(digits.len() + before + after + 3);
+    plain.extend(negative.then_some(b'-'));
+    let (whole, fraction) = digits.split_at(usize::try_from(point).unwrap_or(0).min(digits.len()));
+    plain.extend_from_slice(if whole.is_empty() { b"0" } else { whole });
+    plain.extend(core::iter::repeat_n(b'0', after));
+    if !fraction.is_empty() {
+        plain.push(b'.');
+        plain.extend(core::iter::repeat_n(b'0', before));
+        plain.extend_from_slice(fraction);
+    }
+    (plain.len() <= LONGEST).then_some(plain)
+}
+
+/// What `e+12` says; nothing is no power of ten.
+fn exponent(text: &[u8]) -> Option<i64> {
+    let Some((_, text)) = text.split_first() else { return Some(0) };
+    let (sign, digits) = match text.split_first() {
+        Some((b'-', rest)) => (-1, rest),
+        Some((b'+', rest)) => (1, rest),
+        _ => (1, text),
+    };
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let add = |sum: i64, digit: &u8| sum.saturating_mul(10).saturating_add((digit & 0xF).into());
+    // Far beyond what is kept, and far from what overflows.
+    is_number.then(|| sign * digits.iter().fold(0, add).min(1 << 40))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST, plain};
+
+    #[test]
+    fn a_number_reads_as_one_however_it_is_spelled() {
+        let one = |text: &str| plain(text.as_bytes()).map(|it| String::from_utf8(it).unwrap());
+        for text in ["12345", "12345.0", "12345.000", "1.2345e4", "1234500e-2", "0.00012345E+8"] {
+            assert_eq!(one(text).as_deref(), Some("12345"), "{text}");
+        }
+        for text in ["0", "-0", "0.0", "-0e9", "0e-999999999999999999999999"] {
+            assert_eq!(one(text).as_deref(), Some("0"), "{text}");
+        }
+        let rest = [
+            ("-1.50", "-1.5"),
+            ("1e3", "1000"),
+            ("100", "100"),
+            ("1200e-4", "0.12"),
+            ("5e-3", "0.005"),
+            ("-12.05e1", "-120.5"),
+        ];
+        for (text, plain) in rest {
+            assert_eq!(one(text).as_deref(), Some(plain), "{text}");
+        }
+        // Texts, and numbers of more digits than are kept.
+        let texts = ["", "-", "01", "1.", ".5", "1e", "1e+", "+1", "0x1", "1 ", "alice", "1e4096"];
+        for text in texts.into_iter().chain(["1e-5000", "9e99999999999999999999"]) {
+            assert_eq!(one(text), None, "{text}");
+        }
+        assert_eq!(one("1e4095").map(|it| it.len()), Some(LONGEST));
     }
 }

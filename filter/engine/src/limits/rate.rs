@@ -10,6 +10,8 @@ use portcullis_bundle::layout::{LimitRate, Period, RateKind};
 /// How far a time may lie ahead of the clock for the clocks of two workers to explain it, in nanoseconds.
 const SKEW: u64 = 1_000_000_000;
 const SECOND: u64 = 1_000_000_000;
+/// What answers have counted beyond a window is waited for, up to so many times what it takes at once.
+const MOST_OWED: f64 = 100.0;
 /// Units by which sums of levels may be off.
 const ROUNDING: f64 = 1e-6;
 
@@ -28,8 +30,11 @@ pub(crate) struct Count {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Meter {
     pub kind: RateKind,
-    /// The level that is never exceeded.
+    /// The level up to which requests are admitted.
     pub capacity: f64,
+    /// The level that is kept: of a limit that counts by answers more than the capacity, since what was under way when the
+    /// capacity was reached has still been admitted.
+    most: f64,
     window: u64,
     /// Of a window: units that drain in a nanosecond.
     drain: f64,
@@ -39,8 +44,8 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// A rate of a bundle.
-    pub(crate) fn of(rate: &LimitRate) -> Meter {
+    /// A rate of a bundle, and whether its limit counts by answers.
+    pub(crate) fn of(rate: &LimitRate, by_answers: bool) -> Meter {
         let window = rate.window.get().max(1);
         let kind = RateKind::from_code(rate.kind).unwrap_or(RateKind::Window);
         let amount = f64::from(rate.amount.get());
@@ -48,6 +53,7 @@ impl Meter {
         Meter {
             kind,
             capacity,
+            most: if by_answers { capacity * MOST_OWED } else { capacity },
             window,
             drain: amount / window as f64,
             period: Period::from_code(rate.period).unwrap_or(Period::Day),
@@ -63,7 +69,7 @@ impl Meter {
         match self.kind {
             RateKind::Window => {
                 let passed = now.saturating_sub(at) as f64;
-                let level = (level - passed * self.drain).max(0.0).min(self.capacity);
+                let level = (level - passed * self.drain).max(0.0).min(self.most);
                 Count { level, before: 0.0, at: at.max(now) }
             }
             RateKind::Quota => {
@@ -124,7 +130,8 @@ impl Meter {
         }
     }
 
-    /// The part of what is allowed that a count holds at a time, from 0 to 1: what is lost with it.
+    /// The part of what is allowed that a count holds at a time: what is lost with it. From 0 to 1, beyond where answers
+    /// have counted more.
     pub(crate) fn share(&self, count: Count, now: u64) -> f64 {
         self.load(self.drained(count, now)) / self.capacity
     }

@@ -102,7 +102,7 @@ impl Delegated<'_> {
             bytes(&mut message, 1, view.bytes(service.domain));
             bytes(&mut message, 2, &descriptor);
             // What costs more than there can be counts as all that there can be.
-            number(&mut message, 3, self.cost.min(Meter::of(rate).capacity) as u64);
+            number(&mut message, 3, self.cost.min(Meter::of(rate, false).capacity) as u64);
             let (limit, cost) = (self.limit_at, self.cost);
             to.push(Question { message, waits, operation, limit, rate: place, cost });
         }
@@ -127,7 +127,7 @@ impl Question {
         }
         let wait = reply.wait.or_else(|| {
             let at = limit.rates.get().saturating_add(rate);
-            let meter = Meter::of(view.limit_rates.get(at as usize)?);
+            let meter = Meter::of(view.limit_rates.get(at as usize)?, false);
             let full = Count { level: meter.capacity, before: 0.0, at: now };
             Some(meter.wait(full, self.cost, now))
         });

@@ -18,6 +18,9 @@ pub const BLOCK: usize = CELL * CELLS;
 /// The place of what is counted at once, whichever rates stand beside it: its cells hold something else than theirs.
 const CONCURRENCY: u32 = 7;
 
+/// Added to the share of a caller's own cells, to be more than any other's.
+const OWN: f64 = 1e6;
+
 /// Names a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
@@ -92,7 +95,7 @@ fn least(block: &[u8], view: &View<'_>, caller: u64, now: u64) -> (usize, bool) 
             Some(meter) => meter.share(read(cell, meter.kind), now),
             None => 0.0,
         };
-        let share = if key.caller == caller && share > 0.0 { share + 2.0 } else { share };
+        let share = if key.caller == caller && share > 0.0 { share + OWN } else { share };
         if share < best.1 {
             best = (at, share);
         }
@@ -111,7 +114,7 @@ fn meter(view: &View<'_>, rate: u32) -> Option<Meter> {
     let kind = |rate: &LimitRate| RateKind::from_code(rate.kind).unwrap_or(RateKind::Window);
     let mut rates = (0..).zip(rates);
     let own = rates.find(|(at, rate)| rate_of(limit, *at, kind(rate)) & 7 == place);
-    own.map(|(_, rate)| Meter::of(rate))
+    own.map(|(_, rate)| Meter::of(rate, limit.statuses.len.get() > 0))
 }
 
 fn key_of(cell: &[u8]) -> Key {

@@ -366,6 +366,60 @@ fn answers_decide_what_counts() {
     assert!(!ask(&sections, &world, "x").is_empty());
 }
 
+/// A client that has fifty requests under way whenever it can has them admitted once, not each time that one unit has
+/// drained.
+#[test]
+fn what_is_under_way_when_answers_count_is_admitted_once() {
+    let set = Set { statuses: "401", ..set("a", &[window(2, 2, 100)]) };
+    let sections = sections(&[set], Action::Allow);
+    let world = World::of(1);
+    let (mut admitted, mut waves) = (0, 0);
+    while waves < 20 {
+        let mut tickets = Vec::new();
+        for _ in 0..50 {
+            let mut ticket = Ticket::default();
+            if ask_owing(&sections, &world, "x", &mut ticket).is_empty() {
+                tickets.push(ticket);
+            }
+        }
+        admitted += tickets.len();
+        for mut ticket in tickets {
+            ticket.settle(&sections.view(), 401, &world);
+            ticket.end(&sections.view(), &world);
+        }
+        world.pass(50 * SECOND);
+        waves += 1;
+    }
+    // The first wave; in twenty times fifty seconds what was counted beyond the limit has not drained.
+    assert_eq!(admitted, 50);
+    // Half a minute for each: two more waves would be the limit's, if they came one by one.
+    world.pass((50 - 2) * 50 * SECOND);
+    assert!(ask(&sections, &world, "x").is_empty());
+}
+
+#[test]
+fn counts_that_answers_displace_are_told_of() {
+    let set = Set { statuses: "401", ..set("a", &[window(2, 2, 1000)]) };
+    let sections = sections(&[set], Action::Allow);
+    let world = World::of(1);
+    for caller in 0..40 {
+        let mut ticket = Ticket::default();
+        assert!(ask_owing(&sections, &world, &format!("c{caller}"), &mut ticket).is_empty());
+        ticket.settle(&sections.view(), 401, &world);
+    }
+    assert_eq!(world.noted(LimitEvent::Evicted), 40 - 32);
+    // All that one request displaces is told of, not only that it did.
+    let rates = [window(2, 2, 1000), window(3, 3, 2000), window(4, 4, 3000)];
+    let sections = self::sections(&[self::set("b", &rates)], Action::Allow);
+    let world = World::of(1);
+    for caller in 0..11 {
+        assert!(ask(&sections, &world, &format!("c{caller}")).is_empty());
+    }
+    assert_eq!(world.noted(LimitEvent::Evicted), 33 - 32);
+    assert!(ask(&sections, &world, "one more").is_empty());
+    assert_eq!(world.noted(LimitEvent::Evicted), 36 - 32);
+}
+
 #[test]
 fn leases_are_given_back_at_the_end() {
     let sections = sections(&[set("a", &[at_once(2, 30)])], Action::Allow);

@@ -105,9 +105,10 @@ fn write_block(view: &View<'_>, due: &[Entry], block: u32, around: &dyn Surround
     for _ in 0..TRIES {
         let Some((bytes, version)) = around.load(block) else { break };
         let mut bytes = sound(bytes);
+        let mut evicted = 0u32;
         for entry in due.iter().filter(|entry| entry.block == block) {
             let Some(rate) = view.limit_rates.get(entry.rate as usize) else { continue };
-            let meter = Meter::of(rate);
+            let meter = Meter::of(rate, !entry.is_lease);
             let (count, found) = find(&bytes, entry.key, meter.kind);
             if entry.is_lease && found.is_none() {
                 continue;
@@ -117,9 +118,11 @@ fn write_block(view: &View<'_>, due: &[Entry], block: u32, around: &dyn Surround
                 true => meter.released(count, entry.began),
                 false => meter.charged(count, entry.cost),
             };
-            put(&mut bytes, view, entry.key, meter.kind, count, now, found);
+            let lost = put(&mut bytes, view, entry.key, meter.kind, count, now, found);
+            evicted = evicted.saturating_add(lost.into());
         }
         if around.store(block, &bytes, version) {
+            (0..evicted).for_each(|_| around.note(LimitEvent::Evicted));
             return;
         }
         around.note(LimitEvent::Contended);

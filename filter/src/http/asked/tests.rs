@@ -199,6 +199,28 @@ fn without_an_answer_the_policy_says_what_happens() {
 }
 
 #[test]
+fn a_service_that_hangs_is_not_held_against_the_next_bundles() {
+    let mut proxy = Proxy::of(Mode::Enforce, Delegation::Local);
+    for asked in 0..8 {
+        proxy.host.pass_seconds(86_400);
+        let mut http = proxy.request("GET", "/ping");
+        assert_eq!(http.on_request_headers(true), Pause);
+        http.on_service_answer(asked, 14, 0);
+        http.on_log();
+    }
+    assert_eq!(proxy.request("GET", "/ping").on_request_headers(true), Continue);
+    assert_eq!((proxy.asked(), proxy.metric("limit.service-skipped")), (8, 1));
+    // Another bundle may name another service.
+    let identity = Identity { epoch: 2, ..Identity::default() };
+    let bundle = signed(&delegating(Mode::Enforce, Delegation::Local), &identity);
+    proxy.host.seen.borrow_mut().configuration = configuration(&bundle, "");
+    assert!(proxy.root.on_configure());
+    (0..100).for_each(|_| proxy.root.on_tick());
+    assert_eq!(proxy.request("GET", "/ping").on_request_headers(true), Pause);
+    assert_eq!(proxy.asked(), 9);
+}
+
+#[test]
 fn monitor_never_waits_and_a_client_that_goes_is_forgotten() {
     let proxy = Proxy::of(Mode::Monitor, Delegation::Refuse);
     let mut http = proxy.request("GET", "/ping");
