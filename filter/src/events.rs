@@ -6,7 +6,7 @@ mod audit;
 
 pub use audit::log_audit;
 
-use crate::generation::Generation;
+use crate::generation::Served;
 use crate::host::{Host, Level};
 use crate::metrics::Event;
 use crate::position::Place;
@@ -169,7 +169,7 @@ impl Limiter {
 /// Writes a line for each finding of a decision, and counts what the rate leaves out.
 pub fn log_findings<H: Host>(
     vm: &Vm<H>,
-    generation: Option<&Generation>,
+    generation: Option<&Served>,
     view: &View<'_>,
     decision: &Decision,
     request_id: Option<&str>,
@@ -219,7 +219,7 @@ fn level(code: FindingCode) -> Level {
 }
 
 fn finding_line<'a>(
-    generation: Option<&Generation>,
+    generation: Option<&Served>,
     view: &View<'a>,
     decision: &Decision,
     finding: &'a Finding,

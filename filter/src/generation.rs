@@ -7,6 +7,7 @@ use crate::limits::Table;
 use portcullis_bundle::layout::{SchemeKind, Target, View};
 use portcullis_bundle::{Bundle, claims};
 use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 use std::rc::{Rc, Weak};
 
 /// Bundles alive in one VM, at most. Beyond, the oldest is taken from the requests that hold it, and
@@ -18,8 +19,8 @@ pub const MAX_GENERATIONS: usize = 8;
 pub struct Generation {
     /// The bundle; `None` once revoked.
     pub bundle: RefCell<Option<Bundle>>,
-    /// The configuration's settings.
-    pub settings: Settings,
+    /// The settings of the configuration that brought it.
+    pub brought_with: Rc<Settings>,
     /// The policy's name.
     pub policy: Rc<str>,
     /// The bundle's epoch.
@@ -78,7 +79,7 @@ impl Generation {
                 delegation::key(settings.caller_key.as_deref(), domain)
             }),
             bundle: RefCell::new(Some(bundle)),
-            settings,
+            brought_with: Rc::new(settings),
             recorded: Cell::new(false),
             kept: Cell::new(false),
             table: None,
@@ -91,11 +92,41 @@ impl Generation {
         let bundle = self.bundle.try_borrow().ok()?;
         bundle.as_ref()?.view().limit_tables.first().map(|table| table.blocks.get())
     }
+}
+
+/// A generation as one configuration serves it. Two filters of one name serve one policy, each by settings of its own:
+/// whether headers can be held is a matter of the listener.
+#[derive(Clone, Debug)]
+pub struct Served {
+    generation: Rc<Generation>,
+    /// The settings that it is served by.
+    pub settings: Rc<Settings>,
+}
+
+impl Served {
+    /// A generation served by other settings than those that it was brought with.
+    pub fn by(settings: &Rc<Settings>, generation: Rc<Generation>) -> Served {
+        Served { generation, settings: Rc::clone(settings) }
+    }
 
     /// Whether refusals are suspended at a time, in nanoseconds since the Unix epoch. The clock is asked
     /// only where break-glass is on.
     pub fn forces_monitor(&self, now: impl FnOnce() -> u64) -> bool {
         self.break_glass && self.settings.force_monitor_until.is_some_and(|until| now() < until)
+    }
+}
+
+impl From<Rc<Generation>> for Served {
+    fn from(generation: Rc<Generation>) -> Served {
+        Served { settings: Rc::clone(&generation.brought_with), generation }
+    }
+}
+
+impl Deref for Served {
+    type Target = Generation;
+
+    fn deref(&self) -> &Generation {
+        &self.generation
     }
 }
 

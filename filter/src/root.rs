@@ -14,7 +14,7 @@ use crate::activation::{Activations, Fingerprint};
 use crate::config::{Configuration, Serving, Settings};
 use crate::digits::to_hex;
 use crate::events::{self, ConfigurationPart, log_configuration};
-use crate::generation::Generation;
+use crate::generation::{Generation, Served};
 use crate::host::{Host, Level};
 use crate::http::Http;
 use crate::limits::Table;
@@ -47,6 +47,8 @@ pub struct Root<H: Host> {
     number: u64,
     /// The name of the policy that this configuration serves, once it serves one.
     serves: Option<Rc<str>>,
+    /// The settings that it serves by, once its own bundle was taken; until then those of the last good configuration.
+    settings: Option<Rc<Settings>>,
     last_housekeeping: u64,
 }
 
@@ -72,7 +74,7 @@ struct Refused {
     /// Whether the trial has accepted it before.
     is_known: bool,
     /// It, where the bundle itself is sound.
-    generation: Option<Generation>,
+    generation: Option<Box<Generation>>,
 }
 
 impl From<Refusal> for Refused {
@@ -92,6 +94,7 @@ impl<H: Host> Root<H> {
             pending: None,
             number: 0,
             serves: None,
+            settings: None,
             last_housekeeping: 0,
         }
     }
@@ -162,11 +165,15 @@ impl<H: Host> Root<H> {
         &self.vm
     }
 
-    fn generation(&self) -> Option<Rc<Generation>> {
-        match &self.policy {
+    fn generation(&self) -> Option<Served> {
+        let generation = match &self.policy {
             Policy::Deny => None,
             Policy::Serve(weak) => weak.upgrade().or_else(|| self.last_good()),
-        }
+        }?;
+        Some(match &self.settings {
+            Some(settings) => Served::by(settings, generation),
+            None => Served::from(generation),
+        })
     }
 
     /// What the plugin serves by now. A newer configuration may have brought it: connections that drain end by that, but
@@ -232,7 +239,7 @@ impl<H: Host> Root<H> {
             Some(refusal) => Err(Refused {
                 is_known: is_known || !refusal.is_deterministic() && memory.is_full(),
                 refusal,
-                generation: Some(generation),
+                generation: Some(Box::new(generation)),
             }),
         }
     }
@@ -250,7 +257,8 @@ impl<H: Host> Root<H> {
     fn serve(&mut self, mut generation: Generation, is_known: bool, started: u64) {
         self.prepare_table(&mut generation);
         let vm = &self.vm;
-        if generation.settings.force_monitor_until.is_some() && !generation.break_glass {
+        let asks = generation.brought_with.force_monitor_until.is_some();
+        if asks && !generation.break_glass {
             vm.metrics().count_event(Event::BreakGlassRefused, 1);
             let content = ConfigurationPart {
                 outcome: "break-glass-refused",
@@ -262,7 +270,8 @@ impl<H: Host> Root<H> {
         }
         vm.metrics().count_event(Event::ConfigurationActivated, 1);
         let level = if is_known { Level::Debug } else { Level::Info };
-        let forced = generation.forces_monitor(|| vm.host.now());
+        let generation = Rc::new(generation);
+        let forced = Served::from(Rc::clone(&generation)).forces_monitor(|| vm.host.now());
         let content = ConfigurationPart {
             outcome: if forced { "break-glass" } else { "accepted" },
             plugin: &self.plugin,
@@ -272,8 +281,8 @@ impl<H: Host> Root<H> {
             ..ConfigurationPart::default()
         };
         log_configuration(&vm.host, if forced { Level::Error } else { level }, content);
-        let generation = Rc::new(generation);
         self.policy = Policy::Serve(Rc::downgrade(&generation));
+        self.settings = Some(Rc::clone(&generation.brought_with));
         self.serves = Some(Rc::clone(&generation.policy));
         vm.activate(&self.plugin, generation);
     }
@@ -328,7 +337,7 @@ impl<H: Host> Root<H> {
         let wanted = refused.generation.as_ref()?;
         let started = self.vm.host.now();
         let bytes = Activations::kept(&self.vm.host, &self.plugin)?;
-        let loaded = self.load(bytes, wanted.settings.clone()).ok()?;
+        let loaded = self.load(bytes, Settings::clone(&wanted.brought_with)).ok()?;
         if loaded.generation.policy != wanted.policy {
             return None;
         }

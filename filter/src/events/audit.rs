@@ -2,7 +2,7 @@
 //! scores, and never a value. CRS.md of the compiler says which member stands for what.
 
 use super::write;
-use crate::generation::Generation;
+use crate::generation::Served;
 use crate::host::{Host, Level};
 use crate::metrics::Event;
 use crate::vm::Vm;
@@ -20,7 +20,7 @@ const UNDECLARED: &str = "*";
 /// Writes the line, where the configuration asks for it and a rule fired that is told.
 pub fn log_audit<H: Host>(
     vm: &Vm<H>,
-    generation: Option<&Generation>,
+    generation: Option<&Served>,
     view: &View<'_>,
     decision: &Decision,
     (fired, request_id): (impl Iterator<Item = u32>, Option<&str>),

@@ -4,7 +4,7 @@
 use super::{Http, Stage, block};
 use crate::delegation;
 use crate::events::log_findings;
-use crate::generation::Generation;
+use crate::generation::Served;
 use crate::host::Host;
 use crate::metrics::{Event, Outcome};
 use portcullis_bundle::layout::View;
@@ -13,7 +13,6 @@ use portcullis_engine::exchange::Progress;
 use portcullis_engine::finding::{FindingCode, Position};
 use portcullis_engine::limits::{Exceeded, Question, Reply, finding};
 use proxy_wasm::types::Action;
-use std::rc::Rc;
 
 /// Bytes of an answer that are read.
 const LONGEST: usize = 16 << 10;
@@ -23,7 +22,7 @@ const LONGEST: usize = 16 << 10;
 pub(super) struct Call {
     token: u32,
     question: Question,
-    generation: Rc<Generation>,
+    generation: Served,
 }
 
 impl<H: Host> Http<H> {
@@ -31,7 +30,7 @@ impl<H: Host> Http<H> {
     /// back: a question that cannot be asked may refuse the request.
     pub(super) fn ask(
         &mut self,
-        generation: &Rc<Generation>,
+        generation: &Served,
         progress: Option<Progress>,
     ) -> Option<Progress> {
         let questions = self.exchange.as_mut()?.take_questions();
@@ -45,7 +44,7 @@ impl<H: Host> Http<H> {
             });
             match token.flatten() {
                 Some(token) => {
-                    let generation = Rc::clone(generation);
+                    let generation = generation.clone();
                     self.calls.push(Call { token, question, generation });
                 }
                 None => {
@@ -111,7 +110,7 @@ impl<H: Host> Http<H> {
     #[cold]
     fn answered(
         &mut self,
-        generation: &Rc<Generation>,
+        generation: &Served,
         question: &Question,
         reply: Option<Reply>,
     ) -> Option<Decision> {
@@ -134,7 +133,7 @@ impl<H: Host> Http<H> {
 
     /// Reports what an answer that nobody waits for says.
     #[cold]
-    fn report_late(&self, generation: &Rc<Generation>, question: &Question, exceeded: Exceeded) {
+    fn report_late(&self, generation: &Served, question: &Question, exceeded: Exceeded) {
         let decision = Decision {
             verdict: Verdict::Monitor,
             findings: vec![finding(&exceeded)],
@@ -148,11 +147,7 @@ impl<H: Host> Http<H> {
     }
 
     /// Runs a step on a generation's bundle. `None` where the bundle is gone.
-    fn with_view_of<T>(
-        &self,
-        generation: &Generation,
-        step: impl FnOnce(&View<'_>) -> T,
-    ) -> Option<T> {
+    fn with_view_of<T>(&self, generation: &Served, step: impl FnOnce(&View<'_>) -> T) -> Option<T> {
         let bundle = generation.bundle.try_borrow().ok()?;
         Some(step(&bundle.as_ref()?.view()))
     }

@@ -9,7 +9,7 @@ mod response;
 
 use crate::answer::{Asked, answer};
 use crate::events::{log_audit, log_findings};
-use crate::generation::Generation;
+use crate::generation::Served;
 use crate::headers::Fields;
 use crate::host::Host;
 use crate::metrics::{Event, Outcome};
@@ -59,7 +59,7 @@ pub struct Http<H: Host> {
     vm: Rc<Vm<H>>,
     plugin: Rc<str>,
     /// Until the decision.
-    generation: Option<Rc<Generation>>,
+    generation: Option<Served>,
     exchange: Option<Box<Exchange>>,
     stage: Stage,
     /// Bytes of the body judged, of those that the host shows now.
@@ -79,7 +79,7 @@ pub struct Http<H: Host> {
 
 impl<H: Host> Http<H> {
     /// A context for a request that a generation judges; without one it is refused.
-    pub fn new(vm: Rc<Vm<H>>, plugin: Rc<str>, generation: Option<Rc<Generation>>) -> Self {
+    pub fn new(vm: Rc<Vm<H>>, plugin: Rc<str>, generation: Option<Served>) -> Self {
         Http {
             vm,
             plugin,
@@ -281,7 +281,7 @@ impl<H: Host> Http<H> {
             && decision.findings.is_empty()
             && decision.limited.is_empty();
         let view = bundle.filter(|_| !is_plain).map(|bundle| bundle.view()).unwrap_or_default();
-        self.report(generation.as_deref(), &view, &decision);
+        self.report(generation.as_ref(), &view, &decision);
         let action = if decision.verdict == Verdict::Block {
             self.stage = Stage::Refused;
             answer(
@@ -304,7 +304,7 @@ impl<H: Host> Http<H> {
     }
 
     /// Counts and logs a decision, and shows it to access logs.
-    fn report(&self, generation: Option<&Generation>, view: &View<'_>, decision: &Decision) {
+    fn report(&self, generation: Option<&Served>, view: &View<'_>, decision: &Decision) {
         let metrics = self.vm.metrics();
         let code = decision.code();
         let name = code.map_or("", FindingCode::name);

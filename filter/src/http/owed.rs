@@ -1,14 +1,13 @@
 //! What limits count of a request after it was admitted: by its answer's status, and at its end.
 
 use super::Http;
-use crate::generation::Generation;
+use crate::generation::Served;
 use crate::headers::Fields;
 use crate::host::Host;
 use crate::limits::Around;
 use portcullis_bundle::layout::{LimitMode, View};
 use portcullis_engine::exchange::Exchange;
 use portcullis_engine::limits::{Asking, Exceeded, Ticket};
-use std::rc::Rc;
 
 /// The header field that tells the upstream of limits that the caller is beyond.
 const TAG: &str = "x-portcullis-limit";
@@ -16,13 +15,13 @@ const TAG: &str = "x-portcullis-limit";
 /// A ticket, and the generation that gave it.
 #[derive(Debug)]
 pub(super) struct Owed {
-    generation: Rc<Generation>,
+    generation: Served,
     ticket: Ticket,
 }
 
 impl<H: Host> Http<H> {
     /// What the engine's limits see of the proxy.
-    pub(super) fn around<'a>(&'a self, generation: &'a Generation) -> Around<'a, H> {
+    pub(super) fn around<'a>(&'a self, generation: &'a Served) -> Around<'a, H> {
         let holds = generation.settings.hold_headers;
         Around {
             host: &self.vm.host,
@@ -33,11 +32,11 @@ impl<H: Host> Http<H> {
     }
 
     /// Takes over what the request owes the table of counts.
-    pub(super) fn owe(&mut self, generation: &Rc<Generation>, exchange: &mut Exchange) {
+    pub(super) fn owe(&mut self, generation: &Served, exchange: &mut Exchange) {
         let Some(ticket) = exchange.take_ticket() else { return };
         match &mut self.owed {
             Some(owed) => owed.ticket.join(ticket),
-            None => self.owed = Some(Owed { generation: Rc::clone(generation), ticket }),
+            None => self.owed = Some(Owed { generation: generation.clone(), ticket }),
         }
     }
 
@@ -80,7 +79,7 @@ impl<H: Host> Http<H> {
         }
     }
 
-    fn with_view(&self, generation: &Generation, step: impl FnOnce(&View<'_>, &Around<'_, H>)) {
+    fn with_view(&self, generation: &Served, step: impl FnOnce(&View<'_>, &Around<'_, H>)) {
         let Ok(bundle) = generation.bundle.try_borrow() else { return };
         if let Some(bundle) = bundle.as_ref() {
             step(&bundle.view(), &self.around(generation));

@@ -3,7 +3,7 @@
 use super::{Http, SLICE, Stage, block};
 use crate::answer::{Asked, answer};
 use crate::events::{log_audit, log_findings};
-use crate::generation::Generation;
+use crate::generation::Served;
 use crate::headers::Fields;
 use crate::host::Host;
 use crate::metrics::{Event, Outcome};
@@ -12,13 +12,12 @@ use portcullis_engine::decision::{Decision, Verdict};
 use portcullis_engine::exchange::{Awaited, Conditions, Exchange, Progress, ResponseHead};
 use portcullis_engine::finding::{FindingCode, Position};
 use proxy_wasm::types::Action;
-use std::rc::Rc;
 
 /// The state of an answer.
 #[derive(Debug)]
 pub(super) struct Response {
     /// That which judged the request.
-    generation: Rc<Generation>,
+    generation: Served,
     awaited: Awaited,
     exchange: Option<Box<Exchange>>,
     stage: Stage,
@@ -57,7 +56,7 @@ impl<H: Host> Http<H> {
             self.vm.host.set_request_header("accept-encoding", "identity");
         }
         self.response = Some(Response {
-            generation: Rc::clone(generation),
+            generation: generation.clone(),
             awaited,
             exchange: None,
             stage: Stage::Begun,
@@ -173,7 +172,7 @@ impl<H: Host> Http<H> {
             // Headers are gone: an answer now would tear the stream, which no mode asks for.
             decision.verdict = Verdict::Monitor;
         }
-        let generation = Rc::clone(&response.generation);
+        let generation = response.generation.clone();
         let bundle = generation.bundle.try_borrow().ok();
         let bundle = bundle.as_ref().and_then(|bundle| bundle.as_ref());
         let view = bundle.map(|bundle| bundle.view()).unwrap_or_default();
@@ -214,7 +213,7 @@ impl<H: Host> Http<H> {
         for finding in &decision.findings {
             metrics.count_finding(finding.code);
         }
-        let generation = Some(&*response.generation);
+        let generation = Some(&response.generation);
         log_findings(&self.vm, generation, view, decision, self.request_id());
         if let Some(exchange) = &response.exchange {
             let fired = (exchange.fired_rules(), self.request_id());

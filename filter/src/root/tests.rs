@@ -230,6 +230,29 @@ fn old_bundles_live_as_long_as_their_requests_up_to_a_number() {
 }
 
 #[test]
+fn filters_of_one_name_each_keep_their_own_settings() {
+    let vm = Vm::new(FakeHost::new());
+    let of = |epoch, holds: bool| {
+        let text = String::from_utf8(of_epoch(epoch)).unwrap();
+        text.replace(r#""hold_headers":true"#, &format!(r#""hold_headers":{holds}"#)).into_bytes()
+    };
+    let seen = |root: &Root<FakeHost>| {
+        let generation = root.generation().unwrap();
+        (generation.epoch, generation.settings.hold_headers)
+    };
+    let outer = Envoy::configure(&vm, &of(5, true));
+    let inner = Envoy::configure(&vm, &of(5, false));
+    assert_eq!([seen(&outer), seen(&inner)], [(5, true), (5, false)]);
+    // The policy that one of them brings is both's; how it is served is a matter of each listener.
+    let mut newer = Envoy::configure(&vm, &of(6, false));
+    newer.on_tick();
+    assert_eq!([seen(&outer), seen(&inner), seen(&newer)], [(6, true), (6, false), (6, false)]);
+    // What is refused changes no settings.
+    let refused = Envoy::configure(&vm, &of(4, true));
+    assert_eq!(seen(&refused), (6, false));
+}
+
+#[test]
 fn break_glass_needs_the_bundles_consent() {
     let until = r#","force_monitor_until":"2030-01-01T00:00:00Z""#;
     let identity = Identity { epoch: 1, ..Identity::default() };
