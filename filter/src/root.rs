@@ -49,6 +49,8 @@ pub struct Root<H: Host> {
     serves: Option<Rc<str>>,
     /// The settings that it serves by, once its own bundle was taken; until then those of the last good configuration.
     settings: Option<Rc<Settings>>,
+    /// What would serve here, where nothing does that could be found yet.
+    wanted: Option<Box<Wanted>>,
     last_housekeeping: u64,
 }
 
@@ -73,13 +75,20 @@ struct Refused {
     refusal: Refusal,
     /// Whether the trial has accepted it before.
     is_known: bool,
-    /// It, where the bundle itself is sound.
-    generation: Option<Box<Generation>>,
+    /// What it was to be, where the bundle itself is sound.
+    wanted: Option<Box<Wanted>>,
+}
+
+/// A policy, and the settings that it is to serve by.
+#[derive(Clone, Debug)]
+struct Wanted {
+    policy: Rc<str>,
+    settings: Rc<Settings>,
 }
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Refused { refusal, is_known: false, generation: None }
+        Refused { refusal, is_known: false, wanted: None }
     }
 }
 
@@ -95,6 +104,7 @@ impl<H: Host> Root<H> {
             number: 0,
             serves: None,
             settings: None,
+            wanted: None,
             last_housekeeping: 0,
         }
     }
@@ -145,6 +155,9 @@ impl<H: Host> Root<H> {
             return;
         }
         self.last_housekeeping = now;
+        if let Some(wanted) = self.wanted.take() {
+            self.restored(wanted);
+        }
         if let Some(generation) = self.generation() {
             record(&self.vm, &self.plugin, &generation);
             self.keep_bytes(&generation);
@@ -239,7 +252,10 @@ impl<H: Host> Root<H> {
             Some(refusal) => Err(Refused {
                 is_known: is_known || !refusal.is_deterministic() && memory.is_full(),
                 refusal,
-                generation: Some(Box::new(generation)),
+                wanted: Some(Box::new(Wanted {
+                    policy: generation.policy,
+                    settings: generation.brought_with,
+                })),
             }),
         }
     }
@@ -306,7 +322,12 @@ impl<H: Host> Root<H> {
     fn refuse(&mut self, refused: &Refused) -> bool {
         let current = self.vm.current(&self.plugin);
         let is_trial = current.is_none() && !refused.is_known;
-        let current = if is_trial { None } else { current.or_else(|| self.restored(refused)) };
+        let current = if is_trial {
+            None
+        } else {
+            let wanted = refused.wanted.clone();
+            current.or_else(|| wanted.and_then(|wanted| self.restored(wanted)))
+        };
         let vm = &self.vm;
         let reason = refused.refusal.reason();
         vm.metrics().count_refusal(reason);
@@ -333,16 +354,22 @@ impl<H: Host> Root<H> {
 
     /// What the other VMs serve, where this one was made anew and its configuration is none that they took: Envoy holds
     /// an older one for the newest where it was put back as it was.
-    fn restored(&mut self, refused: &Refused) -> Option<Rc<Generation>> {
-        let wanted = refused.generation.as_ref()?;
+    fn restored(&mut self, wanted: Box<Wanted>) -> Option<Rc<Generation>> {
         let started = self.vm.host.now();
-        let bytes = Activations::kept(&self.vm.host, &self.plugin)?;
-        let loaded = self.load(bytes, Settings::clone(&wanted.brought_with)).ok()?;
-        if loaded.generation.policy != wanted.policy {
-            return None;
+        let bytes = Activations::kept(&self.vm.host, &self.plugin);
+        let loaded =
+            bytes.and_then(|bytes| self.load(bytes, Settings::clone(&wanted.settings)).ok());
+        match loaded.filter(|loaded| loaded.generation.policy == wanted.policy) {
+            Some(loaded) => {
+                self.serve(loaded.generation, true, started);
+                self.vm.current(&self.plugin)
+            }
+            None => {
+                // The others may not have kept it yet.
+                self.wanted = Some(wanted);
+                None
+            }
         }
-        self.serve(loaded.generation, true, started);
-        self.vm.current(&self.plugin)
     }
 
     /// Keeps the bytes of what serves; what was polled lies in shared data already.

@@ -159,12 +159,17 @@ fn a_new_vm_that_may_not_serve_its_configuration_serves_the_last_good_one() {
     assert!(envoy.apply(&of_epoch(5)));
     envoy.tick();
     assert!(envoy.apply(&of_epoch(6)));
-    // Nobody has served the newer one for long enough to say so.
+    envoy.roots[0].http().on_request_headers(true);
+    // A roll-back that Envoy did not try again, and a fault before anybody has kept what serves.
     envoy.roots[0] = Envoy::configure(&envoy.vms[0], &of_epoch(5));
-    envoy.tick();
     envoy.reload(0);
+    assert_eq!(envoy.epochs(), [None, Some(6)]);
+    envoy.host.pass_seconds(1);
+    envoy.tick();
+    envoy.host.pass_seconds(1);
+    envoy.tick();
     assert_eq!(envoy.epochs(), [Some(6); 2]);
-    // A roll-back that Envoy did not try again, and then a fault.
+    // And after it was kept.
     envoy.roots[1] = Envoy::configure(&envoy.vms[1], &of_epoch(5));
     envoy.reload(1);
     assert_eq!(envoy.epochs(), [Some(6); 2]);
