@@ -1,6 +1,6 @@
 //! Configurations in a fake Envoy of several VMs.
 
-use super::Root;
+use super::{Root, record};
 use crate::activation::ACCEPTED;
 use crate::host::{Host, Level};
 use crate::testing::{
@@ -159,7 +159,7 @@ fn a_new_vm_that_may_not_serve_its_configuration_serves_the_last_good_one() {
     assert!(envoy.apply(&of_epoch(5)));
     envoy.tick();
     assert!(envoy.apply(&of_epoch(6)));
-    envoy.roots[0].http().on_request_headers(true);
+    record(&envoy.vms[0], "portcullis", &envoy.roots[0].generation().unwrap());
     // A roll-back that Envoy did not try again, and a fault before anybody has kept what serves.
     envoy.roots[0] = Envoy::configure(&envoy.vms[0], &of_epoch(5));
     envoy.reload(0);
