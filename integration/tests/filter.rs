@@ -185,6 +185,52 @@ fn bodies_are_not_held_without_leave() {
     assert_eq!(envoy.stat("wasmcustom.portcullis.finding.body-unenforced").unwrap(), 1);
 }
 
+/// Two listeners of one policy and one plugin name, in both orders: one may hold bodies, the other may not.
+#[test]
+fn listeners_of_one_policy_each_go_by_their_own_settings() {
+    let Some(setup) = Setup::new() else { return };
+    let upstream = Upstream::start().unwrap();
+    let bundle = setup.compile("enforce", 1, "");
+    for outer_holds in [true, false] {
+        let filter = setup.filter(&bundle, json!({ "hold_headers": outer_holds }));
+        let envoy = setup.start_with(&upstream, &filter, |it| {
+            it.with(|all| {
+                let listeners = all["static_resources"]["listeners"].as_array_mut().unwrap();
+                let mut inner = listeners[0].clone();
+                inner["name"] = json!("inner");
+                for (listener, holds) in
+                    [(&mut listeners[0], outer_holds), (&mut inner, !outer_holds)]
+                {
+                    let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+                    let filters = manager["http_filters"].as_array_mut().unwrap();
+                    let config =
+                        filters.iter_mut().find(|it| it["typed_config"]["config"].is_object());
+                    let config = &mut config.unwrap()["typed_config"]["config"];
+                    config["allow_on_headers_stop_iteration"] = json!(holds);
+                    let settings = config["configuration"]["value"].as_str().unwrap();
+                    let settings = settings.replace(
+                        &format!("\"hold_headers\":{outer_holds}"),
+                        &format!("\"hold_headers\":{holds}"),
+                    );
+                    config["configuration"]["value"] = json!(settings);
+                }
+                listeners.push(inner);
+            })
+        });
+        let listeners: Value =
+            serde_json::from_str(&envoy.admin_page("/listeners?format=json").unwrap()).unwrap();
+        let inner = listeners["listener_statuses"].as_array().unwrap();
+        let inner = inner.iter().find(|it| it["name"] == "inner").unwrap();
+        let port = inner["local_address"]["socket_address"]["port_value"].as_u64().unwrap();
+        let inner = std::net::SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()));
+        let bad = Request::post_json("/pay", BAD);
+        for (address, holds) in [(envoy.address(), outer_holds), (inner, !outer_holds)] {
+            let status = bad.send(address).unwrap().status;
+            assert_eq!(status, if holds { 400 } else { 200 }, "{address} {holds}");
+        }
+    }
+}
+
 #[test]
 fn without_a_bundle_everything_is_refused() {
     let Some(setup) = Setup::new() else { return };
