@@ -170,7 +170,7 @@ impl Drop for Control {
 }
 
 /// Sends a process of ours a signal.
-pub(crate) fn signal(id: u32, name: &str) -> Result<(), Error> {
+pub fn signal(id: u32, name: &str) -> Result<(), Error> {
     let sent = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status();
     match sent.map_err(Error::io("send a signal"))?.success() {
         true => Ok(()),

@@ -23,6 +23,11 @@ enum Command {
 
 fn main() -> ExitCode {
     match Portcullis::parse().command {
+        #[cfg(feature = "control")]
+        Command::Policy(command @ policy_compiler::cli::Command::Tail(_)) => {
+            let followed = move || policy_compiler::cli::run(&command);
+            portcullis_control::ended::until_told(followed).unwrap_or(ExitCode::SUCCESS)
+        }
         Command::Policy(command) => policy_compiler::cli::run(&command),
         #[cfg(feature = "control")]
         Command::Control(command) => portcullis_control::command::run(&command),

@@ -14,6 +14,7 @@
 mod client;
 pub mod command;
 pub mod current;
+pub mod ended;
 pub mod gateways;
 pub mod http;
 pub mod identity;

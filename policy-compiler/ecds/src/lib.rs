@@ -7,6 +7,7 @@
 //! Envoy reads 8 MB as text in seconds, in binary in a fraction of one.
 #![forbid(unsafe_code)]
 
+pub mod files;
 mod wire;
 
 use wire::Message;

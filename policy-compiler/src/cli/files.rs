@@ -2,7 +2,8 @@
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use portcullis_bundle::{ActivationError, OpenError};
-use std::fs::{self, File, OpenOptions};
+use portcullis_ecds::files::{Readers, replace};
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -55,16 +56,8 @@ pub fn read(path: &Path) -> Result<Vec<u8>, CliError> {
 /// Writes a file at once or not at all: readers see the old one or the new one.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let failed = |source| CliError::Write { path: path.to_owned(), source };
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let beside = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = File::create(&beside)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // The error that matters is the first.
-        let _ = fs::remove_file(&beside);
-    }
-    written.map_err(failed)
+    let beside = path.parent().unwrap_or(Path::new(""));
+    replace(path, beside, bytes, Readers::Umask).map(drop).map_err(failed)
 }
 
 /// Writes a new file that only its owner may read.

@@ -8,9 +8,9 @@ use clap::Args;
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use portcullis_bundle::layout::{CallerKind, Mode, View};
 use portcullis_bundle::{Bundle, OpenError, Trust};
+use portcullis_ecds::files::{Readers, make_folder, replace};
 use portcullis_ecds::{Configuration, Filter};
 use serde_json::json;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -511,21 +511,14 @@ fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
 }
 
-/// Writes beside and renames, so that a reader sees the old file or the new one.
+/// Writes for Envoy, which may be another user: beside, and renamed, so that it sees the old file or the new one.
 fn write(path: &Path, content: &[u8]) -> Result<(), RenderError> {
     let failed = |source| RenderError::Write { path: path.to_path_buf(), source };
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).map_err(failed)?;
-    }
-    // Beside the watched directory: what is made in it wakes Envoy, which then reads what it has already.
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let dir = path.parent().unwrap_or(Path::new("."));
+    make_folder(dir, Readers::All).map_err(failed)?;
+    // Beside the watched directory: what is made in it wakes Envoy, which then reads what it has already.
     let beside = dir.parent().filter(|_| dir.ends_with("filter")).unwrap_or(dir);
-    let beside = beside.join(format!(".{name}.{}.new", std::process::id()));
-    let written = std::fs::File::create(&beside)
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&beside, path));
-    written.inspect_err(|_| drop(std::fs::remove_file(&beside))).map_err(failed)
+    replace(path, beside, content, Readers::All).map(drop).map_err(failed)
 }
 
 #[cfg(test)]

@@ -3,18 +3,20 @@
 //! In: a URL that knows entity tags. Out: a bundle file, or a file for Envoy's `path_config_source`, replaced at once by
 //! what verifies, and never by anything else.
 
+mod kept;
+
 use super::change::encoded;
 use super::{ClientError, labels, public_key};
 use crate::client::{Answer, Client, Proof};
+use crate::ended::until_told;
 use crate::http::LARGEST;
 use crate::names;
 use crate::service::now;
 use clap::Args;
+use kept::{Given, Held, Kept};
 use portcullis_bundle::{ActivationError, Bundle, Trust};
-use portcullis_ecds::{Configuration, Filter};
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The longest wait between two questions, whatever failed or was asked for.
@@ -56,12 +58,13 @@ pub struct Sync {
     /// The gateway's labels
     #[arg(long, value_name = "K=V,K=V", value_parser = labels, requires = "gateway")]
     labels: Option<String>,
-    /// The wasm filter, as Envoy is going to find it: for `.pb`
-    #[arg(long, value_name = "PATH", default_value = "/etc/portcullis/portcullis_filter.wasm")]
-    wasm: String,
-    /// The filter's name among Envoy's HTTP filters: for `.pb`
-    #[arg(long, value_name = "NAME", default_value = "portcullis", value_parser = names::name)]
-    filter: String,
+    /// The wasm filter, as Envoy is going to find it: for `.pb`; else as in the file that is there, or
+    /// `/etc/portcullis/portcullis_filter.wasm`
+    #[arg(long, value_name = "PATH")]
+    wasm: Option<String>,
+    /// The filter's name among Envoy's HTTP filters: for `.pb`; else as in the file that is there, or `portcullis`
+    #[arg(long, value_name = "NAME", value_parser = names::name)]
+    filter: Option<String>,
     /// Ask so often
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
     interval: u64,
@@ -80,9 +83,11 @@ struct Synced<'a> {
     options: &'a Sync,
     client: Client,
     path: String,
+    kept: Kept,
+    /// Of what the file holds, or of what was refused.
     etag: Option<String>,
-    epoch: Option<u64>,
-    content_hash: String,
+    /// What was written last, or was there already as it should: whoever takes the file away takes no gateway back.
+    taken: Option<Held>,
     refused: Option<(u64, String)>,
     /// Whether the last question was answered, be it by what was refused.
     answered: bool,
@@ -91,7 +96,18 @@ struct Synced<'a> {
 }
 
 pub(super) fn run(options: &Sync) -> Result<(), ClientError> {
-    let mut synced = Synced::new(options)?;
+    let writing = Arc::new(Mutex::new(()));
+    let (options, whole) = (options.clone(), Arc::clone(&writing));
+    if let Some(outcome) = until_told(move || keep(&options, writing)) {
+        return outcome;
+    }
+    // What is being written is finished, and nothing is begun any more.
+    std::mem::forget(whole.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(())
+}
+
+fn keep(options: &Sync, writing: Arc<Mutex<()>>) -> Result<(), ClientError> {
+    let mut synced = Synced::new(options, writing)?;
     let interval = Duration::from_secs(options.interval);
     let mut failures = 0_u32;
     loop {
@@ -127,7 +143,7 @@ pub(super) fn run(options: &Sync) -> Result<(), ClientError> {
 }
 
 impl<'a> Synced<'a> {
-    fn new(options: &'a Sync) -> Result<Synced<'a>, ClientError> {
+    fn new(options: &'a Sync, writing: Arc<Mutex<()>>) -> Result<Synced<'a>, ClientError> {
         let path = match (&options.path, &options.policy, &options.channel) {
             (Some(path), _, _) => format!("/{}", path.trim_start_matches('/')),
             (None, Some(policy), Some(channel)) => {
@@ -138,25 +154,18 @@ impl<'a> Synced<'a> {
             }
         };
         let client = options.proof.client(&options.from, Duration::from_secs(options.timeout))?;
-        let mut synced = Synced {
+        let given = Given { wasm: options.wasm.clone(), filter: options.filter.clone() };
+        Ok(Synced {
             options,
             client,
             path,
+            kept: Kept::new(&options.output, given, writing),
             etag: None,
-            epoch: None,
-            content_hash: String::new(),
+            taken: None,
             refused: None,
             answered: false,
             told: None,
-        };
-        // What is there already: nothing lower may replace it, also where its key is not trusted any more.
-        let any = Trust { keys: Vec::new(), allow_unsigned: true };
-        let there = fs::read(&options.output).ok().and_then(|bytes| within(&bytes));
-        if let Some(Ok(bundle)) = there.map(|bytes| Bundle::open(bytes, &any)) {
-            synced.epoch = Some(bundle.header().epoch.get());
-            synced.content_hash = bundle.content_hash();
-        }
-        Ok(synced)
+        })
     }
 
     fn trust(&self) -> Trust {
@@ -167,6 +176,10 @@ impl<'a> Synced<'a> {
     /// Asks once. Gives the epoch where the file was replaced, and how long the server asks to be left alone.
     fn ask(&mut self) -> (Result<Option<u64>, ClientError>, Duration) {
         self.answered = false;
+        if self.kept.look() {
+            // Whatever was answered before was of another file.
+            self.etag = None;
+        }
         let answer = match self.fetch() {
             Ok(answer) => answer,
             Err(error) => return (Err(error), Duration::ZERO),
@@ -197,8 +210,8 @@ impl<'a> Synced<'a> {
                     pairs.map(|(key, value)| format!("{}={}", encoded(key), encoded(value)));
                 fields.push(("portcullis-labels", pairs.collect::<Vec<_>>().join(",")));
             }
-            if let Some(epoch) = self.epoch {
-                fields.push(("portcullis-synced", epoch.to_string()));
+            if let Some(held) = self.kept.held() {
+                fields.push(("portcullis-synced", held.epoch.to_string()));
             }
             if let Some((epoch, why)) = &self.refused {
                 fields.push(("portcullis-refused", format!("{epoch};{why}")));
@@ -222,76 +235,35 @@ impl<'a> Synced<'a> {
         })?;
         // What was signed and is refused is not fetched again until it changes, unless time may make it good.
         let kept = std::mem::replace(&mut self.etag, answer.etag);
-        let epoch = bundle.header().epoch.get();
-        let minimum = self.options.minimum_epoch.max(self.epoch.unwrap_or(0));
-        let sound = bundle.check_activation(now(), minimum, self.options.audience.as_deref());
+        let new = Held::of(&bundle);
+        let known = || self.taken.iter().chain(self.kept.held());
+        let least = known().map(|it| it.epoch).fold(self.options.minimum_epoch, u64::max);
+        let sound = bundle.check_activation(now(), least, self.options.audience.as_deref());
         if matches!(sound, Err(ActivationError::NotYet { .. })) {
             self.etag = kept;
         }
-        let sound = sound.map_err(|error| error.to_string());
-        let other = self.epoch == Some(epoch) && self.content_hash != bundle.content_hash();
-        let sound = match sound {
-            Ok(()) if other => Err(format!("epoch {epoch} is here already with other content")),
+        // Where both are of this epoch, what was taken counts: the file is somebody else's then.
+        let same = known().find(|it| it.epoch == new.epoch);
+        let sound = match sound.map_err(|error| error.to_string()) {
+            Ok(()) if same.is_some_and(|it| *it != new) => {
+                Err(format!("epoch {} is here already with other content", new.epoch))
+            }
             sound => sound,
         };
         if let Err(why) = sound {
-            self.refused = Some((epoch, names::bounded(&why, 200)));
+            self.refused = Some((new.epoch, names::bounded(&why, 200)));
             return Err(ClientError::Other(why));
         }
         self.refused = None;
-        let changed = self.write(&bundle).inspect_err(|_| {
+        let changed = self.kept.write(&bundle).map_err(|source| {
             // It is good, and the disk is not: it must be fetched again.
             self.etag = None;
-        });
-        let changed = changed?;
-        (self.epoch, self.content_hash) = (Some(epoch), bundle.content_hash());
+            ClientError::File { path: self.options.output.clone(), source }
+        })?;
+        let epoch = new.epoch;
+        self.taken = Some(new);
         Ok(changed.then_some(epoch))
     }
-
-    /// Replaces the file, unless it holds just that.
-    fn write(&self, bundle: &Bundle) -> Result<bool, ClientError> {
-        let path = &self.options.output;
-        let bytes = if path.extension().is_some_and(|it| it == "pb") {
-            let filter =
-                Filter { name: self.options.filter.clone(), wasm: self.options.wasm.clone() };
-            let resource =
-                portcullis_ecds::resource(&filter, Configuration::Bundle(bundle.as_bytes()));
-            portcullis_ecds::file(&bundle.content_hash(), resource)
-        } else {
-            bundle.as_bytes().to_vec()
-        };
-        if fs::read(path).is_ok_and(|there| there == bytes) {
-            return Ok(false);
-        }
-        replace(path, &bytes).map_err(|source| ClientError::File { path: path.clone(), source })?;
-        Ok(true)
-    }
-}
-
-/// Writes beside and renames: Envoy notices renames, and a half-written file is never there.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let beside = path.with_file_name(format!(".{name}.sync"));
-    // What lies there is of a run that was killed, or somebody's link to another file.
-    let _ = fs::remove_file(&beside);
-    let written = File::create_new(&beside)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // The error that matters is the first.
-        let _ = fs::remove_file(&beside);
-    }
-    written
-}
-
-/// The bundle in a file that this command wrote: the file itself, or within a resource.
-fn within(bytes: &[u8]) -> Option<Vec<u8>> {
-    const MAGIC: &[u8] = b"PORTCLIS";
-    let start = bytes.windows(MAGIC.len()).position(|it| it == MAGIC)?;
-    // `total_len` of the header (FORMAT.md): what follows is not of the bundle.
-    let length = bytes.get(start + 16..start + 20)?.first_chunk().copied()?;
-    let end = start.checked_add(u32::from_le_bytes(length) as usize)?;
-    bytes.get(start..end).map(<[u8]>::to_vec)
 }
 
 /// Between three quarters of a time and five: a fleet that was started at once does not stay in step.

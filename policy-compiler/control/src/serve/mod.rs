@@ -6,6 +6,7 @@ mod options;
 
 pub use options::Serve;
 
+use crate::ended::by_signal;
 use crate::log;
 use crate::service::{Service, now};
 use crate::store::Store;
@@ -15,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Reports of gateways are written so often.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -74,7 +74,7 @@ async fn serve(
     tokio::spawn(rereading(Arc::clone(&service)));
     let ended = listen::accept(Arc::clone(&service), listener, tls, options.connections);
     let stop = async {
-        ended_by_signal().await;
+        by_signal().await;
         log::info("ending", json!({}));
         service.stop();
     };
@@ -143,17 +143,5 @@ async fn flushing(service: Arc<Service>) {
         }
         service.gateways.forget(now() - service.settings.forget_after.as_secs() as i64);
         service.count_fleets().await;
-    }
-}
-
-async fn ended_by_signal() {
-    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    match (terminate, interrupt) {
-        (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        },
-        // Without signals there is no end but a kill.
-        _ => std::future::pending().await,
     }
 }

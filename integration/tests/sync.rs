@@ -1,0 +1,175 @@
+//! `portcullis sync` over time: whoever else changes its file, whatever the umask, until it is told to end.
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use portcullis_integration::{Upstream, control, envoy};
+use support::Setup;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A command that runs until it is told to end; killed where a test fails before.
+struct Running(std::process::Child);
+
+impl Running {
+    fn start(compiler: &Path, dir: &Path, umask: &str, arguments: &[&str]) -> Running {
+        let mut command = std::process::Command::new("sh");
+        command.current_dir(dir).args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"]);
+        command.arg(compiler).args(arguments).stdout(Stdio::null());
+        Running(command.spawn().unwrap())
+    }
+
+    /// Asks it to end, and gives its exit code.
+    #[track_caller]
+    fn ended_by(mut self, signal: &str) -> Option<i32> {
+        control::signal(self.0.id(), signal).unwrap();
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(started.elapsed() < SOON, "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[track_caller]
+fn soon(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < SOON, "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn sync_keeps_the_file_that_is_there() {
+    let Some(setup) = Setup::new() else { return };
+    let dir = envoy::fresh_dir().unwrap();
+    let [first, second] =
+        [1, 2].map(|epoch| std::fs::read(setup.compile("enforce", epoch, "")).unwrap());
+    let published = Arc::new(Mutex::new(second.clone()));
+    let answering = Arc::clone(&published);
+    // Knows entity tags: what was sent is not sent again.
+    let store = Upstream::answering(move |request| {
+        let body = answering.lock().unwrap().clone();
+        let etag =
+            format!("\"{}-{}\"", body.len(), body.iter().map(|it| u64::from(*it)).sum::<u64>());
+        let known = request.header("if-none-match").is_some_and(|it| it == etag);
+        let head = match known {
+            true => format!("HTTP/1.1 304 X\r\netag: {etag}\r\n\r\n"),
+            false => {
+                format!("HTTP/1.1 200 X\r\netag: {etag}\r\ncontent-length: {}\r\n\r\n", body.len())
+            }
+        };
+        Some([head.as_bytes(), if known { &[][..] } else { &body }].concat())
+    });
+    let store = store.unwrap();
+    let url = format!("http://{}", store.address());
+    // Rendered first, for a module and by a umask of its own.
+    let render = |bundle: &str, umask: &str| {
+        let mut command = std::process::Command::new("sh");
+        command.current_dir(&dir).args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"]);
+        command.arg(&setup.artefacts.compiler).args([
+            "render",
+            "envoy",
+            "--wasm",
+            "/opt/module.wasm",
+        ]);
+        command.args(["--bundle", bundle, "--trusted-key", &setup.public_key, "--out", "gateway"]);
+        assert!(command.output().unwrap().status.success());
+    };
+    let epoch = |number| setup.dir.join(format!("enforce-{number}.bundle")).display().to_string();
+    render(&epoch(1), "077");
+    let file = dir.join("gateway/filter/portcullis.pb");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(
+        (mode(&file), mode(file.parent().unwrap())),
+        (0o644, 0o755),
+        "Envoy is another user"
+    );
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o664)).unwrap();
+
+    let text = file.display().to_string();
+    let arguments = ["sync", "--from", &url, "--path", "/any", "--interval", "1", "-o", &text];
+    let arguments = [&arguments[..], &["--trusted-key", &setup.public_key]].concat();
+    let sync = Running::start(&setup.artefacts.compiler, &dir, "077", &arguments);
+    let holds = |bundle: &[u8], wasm: &str| {
+        let bytes = std::fs::read(&file).unwrap_or_default();
+        portcullis_ecds::read(&bytes).is_some_and(|read| {
+            read.configuration == portcullis_ecds::Configuration::Bundle(bundle)
+                && read.wasm == wasm
+        })
+    };
+    soon("the newer bundle, and the module that was there", || holds(&second, "/opt/module.wasm"));
+    assert_eq!(mode(&file), 0o664, "its mode is what it was");
+    // Whoever takes it away, breaks it or puts an older one there: it is back, though the store has nothing new.
+    std::fs::remove_file(&file).unwrap();
+    soon("it is written again", || holds(&second, "/opt/module.wasm"));
+    assert_eq!(mode(&file), 0o644);
+    std::fs::write(&file, "rubbish").unwrap();
+    soon("it is whole again", || holds(&second, "/opt/module.wasm"));
+    render(&epoch(1), "022");
+    assert!(holds(&first, "/opt/module.wasm"));
+    soon("it is the newer one again", || holds(&second, "/opt/module.wasm"));
+    // A newer one that somebody else put there is not replaced by an older one.
+    let third = std::fs::read(setup.compile("enforce", 3, "")).unwrap();
+    render(&epoch(3), "022");
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(holds(&third, "/opt/module.wasm"));
+    // Nor, once it is gone, does what was written come back older than it was.
+    *published.lock().unwrap() = first;
+    std::fs::remove_file(&file).unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(!file.exists());
+    *published.lock().unwrap() = third.clone();
+    soon("the newest", || holds(&third, "/opt/module.wasm"));
+    assert_eq!(sync.ended_by("TERM"), Some(0));
+    // What is said by options counts, and is told.
+    let mut command = std::process::Command::new(&setup.artefacts.compiler);
+    command.args(&arguments).args(["--once", "--wasm", "/opt/other.wasm"]);
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && told.contains("`/opt/module.wasm`"), "{told}");
+    assert!(holds(&third, "/opt/other.wasm"));
+    let left = std::fs::read_dir(file.parent().unwrap()).unwrap().count();
+    assert_eq!(left, 1, "nothing beside it");
+}
+
+#[test]
+fn what_runs_on_ends_when_it_is_told_to() {
+    let Some(setup) = Setup::new() else { return };
+    let dir = envoy::fresh_dir().unwrap();
+    std::fs::write(dir.join("log"), "").unwrap();
+    let key = &setup.public_key;
+    // Nobody answers: it waits for the answer, or for the next question.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let sync = ["sync", "--from", &url, "--path", "/x", "--trusted-key", key, "-o", "x.bundle"];
+    for arguments in [&sync[..], &["tail", "log"]] {
+        for signal in ["TERM", "INT"] {
+            let running = Running::start(&setup.artefacts.compiler, &dir, "022", arguments);
+            // Its handlers are the last that it needs to start.
+            let status = format!("/proc/{}/status", running.0.id());
+            soon("it heeds signals", || {
+                let status = std::fs::read_to_string(&status).unwrap();
+                let caught = status.lines().find_map(|it| it.strip_prefix("SigCgt:")).unwrap();
+                u64::from_str_radix(caught.trim(), 16).unwrap() & 0x4002 == 0x4002
+            });
+            assert_eq!(running.ended_by(signal), Some(0), "{arguments:?} by {signal}");
+        }
+    }
+}
