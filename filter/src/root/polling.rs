@@ -161,8 +161,9 @@ impl<H: Host> Root<H> {
             Err(Refused { refusal, .. }) => {
                 let Some((poller, _)) = &mut self.polling else { return };
                 // Time may mend it, or the transfer was cut short: then the store must send it again.
-                let is_asked_again =
-                    refusal.reason().may_pass() || refusal.reason() == Reason::BundleCorrupt;
+                let reason = refusal.reason();
+                let serves = vm.current(&self.plugin).is_some();
+                let is_asked_again = reason.may_pass(serves) || reason == Reason::BundleCorrupt;
                 let etag = if is_asked_again { &[] } else { etag };
                 let ended =
                     poller.end(&vm.host, term, &Outcome::Refused(epoch, refusal.reason(), etag));

@@ -147,6 +147,29 @@ fn what_is_not_taken_leaves_what_serves() {
 }
 
 #[test]
+fn a_clock_that_was_ahead_at_the_start_costs_a_second_fetch() {
+    let mut envoy = Envoy::new(2);
+    envoy.host.pass_seconds(50_000);
+    assert!(envoy.apply(&alone()));
+    let identity = Identity { epoch: 5, not_after: NOW + 20_000, ..Identity::default() };
+    let bytes = bundle(Mode::Enforce, &identity);
+    envoy.publish(&bytes, "\"x\"");
+    assert_eq!((envoy.epochs(), envoy.refused("expired")), (vec![None; 2], 1));
+    envoy.host.pass_seconds(-50_000);
+    let (call, _) = envoy.await_call(130);
+    assert_eq!(call.header("if-none-match"), None, "the store must send it again");
+    envoy.answer(&call, &[(":status", "200"), ("etag", "\"x\"")], &bytes);
+    envoy.tick();
+    assert_eq!(envoy.epochs(), [Some(5); 2]);
+    // Where something serves, what has expired is not fetched over and over.
+    envoy.host.pass_seconds(30_000);
+    let identity = Identity { epoch: 6, not_after: NOW + 20_000, ..Identity::default() };
+    envoy.publish(&bundle(Mode::Enforce, &identity), "\"y\"");
+    let (call, _) = envoy.await_call(130);
+    assert_eq!(call.header("if-none-match"), Some("\"y\""));
+}
+
+#[test]
 fn failures_wait_longer_each_time_and_are_logged_ever_less() {
     let mut envoy = Envoy::new(2);
     assert!(envoy.apply(&beside(&of(5))));
