@@ -113,9 +113,8 @@ pub struct Stored {
 /// gateways and filters share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
-    /// A hash of the resource, and behind a dot the number of its attempt: the same on every replica, and after a
-    /// restart.
-    pub version: Arc<str>,
+    /// A hash of the resource.
+    pub hash: Arc<str>,
     /// Its bytes, in pieces.
     pub pieces: [Bytes; 3],
 }
@@ -127,6 +126,12 @@ impl Stored {
         Stored { epoch, content_hash, etag, bytes, resources: Mutex::default() }
     }
 
+    /// The version of a resource: the hash of its first attempt, and behind a dot the number of the attempt. The same on every
+    /// replica, and after a restart; nothing is encoded for numbers that a gateway makes up.
+    pub fn version(&self, filter: &Filter, attempt: u16) -> String {
+        format!("{}.{attempt}", self.resource(filter, 0).hash)
+    }
+
     /// The bundle as a resource for a filter, encoded once for each of the service's filters, and for each attempt: those
     /// become rare soon.
     pub fn resource(&self, filter: &Filter, attempt: u16) -> Resource {
@@ -135,10 +140,16 @@ impl Stored {
         made.entry((filter.name.clone(), attempt)).or_insert_with(encode).clone()
     }
 
+    /// How many of them there are.
+    #[cfg(test)]
+    pub fn encodings(&self) -> usize {
+        self.resources.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     fn encoded(&self, filter: &Filter, attempt: u16) -> Resource {
         let bundle = Configuration::Bundle(&self.bytes);
         let whole = portcullis_ecds::attempt(filter, bundle, attempt);
-        let version = format!("{}.{attempt}", &blake3::hash(&whole).to_hex()[..32]).into();
+        let hash = blake3::hash(&whole).to_hex()[..32].into();
         let length = self.bytes.len();
         let found = whole.windows(length.max(1)).position(|it| it == &*self.bytes);
         let pieces = match found {
@@ -150,7 +161,7 @@ impl Stored {
             // There is always one; without it, the copy serves as well.
             None => [Bytes::from(whole), Bytes::new(), Bytes::new()],
         };
-        Resource { version, pieces }
+        Resource { hash, pieces }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::identity::{Credentials, Identity, Role};
 use crate::metrics::{Fleet, Metrics};
 use crate::store::{Audit, GatewayRow, Store, StoreError};
 use crate::transfers::Transfers;
+use crate::xds::Unread;
 use crate::{log, tls};
 use portcullis_bundle::Trust;
 use portcullis_ecds::Filter;
@@ -20,6 +21,8 @@ use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
 /// Publications that are read and verified at once: each holds a bundle twice.
 const PUBLISHING: usize = 4;
+/// Streams of xDS of one connection: a gateway has one for each of its filters.
+const STREAMS: usize = 16;
 /// Reports written in one transaction.
 const REPORTS: usize = 500;
 
@@ -54,13 +57,21 @@ pub struct Peer {
     pub end: Arc<Notify>,
     /// Of its streams, one at a time is sent a bundle.
     pub turn: Arc<Semaphore>,
+    /// Streams of xDS that it may open still.
+    pub streams: Arc<Semaphore>,
 }
 
 impl Peer {
     /// A peer, with the certificate that it presented.
     pub fn new(address: SocketAddr, certificate: Option<&CertificateDer<'_>>) -> Peer {
         let names = certificate.map(tls::names).unwrap_or_default().into();
-        Peer { address, names, end: Arc::default(), turn: Arc::new(Semaphore::new(1)) }
+        Peer {
+            address,
+            names,
+            end: Arc::default(),
+            turn: Arc::new(Semaphore::new(1)),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+        }
     }
 }
 
@@ -95,6 +106,8 @@ pub struct Service {
     pub settings: Settings,
     /// Bounds publications at once.
     pub publishing: Arc<Semaphore>,
+    /// Bounds messages of xDS that are not whole.
+    pub unread: Arc<Unread>,
     /// Bounds bundles on their way.
     pub transfers: Transfers,
     /// How the gateways of each policy stand, as counted last.
@@ -116,6 +129,7 @@ impl Service {
             metrics: Metrics::default(),
             settings,
             publishing: Arc::new(Semaphore::new(PUBLISHING)),
+            unread: Arc::default(),
             transfers: Transfers::default(),
             fleets: Mutex::default(),
             current: watch::channel(Arc::default()).0,

@@ -12,6 +12,7 @@ use hyper::body::{Frame, SizeHint};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -20,12 +21,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// Transfers at once.
 pub const MOST: usize = 64;
 /// A request waits so long for its place, which is less than gateways wait for an answer.
-pub const WAIT: Duration = Duration::from_secs(5);
+pub const WAIT: Duration = Duration::from_secs(6);
 /// Bytes that are given to a connection at once.
 const PIECE: usize = 64 << 10;
-/// A reader that takes no piece for so long loses its place, and any other after so long in all.
-const STALLED: Duration = Duration::from_secs(1);
-const HELD_UP: Duration = Duration::from_secs(10);
+/// A place is for readers that take so many pieces in so long, 256 KiB a second; and for so long in all, so that strangers
+/// who read no faster than that do not keep others waiting for [`WAIT`], unless they are hundreds.
+const FAST: usize = 4;
+const SECOND: Duration = Duration::from_secs(1);
+const HELD_UP: Duration = Duration::from_secs(2);
 /// After so long the connection is ended: what it was sent may be an older bundle, which stays in memory for it.
 const ENDED: Duration = Duration::from_secs(300);
 
@@ -112,7 +115,7 @@ struct Transfer {
 /// What the connection has made of a transfer.
 #[derive(Default)]
 struct Taken {
-    piece: Notify,
+    pieces: AtomicUsize,
     /// All of it, or as much as it will ever take.
     all: Notify,
 }
@@ -130,7 +133,7 @@ impl hyper::body::Body for Transfer {
         }
         let most = PIECE.min(self.left.len());
         let piece = self.left.split_to(most);
-        self.taken.piece.notify_one();
+        self.taken.pieces.fetch_add(1, Ordering::Relaxed);
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
@@ -152,13 +155,16 @@ impl Drop for Transfer {
 /// Gives the place back when the transfer is done or slow, and ends the connection of one that never is.
 async fn watch(taken: Arc<Taken>, place: Place, end: Arc<Notify>) {
     let began = Instant::now();
-    loop {
-        let until = (Instant::now() + STALLED).min(began + HELD_UP);
-        tokio::select! {
-            biased;
-            () = taken.all.notified() => return,
-            moved = timeout_at(until, taken.piece.notified()) => if moved.is_err() { break }
+    let mut before = 0;
+    while began.elapsed() < HELD_UP {
+        if timeout(SECOND, taken.all.notified()).await.is_ok() {
+            return;
         }
+        let pieces = taken.pieces.load(Ordering::Relaxed);
+        if pieces - before < FAST {
+            break;
+        }
+        before = pieces;
     }
     drop(place);
     if timeout_at(began + ENDED, taken.all.notified()).await.is_err() {
@@ -194,7 +200,7 @@ mod tests {
         let mut body = body(bundle.clone(), place, &peer);
         assert_eq!(hyper::body::Body::size_hint(&body).exact(), Some(bundle.len() as u64));
         for _ in 0..3 {
-            tokio::time::sleep(STALLED / 2).await;
+            tokio::time::sleep(SECOND / 4).await;
             let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
             assert_eq!((piece.len(), transfers.free()), (PIECE, MOST - 1));
             // A view, and no copy.
@@ -215,13 +221,13 @@ mod tests {
         let mut held = body(bundle(), place, &stranger);
         settle().await;
         assert_eq!(transfers.free(), MOST - 1);
-        tokio::time::sleep(STALLED + Duration::from_millis(10)).await;
+        tokio::time::sleep(SECOND + Duration::from_millis(10)).await;
         assert_eq!(transfers.free(), MOST);
         // It reads on without.
         assert!(held.frame().await.unwrap().is_ok());
-        let ended = timeout(ENDED - STALLED * 2, stranger.end.notified()).await;
+        let ended = timeout(ENDED - SECOND * 2, stranger.end.notified()).await;
         assert!(ended.is_err(), "too early");
-        timeout(STALLED * 2, stranger.end.notified()).await.unwrap();
+        timeout(SECOND * 2, stranger.end.notified()).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
@@ -233,10 +239,10 @@ mod tests {
         let began = Instant::now();
         while transfers.free() < MOST {
             body.frame().await.unwrap().unwrap();
-            tokio::time::sleep(STALLED / 2).await;
+            tokio::time::sleep(SECOND / 8).await;
         }
         let held = began.elapsed();
-        assert!(held >= HELD_UP && held < HELD_UP + STALLED, "{held:?}");
+        assert!(held >= HELD_UP && held < HELD_UP + SECOND, "{held:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -262,6 +262,24 @@ async fn so_many_bundles_are_on_their_way_at_once() {
 }
 
 #[tokio::test]
+async fn a_connection_has_so_many_streams() {
+    let it = Running::new("streams");
+    it.service.refresh().await.unwrap();
+    let path = "/envoy.service.extension.v3.ExtensionConfigDiscoveryService/StreamExtensionConfigs";
+    let open = async || {
+        let silent = Body::from_stream(tokio_stream::pending::<Result<Vec<u8>, std::io::Error>>());
+        it.router.clone().oneshot(Request::post(path).body(silent).unwrap()).await.unwrap()
+    };
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        let response = open().await;
+        assert!(response.headers().get("grpc-status").is_none());
+        held.push(response);
+    }
+    assert_eq!(open().await.headers()["grpc-status"], "8");
+}
+
+#[tokio::test]
 async fn what_gateways_would_refuse_is_not_published() {
     let it = Running::new("refuses");
     it.service.refresh().await.unwrap();

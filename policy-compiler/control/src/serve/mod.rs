@@ -11,12 +11,15 @@ use crate::log;
 use crate::service::{Service, now};
 use crate::store::Store;
 use serde_json::json;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
+/// Connections that wait to be accepted; Linux takes `net.core.somaxconn` where that is less.
+const QUEUE: u32 = 8192;
 /// Reports of gateways are written so often.
 const FLUSH: Duration = Duration::from_secs(2);
 /// Gateways are counted, and those that are gone forgotten, every so many times: it takes a look at all of them.
@@ -60,7 +63,7 @@ async fn serve(
     service: Arc<Service>,
     tls: Option<listen::Tls>,
 ) -> Result<(), StartError> {
-    let listener = TcpListener::bind(&options.listen)
+    let listener = bind(&options.listen)
         .await
         .map_err(|error| StartError(format!("`{}`: {error}", options.listen)))?;
     let address = listener.local_addr().map_err(|error| StartError::from(&error))?;
@@ -87,6 +90,21 @@ async fn serve(
         log::warn("what gateways reported last is lost", json!({}));
     }
     Ok(())
+}
+
+/// Listens as [`TcpListener::bind`] does, with a longer queue: a fleet connects all at once when the service comes back, and
+/// Linux resets some of what it could not queue.
+async fn bind(address: &str) -> io::Result<TcpListener> {
+    let mut last = io::Error::from(io::ErrorKind::InvalidInput);
+    for address in tokio::net::lookup_host(address).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address).and_then(|()| socket.listen(QUEUE)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 fn announce(options: &Serve, address: SocketAddr, service: &Service) -> Result<(), StartError> {

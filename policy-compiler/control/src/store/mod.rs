@@ -353,9 +353,13 @@ impl Store {
     /// The database.
     pub async fn keep_gateways(
         &self,
-        rows: Vec<GatewayRow>,
+        mut rows: Vec<GatewayRow>,
         forgotten: i64,
     ) -> Result<(), StoreError> {
+        // Replicas that write the same gateways in different orders would wait for each other.
+        rows.sort_by(|one, other| {
+            (&one.policy, &one.gateway).cmp(&(&other.policy, &other.gateway))
+        });
         self.run(move |database| {
             transact(database, Kind::Write, |sql| records::keep_gateways(sql, &rows, forgotten))
         })

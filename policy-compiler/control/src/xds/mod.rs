@@ -6,6 +6,7 @@
 
 mod proto;
 mod subscription;
+mod unread;
 
 use crate::identity::Role;
 use crate::log;
@@ -24,12 +25,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use subscription::{Reply, Subscription};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::Codec;
 use tonic::{Code, Status, Streaming};
 use tonic_prost::ProstCodec;
+pub use unread::Unread;
+use unread::{Own, Requests};
 
 /// The method of a stream of its own.
 pub const EXTENSIONS: &str =
@@ -38,8 +41,8 @@ pub const EXTENSIONS: &str =
 pub const AGGREGATED: &str =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
 
-/// The longest message of a gateway: it holds names, and Envoy's list of extensions.
-const LONGEST: usize = 1 << 20;
+/// The longest message of a gateway: it holds names, and Envoy's list of extensions, which takes 60 to 100 KiB.
+const LONGEST: usize = 256 << 10;
 /// Pieces of the longest response: sixteen filters, the frame's head, the trailers.
 const PIECES: usize = 80;
 /// A gateway that does not read what it is sent holds up others no longer than this; one that has answered before is
@@ -86,19 +89,42 @@ impl Asking {
     }
 }
 
+/// What a gateway says, message by message.
+struct Incoming {
+    requests: Streaming<DiscoveryRequest>,
+    own: Arc<Own>,
+    _slot: Option<OwnedSemaphorePermit>,
+}
+
+impl Incoming {
+    async fn next(&mut self) -> Result<Option<DiscoveryRequest>, Status> {
+        let message = self.requests.message().await;
+        self.own.taken();
+        message
+    }
+}
+
 /// A stream.
 pub async fn stream(State(service): State<Arc<Service>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let Some(peer) = head.extensions.get::<Peer>().cloned() else {
         return Status::internal("no peer").into_http::<Body>().into_response();
     };
+    let peer_streams = Arc::clone(&peer.streams);
     let asking = Asking::of(&head.headers, peer);
     if let Err(denied) = asking.may(&service) {
         return denied.into_http::<Body>().into_response();
     }
+    let Ok(slot) = Arc::clone(&peer_streams).try_acquire_owned() else {
+        let told = "the connection has as many streams as it may";
+        return Status::resource_exhausted(told).into_http::<Body>().into_response();
+    };
+    let own = Own::of(&service.unread);
+    let body = Requests::new(body, Arc::clone(&own));
     let decoder = ProstCodec::<DiscoveryRequest, DiscoveryRequest>::default().decoder();
     let requests = Streaming::new_request(decoder, body, None, Some(LONGEST));
     let (sender, receiver) = mpsc::channel(PIECES);
+    let requests = Incoming { requests, own, _slot: Some(slot) };
     tokio::spawn(run(service, asking, requests, sender));
     let mut response = Response::new(Body::new(StreamBody::new(ReceiverStream::new(receiver))));
     let grpc = HeaderValue::from_static("application/grpc");
@@ -106,12 +132,7 @@ pub async fn stream(State(service): State<Arc<Service>>, request: Request) -> Re
     response
 }
 
-async fn run(
-    service: Arc<Service>,
-    asking: Asking,
-    requests: Streaming<DiscoveryRequest>,
-    sender: Sender,
-) {
+async fn run(service: Arc<Service>, asking: Asking, requests: Incoming, sender: Sender) {
     service.metrics.streams.change(1);
     let mut subscription = Subscription::default();
     let ended = serve(&service, &mut subscription, requests, &sender, &asking).await;
@@ -182,7 +203,7 @@ impl End {
 async fn serve(
     service: &Arc<Service>,
     subscription: &mut Subscription,
-    mut requests: Streaming<DiscoveryRequest>,
+    mut requests: Incoming,
     sender: &Sender,
     asking: &Asking,
 ) -> End {
@@ -204,7 +225,7 @@ async fn serve(
         let until = sent.as_ref().map(Sent::until);
         let unread = sent.as_ref().is_some_and(|sent| sent.turn.is_some());
         tokio::select! {
-            request = requests.message() => {
+            request = requests.next() => {
                 let Ok(Some(request)) = request else { return End::Gone };
                 match subscription.take(service, request) {
                     Reply::Accepted => (sent, again, patience) = (None, None, AGAIN),

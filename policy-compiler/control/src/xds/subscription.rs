@@ -3,11 +3,12 @@
 //! It does no input and output, so that its tests need no network.
 
 use super::proto::{DiscoveryRequest, Node, Push};
+use crate::current::Stored;
 use crate::log;
 use crate::names::{GATEWAY, Labels, bounded};
 use crate::service::{Service, now};
 use crate::store::GatewayRow;
-use portcullis_ecds::TYPE_URL;
+use portcullis_ecds::{Filter, TYPE_URL};
 use prost_types::value::Kind;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -41,6 +42,14 @@ pub struct Subscription {
     has_answered: bool,
     /// Which encoding of the resources it gets: another one after each refusal.
     attempt: u16,
+}
+
+/// What a gateway should have.
+struct Wanted {
+    version: String,
+    /// Policies and epochs.
+    sent: Vec<(String, i64)>,
+    bundles: Vec<(Arc<Stored>, Filter)>,
 }
 
 #[derive(Debug)]
@@ -109,10 +118,10 @@ impl Subscription {
     fn connected_anew(&mut self, service: &Service, version: String) {
         let attempt = version.rsplit_once('.').and_then(|(_, attempt)| attempt.parse().ok());
         self.attempt = attempt.unwrap_or_default();
-        if let Some((push, sent)) = self.wanted(service)
-            && push.version == version
+        if let Some(wanted) = self.wanted(service)
+            && wanted.version == version
         {
-            (self.version, self.sent) = (version, sent);
+            (self.version, self.sent) = (version, wanted.sent);
             return self.answered(service, None);
         }
         self.attempt = 0;
@@ -145,19 +154,21 @@ impl Subscription {
 
     /// Whether there is something to send.
     pub fn wants(&self, service: &Service) -> bool {
-        self.wanted(service).is_some_and(|(push, _)| push.version != self.version)
+        self.wanted(service).is_some_and(|wanted| wanted.version != self.version)
     }
 
     /// What to send now; none where the gateway has it, or there is nothing for it yet.
     pub fn next(&mut self, service: &Service) -> Option<Push> {
-        let (mut push, sent) = self.wanted(service)?;
-        if push.version == self.version {
+        let Wanted { version, sent, bundles } = self.wanted(service)?;
+        if version == self.version {
             return None;
         }
         self.nonce += 1;
-        push.nonce = self.nonce.to_string();
-        (self.version, self.sent) = (push.version.clone(), sent);
-        Some(push)
+        let encode =
+            |(stored, filter): &(Arc<Stored>, Filter)| stored.resource(filter, self.attempt);
+        let resources = bundles.iter().map(encode).collect();
+        (self.version, self.sent) = (version.clone(), sent);
+        Some(Push { version, nonce: self.nonce.to_string(), resources })
     }
 
     /// Notes that the gateway is still there.
@@ -180,11 +191,11 @@ impl Subscription {
         }
     }
 
-    /// The resources that the gateway should have, and the policies and epochs in them.
-    fn wanted(&self, service: &Service) -> Option<(Push, Vec<(String, i64)>)> {
+    /// What the gateway should have.
+    fn wanted(&self, service: &Service) -> Option<Wanted> {
         let gateway = self.gateway.as_ref()?;
         let current = service.current();
-        let (mut resources, mut versions, mut sent) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut bundles, mut versions, mut sent) = (Vec::new(), Vec::new(), Vec::new());
         for name in &self.filters {
             let Some((filter, policy)) = service.policy_of(name, gateway.labels.get("policy"))
             else {
@@ -193,16 +204,14 @@ impl Subscription {
             let Some(of) = current.policies.get(&policy) else { continue };
             let Some(choice) = of.choose(&policy, &gateway.id, &gateway.labels) else { continue };
             let Some(stored) = of.bundles.get(&choice.epoch) else { continue };
-            let resource = stored.resource(&filter, self.attempt);
-            versions.push(Arc::clone(&resource.version));
-            resources.push(resource);
+            versions.push(stored.version(&filter, self.attempt));
+            bundles.push((Arc::clone(stored), filter));
             sent.push((policy, choice.epoch));
         }
-        if resources.is_empty() {
+        if bundles.is_empty() {
             return None;
         }
-        let push = Push { version: versions.join("+"), nonce: String::new(), resources };
-        Some((push, sent))
+        Some(Wanted { version: versions.join("+"), sent, bundles })
     }
 
     fn report(&mut self, service: &Service, change: impl Fn(&str, &mut GatewayRow)) {

@@ -6,7 +6,8 @@ use crate::scratch::Folder;
 use crate::service::{Peer, Settings};
 use crate::store::{Audit, Place, Publication, Store};
 use crate::xds::proto::{DiscoveryResponse, Refusal};
-use crate::xds::{Asking, End, PIECES, Sender, serve, trailers};
+use crate::xds::unread::Own;
+use crate::xds::{Asking, End, Incoming, PIECES, Sender, serve, trailers};
 use bytes::Bytes;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
@@ -204,6 +205,31 @@ async fn other_types_and_filters_are_left_alone() {
 }
 
 #[tokio::test]
+async fn numbers_that_a_gateway_makes_up_encode_nothing() {
+    let (_folder, service) = service("attempts").await;
+    publish(&service, "stable", 7).await;
+    let mut stream = Subscription::default();
+    stream.take(&service, first());
+    let version = stream.next(&service).unwrap().version;
+    let hash = version.strip_suffix(".0").unwrap();
+    let current = service.current();
+    let stored = &current.policies["bank"].bundles[&7];
+    let encoded = stored.encodings();
+    for number in 1..100 {
+        let mut stranger = Subscription::default();
+        let version_info = format!("{hash}.{number}");
+        stranger.take(&service, DiscoveryRequest { version_info, ..first() });
+        // It has it already, as far as anybody can tell.
+        assert!(!stranger.wants(&service));
+        let mut other = Subscription::default();
+        let version_info = format!("x.{number}");
+        other.take(&service, DiscoveryRequest { version_info, ..first() });
+        assert_eq!(other.next(&service).unwrap().version, version);
+    }
+    assert_eq!(stored.encodings(), encoded);
+}
+
+#[tokio::test]
 async fn another_policy_takes_nothing_from_who_named_none() {
     let (_folder, service) = service("first").await;
     publish(&service, "stable", 7).await;
@@ -220,7 +246,7 @@ async fn another_policy_takes_nothing_from_who_named_none() {
 
 /// A connection's messages, and what it is sent.
 struct Wire {
-    requests: Streaming<DiscoveryRequest>,
+    requests: Incoming,
     sender: Sender,
     receiver: mpsc::Receiver<Result<Frame<Bytes>, Infallible>>,
     asking: Asking,
@@ -236,6 +262,7 @@ fn wire() -> Wire {
     let frames = tokio_stream::iter(frames).chain(tokio_stream::pending());
     let decoder = ProstCodec::<DiscoveryRequest, DiscoveryRequest>::default().decoder();
     let requests = Streaming::new_request(decoder, StreamBody::new(frames), None, None);
+    let requests = Incoming { requests, own: Own::of(&Arc::default()), _slot: None };
     let (sender, receiver) = mpsc::channel(PIECES);
     let peer = Peer::new("192.0.2.7:1".parse().unwrap(), None);
     Wire { requests, sender, receiver, asking: Asking { peer, authorization: None } }
