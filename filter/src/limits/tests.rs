@@ -2,6 +2,7 @@ use super::{Around, Table};
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::testing::{FakeHost, Meanwhile};
+use portcullis_bundle::layout::MAX_BLOCKS;
 use portcullis_engine::limits::{BLOCK, LimitEvent, Surroundings};
 
 #[test]
@@ -25,7 +26,11 @@ fn a_table_is_made_once_and_whole_and_keeps_its_size() {
 
 #[test]
 fn two_that_make_the_table_at_once_count_by_one_key() {
-    for first in ["portcullis.limits.p.head", "portcullis.limits.p.0", "portcullis.limits.p.f3"] {
+    for first in [
+        "portcullis.limits.p.head",
+        "portcullis.limits.p.\u{10000}",
+        "portcullis.limits.p.\u{1003f}",
+    ] {
         let host = FakeHost::new();
         let other = host.sibling();
         let made = std::rc::Rc::new(std::cell::RefCell::new(None));
@@ -45,8 +50,12 @@ fn two_that_make_the_table_at_once_count_by_one_key() {
 #[test]
 fn a_table_is_never_made_over_another() {
     // Another VM makes it between a look that finds nothing and each of the writes that follow; its callers are counted in it
-    // at once. `.9` and `head` are values that this one writes after the other's.
-    for first in ["portcullis.limits.p.0", "portcullis.limits.p.9", "portcullis.limits.p.f3"] {
+    // at once. Blocks and head are values that this one writes after the other's.
+    for first in [
+        "portcullis.limits.p.\u{10000}",
+        "portcullis.limits.p.\u{10009}",
+        "portcullis.limits.p.\u{1003f}",
+    ] {
         let host = FakeHost::new();
         let other = host.sibling();
         let happens = Box::new(move || {
@@ -90,8 +99,8 @@ fn blocks_are_found_by_all_and_replaced_by_version() {
     let around = Around { host: &host, table: Some(&table), metrics: &metrics, asking: None };
     let mut name = super::Name::new("x".to_owned());
     let names: std::collections::BTreeSet<_> =
-        (0..32).map(|block| name.of(block).to_owned()).collect();
-    assert_eq!(names.len(), 32);
+        (0..MAX_BLOCKS).map(|block| name.of(block).to_owned()).collect();
+    assert_eq!(names.len(), MAX_BLOCKS as usize);
     let (bytes, version) = around.load(31).unwrap();
     assert_eq!(bytes, [0; BLOCK]);
     assert!(around.store(31, &[1; BLOCK], version));

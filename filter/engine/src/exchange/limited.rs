@@ -139,6 +139,9 @@ impl Exchange {
 
     /// Takes a finding for each limit that is exceeded. True where one refuses the request.
     fn exceed(&mut self, mut exceeded: Vec<Exceeded>) -> bool {
+        if exceeded.is_empty() {
+            return false;
+        }
         let mut refuses = false;
         for (at, one) in exceeded.iter().enumerate() {
             let before = exceeded.get(..at).unwrap_or_default();

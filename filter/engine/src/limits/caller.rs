@@ -5,10 +5,9 @@ use crate::access::slice;
 use crate::params::cookie;
 use crate::percent::unit;
 use crate::security::query_values;
-use core::hash::Hasher;
 use core::net::IpAddr;
 use portcullis_bundle::layout::{Caller, CallerKind, CallerSource, MissingCaller, View};
-use siphasher::sip128::{Hasher128, SipHasher24};
+use siphasher::sip128::SipHasher24;
 
 /// What a request says of its caller.
 #[derive(Clone, Copy)]
@@ -58,18 +57,17 @@ pub(crate) fn name(
     }
 }
 
-/// The first half of a hash by the table's key; zero is nobody's.
+/// A hash by the table's key (SipHash-2-4, with 64 bits); zero is nobody's.
 fn hash(spelled: &[u8], around: &dyn Surroundings) -> u64 {
-    sip(around.key(), spelled)[0].max(1)
+    let [first, second] = around.key();
+    siphasher::sip::SipHasher24::new_with_keys(first, second).hash(spelled).max(1)
 }
 
 /// SipHash-2-4 with 128 bits (Aumasson and Bernstein, 2012).
-#[inline(never)]
+#[cold]
 pub(super) fn sip(key: [u64; 2], bytes: &[u8]) -> [u64; 2] {
     let [first, second] = key;
-    let mut hasher = SipHasher24::new_with_keys(first, second);
-    hasher.write(bytes);
-    let hash = hasher.finish128();
+    let hash = SipHasher24::new_with_keys(first, second).hash(bytes);
     [hash.h1, hash.h2]
 }
 

@@ -22,7 +22,7 @@ use crate::access::slice;
 use caller::{Asked, Named, name};
 use core::net::IpAddr;
 use portcullis_bundle::layout::{
-    Action, CostKind, Delegation, Limit, LimitList, LimitMode, LimitUse, MAX_CALLERS, NONE,
+    Action, Caller, CostKind, Delegation, Limit, LimitList, LimitMode, LimitUse, MAX_CALLERS, NONE,
     RateKind, View,
 };
 use rate::{Count, Meter};
@@ -144,24 +144,25 @@ pub(crate) struct Request<'a> {
     pub enforced: bool,
 }
 
-/// One count that a request has a part in.
+/// One count that a request has a part in. Small, since there is one for each rate of each request.
 #[derive(Clone, Copy, Debug)]
 struct Part {
     limit_at: u32,
     mode: LimitMode,
+    kind: RateKind,
     /// Which of the limit's rates, from 0.
     rate_at: u32,
     /// Index into the bundle's rates.
     rate: u32,
-    meter: Meter,
     key: Key,
+    /// At most what the rate takes at once.
     cost: f64,
-    /// Whether it is charged when the request comes, and not by its answer.
-    now: bool,
+    /// Whether its limit counts by answers.
+    by_answers: bool,
     block: u32,
     /// The count as of now, and the cell that it lies in.
     count: Count,
-    cell: Option<usize>,
+    cell: Option<u8>,
     /// Whether the table has been charged for it.
     is_charged: bool,
 }
@@ -216,173 +217,304 @@ pub(crate) fn judge(
     owed: Owed<'_>,
     around: &dyn Surroundings,
 ) -> Vec<Exceeded> {
-    let Owed { all: Parts { parts, blocks, spelled }, ticket, questions } = owed;
-    let mut exceeded = Vec::new();
-    let Some(list) = list_of(view, request.operation) else { return exceeded };
+    let Some(list) = list_of(view, request.operation) else { return Vec::new() };
     let (early, count) = (u32::from(list.early.get()), u32::from(list.count.get()));
     let (skip, take) =
         if request.body.is_some() { (early, count - early.min(count)) } else { (0, early) };
     let uses = slice(view.limit_uses, list.first.get().saturating_add(skip), take);
-    if uses.is_empty() || around.blocks() == 0 {
-        return exceeded;
+    let table = around.blocks();
+    if uses.is_empty() || table == 0 {
+        return Vec::new();
     }
-    let now = around.now();
+    let Owed { all: Parts { parts, blocks, spelled }, ticket, questions } = owed;
     parts.clear();
     blocks.clear();
-    let mut gathering = Gathering { parts, blocks, spelled, delegated: Vec::new() };
-    gathering.gather(view, request, uses, around, &mut exceeded);
-    let Gathering { parts, blocks, delegated, .. } = gathering;
-    let mut counted = true;
-    for block in &mut *blocks {
-        match around.load(block.at) {
-            Some((bytes, version)) => (block.bytes, block.version) = (sound(bytes), version),
-            None => counted = false,
-        }
-        beyond(block, parts, now, &mut exceeded);
-    }
-    if !counted {
-        uncounted(view, parts.iter(), around, &mut exceeded);
-    }
-    for block in blocks.iter_mut().filter(|_| counted) {
-        if refuses(request, &exceeded) {
-            break;
-        }
-        charge(view, request, block, parts, now, around, &mut exceeded);
-    }
-    // Their bytes are of no more use.
-    blocks.clear();
-    ticket.take_leases(parts, now);
-    if refuses(request, &exceeded) {
-        return exceeded;
-    }
-    if counted {
-        ticket.take_pending(parts, &exceeded);
-    }
-    if !delegated.is_empty() {
-        ask(view, request, &delegated, &exceeded, around, questions);
-    }
-    exceeded
-}
-
-/// The questions about limits that the table has found nothing beyond.
-#[cold]
-fn ask(
-    view: &View<'_>,
-    request: &Request<'_>,
-    delegated: &[Delegated<'_>],
-    exceeded: &[Exceeded],
-    around: &dyn Surroundings,
-    questions: &mut Vec<Question>,
-) {
-    let (Some(asking), Some(service)) = (around.asking(), view.limit_services.first()) else {
-        return;
+    let mut judging = Judging {
+        view,
+        request,
+        around,
+        now: around.now(),
+        table,
+        parts,
+        blocks,
+        spelled,
+        delegated: Vec::new(),
+        exceeded: Vec::new(),
+        is_readable: true,
+        is_owing: false,
     };
-    for one in delegated.iter().filter(|one| exceeded.iter().all(|it| it.limit != one.limit_at)) {
-        let waits = request.enforced && asking.holds && mode(one.limit) != LimitMode::Monitor;
-        one.ask(view, service, request.operation, waits, questions);
-    }
+    judging.gather(uses);
+    judging.settle(ticket, questions);
+    judging.exceeded
 }
 
-fn refuses(request: &Request<'_>, exceeded: &[Exceeded]) -> bool {
-    request.enforced && exceeded.iter().any(|it| it.mode == LimitMode::Enforce)
-}
-
-/// What is being listed.
-struct Gathering<'a, 'b> {
+/// A request while it is judged.
+struct Judging<'a, 'b> {
+    view: &'a View<'b>,
+    request: &'a Request<'a>,
+    around: &'a dyn Surroundings,
+    now: u64,
+    /// Blocks of the table.
+    table: u32,
     parts: &'a mut Vec<Part>,
     blocks: &'a mut Vec<Block>,
     spelled: &'a mut Vec<u8>,
     delegated: Vec<Delegated<'b>>,
+    exceeded: Vec<Exceeded>,
+    /// Whether all blocks could be read.
+    is_readable: bool,
+    /// Whether something of it is settled later: a lease, or by the answer.
+    is_owing: bool,
 }
 
-impl<'b> Gathering<'_, 'b> {
-    /// Lists the counts that a request has a part in, and the blocks that they lie in.
-    fn gather(
-        &mut self,
-        view: &View<'b>,
-        request: &Request<'_>,
-        uses: &'b [LimitUse],
-        around: &dyn Surroundings,
-        exceeded: &mut Vec<Exceeded>,
-    ) {
-        let Request { headers, query, client, body, .. } = *request;
-        let asked = Asked { headers, query, client, body };
-        let own = request.operation.and_then(|at| view.operations.get(at as usize));
+impl<'b> Judging<'_, 'b> {
+    /// Lists the counts that the request has a part in, and what it is beyond. Reads the blocks that they lie in.
+    fn gather(&mut self, uses: &'b [LimitUse]) {
+        let view = self.view;
+        let own = self.request.operation.and_then(|at| view.operations.get(at as usize));
         let own = own.map_or(0, |operation| operation.id.get() as u32);
-        let mut last: Option<(u32, Named)> = None;
+        let mut last: Option<(u32, Named, usize)> = None;
         for one in uses {
             let limit_at = one.limit.get();
             let Some(limit) = view.limits.get(limit_at as usize) else { continue };
-            let Some(caller) = view.callers.get(limit.caller.get() as usize) else { continue };
-            let named = match last {
-                Some((known, named)) if known == limit.caller.get() => named,
-                _ => name(view, caller, &asked, around, self.spelled),
+            let caller_at = limit.caller.get();
+            let (named, block) = match last {
+                Some((known, named, block)) if known == caller_at => (named, block),
+                _ => {
+                    let Some(caller) = view.callers.get(caller_at as usize) else { continue };
+                    self.name(caller)
+                }
             };
-            last = Some((limit.caller.get(), named));
-            let mode = mode(limit);
+            last = Some((caller_at, named, block));
             let caller = match named {
                 Named::As(hash) => hash,
                 Named::Nobody => continue,
                 Named::Refused => {
-                    let (rate, wait, why) = (0, 0, Why::Unnamed);
-                    exceeded.push(Exceeded { limit: limit_at, rate, wait, mode, why, told: None });
+                    let (rate, wait, mode, why) = (0, 0, mode(limit), Why::Unnamed);
+                    let one = Exceeded { limit: limit_at, rate, wait, mode, why, told: None };
+                    self.exceeded.push(one);
                     continue;
                 }
             };
             let scope = if one.scope.get() == NONE { own } else { one.scope.get() };
-            let cost = cost(view, limit, one.cost.get(), request);
+            let cost = cost(view, limit, one.cost.get(), self.request);
             if limit.delegation != Delegation::None.code() {
-                self.delegate(view, request, (one, limit), around, cost);
+                self.delegate(one, limit, cost);
             }
-            let block = self.block(caller, around);
-            let rates = slice(view.limit_rates, limit.rates.get(), limit.rate_count.into());
-            for (rate_at, rate) in (0u32..).zip(rates) {
-                let meter = Meter::of(rate, limit.statuses.len.get() > 0);
-                let concurrent = meter.kind == RateKind::Concurrency;
-                let key = Key { caller, rate: table::rate_of(limit, rate_at, meter.kind), scope };
-                self.parts.push(Part {
-                    limit_at,
-                    mode,
-                    rate_at,
-                    rate: limit.rates.get().saturating_add(rate_at),
-                    meter,
-                    key,
-                    cost: if concurrent { 1.0 } else { cost },
-                    now: limit.statuses.len.get() == 0 || concurrent,
-                    block,
-                    count: Count::default(),
-                    cell: None,
-                    is_charged: false,
-                });
-            }
+            self.limit((limit_at, limit), block, (caller, scope), cost);
         }
     }
 
-    /// The block of a caller, which is to be read.
-    fn block(&mut self, caller: u64, around: &dyn Surroundings) -> u32 {
-        let at = block_of(caller, around.blocks());
-        if self.blocks.len() < MAX_CALLERS && self.blocks.iter().all(|known| known.at != at) {
-            self.blocks.push(Block { at, bytes: Vec::new(), version: 0 });
+    /// Who the request is counted as, and which of the blocks in hand his counts lie in.
+    fn name(&mut self, caller: &Caller) -> (Named, usize) {
+        let Request { headers, query, client, body, .. } = *self.request;
+        let asked = Asked { headers, query, client, body };
+        let named = name(self.view, caller, &asked, self.around, self.spelled);
+        let Named::As(hash) = named else { return (named, 0) };
+        let at = block_of(hash, self.table);
+        let end = self.blocks.len();
+        let block = self.blocks.iter().position(|known| known.at == at).unwrap_or(end);
+        if block == end && end < MAX_CALLERS {
+            let read = self.around.load(at);
+            self.is_readable &= read.is_some();
+            let (bytes, version) = read.unwrap_or_default();
+            self.blocks.push(Block { at, bytes: sound(bytes), version });
         }
-        at
+        (named, block)
+    }
+
+    /// Lists the counts of one limit.
+    fn limit(
+        &mut self,
+        (limit_at, limit): (u32, &Limit),
+        block: usize,
+        (caller, scope): (u64, u32),
+        cost: f64,
+    ) {
+        let Some(block) = self.blocks.get(block) else { return };
+        let mode = mode(limit);
+        let by_answers = limit.statuses.len.get() > 0;
+        let rates = slice(self.view.limit_rates, limit.rates.get(), limit.rate_count.into());
+        for (rate_at, rate) in (0u32..).zip(rates) {
+            let meter = Meter::of(rate, by_answers);
+            let concurrent = meter.kind == RateKind::Concurrency;
+            let key = Key { caller, rate: table::rate_of(limit, rate_at, meter.kind), scope };
+            self.is_owing |= by_answers || concurrent;
+            let (count, cell) = find(&block.bytes, key, meter.kind);
+            let part = Part {
+                limit_at,
+                mode,
+                kind: meter.kind,
+                rate_at,
+                rate: limit.rates.get().saturating_add(rate_at),
+                key,
+                cost: meter.charge(if concurrent { 1.0 } else { cost }),
+                by_answers,
+                block: block.at,
+                count: meter.drained(count, self.now),
+                cell,
+                is_charged: false,
+            };
+            if !meter.takes(part.count, part.cost) {
+                part.exceed(&meter, self.now, &mut self.exceeded);
+            }
+            self.parts.push(part);
+        }
     }
 
     /// Takes note of a limit that a service carries too, for the caller just named.
     #[cold]
-    fn delegate(
-        &mut self,
-        view: &View<'b>,
-        request: &Request<'_>,
-        (one, limit): (&LimitUse, &'b Limit),
-        around: &dyn Surroundings,
-        cost: f64,
-    ) {
-        let asking = around.asking().zip(view.limit_services.first());
+    fn delegate(&mut self, one: &LimitUse, limit: &'b Limit, cost: f64) {
+        let asking = self.around.asking().zip(self.view.limit_services.first());
         let Some((asking, service)) = asking else { return };
         let caller = service::caller(service, self.spelled, asking.key);
-        let scope = scope_name(view, one, request.operation);
+        let scope = scope_name(self.view, one, self.request.operation);
         self.delegated.push(Delegated { limit_at: one.limit.get(), limit, scope, caller, cost });
     }
+
+    /// Counts the request, unless a limit refuses it, and notes what is to be done for it later.
+    fn settle(&mut self, ticket: &mut Ticket, questions: &mut Vec<Question>) {
+        if self.is_readable {
+            for at in 0..self.blocks.len() {
+                if self.refuses() {
+                    break;
+                }
+                self.charge(at);
+            }
+        } else {
+            self.uncounted(None);
+        }
+        // Their bytes are of no more use.
+        self.blocks.clear();
+        if self.is_owing {
+            ticket.take_leases(self.parts);
+        }
+        if self.refuses() {
+            return;
+        }
+        if self.is_owing && self.is_readable {
+            ticket.take_pending(self.parts, &self.exceeded);
+        }
+        if !self.delegated.is_empty() {
+            self.ask(questions);
+        }
+    }
+
+    fn refuses(&self) -> bool {
+        self.request.enforced && self.exceeded.iter().any(|it| it.mode == LimitMode::Enforce)
+    }
+
+    /// Charges a block's counts, all but those of limits that are exceeded and let it pass.
+    fn charge(&mut self, at: usize) {
+        let Some(block) = self.blocks.get_mut(at) else { return };
+        for _ in 0..TRIES {
+            let (mut writes, mut evicted) = (false, 0u32);
+            for part in self.parts.iter_mut().filter(|it| it.block == block.at && it.is_due()) {
+                if self.exceeded.iter().any(|it| it.limit == part.limit_at) {
+                    continue;
+                }
+                let count = Count { level: part.count.level + part.cost, ..part.count };
+                let (bytes, kind) = (&mut block.bytes, part.kind);
+                let lost = put(bytes, self.view, part.key, kind, count, self.now, part.cell);
+                evicted = evicted.saturating_add(lost.into());
+                (writes, part.is_charged) = (true, true);
+            }
+            if !writes {
+                return;
+            }
+            if self.around.store(block.at, &block.bytes, block.version) {
+                (0..evicted).for_each(|_| self.around.note(LimitEvent::Evicted));
+                return;
+            }
+            if !again(self.view, block, self.parts, self.now, &mut self.exceeded, self.around) {
+                break;
+            }
+            let enforced = self.request.enforced;
+            if enforced && self.exceeded.iter().any(|it| it.mode == LimitMode::Enforce) {
+                return;
+            }
+        }
+        let at = block.at;
+        self.uncounted(Some(at));
+    }
+
+    /// A request that could not be counted, by a block or at all: it passes, or is refused, as the policy says. Of the
+    /// limits that it could not be counted for, one that refuses stands for all.
+    #[cold]
+    fn uncounted(&mut self, block: Option<u32>) {
+        self.around.note(LimitEvent::Uncounted);
+        let table = self.view.limit_tables.first();
+        let parts = self.parts.iter().filter(|part| block.is_none_or(|block| part.block == block));
+        let first = parts.min_by_key(|part| part.mode != LimitMode::Enforce);
+        if table.is_some_and(|it| it.uncounted == Action::Block.code())
+            && let Some(part) = first
+        {
+            let (limit, rate, mode) = (part.limit_at, part.rate_at, part.mode);
+            let why = Why::Uncounted;
+            self.exceeded.push(Exceeded { limit, rate, wait: 0, mode, why, told: None });
+        }
+    }
+
+    /// The questions about limits that the table has found nothing beyond.
+    #[cold]
+    fn ask(&self, questions: &mut Vec<Question>) {
+        let Self { view, request, around, exceeded, .. } = self;
+        let (Some(asking), Some(service)) = (around.asking(), view.limit_services.first()) else {
+            return;
+        };
+        let is_within = |limit_at| exceeded.iter().all(|it| it.limit != limit_at);
+        for one in self.delegated.iter().filter(|one| is_within(one.limit_at)) {
+            let waits = request.enforced && asking.holds && mode(one.limit) != LimitMode::Monitor;
+            one.ask(view, service, request.operation, waits, questions);
+        }
+    }
+}
+
+impl Part {
+    /// Whether it is charged when the request comes, and not by its answer.
+    fn is_due(&self) -> bool {
+        !self.by_answers || self.kind == RateKind::Concurrency
+    }
+
+    /// Adds it to what is exceeded.
+    #[cold]
+    fn exceed(&self, meter: &Meter<'_>, now: u64, exceeded: &mut Vec<Exceeded>) {
+        let wait = meter.wait(self.count, self.cost, now);
+        let (limit, rate, mode) = (self.limit_at, self.rate_at, self.mode);
+        exceeded.push(Exceeded { limit, rate, wait, mode, why: Why::Rate, told: None });
+    }
+}
+
+/// Reads a block again that another worker has written: what it has counted in between may leave no room. False where the
+/// block is gone.
+#[cold]
+fn again(
+    view: &View<'_>,
+    block: &mut Block,
+    parts: &mut [Part],
+    now: u64,
+    exceeded: &mut Vec<Exceeded>,
+    around: &dyn Surroundings,
+) -> bool {
+    around.note(LimitEvent::Contended);
+    let own = |part: &&mut Part| part.block == block.at;
+    parts.iter_mut().filter(own).for_each(|part| part.is_charged = false);
+    let Some((bytes, version)) = around.load(block.at) else { return false };
+    (block.bytes, block.version) = (sound(bytes), version);
+    let is_own = |it: &Exceeded| {
+        parts.iter().any(|part| part.block == block.at && part.limit_at == it.limit)
+    };
+    exceeded.retain(|it| it.why != Why::Rate || !is_own(it));
+    for part in parts.iter_mut().filter(|part| part.block == block.at) {
+        let Some(rate) = view.limit_rates.get(part.rate as usize) else { continue };
+        let meter = Meter::of(rate, part.by_answers);
+        let (count, cell) = find(&block.bytes, part.key, part.kind);
+        (part.count, part.cell) = (meter.drained(count, now), cell);
+        if !meter.takes(part.count, part.cost) {
+            part.exceed(&meter, now, exceeded);
+        }
+    }
+    true
 }
 
 /// What is counted apart, in words: `api:payments`, `POST /payments`.
@@ -433,84 +565,6 @@ fn number(text: &[u8]) -> Option<f64> {
 
 fn mode(limit: &Limit) -> LimitMode {
     LimitMode::from_code(limit.mode).unwrap_or(LimitMode::Enforce)
-}
-
-/// Finds a block's counts, and adds those that do not take their cost.
-fn beyond(block: &Block, parts: &mut [Part], now: u64, exceeded: &mut Vec<Exceeded>) {
-    for part in parts.iter_mut().filter(|part| part.block == block.at) {
-        let (count, cell) = find(&block.bytes, part.key, part.meter.kind);
-        (part.count, part.cell) = (part.meter.drained(count, now), cell);
-        if !part.meter.takes(part.count, part.cost) {
-            let wait = part.meter.wait(part.count, part.cost, now);
-            let (limit, rate, mode) = (part.limit_at, part.rate_at, part.mode);
-            exceeded.push(Exceeded { limit, rate, wait, mode, why: Why::Rate, told: None });
-        }
-    }
-}
-
-/// Charges a block's counts, all but those of limits that are exceeded and let it pass.
-fn charge(
-    view: &View<'_>,
-    request: &Request<'_>,
-    block: &mut Block,
-    parts: &mut [Part],
-    now: u64,
-    around: &dyn Surroundings,
-    exceeded: &mut Vec<Exceeded>,
-) {
-    let at = block.at;
-    for _ in 0..TRIES {
-        let (mut writes, mut evicted) = (false, 0u32);
-        for part in parts.iter_mut().filter(|part| part.block == at && part.now) {
-            if exceeded.iter().any(|it| it.limit == part.limit_at) {
-                continue;
-            }
-            let count = part.meter.charged(part.count, part.cost);
-            let lost =
-                put(&mut block.bytes, view, part.key, part.meter.kind, count, now, part.cell);
-            evicted = evicted.saturating_add(lost.into());
-            (writes, part.is_charged) = (true, true);
-        }
-        if !writes {
-            return;
-        }
-        if around.store(at, &block.bytes, block.version) {
-            (0..evicted).for_each(|_| around.note(LimitEvent::Evicted));
-            return;
-        }
-        parts.iter_mut().filter(|part| part.block == at).for_each(|part| part.is_charged = false);
-        around.note(LimitEvent::Contended);
-        let Some((bytes, version)) = around.load(at) else { break };
-        (block.bytes, block.version) = (sound(bytes), version);
-        // What others have counted in between may leave no room.
-        let is_own =
-            |it: &Exceeded| parts.iter().any(|part| part.block == at && part.limit_at == it.limit);
-        exceeded.retain(|it| it.why != Why::Rate || !is_own(it));
-        beyond(block, parts, now, exceeded);
-        if refuses(request, exceeded) {
-            return;
-        }
-    }
-    uncounted(view, parts.iter().filter(|part| part.block == at), around, exceeded);
-}
-
-/// A request that could not be counted: it passes, or is refused, as the policy says. Of the limits that it could not be
-/// counted for, one that refuses stands for all.
-#[cold]
-fn uncounted<'p>(
-    view: &View<'_>,
-    parts: impl Iterator<Item = &'p Part>,
-    around: &dyn Surroundings,
-    exceeded: &mut Vec<Exceeded>,
-) {
-    around.note(LimitEvent::Uncounted);
-    let refuses = view.limit_tables.first().is_some_and(|it| it.uncounted == Action::Block.code());
-    let first = parts.min_by_key(|part| part.mode != LimitMode::Enforce);
-    if let (true, Some(part)) = (refuses, first) {
-        let (limit, rate, mode) = (part.limit_at, part.rate_at, part.mode);
-        let why = Why::Uncounted;
-        exceeded.push(Exceeded { limit, rate, wait: 0, mode, why, told: None });
-    }
 }
 
 #[cfg(test)]

@@ -52,17 +52,28 @@ pub(crate) fn sound(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// Where a count is looked for first: it lies there or shortly behind unless the block is rather full.
+fn first_of(key: Key) -> usize {
+    (key.caller as u32 ^ key.rate ^ key.rate >> 3 ^ key.scope) as usize % CELLS
+}
+
 /// The count of a name as it was written, and the cell that it lies in; nothing counted where there is none.
-pub(crate) fn find(block: &[u8], key: Key, kind: RateKind) -> (Count, Option<usize>) {
-    let mut cells = block.chunks_exact(CELL);
-    match cells.position(|cell| key_of(cell) == key) {
-        Some(at) => (read(block.chunks_exact(CELL).nth(at).unwrap_or_default(), kind), Some(at)),
-        None => (Count::default(), None),
-    }
+#[inline]
+pub(crate) fn find(block: &[u8], key: Key, kind: RateKind) -> (Count, Option<u8>) {
+    let (cells, _) = block.as_chunks::<CELL>();
+    let (before, behind) = cells.split_at(first_of(key).min(cells.len()));
+    let is_own = |cell: &[u8; CELL]| key_of(cell) == key;
+    let at = match behind.iter().position(is_own) {
+        Some(at) => Some(before.len() + at),
+        None => before.iter().position(is_own),
+    };
+    let cell = at.and_then(|at| cells.get(at));
+    (cell.map_or_else(Count::default, |cell| read(cell, kind)), at.map(|at| at as u8))
 }
 
 /// Writes a count. Where it has no cell it takes an empty one, else that whose loss forgets least. Tells whether one was
 /// lost that still held something.
+#[inline]
 pub(crate) fn put(
     block: &mut [u8],
     view: &View<'_>,
@@ -70,16 +81,16 @@ pub(crate) fn put(
     kind: RateKind,
     count: Count,
     now: u64,
-    found: Option<usize>,
+    found: Option<u8>,
 ) -> bool {
+    let (cells, _) = block.as_chunks_mut::<CELL>();
     // A count that was written before this one may have taken its cell.
-    let is_there =
-        |at: &usize| block.chunks_exact(CELL).nth(*at).is_some_and(|it| key_of(it) == key);
-    let (at, lost) = match found.filter(is_there) {
+    let is_there = |at: &usize| cells.get(*at).is_some_and(|cell| key_of(cell) == key);
+    let (at, lost) = match found.map(usize::from).filter(is_there) {
         Some(at) => (at, false),
-        None => least(block, view, key.caller, now),
+        None => least(cells, view, key, now),
     };
-    if let Some(cell) = block.chunks_exact_mut(CELL).nth(at) {
+    if let Some(cell) = cells.get_mut(at) {
         write(cell, key, kind, count);
     }
     lost
@@ -87,15 +98,18 @@ pub(crate) fn put(
 
 /// The cell that forgets least: empty, of a limit that is no more, or with the smallest part of what its limit allows.
 /// Cells of the caller itself go last, since they are about to be written.
-fn least(block: &[u8], view: &View<'_>, caller: u64, now: u64) -> (usize, bool) {
+#[inline(never)]
+fn least(cells: &[[u8; CELL]], view: &View<'_>, own: Key, now: u64) -> (usize, bool) {
     let mut best = (0, f64::INFINITY);
-    for (at, cell) in block.chunks_exact(CELL).enumerate() {
+    let (before, behind) = cells.split_at(first_of(own).min(cells.len()));
+    let behind = (before.len()..).zip(behind);
+    for (at, cell) in behind.chain((0..).zip(before)) {
         let key = key_of(cell);
-        let share = match meter(view, key.rate) {
+        let share = match meter(view, key) {
             Some(meter) => meter.share(read(cell, meter.kind), now),
             None => 0.0,
         };
-        let share = if key.caller == caller && share > 0.0 { share + OWN } else { share };
+        let share = if key.caller == own.caller && share > 0.0 { share + OWN } else { share };
         if share < best.1 {
             best = (at, share);
         }
@@ -106,8 +120,11 @@ fn least(block: &[u8], view: &View<'_>, caller: u64, now: u64) -> (usize, bool) 
     (best.0, best.1 > 0.0)
 }
 
-/// The rate that a cell counts by.
-fn meter(view: &View<'_>, rate: u32) -> Option<Meter> {
+/// The rate that a cell counts by; an empty cell counts by none.
+fn meter<'b>(view: &View<'b>, Key { caller, rate, .. }: Key) -> Option<Meter<'b>> {
+    if caller == 0 {
+        return None;
+    }
     let (id, place) = (rate & !7, rate & 7);
     let limit = view.limits.iter().find(|limit| limit.id.get() & !7 == id)?;
     let rates = slice(view.limit_rates, limit.rates.get(), limit.rate_count.into());
@@ -117,11 +134,13 @@ fn meter(view: &View<'_>, rate: u32) -> Option<Meter> {
     own.map(|(_, rate)| Meter::of(rate, limit.statuses.len.get() > 0))
 }
 
-fn key_of(cell: &[u8]) -> Key {
+#[inline]
+fn key_of(cell: &[u8; CELL]) -> Key {
     Key { caller: word(cell, 0), rate: half(cell, 8), scope: half(cell, 12) }
 }
 
-fn read(cell: &[u8], kind: RateKind) -> Count {
+#[inline]
+fn read(cell: &[u8; CELL], kind: RateKind) -> Count {
     let at = word(cell, 24);
     if kind == RateKind::Concurrency {
         return Count { level: half(cell, 16).into(), before: half(cell, 20).into(), at };
@@ -130,7 +149,8 @@ fn read(cell: &[u8], kind: RateKind) -> Count {
     Count { level: if level.is_finite() { level } else { 0.0 }, before: 0.0, at }
 }
 
-fn write(cell: &mut [u8], key: Key, kind: RateKind, count: Count) {
+#[inline]
+fn write(cell: &mut [u8; CELL], key: Key, kind: RateKind, count: Count) {
     let level = if kind == RateKind::Concurrency {
         u64::from(count.level as u32) | u64::from(count.before as u32) << 32
     } else {
@@ -138,15 +158,17 @@ fn write(cell: &mut [u8], key: Key, kind: RateKind, count: Count) {
     };
     let id = u64::from(key.rate) | u64::from(key.scope) << 32;
     let words = [key.caller, id, level, count.at];
-    for (to, word) in cell.chunks_exact_mut(8).zip(words) {
-        to.copy_from_slice(&word.to_le_bytes());
+    for (to, word) in cell.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+        *to = word.to_le_bytes();
     }
 }
 
-fn word(cell: &[u8], at: usize) -> u64 {
+#[inline(always)]
+fn word(cell: &[u8; CELL], at: usize) -> u64 {
     cell.get(at..).and_then(|it| it.first_chunk()).map_or(0, |it| u64::from_le_bytes(*it))
 }
 
-fn half(cell: &[u8], at: usize) -> u32 {
+#[inline(always)]
+fn half(cell: &[u8; CELL], at: usize) -> u32 {
     cell.get(at..).and_then(|it| it.first_chunk()).map_or(0, |it| u32::from_le_bytes(*it))
 }

@@ -54,10 +54,10 @@ impl Ticket {
     }
 
     /// Notes the leases that the table was charged for, those too of a request that another block's counts then refused.
-    pub(super) fn take_leases(&mut self, parts: &[Part], now: u64) {
+    pub(super) fn take_leases(&mut self, parts: &[Part]) {
         for part in parts.iter().filter(|part| part.is_charged) {
-            if part.meter.kind == RateKind::Concurrency {
-                let began = part.meter.drained(Default::default(), now).at;
+            if part.kind == RateKind::Concurrency {
+                let began = part.count.at;
                 self.entries.push(Entry { began, is_lease: true, ..Entry::of(part) });
             }
         }
@@ -66,7 +66,7 @@ impl Ticket {
     /// Notes what the answer to an admitted request decides.
     pub(super) fn take_pending(&mut self, parts: &[Part], exceeded: &[Exceeded]) {
         let is_beyond = |part: &&Part| exceeded.iter().any(|it| it.limit == part.limit_at);
-        let pending = parts.iter().filter(|part| !part.now && !is_beyond(part));
+        let pending = parts.iter().filter(|part| !part.is_due() && !is_beyond(part));
         self.entries.extend(pending.map(Entry::of));
     }
 

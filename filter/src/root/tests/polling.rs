@@ -389,7 +389,7 @@ fn a_first_bundle_with_limits_brings_one_table_for_all() {
         clock.clock.set(clock.clock.get() + 1);
         looks.borrow_mut().on_tick();
     });
-    let block = "portcullis.limits.portcullis.f1";
+    let block = "portcullis.limits.portcullis.\u{1001f}";
     *envoy.host.process.meanwhile.borrow_mut() = Some(Meanwhile(block, happens));
     envoy.answer(&call, &[(":status", "200"), ("etag", "\"a\"")], &bundle);
     envoy.tick();

@@ -30,7 +30,8 @@ proptest! {
         window in SECOND / 100..100 * SECOND,
         gaps in prop::collection::vec(0u64..SECOND, 1..300),
     ) {
-        let meter = Meter::of(&rate(RateKind::Window, amount, burst, window), false);
+        let rate = rate(RateKind::Window, amount, burst, window);
+    let meter = Meter::of(&rate, false);
         let (mut now, mut count, mut admitted) = (1_000_000 * SECOND, Count::default(), Vec::new());
         for gap in gaps {
             now += gap;
@@ -54,7 +55,8 @@ proptest! {
         window in SECOND / 10..86_400 * SECOND,
         cost in 1u32..1000,
     ) {
-        let meter = Meter::of(&rate(RateKind::Window, amount, burst, window), false);
+        let rate = rate(RateKind::Window, amount, burst, window);
+    let meter = Meter::of(&rate, false);
         let now = 1_700_000_000 * SECOND;
         let full = Count { level: meter.capacity, before: 0.0, at: now };
         let cost = f64::from(cost.min(burst));
@@ -72,7 +74,8 @@ proptest! {
     fn leaps_of_the_clock_are_bounded(
         leaps in prop::collection::vec((-100i64..100, 1u32..20), 1..40),
     ) {
-        let meter = Meter::of(&rate(RateKind::Window, 10, 10, SECOND), false);
+        let rate = rate(RateKind::Window, 10, 10, SECOND);
+    let meter = Meter::of(&rate, false);
         let (mut now, mut count, mut admitted) = (1_000_000i64, Count::default(), 0u32);
         let mut forward = 0i64;
         for (leap, times) in leaps {
@@ -90,7 +93,8 @@ proptest! {
     #[test]
     fn any_count_reads_as_one(level in any::<f64>(), at in any::<u64>(), now in any::<u64>(), kind in 0u8..3) {
         let kind = RateKind::from_code(kind).unwrap();
-        let meter = Meter::of(&rate(kind, 10, 20, SECOND), false);
+        let rate = rate(kind, 10, 20, SECOND);
+    let meter = Meter::of(&rate, false);
         let count = meter.drained(Count { level, before: 0.0, at }, now);
         prop_assert!(count.level >= 0.0 && !count.level.is_nan());
         let _ = (meter.takes(count, 1.0), meter.wait(count, 1.0, now), meter.share(count, now));
@@ -99,7 +103,8 @@ proptest! {
 
 #[test]
 fn a_clock_that_stands_back_limits_no_longer_than_its_own_time() {
-    let meter = Meter::of(&rate(RateKind::Window, 10, 10, SECOND), false);
+    let rate = rate(RateKind::Window, 10, 10, SECOND);
+    let meter = Meter::of(&rate, false);
     let ahead = Count { level: 10.0, before: 0.0, at: 2_000_000_000 * SECOND };
     let now = 1_700_000_000 * SECOND;
     let count = meter.drained(ahead, now);
@@ -112,7 +117,8 @@ fn a_clock_that_stands_back_limits_no_longer_than_its_own_time() {
 
 #[test]
 fn quotas_begin_anew_with_their_period() {
-    let meter = Meter::of(&rate(RateKind::Quota, 3, 3, 1), false);
+    let rate = rate(RateKind::Quota, 3, 3, 1);
+    let meter = Meter::of(&rate, false);
     // 23:59:59 UTC on 15 March 2024.
     let late = 1_710_547_199 * SECOND;
     let mut count = Count::default();
@@ -126,7 +132,8 @@ fn quotas_begin_anew_with_their_period() {
 
 #[test]
 fn leases_expire_and_are_given_back_once() {
-    let meter = Meter::of(&rate(RateKind::Concurrency, 2, 2, 10 * SECOND), false);
+    let rate = rate(RateKind::Concurrency, 2, 2, 10 * SECOND);
+    let meter = Meter::of(&rate, false);
     let start = 1_000_000 * SECOND;
     let mut count = Count::default();
     assert!(offer(&meter, &mut count, start) && offer(&meter, &mut count, start + SECOND));
@@ -160,7 +167,8 @@ fn a_changed_rate_keeps_what_was_counted() {
 /// Whoever has many requests under way when the limit is reached has them admitted once: what they count is waited for.
 #[test]
 fn what_answers_count_beyond_a_limit_is_owed() {
-    let meter = Meter::of(&rate(RateKind::Window, 5, 5, 60 * SECOND), true);
+    let rate = rate(RateKind::Window, 5, 5, 60 * SECOND);
+    let meter = Meter::of(&rate, true);
     let now = 1_700_000_000 * SECOND;
     let mut count = Count::default();
     (0..100).for_each(|_| count = meter.charged(meter.drained(count, now), 1.0));
