@@ -31,6 +31,8 @@ pub struct Fault {
     pub course: Course,
     /// How many requests may be answered 503 meanwhile.
     pub may_lose: usize,
+    /// Whether bundles are so large that they are verified in slices between requests.
+    pub is_large: bool,
 }
 
 /// What happens.
@@ -62,6 +64,11 @@ impl Fault {
         Fault { may_lose: UNDER_WAY, ..self }
     }
 
+    /// The same with large bundles.
+    const fn large(self) -> Fault {
+        Fault { is_large: true, ..self }
+    }
+
     /// What is wrong with what the load saw.
     fn wrong(&self, sent: &Sent) -> Option<String> {
         let is_under_way = sent.losses.iter().all(|it| it.starts_with("503 "));
@@ -76,7 +83,7 @@ const fn kept(
     told_by: &'static [&'static str],
     setup: fn(&Stage) -> Result<(), Error>,
 ) -> Fault {
-    Fault { name, told_by, course: Course::Kept(way, setup), may_lose: 0 }
+    Fault { name, told_by, course: Course::Kept(way, setup), may_lose: 0, is_large: false }
 }
 
 const fn own(
@@ -85,7 +92,7 @@ const fn own(
     told_by: &'static [&'static str],
     course: fn(&mut Stage, &[&str]) -> Result<u64, Error>,
 ) -> Fault {
-    Fault { name, told_by, course: Course::Own(way, course), may_lose: 0 }
+    Fault { name, told_by, course: Course::Own(way, course), may_lose: 0, is_large: false }
 }
 
 const fn of_service(
@@ -94,7 +101,13 @@ const fn of_service(
     told_by: &'static [&'static str],
     course: service::Course,
 ) -> Fault {
-    Fault { name, told_by, course: Course::Service(from, needs, course), may_lose: 0 }
+    Fault {
+        name,
+        told_by,
+        course: Course::Service(from, needs, course),
+        may_lose: 0,
+        is_large: false,
+    }
 }
 
 const UNREACHABLE: &[&str] = &["poll.failed.unreachable", "poll.failed.status"];
@@ -255,6 +268,35 @@ pub const FAULTS: &[Fault] = &[
         Ok(6)
     })
     .trapping(),
+    kept("large-corrupt", Way::Poll, &["refused.bundle-corrupt"], |stage| {
+        stage.publish(&corrupt_at_the_end(stage)?)
+    })
+    .large(),
+    kept("large-older-epoch", Way::Poll, &["refused.epoch-lower"], |stage| {
+        stage.publish(&stage.releases.release(EPOCH - 1)?)
+    })
+    .large(),
+    kept("file-large-corrupt", Way::File, &["refused.bundle-corrupt"], |stage| {
+        stage.publish(&corrupt_at_the_end(stage)?)
+    })
+    .large(),
+    own(
+        "file-large-in-a-row",
+        Way::File,
+        &["portcullis.configuration.accepted"],
+        |stage, told_by| {
+            let before = stage.count(told_by)?;
+            let releases = [6, 7, 8, 9].map(|epoch| stage.releases.release(epoch));
+            // Each comes while workers still verify the one before.
+            for release in releases {
+                stage.publish(&release?)?;
+                std::thread::sleep(Duration::from_millis(15));
+            }
+            stage.await_more(told_by, before)?;
+            Ok(9)
+        },
+    )
+    .large(),
     own("file-killed", Way::File, &["portcullis.configuration.accepted"], |stage, told_by| {
         stage.publish(&stage.releases.release(6)?)?;
         stage.await_epoch(6)?;
@@ -305,7 +347,8 @@ pub const FAULTS: &[Fault] = &[
 pub fn run(artefacts: &Artefacts, fault: &Fault) -> Result<Option<Outcome>, Error> {
     let outcome = match fault.course {
         Course::Kept(way, _) | Course::Own(way, _) => {
-            let mut stage = Stage::start(artefacts, way)?;
+            let start = if fault.is_large { Stage::start_large } else { Stage::start };
+            let mut stage = start(artefacts, way)?;
             let failure = survive(&mut stage, fault).err().map(|error| error.to_string());
             Some(Outcome { failure, sent: stage.finish() })
         }
@@ -356,6 +399,15 @@ fn corrupt(stage: &Stage) -> Result<Vec<u8>, Error> {
     let mut bundle = stage.releases.release(6)?;
     let middle = bundle.len() / 2;
     bundle[middle] ^= 0x40;
+    Ok(bundle)
+}
+
+/// All of it is sound but what is verified last.
+fn corrupt_at_the_end(stage: &Stage) -> Result<Vec<u8>, Error> {
+    let mut bundle = stage.releases.release(6)?;
+    // Before the signature, which is looked at first.
+    let last = bundle.len() - 1000;
+    bundle[last] ^= 1;
     Ok(bundle)
 }
 

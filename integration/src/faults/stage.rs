@@ -22,7 +22,7 @@ pub const EPOCH: u64 = 5;
 /// Workers of the gateway.
 pub const WORKERS: u32 = 2;
 /// Bytes of the largest bundle that is fetched.
-pub const MAX_BYTES: usize = 200_000;
+pub const MAX_BYTES: usize = 4_000_000;
 /// How long a fault may take to show, or an update to reach every worker.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
@@ -57,6 +57,11 @@ impl Stage {
     /// Starts a gateway that serves [`EPOCH`], and load on it.
     pub fn start(artefacts: &Artefacts, way: Way) -> Result<Self, Error> {
         Self::of(artefacts, way, Releases::new(artefacts, 0)?)
+    }
+
+    /// The same with bundles of a megabyte or two, which workers verify in slices between requests.
+    pub fn start_large(artefacts: &Artefacts, way: Way) -> Result<Self, Error> {
+        Self::of(artefacts, way, Releases::new(artefacts, 800)?)
     }
 
     /// The same for releases of any policy with the usual requests.
