@@ -203,9 +203,11 @@ fn the_examples_of_the_document_work() {
     let options = ["--trusted-key", &releases.keys[0]];
     let control = Control::start(&artefacts.compiler, &fresh_dir().unwrap(), &options).unwrap();
     let run = |script: &str| {
+        let free = "render envoy --listen 127.0.0.1:0 --admin 127.0.0.1:0";
+        let script = script.replace("render envoy", free);
         let compiler = artefacts.compiler.parent().unwrap().display().to_string();
         let output = std::process::Command::new("sh")
-            .args(["-e", "-c", script])
+            .args(["-e", "-c", &script])
             .current_dir(releases.dir())
             .env("PATH", format!("{compiler}:{}", std::env::var("PATH").unwrap()))
             .env("KEY", &releases.keys[0])
@@ -242,6 +244,15 @@ fn the_examples_of_the_document_work() {
     assert_eq!(published.status, 201, "{}", published.text());
     let newer = |envoy: &Envoy| stage::epochs(envoy).is_ok_and(|all| all == [EPOCH + 1]);
     envoy.wait_until("what is published", LIMIT, newer).unwrap();
+    // The file that was rendered gets it too, for the module that was rendered.
+    let [sync] = blocks("sh sync-test").try_into().unwrap();
+    run(&format!("{} --once", sync.trim_end()));
+    let kept = fs::read(&file).unwrap();
+    let kept = portcullis_ecds::read(&kept).unwrap();
+    let wasm = artefacts.filter.display().to_string();
+    let expected = releases.release(EPOCH + 1).unwrap();
+    assert_eq!(kept.configuration, portcullis_ecds::Configuration::Bundle(&expected));
+    assert_eq!((kept.filter.as_str(), kept.wasm), ("portcullis", wasm));
     drop(control);
     assert_eq!((status(&envoy, "/users/1"), status(&envoy, BAD)), (200, 400));
     drop(envoy);

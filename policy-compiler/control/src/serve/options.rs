@@ -79,7 +79,7 @@ pub struct Serve {
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub connections: usize,
     /// What this replica is called in reports, instead of its host's name
-    #[arg(long, value_name = "NAME", env = "HOSTNAME", value_parser = names::name)]
+    #[arg(long, value_name = "NAME", value_parser = names::name)]
     replica: Option<String>,
     /// Write the address that is listened on to this file, once it is
     #[arg(long, value_name = "FILE")]
@@ -112,7 +112,7 @@ impl Serve {
             credentials: self.credentials.clone(),
             silent_after: Duration::from_secs(self.silent_after.min(366 * 86_400)),
             forget_after: Duration::from_secs(self.forget_after.clamp(60, 366 * 86_400)),
-            replica: self.replica.clone().unwrap_or_else(|| "portcullis".to_owned()),
+            replica: self.replica.clone().unwrap_or_else(host_name),
         })
     }
 
@@ -157,10 +157,30 @@ impl Serve {
     }
 }
 
+/// What this machine or container is called; shells and systemd do not export it.
+fn host_name() -> String {
+    let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let told = told.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    names::name(told.trim()).unwrap_or_else(|_| "portcullis".to_owned())
+}
+
 fn filter(text: &str) -> Result<(String, Option<String>), String> {
     let (name, policy) = match text.split_once('=') {
         Some((name, policy)) => (name, Some(names::name(policy)?)),
         None => (text, None),
     };
     Ok((names::name(name)?, policy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_is_called_as_its_host() {
+        let told = std::process::Command::new("uname").arg("-n").output().unwrap().stdout;
+        let told = String::from_utf8(told).unwrap();
+        let expected = names::name(told.trim()).unwrap_or_else(|_| "portcullis".to_owned());
+        assert_eq!(host_name(), expected);
+    }
 }
