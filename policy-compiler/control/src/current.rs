@@ -126,10 +126,10 @@ impl Stored {
         Stored { epoch, content_hash, etag, bytes, resources: Mutex::default() }
     }
 
-    /// The version of a resource: the hash of its first attempt, and behind a dot the number of the attempt. The same on every
-    /// replica, and after a restart; nothing is encoded for numbers that a gateway makes up.
+    /// The version of a resource, `HASH.EPOCH.ATTEMPT`, by the hash of its first attempt. The same on every replica, and
+    /// after a restart; nothing is encoded for numbers that a gateway makes up.
     pub fn version(&self, filter: &Filter, attempt: u16) -> String {
-        format!("{}.{attempt}", self.resource(filter, 0).hash)
+        format!("{}.{}.{attempt}", self.resource(filter, 0).hash, self.epoch)
     }
 
     /// The bundle as a resource for a filter, encoded once for each of the service's filters, and for each attempt: those

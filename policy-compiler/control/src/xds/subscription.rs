@@ -11,7 +11,7 @@ use crate::store::GatewayRow;
 use portcullis_ecds::{Filter, TYPE_URL};
 use prost_types::value::Kind;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Filters of one stream.
@@ -40,8 +40,21 @@ pub struct Subscription {
     sent: Vec<(String, i64)>,
     seen: BTreeSet<String>,
     has_answered: bool,
+    /// The highest epoch of each policy that the gateway has accepted. It is sent none below: Envoy says yes to what it has
+    /// tried once, and the filter serves on by what it has.
+    accepted: BTreeMap<String, i64>,
+    /// What it is not sent for that reason, as it was told last.
+    held: Vec<Held>,
     /// Which encoding of the resources it gets: another one after each refusal.
     attempt: u16,
+}
+
+/// An epoch of a policy that a gateway should have, and the higher one that it accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    policy: String,
+    epoch: i64,
+    accepted: i64,
 }
 
 /// What a gateway should have.
@@ -50,6 +63,7 @@ struct Wanted {
     /// Policies and epochs.
     sent: Vec<(String, i64)>,
     bundles: Vec<(Arc<Stored>, Filter)>,
+    held: Vec<Held>,
 }
 
 #[derive(Debug)]
@@ -118,6 +132,7 @@ impl Subscription {
     fn connected_anew(&mut self, service: &Service, version: String) {
         let attempt = version.rsplit_once('.').and_then(|(_, attempt)| attempt.parse().ok());
         self.attempt = attempt.unwrap_or_default();
+        self.accepted = self.named(service, &version);
         if let Some(wanted) = self.wanted(service)
             && wanted.version == version
         {
@@ -127,12 +142,27 @@ impl Subscription {
         self.attempt = 0;
     }
 
+    /// The epochs that a version of this service names, one for each policy that the gateway should have.
+    fn named(&self, service: &Service, version: &str) -> BTreeMap<String, i64> {
+        let Some(wanted) = self.wanted(service) else { return BTreeMap::new() };
+        let epochs: Option<Vec<i64>> =
+            version.split('+').map(|one| one.split('.').nth(1)?.parse().ok()).collect();
+        let epochs = epochs.filter(|epochs| epochs.len() == wanted.sent.len());
+        let policies = wanted.sent.into_iter().map(|(policy, _)| policy);
+        policies.zip(epochs.unwrap_or_default()).collect()
+    }
+
     fn answered(&mut self, service: &Service, refusal: Option<String>) {
         let sent = self.sent.clone();
         let epoch =
             |policy: &str| sent.iter().find(|(of, _)| of == policy).map(|(_, epoch)| *epoch);
         match refusal {
             None => {
+                for (policy, epoch) in &sent {
+                    let highest = self.accepted.entry(policy.clone()).or_insert(*epoch);
+                    *highest = (*highest).max(*epoch);
+                }
+                self.held.clear();
                 self.report(service, |policy, row| {
                     row.accepted = epoch(policy).or(row.accepted);
                     (row.refused_epoch, row.refused_reason) = (None, String::new());
@@ -154,13 +184,15 @@ impl Subscription {
 
     /// Whether there is something to send.
     pub fn wants(&self, service: &Service) -> bool {
-        self.wanted(service).is_some_and(|wanted| wanted.version != self.version)
+        let is_new = |it: &Wanted| !it.bundles.is_empty() && it.version != self.version;
+        self.wanted(service).is_some_and(|it| is_new(&it) || it.held != self.held)
     }
 
     /// What to send now; none where the gateway has it, or there is nothing for it yet.
     pub fn next(&mut self, service: &Service) -> Option<Push> {
-        let Wanted { version, sent, bundles } = self.wanted(service)?;
-        if version == self.version {
+        let Wanted { version, sent, bundles, held } = self.wanted(service)?;
+        self.hold(service, held);
+        if bundles.is_empty() || version == self.version {
             return None;
         }
         self.nonce += 1;
@@ -169,6 +201,20 @@ impl Subscription {
         let resources = bundles.iter().map(encode).collect();
         (self.version, self.sent) = (version.clone(), sent);
         Some(Push { version, nonce: self.nonce.to_string(), resources })
+    }
+
+    /// Notes what the gateway is not sent, as if it had refused it.
+    fn hold(&mut self, service: &Service, held: Vec<Held>) {
+        if held == self.held {
+            return;
+        }
+        self.report(service, |policy, row| {
+            if let Some(held) = held.iter().find(|it| it.policy == policy) {
+                let why = format!("it has epoch {}, and takes none below", held.accepted);
+                (row.refused_epoch, row.refused_reason) = (Some(held.epoch), why);
+            }
+        });
+        self.held = held;
     }
 
     /// Notes that the gateway is still there.
@@ -195,7 +241,7 @@ impl Subscription {
     fn wanted(&self, service: &Service) -> Option<Wanted> {
         let gateway = self.gateway.as_ref()?;
         let current = service.current();
-        let (mut bundles, mut versions, mut sent) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut bundles, mut versions, mut sent, mut held) = (vec![], vec![], vec![], vec![]);
         for name in &self.filters {
             let Some((filter, policy)) = service.policy_of(name, gateway.labels.get("policy"))
             else {
@@ -203,15 +249,17 @@ impl Subscription {
             };
             let Some(of) = current.policies.get(&policy) else { continue };
             let Some(choice) = of.choose(&policy, &gateway.id, &gateway.labels) else { continue };
-            let Some(stored) = of.bundles.get(&choice.epoch) else { continue };
+            let accepted = self.accepted.get(&policy).copied().unwrap_or(choice.epoch);
+            let epoch = choice.epoch.max(accepted);
+            if choice.epoch < accepted {
+                held.push(Held { policy: policy.clone(), epoch: choice.epoch, accepted });
+            }
+            let Some(stored) = of.bundles.get(&epoch) else { continue };
             versions.push(stored.version(&filter, self.attempt));
             bundles.push((Arc::clone(stored), filter));
-            sent.push((policy, choice.epoch));
+            sent.push((policy, epoch));
         }
-        if bundles.is_empty() {
-            return None;
-        }
-        Some(Wanted { version: versions.join("+"), sent, bundles })
+        Some(Wanted { version: versions.join("+"), sent, bundles, held })
     }
 
     fn report(&mut self, service: &Service, change: impl Fn(&str, &mut GatewayRow)) {

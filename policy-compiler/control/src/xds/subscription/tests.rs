@@ -1,10 +1,11 @@
 //! A stream's state over a service that serves from memory.
 
 use super::*;
+use crate::gateways::state;
 use crate::identity::{Credentials, new_token};
 use crate::scratch::Folder;
 use crate::service::{Peer, Settings};
-use crate::store::{Audit, Place, Publication, Store};
+use crate::store::{Audit, Place, Publication, Rollout, Store};
 use crate::xds::proto::{DiscoveryResponse, Refusal};
 use crate::xds::unread::Own;
 use crate::xds::{Asking, End, Incoming, PIECES, Sender, serve, trailers};
@@ -204,6 +205,52 @@ async fn other_types_and_filters_are_left_alone() {
     assert!(stream.next(&service).is_some());
 }
 
+/// Envoy would say yes to what it has tried before, and the filter would keep what it has.
+#[tokio::test]
+async fn who_has_a_newer_epoch_is_sent_none_below() {
+    let (_folder, service) = service("below").await;
+    publish(&service, "stable", 7).await;
+    let newer = Publication { hundredths: Some(10_000), ..publication("canary", 8) };
+    service.store.publish(newer, Audit::default()).await.unwrap();
+    service.refresh().await.unwrap();
+    let mut stream = Subscription::default();
+    stream.take(&service, first());
+    let eight = stream.next(&service).unwrap();
+    assert!(eight.pieces().iter().any(|it| it == &b"bundle 8"[..]));
+    stream.take(&service, answer(&eight, None));
+    let to_none = Rollout {
+        policy: "bank".to_owned(),
+        channel: "canary".to_owned(),
+        labels: None,
+        hundredths: Some(0),
+        priority: None,
+        identity: String::new(),
+        at: 0,
+    };
+    service.store.roll_out(to_none, Audit::default()).await.unwrap();
+    service.refresh().await.unwrap();
+    assert!(stream.wants(&service));
+    assert_eq!(stream.next(&service), None);
+    assert!(!stream.wants(&service), "told once");
+    let row = service.gateways.known("bank", "gw-1").unwrap();
+    let current = service.current();
+    assert_eq!(state(&current.policies["bank"], "bank", &row, 0), ("refusing", Some(7), "stable"));
+    assert_eq!(row.refused_reason, "it has epoch 8, and takes none below");
+    // So it is where it comes back with what it has; one that was started anew has nothing.
+    let mut anew = Subscription::default();
+    anew.take(&service, DiscoveryRequest { version_info: eight.version.clone(), ..first() });
+    assert_eq!(anew.next(&service), None);
+    let mut started = Subscription::default();
+    started.take(&service, first());
+    assert!(started.next(&service).unwrap().pieces().iter().any(|it| it == &b"bundle 7"[..]));
+    publish(&service, "stable", 9).await;
+    let nine = stream.next(&service).unwrap();
+    assert!(nine.pieces().iter().any(|it| it == &b"bundle 9"[..]));
+    stream.take(&service, answer(&nine, None));
+    let row = service.gateways.known("bank", "gw-1").unwrap();
+    assert_eq!(state(&service.current().policies["bank"], "bank", &row, 0).0, "current");
+}
+
 #[tokio::test]
 async fn numbers_that_a_gateway_makes_up_encode_nothing() {
     let (_folder, service) = service("attempts").await;
@@ -211,18 +258,18 @@ async fn numbers_that_a_gateway_makes_up_encode_nothing() {
     let mut stream = Subscription::default();
     stream.take(&service, first());
     let version = stream.next(&service).unwrap().version;
-    let hash = version.strip_suffix(".0").unwrap();
+    let hash = version.strip_suffix(".7.0").unwrap();
     let current = service.current();
     let stored = &current.policies["bank"].bundles[&7];
     let encoded = stored.encodings();
     for number in 1..100 {
         let mut stranger = Subscription::default();
-        let version_info = format!("{hash}.{number}");
+        let version_info = format!("{hash}.7.{number}");
         stranger.take(&service, DiscoveryRequest { version_info, ..first() });
         // It has it already, as far as anybody can tell.
         assert!(!stranger.wants(&service));
         let mut other = Subscription::default();
-        let version_info = format!("x.{number}");
+        let version_info = format!("x.y.{number}");
         other.take(&service, DiscoveryRequest { version_info, ..first() });
         assert_eq!(other.next(&service).unwrap().version, version);
     }
