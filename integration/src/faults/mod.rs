@@ -4,6 +4,7 @@
 //! counter of its own grows, every worker serves on by what it served, and the next good release is taken. What
 //! requests were lost meanwhile is counted. DELIVERY.md in envoy-config lists the table; a test compares the two.
 
+mod pushed;
 pub mod service;
 pub mod stage;
 
@@ -115,6 +116,8 @@ const CONFIG_FAIL: &[&str] = &["portcullis.config_fail", "portcullis.update_reje
 const UPDATE_FAILURE: &[&str] = &["portcullis.update_failure"];
 const REFUSED: &[&str] = &["portcullis_control_publications_total{result=\"refused\"}"];
 const STORE_ERRORS: &[&str] = &["portcullis_control_store_errors_total"];
+
+const BY_XDS: (From, Needs) = (From::Push, Needs::Sqlite);
 
 /// Every fault.
 pub const FAULTS: &[Fault] = &[
@@ -328,6 +331,13 @@ pub const FAULTS: &[Fault] = &[
         &["refused.not-yet-valid"],
         behind_the_clock,
     ),
+    of_service("xds-corrupt", BY_XDS, &["refused.bundle-corrupt"], pushed::corrupt),
+    of_service("xds-truncated", BY_XDS, &["refused.bundle-corrupt"], pushed::truncated),
+    of_service("xds-format", BY_XDS, &["refused.bundle-format"], pushed::of_format),
+    of_service("xds-wrongly-signed", BY_XDS, &["refused.bundle-untrusted"], pushed::wrongly_signed),
+    of_service("xds-other-audience", BY_XDS, &["refused.audience"], pushed::other_audience),
+    of_service("xds-expired", BY_XDS, &["refused.expired"], pushed::expired),
+    of_service("xds-older-epoch", BY_XDS, &["refused.epoch-lower"], pushed::older_epoch),
     of_service("service-postgres-gone", (From::Push, Needs::Postgres), STORE_ERRORS, postgres_gone),
     of_service(
         "service-postgres-hangs",

@@ -111,7 +111,9 @@ impl Service {
         };
         let (dir, releases) = (fresh_dir()?, Releases::new(artefacts, 0)?);
         let wasm = artefacts.filter.display().to_string();
-        let mut options = vec!["--trusted-key", &releases.keys[0], "--wasm", &wasm];
+        // Of a key that gateways do not trust, too: nothing that it signs may serve.
+        let keys = [&releases.keys[0], &releases.keys[1]];
+        let mut options = vec!["--trusted-key", keys[0], "--trusted-key", keys[1], "--wasm", &wasm];
         let url = postgres.as_ref().map(Postgres::url).unwrap_or_default();
         if postgres.is_some() {
             options.extend(["--postgres", &url]);
