@@ -226,11 +226,33 @@ fn activation_looks_at_time_epoch_and_audience() {
     ));
 }
 
+/// Adds a limit of so many windows, then concurrencies, then windows.
+fn limit(sections: &mut Sections, windows: usize, concurrencies: usize, after: usize) {
+    let offset = (sections.strings.len() as u32).into();
+    sections.strings.extend(b"limit");
+    let name = Text { offset, len: 5.into() };
+    let rate = |kind: RateKind| LimitRate {
+        window: 1.into(),
+        amount: 1.into(),
+        burst: 1.into(),
+        kind: kind.code(),
+        ..LimitRate::new_zeroed()
+    };
+    let kinds = [(RateKind::Window, windows), (RateKind::Concurrency, concurrencies)];
+    for (kind, count) in kinds.into_iter().chain([(RateKind::Window, after)]) {
+        sections.limit_rates.extend(std::iter::repeat_n(rate(kind), count));
+    }
+    let rate_count = sections.limit_rates.len() as u8;
+    sections.caller_sources.push(CallerSource { label: name, name, ..CallerSource::new_zeroed() });
+    sections.callers.push(Caller { name, source_count: 1.into(), ..Caller::new_zeroed() });
+    sections.limits.push(Limit { name, id: 8.into(), rate_count, ..Limit::new_zeroed() });
+}
+
 /// Records that do not hold are refused by name, each broken by hand.
 #[test]
 fn records_that_do_not_hold_are_named() {
     type Break = fn(&mut Sections);
-    let broken: [(&str, Break); 17] = [
+    let broken: [(&str, Break); 20] = [
         ("securities", |s| secure(s, |security| security.requirement_count = 0.into())),
         ("securities", |s| secure(s, |security| security.scheme_count = 2.into())),
         ("securities", |s| secure(s, |security| security.action = 9)),
@@ -243,6 +265,9 @@ fn records_that_do_not_hold_are_named() {
             secure(s, |_| {});
             s.security_requirements[0].schemes = 2.into();
         }),
+        ("limits", |s| limit(s, 0, 1, 1)),
+        ("limits", |s| limit(s, 8, 0, 0)),
+        ("limits", |s| limit(s, 6, 2, 0)),
         ("policy", |s| s.policy[0].root = 9.into()),
         ("policy", |s| s.policy.clear()),
         ("nodes", |s| s.nodes[0].wildcard = 0.into()),
@@ -276,6 +301,7 @@ fn records_that_do_not_hold_are_named() {
     ];
     let mut sound = least();
     secure(&mut sound, |_| {});
+    limit(&mut sound, 7, 1, 0);
     let bytes = write(&sound, &Identity::default()).unwrap();
     assert!(Bundle::open(bytes, &Trust { allow_unsigned: true, ..Trust::default() }).is_ok());
     for (section, break_it) in broken {

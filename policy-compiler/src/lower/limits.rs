@@ -41,8 +41,15 @@ pub fn write(tables: &mut Tables<'_>, model: &Model, places: &[(usize, usize)]) 
             (is_late(limiting, limit), limit.caller)
         });
         uses.iter().for_each(|[at, ..]| used[*at as usize] = true);
-        if let (Some(title), Some((_, operation))) = (too_many(limiting, &uses), of) {
-            let at = Span::of(operation.origin, model);
+        // Of what holds for operations too they tell.
+        let is_told = of.is_none() && !diagnostics.is_empty();
+        if let Some(title) = too_many(limiting, &uses, of.is_some()).filter(|_| !is_told) {
+            let last = uses.iter().map(|[limit, ..]| &limiting.limits[*limit as usize]).next_back();
+            let line = last.map_or(1, |limit| limit.line);
+            let at = of.map_or_else(
+                || Span::word(&limiting.file, line, 1),
+                |(_, operation)| Span::of(operation.origin, model),
+            );
             diagnostics.push(Diagnostic::new(LIMITS_TOO_MANY, title).at(at));
         }
         let late = uses.iter().filter(|[at, ..]| is_late(limiting, &limiting.limits[*at as usize]));
@@ -141,16 +148,16 @@ fn is_late(limiting: &Limiting, limit: &Limit) -> bool {
         || matches!(limit.cost_by, Some(CostBy::Body(_)))
 }
 
-/// What is said where more limits hold for an operation than are counted at once.
-fn too_many(limiting: &Limiting, uses: &[[u32; 3]]) -> Option<String> {
+/// What is said where more limits hold for an operation, or for requests of none, than are counted at once.
+fn too_many(limiting: &Limiting, uses: &[[u32; 3]], is_operation: bool) -> Option<String> {
     let limits = || uses.iter().map(|[at, ..]| &limiting.limits[*at as usize]);
     let rates: usize = limits().map(|limit| limit.rates.len()).sum();
     let mut callers: Vec<usize> = limits().map(|limit| limit.caller).collect();
     callers.sort_unstable();
     callers.dedup();
     let over = |what: &str, found: usize, most: usize| {
-        (found > most)
-            .then(|| format!("{found} {what} hold for this operation: at most {most} can"))
+        let of = if is_operation { "this operation" } else { "requests of no operation" };
+        (found > most).then(|| format!("{found} {what} hold for {of}: at most {most} can"))
     };
     over("limits", uses.len(), MAX_USES)
         .or_else(|| over("rates of limits", rates, MAX_RATES))

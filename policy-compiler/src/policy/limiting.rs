@@ -385,6 +385,17 @@ fn check_limit(
             wrong(at, format!("`{text}` is no offset"), Some("write it as `+01:00`".to_owned()));
         }
     }
+    let written = rates + usize::from(node.get("concurrent").is_some());
+    let spans = list(node, "rates").filter_map(|it| it.get("per"));
+    let is_span = |at: Node<'_>| duration(at.as_text().unwrap_or_default()).is_some();
+    let is_offset = |at: Node<'_>| offset(at.as_text().unwrap_or_default()).is_some();
+    let leases = node.get("concurrent").and_then(|it| it.get("lease"));
+    let offsets = list(node, "quotas").filter_map(|it| it.get("offset"));
+    let is_told = !spans.chain(leases).all(is_span) || !offsets.map(is_offset).all(|it| it);
+    // Whatever else keeps one from being read: a limit without one of its rates would be another limit.
+    if !is_told && self::rates(node).len() != written {
+        wrong(node, "one of its rates cannot be read".to_owned(), None);
+    }
     for at in list(node, "statuses") {
         let text = at.as_text().unwrap_or_default();
         let sound = text.len() == 3

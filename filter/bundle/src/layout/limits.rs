@@ -156,7 +156,7 @@ record! {
         statuses: Text,
         /// What gives the cost: the header field in lower case, or the JSON pointer.
         cost_name: Text,
-        /// How many rates: from 1 to 7, and one concurrency.
+        /// How many rates: up to 7, and as the last one a concurrency; at least one.
         rate_count: u8,
         /// A [`LimitMode`] code.
         mode: u8,

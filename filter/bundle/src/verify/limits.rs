@@ -85,9 +85,11 @@ fn limit(check: &Check<'_, '_>, limit: &Limit) -> Result<(), OpenError> {
     check.index(limit.caller.get(), view.callers, "caller")?;
     check.that((1..=8).contains(&limit.rate_count), "rate_count")?;
     let rates = check.run(limit.rates.get(), limit.rate_count.into(), view.limit_rates, "rates")?;
-    // What is counted at once has a place of its own in the table.
-    let concurrent = rates.iter().filter(|rate| rate.kind == RateKind::Concurrency.code()).count();
-    check.that(concurrent <= 1 && rates.len() <= concurrent + 7, "kinds of rates")?;
+    // What is counted at once has the last place of the table's eight: no other rate comes to stand there.
+    let concurrent = rates.iter().position(|rate| rate.kind == RateKind::Concurrency.code());
+    let others = concurrent.unwrap_or(rates.len());
+    check.that(concurrent.is_none_or(|at| at + 1 == rates.len()), "a rate after a concurrency")?;
+    check.that(others <= 7, "more than 7 rates")?;
     check.that(LimitMode::from_code(limit.mode).is_some(), "mode")?;
     check.that(CostKind::from_code(limit.cost_kind).is_some(), "cost_kind")?;
     check.that(Delegation::from_code(limit.delegation).is_some(), "delegation")

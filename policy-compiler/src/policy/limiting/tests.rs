@@ -119,19 +119,24 @@ fn what_is_wrong_is_told_where_it_stands() {
     assert!(told("rate_limits: {l: {rates: []}}\n").iter().any(|(code, ..)| *code == "PC0504"));
 }
 
-/// A document with one operation, and a policy.
-struct Files(String);
+const DOCUMENT: &str = "openapi: 3.1.0\ninfo: {title: a, version: '1'}\npaths:\n  /x:\n    get:\n      tags: [money]\n      \
+                        responses: {'200': {description: ok}}\n";
+
+/// A policy and its document.
+struct Files(String, &'static str);
 
 impl Sources for Files {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        let document = "openapi: 3.1.0\ninfo: {title: a, version: '1'}\npaths:\n  /x:\n    get:\n      tags: [money]\n      \
-                        responses: {'200': {description: ok}}\n";
-        Ok(if path == "policy.yaml" { self.0.clone().into() } else { document.into() })
+        Ok(if path == "policy.yaml" { self.0.clone().into() } else { self.1.into() })
     }
 }
 
 fn compiled(text: &str) -> Vec<&'static str> {
-    let files = Files(format!("{HEAD}{text}"));
+    compiled_with(text, DOCUMENT)
+}
+
+fn compiled_with(text: &str, document: &'static str) -> Vec<&'static str> {
+    let files = Files(format!("{HEAD}{text}"), document);
     let output = compile(&files, &Input::Policy("policy.yaml".to_owned()), &Release::default());
     output.diagnostics.sorted().iter().map(|it| it.code.id).collect()
 }
@@ -166,6 +171,26 @@ fn limits_must_hold_for_something_and_for_not_too_much() {
     }
     let many: String = (0..17).map(|n| format!("  l{n}: {{caller: c, {rate}}}\n")).collect();
     assert_eq!(compiled(&format!("{limits}{many}")), ["PC0901"]);
+    // They hold for requests of no operation too, which is all that there are here.
+    let none = "openapi: 3.1.0\ninfo: {title: a, version: '1'}\npaths: {}\n";
+    let told = compiled_with(&format!("{limits}{many}"), none);
+    assert_eq!(told.iter().filter(|code| **code == "PC0901").count(), 1, "{told:?}");
+}
+
+#[test]
+fn a_rate_that_cannot_be_read_is_told_of() {
+    let limit = |rates: &str| {
+        format!("callers: {{c: {{by: [address]}}}}\nrate_limits:\n  l: {{caller: c, {rates}}}\n")
+    };
+    assert_eq!(told(&limit("rates: [{requests: 1, per: second}]")), []);
+    for wrong in [
+        "rates: [{requests: 1, per: second}, {requests: 9000000000, per: day}]",
+        "quotas: [{requests: 9000000000, per: day}]",
+        "rates: [{requests: 1, per: second}], concurrent: {requests: 9000000000}",
+    ] {
+        let told = told(&limit(wrong));
+        assert!(told.iter().any(|it| it.2 == "one of its rates cannot be read"), "{told:?}");
+    }
 }
 
 #[test]
