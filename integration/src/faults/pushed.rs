@@ -1,7 +1,7 @@
 //! What a control service that is wrong or lies pushes by xDS: gateways verify for themselves.
 //!
-//! `portcullis serve` publishes nothing of the kind. So it is given a key that gateways do not trust, time to pass, pins
-//! that lead back, or a database that somebody has changed.
+//! `portcullis serve` publishes nothing of the kind. So it is given a key that gateways do not trust, time to pass, or
+//! a database that somebody has changed.
 
 use std::fs;
 use std::thread;
@@ -41,7 +41,7 @@ fn run(it: &Service, arguments: &[&str]) -> Result<(), Error> {
 }
 
 /// Changes a published bundle in the database while the service is away.
-fn tamper(it: &mut Service, epoch: i64, change: fn(&mut Vec<u8>)) -> Result<(), Error> {
+fn tamper(it: &mut Service, epoch: i64, change: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
     it.control.kill();
     let failed = |error: rusqlite::Error| Error::Case(format!("change the database: {error}"));
     let database =
@@ -94,15 +94,9 @@ pub(super) fn expired(it: &mut Service, told_by: &[&str]) -> Result<u64, Error> 
 }
 
 pub(super) fn older_epoch(it: &mut Service, told_by: &[&str]) -> Result<u64, Error> {
-    it.publish(&it.releases.release(6)?)?;
-    it.await_epoch(6)?;
-    // A moment, so that the epoch is recorded as served.
-    it.still(6)?;
-    let before = it.count(told_by)?;
-    let epoch = EPOCH.to_string();
-    run(it, &["pin", "--policy", "pay", "--channel", "stable", "--epoch", &epoch])?;
-    it.await_more(told_by, before)?;
-    it.still(6)?;
-    run(it, &["unpin", "--policy", "pay", "--channel", "stable"])?;
-    Ok(6)
+    // The service itself sends nothing below what a gateway has.
+    prepare(it, &it.releases.release(6)?)?;
+    let older = it.releases.release(EPOCH - 1)?;
+    tamper(it, 6, |content| *content = older)?;
+    push(it, told_by)
 }
