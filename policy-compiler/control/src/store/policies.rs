@@ -287,15 +287,27 @@ pub(super) fn pin(sql: &mut dyn Sql, it: &Pinned) -> Result<(), StoreError> {
     let (policy, target) = (Value::from(&*it.policy), Value::from(&*key));
     let action = if let Some(epoch) = it.epoch {
         must_exist(sql, &it.policy, epoch)?;
+        // What would be served without the pin: released, nobody must go back.
+        let own = match &it.target {
+            Target::Channel(name) => channel_epoch(sql, &it.policy, name)?,
+            // Whatever the channels of these gateways, `stable` is what all of them have at least.
+            Target::Labels(_) => None,
+        };
+        let stable = match stable_pin(sql, &it.policy)? {
+            Some(pinned) if it.target != Target::Channel(STABLE.to_owned()) => Some(pinned),
+            _ => channel_epoch(sql, &it.policy, STABLE)?,
+        };
+        if own.max(stable) < Some(epoch) {
+            let what = match &it.target {
+                Target::Channel(name) => name,
+                Target::Labels(_) => STABLE,
+            };
+            return Err(StoreError::Conflict(format!(
+                "`{what}` has not come to epoch {epoch}: publish or promote it there first, or gateways would be led back \
+                 when the pin is released"
+            )));
+        }
         if let Target::Channel(name) = &it.target {
-            // What it would serve without the pin: released, it must not go back.
-            let own = channel_epoch(sql, &it.policy, name)?;
-            let newest = own.max(channel_epoch(sql, &it.policy, STABLE)?);
-            if newest < Some(epoch) {
-                return Err(StoreError::Conflict(format!(
-                    "`{name}` has not come to epoch {epoch}: publish or promote it there first"
-                )));
-            }
             make_channel(sql, &it.policy, name, it.at)?;
         }
         bounded(sql, "SELECT COUNT(*) FROM pins WHERE policy = $1", &it.policy, PINS, "pins")?;
@@ -418,6 +430,14 @@ fn must_exist(sql: &mut dyn Sql, policy: &str, epoch: i64) -> Result<(), StoreEr
         return Err(StoreError::NotFound(format!("`{policy}` has no bundle of epoch {epoch}")));
     }
     Ok(())
+}
+
+/// The epoch that `stable` is held at.
+fn stable_pin(sql: &mut dyn Sql, policy: &str) -> Result<Option<i64>, StoreError> {
+    let query = "SELECT epoch FROM pins WHERE policy = $1 AND target = $2";
+    let target = Target::Channel(STABLE.to_owned()).key();
+    let row = sql.query(query, &[policy.into(), (&*target).into()])?.pop();
+    Ok(row.map(|mut row| row.int()))
 }
 
 fn channel_epoch(

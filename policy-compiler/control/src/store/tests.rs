@@ -139,14 +139,13 @@ fn channels_are_rolled_out_and_pinned() {
     let again =
         block(store.pin(pinned(Target::Channel("stable".to_owned()), None), Audit::default()));
     assert!(matches!(again, Err(StoreError::NotFound(_))));
-    let missing = block(store.pin(pinned(Target::Labels(eu), Some(99)), Audit::default()));
+    let missing = block(store.pin(pinned(Target::Labels(eu.clone()), Some(99)), Audit::default()));
     assert!(matches!(missing, Err(StoreError::NotFound(_))));
     // Released, a channel that was held above its own epoch would go back.
     publish(&store, "canary", 9, b"nine").unwrap();
     let above = pinned(Target::Channel("stable".to_owned()), Some(9));
     let above = block(store.pin(above, Audit::default()));
     assert!(matches!(above, Err(StoreError::Conflict(_))), "{above:?}");
-
     let history = block(store.history("bank".to_owned(), 100)).unwrap();
     let actions: Vec<&str> = history.iter().map(|it| it.action.as_str()).collect();
     assert_eq!(
@@ -154,6 +153,24 @@ fn channels_are_rolled_out_and_pinned() {
         ["publish", "unpin", "pin", "promote", "rollout", "rollout", "publish", "publish"]
     );
     assert!(history.windows(2).all(|pair| pair[0].revision > pair[1].revision));
+
+    // So would gateways with labels, and a channel that has come to nothing but what `stable` is held below.
+    let pin =
+        |target: &Target, epoch| block(store.pin(pinned(target.clone(), epoch), Audit::default()));
+    let labels = Target::Labels(eu.clone());
+    assert!(matches!(pin(&labels, Some(9)), Err(StoreError::Conflict(_))));
+    let (stable, other) =
+        (Target::Channel("stable".to_owned()), Target::Channel("other".to_owned()));
+    pin(&stable, Some(7)).unwrap();
+    for target in [&labels, &other] {
+        assert!(matches!(pin(target, Some(8)), Err(StoreError::Conflict(_))), "{target:?}");
+        pin(target, Some(7)).unwrap();
+        pin(target, None).unwrap();
+    }
+    pin(&stable, None).unwrap();
+    pin(&labels, Some(8)).unwrap();
+    pin(&labels, None).unwrap();
+    assert_eq!(load(&store).choose("bank", "g", &eu).unwrap().epoch, 8);
 }
 
 #[test]
