@@ -9,7 +9,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use portcullis_integration::http1::{Body, Request};
-use portcullis_integration::{Bootstrap, Control, Envoy, Filter, Upstream, control, envoy};
+use portcullis_integration::{
+    Bootstrap, Control, Envoy, Filter, Postgres, Upstream, control, envoy,
+};
 use serde_json::{Value, json};
 use support::certificates::Authority;
 use support::{BAD, GOOD, Setup};
@@ -28,10 +30,15 @@ struct Fleet {
 impl Fleet {
     /// A service that trusts the key of the setup.
     fn new() -> Option<Fleet> {
+        Fleet::with(&[])
+    }
+
+    fn with(more: &[&str]) -> Option<Fleet> {
         let setup = Setup::new()?;
         let dir = envoy::fresh_dir().unwrap();
         let wasm = setup.artefacts.filter.display().to_string();
         let options = ["--trusted-key", &setup.public_key, "--wasm", &wasm, "--replica", "one"];
+        let options = [&options[..], more].concat();
         let control = Control::start(&setup.artefacts.compiler, &dir, &options).unwrap();
         Some(Fleet { setup, control, upstream: Upstream::start().unwrap() })
     }
@@ -677,7 +684,21 @@ fn over_ads_and_by_label() {
 
 #[test]
 fn the_walk_through_holds() {
-    let Some(fleet) = Fleet::new() else { return };
+    if let Some(fleet) = Fleet::new() {
+        walk_through(&fleet);
+    }
+}
+
+#[test]
+fn the_walk_through_holds_over_postgres() {
+    let Some(postgres) = Postgres::start() else { return };
+    let postgres = postgres.unwrap();
+    if let Some(fleet) = Fleet::with(&["--postgres", &postgres.url()]) {
+        walk_through(&fleet);
+    }
+}
+
+fn walk_through(fleet: &Fleet) {
     let section = PAGE.split("## A walk through").nth(1).unwrap().split("\n## ").next().unwrap();
     let folder = &fleet.setup.dir;
     std::fs::rename(folder.join("dev.key"), folder.join("signing.key")).unwrap();

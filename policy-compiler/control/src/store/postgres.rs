@@ -17,6 +17,10 @@ const CONNECT_FOR: Duration = Duration::from_secs(5);
 const PREPARE: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
      SET idle_in_transaction_session_timeout = '30s'";
 
+/// `CREATE TABLE IF NOT EXISTS` fails where another session makes the table at that moment: of replicas that start at once, one
+/// makes the tables and the others wait. The number is theirs alone ("portcull" in ASCII).
+const MIGRATE: &str = "BEGIN; SELECT pg_advisory_xact_lock(8101820098873224300)";
+
 /// A connection, made anew where it broke.
 pub struct Postgres {
     config: Config,
@@ -54,7 +58,7 @@ impl Postgres {
                 self.config.connect(self.tls.clone()).map_err(failed)?
             };
             client.batch_execute(PREPARE).map_err(failed)?;
-            within(&mut client, "BEGIN", &mut |sql| schema::migrate(sql, "BYTEA"))?;
+            within(&mut client, MIGRATE, &mut |sql| schema::migrate(sql, "BYTEA"))?;
             self.client = Some(client);
         }
         self.client.as_mut().ok_or_else(|| StoreError::Unavailable("not connected".to_owned()))

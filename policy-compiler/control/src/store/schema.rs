@@ -56,7 +56,7 @@ pub fn migrate(sql: &mut dyn Sql, bytes_type: &str) -> Result<(), StoreError> {
         "INSERT INTO meta (key, value) VALUES ('schema', 0) ON CONFLICT (key) DO NOTHING",
         &[],
     )?;
-    // The update locks the row: of two replicas that start at once, one waits and then finds it done.
+    // The update locks the row: whoever comes while it is brought up to date waits, and then finds it done.
     sql.execute("UPDATE meta SET value = value WHERE key = 'schema'", &[])?;
     let found = sql.query("SELECT value FROM meta WHERE key = 'schema'", &[])?.pop();
     let found = found.map_or(0, |mut row| row.int());

@@ -1,8 +1,9 @@
-//! Against SQLite in a file; the tests with a real PostgreSQL are `integration/tests/replicas.rs`.
+//! Against SQLite in a file, and what holds everywhere against a real PostgreSQL too.
+
+mod everywhere;
 
 use super::*;
-use crate::current::{Policy, Target};
-use crate::names::Labels;
+use crate::current::Policy;
 use crate::scratch::Folder;
 use std::path::Path;
 
@@ -47,171 +48,110 @@ fn publish(
     block(store.publish(publication(channel, epoch, content), Audit::default()))
 }
 
-fn assigned(channel: &str, epoch: i64) -> Assigned {
-    let (policy, channel) = ("bank".to_owned(), channel.to_owned());
-    Assigned { policy, channel, epoch, identity: "ops".to_owned(), at: 2000 }
-}
-
-fn pinned(target: Target, epoch: Option<i64>) -> Pinned {
-    let (policy, identity) = ("bank".to_owned(), "ops".to_owned());
-    Pinned { policy, target, epoch, reason: "incident".to_owned(), identity, at: 3000 }
-}
-
 fn load(store: &Store) -> Policy {
     let current = block(store.load(Arc::default())).unwrap().unwrap();
     current.policies.get("bank").cloned().unwrap()
 }
 
-fn conflict(outcome: Result<Published, StoreError>) -> String {
-    match outcome {
-        Err(StoreError::Conflict(told)) => told,
-        other => panic!("{other:?}"),
+/// Each over SQLite as a test of its own, and all over PostgreSQL.
+macro_rules! everywhere {
+    ($($name:ident),* $(,)?) => {
+        $(#[test]
+        fn $name() {
+            let folder = folder(stringify!($name));
+            everywhere::$name(&open(&folder));
+        })*
+
+        const EVERYWHERE: &[(&str, fn(&Store))] = &[$((stringify!($name), everywhere::$name)),*];
+    };
+}
+
+everywhere! {
+    epochs_rise_and_keep_their_content,
+    the_same_content_may_be_signed_anew,
+    channels_are_rolled_out_and_pinned,
+    a_publication_and_its_rollout_are_one_change,
+    changes_and_their_audit_lines_are_one,
+    nothing_is_loaded_twice,
+    a_failed_change_leaves_nothing,
+    old_bundles_are_forgotten_but_for_what_is_held,
+    what_gateways_report_and_people_ask_is_kept,
+    many_gateways_are_kept_at_once,
+    a_bundle_that_was_lost_holds_up_no_other,
+}
+
+/// A server, and stores in databases of their own.
+struct Server(portcullis_integration::Postgres);
+
+impl Server {
+    /// None where this machine has no PostgreSQL, which is told.
+    fn start() -> Option<Server> {
+        Some(Server(portcullis_integration::Postgres::start()?.unwrap()))
+    }
+
+    fn database(&self, name: &str) -> Place {
+        let url = self.0.url();
+        let mut client = ::postgres::Client::connect(&url, ::postgres::NoTls).unwrap();
+        client.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        Place::Postgres { url: url.replace("/postgres?", &format!("/{name}?")), authorities: None }
     }
 }
 
 #[test]
-fn epochs_rise_and_keep_their_content() {
-    let folder = folder("epochs");
-    let store = open(&folder);
-    assert_eq!(publish(&store, "stable", 7, b"seven"), Ok(Published::New));
-    assert_eq!(publish(&store, "stable", 7, b"seven"), Ok(Published::Known));
-    assert!(conflict(publish(&store, "stable", 7, b"other")).contains("other content"));
-    assert!(conflict(publish(&store, "stable", 6, b"six")).contains("not above 7"));
-    assert_eq!(publish(&store, "canary", 9, b"nine"), Ok(Published::New));
-    assert!(conflict(publish(&store, "stable", 8, b"eight")).contains("not above 9"));
-    // What is there may go to another channel, but no channel goes back.
-    assert_eq!(publish(&store, "stable", 9, b"nine"), Ok(Published::Changed));
-    assert!(conflict(publish(&store, "stable", 7, b"seven")).contains("rollback"));
-    let policy = load(&store);
-    assert_eq!((policy.highest, policy.bundles.len()), (9, 1));
-    assert_eq!(policy.bundles[&9].bytes, &b"nine"[..]);
-    let gone = block(store.assign(assigned("stable", 8), Audit::default()));
-    assert!(matches!(gone, Err(StoreError::NotFound(_))), "{gone:?}");
+fn postgres_does_all_that_sqlite_does() {
+    let Some(server) = Server::start() else { return };
+    for (name, holds) in EVERYWHERE {
+        println!("{name}");
+        holds(&Store::open(&server.database(name)).unwrap());
+    }
 }
 
 #[test]
-fn the_same_content_may_be_signed_anew() {
-    let folder = folder("signed");
-    let store = open(&folder);
-    publish(&store, "stable", 7, b"seven").unwrap();
-    let mut anew = publication("stable", 7, b"seven");
-    (anew.etag, anew.content) = ("\"anew\"".to_owned(), b"seven, signed by another".to_vec());
-    assert_eq!(block(store.publish(anew, Audit::default())), Ok(Published::Changed));
-    let policy = load(&store);
-    assert_eq!(policy.bundles[&7].etag, "\"anew\"");
-    assert_eq!(policy.bundles[&7].bytes, &b"seven, signed by another"[..]);
+fn replicas_that_start_at_once_make_one_schema() {
+    let Some(server) = Server::start() else { return };
+    for round in 0..5 {
+        let place = server.database(&format!("round_{round}"));
+        let begin = std::sync::Barrier::new(6);
+        let load = || {
+            let store = Store::open(&place).unwrap();
+            begin.wait();
+            block(store.load(Arc::default())).map(drop)
+        };
+        std::thread::scope(|scope| {
+            let replicas: Vec<_> = (0..6).map(|_| scope.spawn(load)).collect();
+            for replica in replicas {
+                assert_eq!(replica.join().unwrap(), Ok(()), "round {round}");
+            }
+        });
+    }
 }
 
 #[test]
-fn channels_are_rolled_out_and_pinned() {
-    let folder = folder("channels");
-    let store = open(&folder);
-    publish(&store, "stable", 7, b"seven").unwrap();
-    publish(&store, "canary", 8, b"eight").unwrap();
-    let nobody = Labels::default();
-    assert_eq!(load(&store).choose("bank", "g", &nobody).unwrap().epoch, 7);
-    let rollout = |channel: &str, labels: Option<&str>, hundredths| Rollout {
+fn replicas_that_report_the_same_gateways_do_not_lock_each_other_out() {
+    let Some(server) = Server::start() else { return };
+    let place = server.database("reports");
+    let stores = [0, 1].map(|_| Store::open(&place).unwrap());
+    block(stores[0].load(Arc::default())).unwrap();
+    let row = |number: usize| GatewayRow {
         policy: "bank".to_owned(),
-        channel: channel.to_owned(),
-        labels: labels.map(|it| it.parse().unwrap()),
-        hundredths,
-        priority: None,
-        identity: "ops".to_owned(),
-        at: 2000,
+        gateway: format!("gw-{number:03}"),
+        last_contact: 7,
+        ..GatewayRow::default()
     };
-    block(store.roll_out(rollout("canary", Some("region=eu"), Some(10_000)), Audit::default()))
-        .unwrap();
-    let eu: Labels = "region=eu".parse().unwrap();
-    assert_eq!(load(&store).choose("bank", "g", &nobody).unwrap().epoch, 7);
-    assert_eq!(load(&store).choose("bank", "g", &eu).unwrap().epoch, 8);
-    // What is not given stays.
-    block(store.roll_out(rollout("canary", None, Some(0)), Audit::default())).unwrap();
-    assert_eq!(load(&store).choose("bank", "g", &eu).unwrap().epoch, 7);
-    assert!(block(store.roll_out(rollout("stable", None, Some(5)), Audit::default())).is_err());
-
-    block(store.assign(assigned("stable", 8), Audit::default())).unwrap();
-    block(store.pin(pinned(Target::Channel("stable".to_owned()), Some(7)), Audit::default()))
-        .unwrap();
-    assert_eq!(load(&store).choose("bank", "g", &nobody).unwrap().epoch, 7);
-    assert_eq!(load(&store).bundles.len(), 2);
-    block(store.pin(pinned(Target::Channel("stable".to_owned()), None), Audit::default())).unwrap();
-    assert_eq!(load(&store).choose("bank", "g", &nobody).unwrap().epoch, 8);
-    let again =
-        block(store.pin(pinned(Target::Channel("stable".to_owned()), None), Audit::default()));
-    assert!(matches!(again, Err(StoreError::NotFound(_))));
-    let missing = block(store.pin(pinned(Target::Labels(eu.clone()), Some(99)), Audit::default()));
-    assert!(matches!(missing, Err(StoreError::NotFound(_))));
-    // Released, a channel that was held above its own epoch would go back.
-    publish(&store, "canary", 9, b"nine").unwrap();
-    let above = pinned(Target::Channel("stable".to_owned()), Some(9));
-    let above = block(store.pin(above, Audit::default()));
-    assert!(matches!(above, Err(StoreError::Conflict(_))), "{above:?}");
-    let history = block(store.history("bank".to_owned(), 100)).unwrap();
-    let actions: Vec<&str> = history.iter().map(|it| it.action.as_str()).collect();
-    assert_eq!(
-        actions,
-        ["publish", "unpin", "pin", "promote", "rollout", "rollout", "publish", "publish"]
-    );
-    assert!(history.windows(2).all(|pair| pair[0].revision > pair[1].revision));
-
-    // So would gateways with labels, and a channel that has come to nothing but what `stable` is held below.
-    let pin =
-        |target: &Target, epoch| block(store.pin(pinned(target.clone(), epoch), Audit::default()));
-    let labels = Target::Labels(eu.clone());
-    assert!(matches!(pin(&labels, Some(9)), Err(StoreError::Conflict(_))));
-    let (stable, other) =
-        (Target::Channel("stable".to_owned()), Target::Channel("other".to_owned()));
-    pin(&stable, Some(7)).unwrap();
-    for target in [&labels, &other] {
-        assert!(matches!(pin(target, Some(8)), Err(StoreError::Conflict(_))), "{target:?}");
-        pin(target, Some(7)).unwrap();
-        pin(target, None).unwrap();
-    }
-    pin(&stable, None).unwrap();
-    pin(&labels, Some(8)).unwrap();
-    pin(&labels, None).unwrap();
-    assert_eq!(load(&store).choose("bank", "g", &eu).unwrap().epoch, 8);
-}
-
-#[test]
-fn a_publication_and_its_rollout_are_one_change() {
-    let folder = folder("rollout");
-    let store = open(&folder);
-    publish(&store, "stable", 7, b"seven").unwrap();
-    let to = |channel: &str, epoch, content: &[u8], hundredths| Publication {
-        hundredths: Some(hundredths),
-        labels: Some("region=eu".parse().unwrap()),
-        ..publication(channel, epoch, content)
-    };
-    block(store.publish(to("canary", 8, b"eight", 10_000), Audit::default())).unwrap();
-    // The next release goes to fewer: those beyond do not see it even for a moment.
-    let nine = to("canary", 9, b"nine", 0);
-    let outcome = block(store.publish(nine.clone(), Audit::default()));
-    assert_eq!(outcome, Ok(Published::New));
-    let eu: Labels = "region=eu".parse().unwrap();
-    assert_eq!(load(&store).choose("bank", "g", &eu).unwrap().epoch, 7);
-    // The same again with another percentage is a change.
-    let more = Publication { hundredths: Some(10_000), ..nine };
-    assert_eq!(block(store.publish(more, Audit::default())), Ok(Published::Changed));
-    assert_eq!(load(&store).choose("bank", "g", &eu).unwrap().epoch, 9);
-    // Nothing of it is stored where a part is refused.
-    assert!(
-        conflict(block(store.publish(to("stable", 10, b"ten", 500), Audit::default())))
-            .contains("stable")
-    );
-    assert_eq!(load(&store).highest, 9);
-}
-
-#[test]
-fn changes_and_their_audit_lines_are_one() {
-    let folder = folder("audited");
-    let store = open(&folder);
-    let line = || Audit { identity: "ci".to_owned(), detail: "why".to_owned(), ..Audit::default() };
-    block(store.publish(publication("stable", 7, b"seven"), line())).unwrap();
-    block(store.publish(publication("stable", 7, b"seven"), line())).unwrap();
-    block(store.publish(publication("stable", 6, b"six"), line())).unwrap_err();
-    let lines = block(store.audit(None, 10)).unwrap();
-    assert_eq!(lines.iter().map(|it| it.status).collect::<Vec<_>>(), [200, 201]);
+    let rows: Vec<GatewayRow> = (0..500).map(row).collect();
+    std::thread::scope(|scope| {
+        for (at, store) in stores.iter().enumerate() {
+            let mut rows = rows.clone();
+            // As `take_changed` hands them out: from where it ended, around.
+            rows.rotate_left(250 * at);
+            scope.spawn(move || {
+                for round in 0..30 {
+                    let kept = block(store.keep_gateways(rows.clone(), 0));
+                    assert_eq!(kept, Ok(()), "round {round}");
+                }
+            });
+        }
+    });
 }
 
 #[test]
@@ -240,52 +180,6 @@ fn nobody_waits_for_a_database_that_hangs() {
     drop(held);
     assert!(block(store.load(Arc::default())).unwrap().unwrap().policies.is_empty());
     assert!(store.is_up());
-}
-
-#[test]
-fn nothing_is_loaded_twice() {
-    let folder = folder("loads");
-    let store = open(&folder);
-    publish(&store, "stable", 7, b"seven").unwrap();
-    let first = Arc::new(block(store.load(Arc::default())).unwrap().unwrap());
-    assert!(block(store.load(Arc::clone(&first))).unwrap().is_none());
-    publish(&store, "canary", 8, b"eight").unwrap();
-    let second = block(store.load(Arc::clone(&first))).unwrap().unwrap();
-    let (before, after) =
-        (&first.policies["bank"].bundles[&7], &second.policies["bank"].bundles[&7]);
-    assert!(Arc::ptr_eq(before, after));
-}
-
-#[test]
-fn a_failed_change_leaves_nothing() {
-    let folder = folder("failed");
-    let store = open(&folder);
-    publish(&store, "stable", 7, b"seven").unwrap();
-    let before = block(store.load(Arc::default())).unwrap().unwrap();
-    for number in 0..20 {
-        let outcome = publish(&store, &format!("channel-{number}"), 7, b"seven");
-        assert_eq!(outcome.is_ok(), number < 15, "{number}: {outcome:?}");
-    }
-    conflict(publish(&store, "new", 7, b"other"));
-    conflict(publish(&store, "new", 1, b"one"));
-    let after = block(store.load(Arc::default())).unwrap().unwrap();
-    assert_eq!(after.revision, before.revision + 15);
-    assert!(!after.policies["bank"].channels.iter().any(|it| it.name == "new"));
-}
-
-#[test]
-fn old_bundles_are_forgotten_but_for_what_is_held() {
-    let folder = folder("prune");
-    let store = open(&folder);
-    publish(&store, "stable", 1, b"1").unwrap();
-    block(store.pin(pinned(Target::Labels("a=b".parse().unwrap()), Some(1)), Audit::default()))
-        .unwrap();
-    for epoch in 2..=230_i64 {
-        publish(&store, "stable", epoch, epoch.to_string().as_bytes()).unwrap();
-    }
-    let content = |epoch| block(store.content("bank".to_owned(), epoch)).is_ok();
-    assert!(content(1) && content(230) && content(31));
-    assert!(!content(2) && !content(30));
 }
 
 #[test]
@@ -330,57 +224,4 @@ fn a_newer_schema_is_refused() {
     other.execute("UPDATE meta SET value = 99 WHERE key = 'schema'", []).unwrap();
     let refused = Store::open(&Place::Sqlite(folder.join("control.db"))).unwrap_err();
     assert!(refused.to_string().contains("schema 99"), "{refused}");
-}
-
-#[test]
-fn what_gateways_report_and_people_ask_is_kept() {
-    let folder = folder("records");
-    let store = open(&folder);
-    let row = GatewayRow {
-        policy: "bank".to_owned(),
-        gateway: "gw-1".to_owned(),
-        labels: "region=eu".to_owned(),
-        source: "http".to_owned(),
-        channel: "canary".to_owned(),
-        workers: "0=7,1=-".to_owned(),
-        accepted: Some(7),
-        refused_epoch: Some(8),
-        refused_reason: "expired".to_owned(),
-        version: "0.1.0".to_owned(),
-        replica: "a".to_owned(),
-        connected: true,
-        last_contact: 50,
-    };
-    let older = GatewayRow { last_contact: 40, workers: String::new(), ..row.clone() };
-    block(store.keep_gateways(vec![row.clone()], 0)).unwrap();
-    block(store.keep_gateways(vec![older], 50)).unwrap();
-    assert_eq!(block(store.gateways("bank".to_owned())).unwrap(), [row]);
-    for (identity, status) in [("ci", 201), ("ops", 409)] {
-        let line = Audit { identity: identity.to_owned(), status, at: 5, ..Audit::default() };
-        block(store.record(line)).unwrap();
-    }
-    let all = block(store.audit(None, 10)).unwrap();
-    assert_eq!(all.iter().map(|it| (it.id, it.status)).collect::<Vec<_>>(), [(2, 409), (1, 201)]);
-    assert_eq!(block(store.audit(Some("ci".to_owned()), 10)).unwrap().len(), 1);
-}
-
-#[test]
-fn many_gateways_are_kept_at_once() {
-    let folder = folder("many");
-    let store = open(&folder);
-    let row = |number: usize, epoch: i64| GatewayRow {
-        policy: "bank".to_owned(),
-        gateway: format!("gw-{number:03}"),
-        accepted: number.is_multiple_of(2).then_some(epoch),
-        last_contact: epoch,
-        ..GatewayRow::default()
-    };
-    let rows =
-        |numbers: std::ops::Range<usize>, epoch| numbers.map(move |it| row(it, epoch)).collect();
-    block(store.keep_gateways(rows(0..250, 7), 0)).unwrap();
-    block(store.keep_gateways(rows(50..251, 8), 0)).unwrap();
-    let kept = block(store.gateways("bank".to_owned())).unwrap();
-    let expected: Vec<GatewayRow> =
-        (0..251).map(|it| row(it, if it < 50 { 7 } else { 8 })).collect();
-    assert_eq!(kept, expected);
 }
