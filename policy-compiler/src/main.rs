@@ -21,7 +21,11 @@ enum Command {
     Control(portcullis_control::command::Command),
 }
 
+/// What a process ends with that SIGPIPE has killed: 128 and the signal's number, as shells tell it.
+const CLOSED_PIPE: i32 = 141;
+
 fn main() -> ExitCode {
+    end_quietly_on_closed_pipe();
     match Portcullis::parse().command {
         #[cfg(feature = "control")]
         Command::Policy(command @ policy_compiler::cli::Command::Tail(_)) => {
@@ -32,4 +36,16 @@ fn main() -> ExitCode {
         #[cfg(feature = "control")]
         Command::Control(command) => portcullis_control::command::run(&command),
     }
+}
+
+/// Whoever reads the output may have seen enough of it (`| head`). Rust ignores SIGPIPE, and its `print` panics instead.
+fn end_quietly_on_closed_pipe() {
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or_default();
+        if message.starts_with("failed printing to std") && message.contains("Broken pipe") {
+            std::process::exit(CLOSED_PIPE);
+        }
+        told(panic);
+    }));
 }

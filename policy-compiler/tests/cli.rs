@@ -74,6 +74,18 @@ fn the_page_names_every_flag() {
 }
 
 #[test]
+fn a_closed_pipe_ends_quietly() {
+    let folder = folder("closed-pipe");
+    done(&folder, "compile api.yaml --unsigned -o api.bundle");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    let output = command.current_dir(&folder).args(["inspect", "api.bundle"]).stdout(writer);
+    let output = output.output().unwrap();
+    assert_eq!((output.status.code(), output.stderr), (Some(141), Vec::new()));
+}
+
+#[test]
 fn a_key_signs_and_verifies() {
     let folder = folder("signs");
     let printed = done(&folder, "keygen -o key");
