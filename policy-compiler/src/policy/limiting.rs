@@ -390,8 +390,8 @@ fn check_limit(
     let is_span = |at: Node<'_>| duration(at.as_text().unwrap_or_default()).is_some();
     let is_offset = |at: Node<'_>| offset(at.as_text().unwrap_or_default()).is_some();
     let leases = node.get("concurrent").and_then(|it| it.get("lease"));
-    let offsets = list(node, "quotas").filter_map(|it| it.get("offset"));
-    let is_told = !spans.chain(leases).all(is_span) || !offsets.map(is_offset).all(|it| it);
+    let mut offsets = list(node, "quotas").filter_map(|it| it.get("offset"));
+    let is_told = !spans.chain(leases).all(is_span) || !offsets.all(is_offset);
     // Whatever else keeps one from being read: a limit without one of its rates would be another limit.
     if !is_told && self::rates(node).len() != written {
         wrong(node, "one of its rates cannot be read".to_owned(), None);
