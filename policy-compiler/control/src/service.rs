@@ -89,6 +89,8 @@ pub enum Denied {
 struct SeenFile {
     /// When it was changed, and its length, as it was read last.
     read: Option<(SystemTime, u64)>,
+    /// The same of one that is shorter than that, as it was seen the last time.
+    shorter: Option<(SystemTime, u64)>,
     /// Why it cannot be read, as it was told last.
     told: Option<String>,
 }
@@ -228,6 +230,12 @@ impl Service {
         if before.read == seen && before.told.is_none() {
             return;
         }
+        // Whoever writes it anew may have emptied it and not be done: then it has changed at the next look.
+        let is_shorter = before.read.zip(seen).is_some_and(|(read, seen)| seen.1 < read.1);
+        if is_shorter && before.shorter != seen {
+            before.shorter = seen;
+            return;
+        }
         // The first time too: the file may have changed since it was read at the start.
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -242,7 +250,7 @@ impl Service {
                 return;
             }
         };
-        *before = SeenFile { read: seen, told: None };
+        *before = SeenFile { read: seen, ..SeenFile::default() };
         match Credentials::parse(&text) {
             Ok(credentials) => {
                 if **self.credentials.borrow() == credentials {
@@ -339,4 +347,48 @@ impl Service {
 pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::new_token;
+    use crate::scratch::Folder;
+    use crate::store::Place;
+    use std::fs;
+
+    #[tokio::test]
+    async fn credentials_that_are_being_written_revoke_nobody() {
+        let folder = Folder::new("service-credentials");
+        let path = folder.join("credentials");
+        let settings = Settings {
+            trust: Trust::default(),
+            filters: Vec::new(),
+            gateways_identified: true,
+            credentials: Some(path.clone()),
+            silent_after: Duration::from_secs(300),
+            forget_after: Duration::from_secs(300),
+            replica: "a".to_owned(),
+        };
+        let store = Store::open(&Place::Sqlite(folder.join("control.db"))).unwrap();
+        let service = Service::new(store, settings, Credentials::default());
+        let (_, hash) = new_token().unwrap();
+        let whole = format!("ci publisher token:{hash}\n");
+        fs::write(&path, &whole).unwrap();
+        service.reread_credentials().await;
+        let nobody = || service.known().borrow().is_empty();
+        assert!(!nobody());
+        // Emptied, and whole a moment later.
+        fs::write(&path, "").unwrap();
+        service.reread_credentials().await;
+        assert!(!nobody());
+        fs::write(&path, &whole).unwrap();
+        service.reread_credentials().await;
+        assert!(!nobody());
+        // Emptied, and left so.
+        fs::write(&path, "").unwrap();
+        service.reread_credentials().await;
+        service.reread_credentials().await;
+        assert!(nobody());
+    }
 }
