@@ -5,7 +5,7 @@ use crate::ir::{AcceptUnenforced, Attacks};
 use crate::load::{self, Loaded};
 use crate::report::Report;
 use crate::source::Sources;
-use crate::{emit, exceptions, lower};
+use crate::{emit, exceptions, limited, lower};
 use portcullis_bundle::layout::{MAX_BRANCHES, Schema, Sections};
 use portcullis_bundle::{Bundle, Identity, OpenError, Trust};
 
@@ -98,6 +98,9 @@ pub fn compile(sources: &dyn Sources, input: &Input, release: &Release) -> Compi
         Ok(bytes) => {
             if let (Some(attacks), Input::Policy(path)) = (&model.attacks, input) {
                 output.diagnostics.extend(idle_exceptions(attacks, path, &bytes, release.now));
+            }
+            if let Some(limiting) = &model.limiting {
+                output.diagnostics.extend(limited::check(limiting, &lowered.sections.view()));
             }
             output.bundle = Some(bytes);
             output.sections = Some(lowered.sections);

@@ -11,6 +11,7 @@ pub mod emit;
 pub mod examples;
 mod exceptions;
 pub mod ir;
+mod limited;
 pub mod load;
 pub mod lower;
 pub mod oci;

@@ -13,6 +13,9 @@ const MAX_POSITIONS: usize = 2000;
 /// How deep a body's positions are told.
 const MAX_DEPTH: usize = 16;
 
+/// What the name of a place says whose schema is known at run time only.
+const BY_BRANCH: &str = " (by branch)";
+
 /// Where a value stands, and what is known of it.
 #[derive(Clone, Debug)]
 pub struct Position {
@@ -80,6 +83,26 @@ impl Position {
     /// Whether it can be what a name or a pointer means, by more than being undeclared in a query.
     pub fn is_named(&self, name: &str) -> bool {
         self.own.is_some() && self.is_called(name)
+    }
+
+    /// Whether it is where a pointer into the body leads, by names that are declared: what is told at run time of others
+    /// is that they are not. Which branch of a composed schema applies is not known here.
+    pub fn declares(&self, pointer: &str) -> bool {
+        let Some(own) = self.own.as_deref().filter(|_| self.target == Target::Body) else {
+            return false;
+        };
+        let by_branch = self.name.contains(BY_BRANCH);
+        let (mut wanted, mut found) = (pointer.split('/'), own.split('/'));
+        loop {
+            let is_item = |step: &str| step.bytes().all(|byte| byte.is_ascii_digit());
+            match (wanted.next(), found.next()) {
+                (None, None) => return true,
+                (Some(_), None) => return by_branch,
+                (Some(one), Some(other)) if one == other => {}
+                (Some(one), Some("*")) if by_branch || is_item(one) => {}
+                _ => return false,
+            }
+        }
     }
 
     fn has_any_name(&self) -> bool {
@@ -324,7 +347,7 @@ impl Positions<'_, '_> {
             // Which schema applies is known at run time: where several do, every rule looks.
             let own = Some(format!("{pointer}/*"));
             self.add(
-                (called("/* (by branch)"), Target::Body, own),
+                (called(&format!("/*{BY_BRANCH}")), Target::Body, own),
                 None,
                 (SCHEMA_ANY, narrow::any()),
             );

@@ -145,6 +145,7 @@ codes! {
     LIMITS_TOO_MANY = "PC0901" Error "more limits hold for an operation than are counted at once";
     LIMIT_CHOSEN = "PC0902" Warning "nothing limits callers who choose a new name for each request";
     LIMIT_IDLE = "PC0903" Warning "a limit holds for no request";
+    LIMIT_UNDECLARED = "PC0904" Warning "a limit looks for a value that no schema declares";
 }
 
 #[cfg(test)]

@@ -193,6 +193,51 @@ fn a_rate_that_cannot_be_read_is_told_of() {
     }
 }
 
+/// A document with one operation that has a body, and a policy.
+struct WithBody(String);
+
+impl Sources for WithBody {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        let document = r#"{"openapi": "3.1.0", "info": {"title": "a", "version": "1"}, "paths": {"/x": {"post": {
+            "requestBody": {"content": {"application/json": {"schema": {"type": "object", "properties": {
+                "user": {"type": "string"}, "n": {"type": "integer"}, "any": {}, "map": {"additionalProperties": {"type": "string"}},
+                "list": {"type": "array", "items": {"properties": {"id": {"type": "string"}}}},
+                "either": {"oneOf": [{"properties": {"a": {"type": "string"}}}, {"type": "integer"}]}}}}}},
+            "responses": {"200": {"description": "ok"}}}}}}"#;
+        Ok(if path == "policy.yaml" { self.0.clone().into() } else { document.into() })
+    }
+}
+
+#[test]
+fn values_that_no_schema_declares_are_told() {
+    let told = |by: &str, more: &str| {
+        let text = format!(
+            "{HEAD}callers: {{c: {{by: [{by}, address]}}}}\nrate_limits: {{l: {{caller: c, rates: [{{requests: 9, \
+             per: second}}]{more}}}}}\n"
+        );
+        let input = Input::Policy("policy.yaml".to_owned());
+        let output = compile(&WithBody(text), &input, &Release::default());
+        let codes = output.diagnostics.sorted().iter().map(|it| it.code.id).collect::<Vec<_>>();
+        codes.contains(&"PC0904")
+    };
+    for (pointer, expected) in [
+        ("/user", false),
+        ("/n", false),
+        ("/usr", true),
+        ("/map/key", true),
+        ("/any", false),
+        ("/any/below", true),
+        ("/list/0/id", false),
+        ("/list/0/di", true),
+        ("/list/first/id", true),
+        ("/either/a", false),
+    ] {
+        assert_eq!(told(&format!("body.{pointer}"), ""), expected, "{pointer}");
+    }
+    assert!(!told("header.x", ", cost: 5, cost_from: body./n"));
+    assert!(told("header.x", ", cost: 5, cost_from: body./m"));
+}
+
 #[test]
 fn what_is_delegated_has_a_service_and_no_more_than_it_can_carry() {
     let callers = "callers: {c: {by: [address]}}\n";
