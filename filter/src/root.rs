@@ -25,8 +25,8 @@ use crate::refusal::Refusal;
 use crate::vm::Vm;
 use crate::worker::Worker;
 use pending::{Pending, Purpose};
-use portcullis_bundle::Bundle;
 use portcullis_bundle::layout::Header;
+use portcullis_bundle::{Bundle, claims};
 use std::rc::{Rc, Weak};
 
 /// Milliseconds between ticks, and nanoseconds between the housekeeping of two.
@@ -47,7 +47,8 @@ pub struct Root<H: Host> {
     number: u64,
     /// The name of the policy that this configuration serves, once it serves one.
     serves: Option<Rc<str>>,
-    /// The settings that it serves by, once its own bundle was taken; until then those of the last good configuration.
+    /// The settings that it serves by, whichever configuration of the name brought the bundle: what they say of holding
+    /// headers is true of its listener. None where they could not be read.
     settings: Option<Rc<Settings>>,
     /// What would serve here, where nothing does that could be found yet.
     wanted: Option<Box<Wanted>>,
@@ -84,6 +85,8 @@ struct Refused {
 struct Wanted {
     policy: Rc<str>,
     settings: Rc<Settings>,
+    /// What was kept when it was looked at last, and was none of it.
+    unfit: Option<[u8; 32]>,
 }
 
 impl From<Refusal> for Refused {
@@ -132,6 +135,7 @@ impl<H: Host> Root<H> {
             Ok(Configuration::Serve(serving)) => *serving,
             Err(refusal) => return self.refuse(&refusal.into()),
         };
+        self.settings = Some(Rc::new(serving.settings.clone()));
         match serving {
             Serving { bundle, settings, source: Some(source) } => {
                 self.follow(source, bundle, settings, started)
@@ -155,9 +159,7 @@ impl<H: Host> Root<H> {
             return;
         }
         self.last_housekeeping = now;
-        if let Some(wanted) = self.wanted.take() {
-            self.restored(wanted);
-        }
+        self.look_again();
         if let Some(generation) = self.generation() {
             record(&self.vm, &self.plugin, &generation);
             self.keep_bytes(&generation);
@@ -248,13 +250,18 @@ impl<H: Host> Root<H> {
         let generation = Generation::new(bundle, settings);
         match refusal {
             None => Ok(Loaded { generation, fingerprint, is_known }),
-            // A worker must not fail for what was accepted so long ago that it is forgotten.
+            // A worker must not fail for what was accepted so long ago that it is forgotten. What is newer than all that
+            // served was not.
             Some(refusal) => Err(Refused {
-                is_known: is_known || !refusal.is_deterministic() && memory.is_full(),
+                is_known: is_known
+                    || !refusal.is_deterministic()
+                        && memory.is_full()
+                        && memory.highest.is_some_and(|(highest, _)| epoch <= highest),
                 refusal,
                 wanted: Some(Box::new(Wanted {
                     policy: generation.policy,
                     settings: generation.brought_with,
+                    unfit: None,
                 })),
             }),
         }
@@ -298,7 +305,6 @@ impl<H: Host> Root<H> {
         };
         log_configuration(&vm.host, if forced { Level::Error } else { level }, content);
         self.policy = Policy::Serve(Rc::downgrade(&generation));
-        self.settings = Some(Rc::clone(&generation.brought_with));
         self.serves = Some(Rc::clone(&generation.policy));
         vm.activate(&self.plugin, generation);
     }
@@ -354,9 +360,11 @@ impl<H: Host> Root<H> {
 
     /// What the other VMs serve, where this one was made anew and its configuration is none that they took: Envoy holds
     /// an older one for the newest where it was put back as it was.
-    fn restored(&mut self, wanted: Box<Wanted>) -> Option<Rc<Generation>> {
+    fn restored(&mut self, mut wanted: Box<Wanted>) -> Option<Rc<Generation>> {
         let started = self.vm.host.now();
         let bytes = Activations::kept(&self.vm.host, &self.plugin);
+        let release = bytes.as_deref().map(|bytes| claims(bytes).unwrap_or_default().1);
+        let bytes = bytes.filter(|_| release != wanted.unfit);
         let loaded =
             bytes.and_then(|bytes| self.load(bytes, Settings::clone(&wanted.settings)).ok());
         match loaded.filter(|loaded| loaded.generation.policy == wanted.policy) {
@@ -366,15 +374,31 @@ impl<H: Host> Root<H> {
             }
             None => {
                 // The others may not have kept it yet.
+                wanted.unfit = release;
                 self.wanted = Some(wanted);
                 None
             }
         }
     }
 
+    /// Serves what the plugin serves by now, where there was nothing to serve when this was configured.
+    fn look_again(&mut self) {
+        let Some(wanted) = self.wanted.take() else { return };
+        match self.vm.current(&self.plugin) {
+            Some(current) if current.policy == wanted.policy => {
+                self.policy = Policy::Serve(Rc::downgrade(&current));
+                self.serves = Some(wanted.policy);
+            }
+            None if self.vm.is_newest(&self.plugin, self.number) => drop(self.restored(wanted)),
+            _ => self.wanted = Some(wanted),
+        }
+    }
+
     /// Keeps the bytes of what serves; what was polled lies in shared data already.
     fn keep_bytes(&self, generation: &Generation) {
-        if self.polling.is_some() || generation.kept.replace(true) {
+        let is_current =
+            self.vm.current(&self.plugin).is_some_and(|it| it.release == generation.release);
+        if self.polling.is_some() || !is_current || generation.kept.replace(true) {
             return;
         }
         if let Ok(bundle) = generation.bundle.try_borrow()

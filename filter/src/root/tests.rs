@@ -252,9 +252,21 @@ fn filters_of_one_name_each_keep_their_own_settings() {
     let mut newer = Envoy::configure(&vm, &of(6, false));
     newer.on_tick();
     assert_eq!([seen(&outer), seen(&inner), seen(&newer)], [(6, true), (6, false), (6, false)]);
-    // What is refused changes no settings.
+    // Also where the bundle beside them is not taken, and while it is verified.
     let refused = Envoy::configure(&vm, &of(4, true));
-    assert_eq!(seen(&refused), (6, false));
+    assert_eq!(seen(&refused), (6, true));
+    let of = |epoch, holds: bool| {
+        let text = String::from_utf8(configuration(&pending::large(epoch), "")).unwrap();
+        text.replace(r#""hold_headers":true"#, &format!(r#""hold_headers":{holds}"#)).into_bytes()
+    };
+    let mut outer = Envoy::configure(&vm, &of(7, true));
+    let mut inner = Envoy::configure(&vm, &of(7, false));
+    assert_eq!([seen(&outer), seen(&inner)], [(6, true), (6, false)]);
+    for _ in 0..1000 {
+        outer.on_tick();
+        inner.on_tick();
+    }
+    assert_eq!([seen(&outer), seen(&inner)], [(7, true), (7, false)]);
 }
 
 #[test]

@@ -106,7 +106,7 @@ pub struct Stored {
     pub etag: String,
     /// Its bytes.
     pub bytes: Bytes,
-    resources: Mutex<BTreeMap<(String, u16), Resource>>,
+    resources: Mutex<BTreeMap<String, Resource>>,
 }
 
 /// A bundle as an xDS resource, a `TypedExtensionConfig`: what stands before and after the bundle's bytes, which all
@@ -132,12 +132,14 @@ impl Stored {
         format!("{}.{}.{attempt}", self.resource(filter, 0).hash, self.epoch)
     }
 
-    /// The bundle as a resource for a filter, encoded once for each of the service's filters, and for each attempt: those
-    /// become rare soon.
+    /// The bundle as a resource for a filter: encoded once for each of the service's filters, and anew for each attempt after
+    /// a refusal, of which there are few.
     pub fn resource(&self, filter: &Filter, attempt: u16) -> Resource {
+        if attempt > 0 {
+            return self.encoded(filter, attempt);
+        }
         let mut made = self.resources.lock().unwrap_or_else(PoisonError::into_inner);
-        let encode = || self.encoded(filter, attempt);
-        made.entry((filter.name.clone(), attempt)).or_insert_with(encode).clone()
+        made.entry(filter.name.clone()).or_insert_with(|| self.encoded(filter, 0)).clone()
     }
 
     /// How many of them there are.

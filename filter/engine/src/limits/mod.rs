@@ -27,7 +27,7 @@ use portcullis_bundle::layout::{
 };
 use rate::{Count, Meter};
 use service::Delegated;
-use table::{Key, block_of, find, put, sound};
+use table::{Key, bit, block_of, find, put, sound};
 
 /// How often a block is tried to be written; each loss means that another worker won.
 const TRIES: usize = 8;
@@ -409,13 +409,16 @@ impl<'b> Judging<'_, 'b> {
         let Some(block) = self.blocks.get_mut(at) else { return };
         for _ in 0..TRIES {
             let (mut writes, mut evicted) = (false, 0u32);
+            let own = self.parts.iter().filter(|it| it.block == block.at);
+            let mut held = own.fold(0, |held, part| held | bit(part.cell));
             for part in self.parts.iter_mut().filter(|it| it.block == block.at && it.is_due()) {
                 if self.exceeded.iter().any(|it| it.limit == part.limit_at) {
                     continue;
                 }
                 let count = Count { level: part.count.level + part.cost, ..part.count };
                 let (bytes, kind) = (&mut block.bytes, part.kind);
-                let lost = put(bytes, self.view, part.key, kind, count, self.now, part.cell);
+                let key = (part.key, kind);
+                let lost = put(bytes, self.view, key, count, self.now, part.cell, &mut held);
                 evicted = evicted.saturating_add(lost.into());
                 (writes, part.is_charged) = (true, true);
             }

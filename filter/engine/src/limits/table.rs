@@ -18,8 +18,8 @@ pub const BLOCK: usize = CELL * CELLS;
 /// The place of what is counted at once, whichever rates stand beside it: its cells hold something else than theirs.
 const CONCURRENCY: u32 = 7;
 
-/// Added to the share of a caller's own cells, to be more than any other's.
-const OWN: f64 = 1e6;
+/// Added to the share of a cell that is held, to be more than any other's.
+const HELD: f64 = 1e6;
 
 /// Names a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,25 +71,34 @@ pub(crate) fn find(block: &[u8], key: Key, kind: RateKind) -> (Count, Option<u8>
     (cell.map_or_else(Count::default, |cell| read(cell, kind)), at.map(|at| at as u8))
 }
 
-/// Writes a count. Where it has no cell it takes an empty one, else that whose loss forgets least. Tells whether one was
-/// lost that still held something.
+/// Cells that are not given up for another, a bit for each: those that the same request counts in.
+pub(crate) type Held = u32;
+
+/// The bit of a cell.
+pub(crate) fn bit(cell: Option<u8>) -> Held {
+    cell.map_or(0, |at| 1 << (at & 31))
+}
+
+/// Writes a count, and holds its cell. Where it has none it takes an empty one, else that whose loss forgets least. Tells
+/// whether one was lost that still held something.
 #[inline]
 pub(crate) fn put(
     block: &mut [u8],
     view: &View<'_>,
-    key: Key,
-    kind: RateKind,
+    (key, kind): (Key, RateKind),
     count: Count,
     now: u64,
     found: Option<u8>,
+    held: &mut Held,
 ) -> bool {
     let (cells, _) = block.as_chunks_mut::<CELL>();
     // A count that was written before this one may have taken its cell.
     let is_there = |at: &usize| cells.get(*at).is_some_and(|cell| key_of(cell) == key);
     let (at, lost) = match found.map(usize::from).filter(is_there) {
         Some(at) => (at, false),
-        None => least(cells, view, key, now),
+        None => least(cells, view, key, now, *held),
     };
+    *held |= bit(Some(at as u8));
     if let Some(cell) = cells.get_mut(at) {
         write(cell, key, kind, count);
     }
@@ -97,9 +106,9 @@ pub(crate) fn put(
 }
 
 /// The cell that forgets least: empty, of a limit that is no more, or with the smallest part of what its limit allows.
-/// Cells of the caller itself go last, since they are about to be written.
+/// Cells that are held go last. A request has less counts than a block has cells.
 #[inline(never)]
-fn least(cells: &[[u8; CELL]], view: &View<'_>, own: Key, now: u64) -> (usize, bool) {
+fn least(cells: &[[u8; CELL]], view: &View<'_>, own: Key, now: u64, held: Held) -> (usize, bool) {
     let mut best = (0, f64::INFINITY);
     let (before, behind) = cells.split_at(first_of(own).min(cells.len()));
     let behind = (before.len()..).zip(behind);
@@ -109,7 +118,8 @@ fn least(cells: &[[u8; CELL]], view: &View<'_>, own: Key, now: u64) -> (usize, b
             Some(meter) => meter.share(read(cell, meter.kind), now),
             None => 0.0,
         };
-        let share = if key.caller == own.caller && share > 0.0 { share + OWN } else { share };
+        let is_held = held & bit(Some(at as u8)) != 0;
+        let share = if is_held { share + HELD } else { share };
         if share < best.1 {
             best = (at, share);
         }

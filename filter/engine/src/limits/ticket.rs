@@ -105,7 +105,7 @@ fn write_block(view: &View<'_>, due: &[Entry], block: u32, around: &dyn Surround
     for _ in 0..TRIES {
         let Some((bytes, version)) = around.load(block) else { break };
         let mut bytes = sound(bytes);
-        let mut evicted = 0u32;
+        let (mut evicted, mut held) = (0u32, 0);
         for entry in due.iter().filter(|entry| entry.block == block) {
             let Some(rate) = view.limit_rates.get(entry.rate as usize) else { continue };
             let meter = Meter::of(rate, !entry.is_lease);
@@ -118,7 +118,8 @@ fn write_block(view: &View<'_>, due: &[Entry], block: u32, around: &dyn Surround
                 true => meter.released(count, entry.began),
                 false => meter.charged(count, entry.cost),
             };
-            let lost = put(&mut bytes, view, entry.key, meter.kind, count, now, found);
+            let key = (entry.key, meter.kind);
+            let lost = put(&mut bytes, view, key, count, now, found, &mut held);
             evicted = evicted.saturating_add(lost.into());
         }
         if around.store(block, &bytes, version) {

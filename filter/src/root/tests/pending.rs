@@ -10,7 +10,7 @@ use zerocopy::FromZeros;
 /// Slices that [`large`] takes, about.
 const SLICES: usize = 6;
 
-fn large(epoch: u64) -> Vec<u8> {
+pub(super) fn large(epoch: u64) -> Vec<u8> {
     large_of(sections(Mode::Enforce), epoch)
 }
 

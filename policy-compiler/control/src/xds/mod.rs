@@ -31,8 +31,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::Codec;
 use tonic::{Code, Status, Streaming};
 use tonic_prost::ProstCodec;
+use unread::Requests;
 pub use unread::Unread;
-use unread::{Own, Requests};
 
 /// The method of a stream of its own.
 pub const EXTENSIONS: &str =
@@ -92,15 +92,12 @@ impl Asking {
 /// What a gateway says, message by message.
 struct Incoming {
     requests: Streaming<DiscoveryRequest>,
-    own: Arc<Own>,
     _slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Incoming {
     async fn next(&mut self) -> Result<Option<DiscoveryRequest>, Status> {
-        let message = self.requests.message().await;
-        self.own.taken();
-        message
+        self.requests.message().await
     }
 }
 
@@ -119,12 +116,11 @@ pub async fn stream(State(service): State<Arc<Service>>, request: Request) -> Re
         let told = "the connection has as many streams as it may";
         return Status::resource_exhausted(told).into_http::<Body>().into_response();
     };
-    let own = Own::of(&service.unread);
-    let body = Requests::new(body, Arc::clone(&own));
+    let body = Requests::new(body, &service.unread);
     let decoder = ProstCodec::<DiscoveryRequest, DiscoveryRequest>::default().decoder();
     let requests = Streaming::new_request(decoder, body, None, Some(LONGEST));
     let (sender, receiver) = mpsc::channel(PIECES);
-    let requests = Incoming { requests, own, _slot: Some(slot) };
+    let requests = Incoming { requests, _slot: Some(slot) };
     tokio::spawn(run(service, asking, requests, sender));
     let mut response = Response::new(Body::new(StreamBody::new(ReceiverStream::new(receiver))));
     let grpc = HeaderValue::from_static("application/grpc");

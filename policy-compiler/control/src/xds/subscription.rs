@@ -145,8 +145,7 @@ impl Subscription {
     /// The epochs that a version of this service names, one for each policy that the gateway should have.
     fn named(&self, service: &Service, version: &str) -> BTreeMap<String, i64> {
         let Some(wanted) = self.wanted(service) else { return BTreeMap::new() };
-        let epochs: Option<Vec<i64>> =
-            version.split('+').map(|one| one.split('.').nth(1)?.parse().ok()).collect();
+        let epochs: Option<Vec<i64>> = version.split('+').map(epoch_of).collect();
         let epochs = epochs.filter(|epochs| epochs.len() == wanted.sent.len());
         let policies = wanted.sent.into_iter().map(|(policy, _)| policy);
         policies.zip(epochs.unwrap_or_default()).collect()
@@ -282,6 +281,14 @@ impl Subscription {
             self.seen.insert(policy);
         }
     }
+}
+
+/// The epoch of one part of a version, `HASH.EPOCH.ATTEMPT`; another service's versions have none.
+fn epoch_of(version: &str) -> Option<i64> {
+    let parts: Vec<&str> = version.split('.').collect();
+    let [hash, epoch, _] = parts[..] else { return None };
+    let is_hash = hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    epoch.parse().ok().filter(|_| is_hash)
 }
 
 fn gateway(node: &Node) -> Gateway {

@@ -46,10 +46,16 @@ struct Known {
     cell: Option<[u8; 16]>,
 }
 
-/// Requests of some callers, each after a pause and with writes that are lost to other workers before its own.
-fn requests() -> impl Strategy<Value = Vec<(u8, u64, u32)>> {
+/// Who is counted, and what apart.
+type Who = (u8, u32);
+
+/// Requests of some callers to some operations, each after a pause and with writes that are lost to other workers before
+/// its own.
+fn requests() -> impl Strategy<Value = Vec<(Who, u64, u32)>> {
     let pause = prop_oneof![Just(0), 0..SECOND / 50, 0..3 * SECOND];
-    prop::collection::vec((0u8..60, pause, 0u32..4), 1..500)
+    // Many callers, or one that fills a block by itself.
+    let who = prop_oneof![(0u8..60, Just(0)), (0u8..6, 0u32..40)];
+    prop::collection::vec((who, pause, 0u32..4), 1..500)
 }
 
 fn rates() -> impl Strategy<Value = Vec<Rate>> {
@@ -66,10 +72,12 @@ proptest! {
     #[test]
     fn what_is_forgotten_bounds_what_is_admitted_beyond(rates in rates(), requests in requests()) {
         let windows: Vec<_> = rates.iter().map(|it| window(it.each_second, it.burst, 1)).collect();
-        let sections = sections(&[set("a", &windows)], Action::Allow);
+        let mut sections = sections(&[set("a", &windows)], Action::Allow);
         let world = World::of(1);
-        let mut known: HashMap<(u8, usize), Known> = HashMap::new();
-        for (caller, pause, storms) in requests {
+        let mut known: HashMap<(Who, usize), Known> = HashMap::new();
+        for (who, pause, storms) in requests {
+            let (caller, scope) = who;
+            sections.limit_uses[0].scope = scope.into();
             world.pass(pause);
             world.storms.set(storms);
             let (now, before) = (world.now(), cells(&world));
@@ -77,7 +85,7 @@ proptest! {
             let after = cells(&world);
             let mut is_full = false;
             for (at, rate) in rates.iter().enumerate() {
-                let it = known.entry((caller, at)).or_default();
+                let it = known.entry((who, at)).or_default();
                 it.level = rate.drained(it.level, now - it.at);
                 it.at = now;
                 let beyond = it.level + 1.0 - f64::from(rate.burst);
@@ -88,40 +96,41 @@ proptest! {
                 }
             }
             prop_assert!(is_admitted || is_full, "refused too early");
-            name_new(&mut known, &rates, caller, &before, &after);
-            forget(&mut known, &rates, &before, &after, now)?;
+            name_new(&mut known, &rates, who, &before, &after);
+            forget(&mut known, &rates, who, (&before, &after), now)?;
         }
     }
 }
 
 /// Takes note of which cells are the caller's: those that are new, in the order of the rates' places.
 fn name_new(
-    known: &mut HashMap<(u8, usize), Known>,
+    known: &mut HashMap<(Who, usize), Known>,
     rates: &[Rate],
-    caller: u8,
+    who: Who,
     before: &Cells,
     after: &Cells,
 ) {
     for name in after.keys().filter(|name| !before.contains_key(*name)) {
         let place = usize::from(name[8] & 7);
         if place < rates.len() {
-            known.entry((caller, place)).or_default().cell = Some(*name);
+            known.entry((who, place)).or_default().cell = Some(*name);
         }
     }
 }
 
 /// Adds what the table has forgotten, and wants it to be the smallest share that there was.
 fn forget(
-    known: &mut HashMap<(u8, usize), Known>,
+    known: &mut HashMap<(Who, usize), Known>,
     rates: &[Rate],
-    before: &Cells,
-    after: &Cells,
+    who: Who,
+    (before, after): (&Cells, &Cells),
     now: u64,
 ) -> Result<(), TestCaseError> {
     let share = |name: &[u8; 16], (level, at): (f64, u64)| {
         let rate = rates[usize::from(name[8] & 7)];
         rate.drained(level, now - at) / f64::from(rate.burst)
     };
+    let own: Vec<_> = (0..rates.len()).filter_map(|at| Some(known.get(&(who, at))?.cell)).collect();
     let gone: Vec<_> = before.iter().filter(|(name, _)| !after.contains_key(*name)).collect();
     for (name, cell) in gone {
         let place = usize::from(name[8] & 7);
@@ -131,8 +140,7 @@ fn forget(
         let lost = share(name, *cell);
         let stayed = before.iter().filter(|(other, _)| after.contains_key(*other));
         // What was written in the same request was held back, whatever its share.
-        let stayed =
-            stayed.filter(|(other, _)| other[..8] != name[..8] && after[*other] == before[*other]);
+        let stayed = stayed.filter(|(other, _)| !own.contains(&Some(**other)));
         for (other, cell) in stayed {
             prop_assert!(
                 lost <= share(other, *cell) + ROUNDING,

@@ -7,7 +7,6 @@ use crate::scratch::Folder;
 use crate::service::{Peer, Settings};
 use crate::store::{Audit, Place, Publication, Rollout, Store};
 use crate::xds::proto::{DiscoveryResponse, Refusal};
-use crate::xds::unread::Own;
 use crate::xds::{Asking, End, Incoming, PIECES, Sender, serve, trailers};
 use bytes::Bytes;
 use http_body_util::StreamBody;
@@ -309,7 +308,7 @@ fn wire() -> Wire {
     let frames = tokio_stream::iter(frames).chain(tokio_stream::pending());
     let decoder = ProstCodec::<DiscoveryRequest, DiscoveryRequest>::default().decoder();
     let requests = Streaming::new_request(decoder, StreamBody::new(frames), None, None);
-    let requests = Incoming { requests, own: Own::of(&Arc::default()), _slot: None };
+    let requests = Incoming { requests, _slot: None };
     let (sender, receiver) = mpsc::channel(PIECES);
     let peer = Peer::new("192.0.2.7:1".parse().unwrap(), None);
     Wire { requests, sender, receiver, asking: Asking { peer, authorization: None } }
