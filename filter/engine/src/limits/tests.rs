@@ -10,6 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 mod addresses;
+#[cfg(not(target_arch = "wasm32"))]
 mod eviction;
 mod later;
 
