@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portcullis_integration::http1::Request;
+use portcullis_integration::load::{Load, Shape};
 use portcullis_integration::{Bootstrap, Envoy, Upstream, artefacts, envoy};
 use serde_json::{Value, json};
 use support::{BAD, GOOD, Setup};
@@ -34,6 +35,8 @@ struct Gateway {
     /// Extension configurations, by name: what istiod would serve.
     extensions: BTreeMap<String, Value>,
     module: PathBuf,
+    /// Where they lie, as files.
+    served: PathBuf,
 }
 
 impl Gateway {
@@ -59,6 +62,7 @@ impl Gateway {
             bootstrap: bootstrap.with_manager(|it| it["normalize_path"] = json!(normalizes)),
             extensions: BTreeMap::new(),
             module: setup.artefacts.filter.clone(),
+            served: envoy::fresh_dir().unwrap(),
         }
     }
 
@@ -82,6 +86,18 @@ impl Gateway {
     }
 
     fn plugin(&mut self, document: &Value) {
+        let name = self.extend(document);
+        self.insert(json!({
+            "name": name,
+            "config_discovery": {
+                "config_source": { "ads": {} },
+                "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"],
+            },
+        }));
+    }
+
+    /// Makes a WasmPlugin an extension configuration; gives its name.
+    fn extend(&mut self, document: &Value) -> String {
         let metadata = &document["metadata"];
         let of = |member: &Value| member.as_str().unwrap().to_owned();
         let name = format!("{}.{}", of(&metadata["namespace"]), of(&metadata["name"]));
@@ -103,10 +119,7 @@ impl Gateway {
         }
         let wasm = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
         self.extensions.insert(name.clone(), json!({ "@type": wasm, "config": config }));
-        self.insert(json!({
-            "name": name,
-            "config_discovery": { "config_source": { "ads": {} }, "type_urls": [wasm] },
-        }));
+        name
     }
 
     fn patch(&mut self, document: &Value) {
@@ -165,14 +178,20 @@ impl Gateway {
         self.bootstrap = change(self.bootstrap.clone());
     }
 
-    /// Starts Envoy with the extension configurations as files, where istiod would serve them.
-    fn start(mut self, binary: &Path) -> Envoy {
-        let dir = envoy::fresh_dir().unwrap();
+    /// Renames the extension configurations over the files that Envoy watches, where istiod would push them.
+    fn serve(&self) {
         for (name, typed) in &self.extensions {
             let mut typed = typed.clone();
             pulled(&mut typed, &self.module);
-            std::fs::write(dir.join(format!("{name}.yaml")), resource(name, &typed)).unwrap();
+            let beside = self.served.join(format!("{name}.new"));
+            std::fs::write(&beside, resource(name, &typed)).unwrap();
+            std::fs::rename(&beside, self.served.join(format!("{name}.yaml"))).unwrap();
         }
+    }
+
+    fn start(&mut self, binary: &Path) -> Envoy {
+        self.serve();
+        let dir = self.served.clone();
         self.change(|it| {
             it.with_manager(|manager| {
                 for filter in manager["http_filters"].as_array_mut().unwrap() {
@@ -316,6 +335,44 @@ fn a_wasm_plugin_refuses_paths_and_reports_bodies() {
     let counted =
         |envoy: &Envoy| envoy.stat("wasmcustom.portcullis.finding.body-unenforced").unwrap() > 0;
     envoy.wait_until("its report", LIMIT, counted).unwrap();
+}
+
+#[test]
+fn a_wasm_plugin_is_updated_under_load() {
+    let Some(setup) = Setup::new() else { return };
+    let upstream = Upstream::start().unwrap();
+    let mut gateway = Gateway::new(&setup, &upstream);
+    let of = |epoch| rendered(&setup, &setup.compile("enforce", epoch, ""), &["--wasm-plugin"]);
+    gateway.apply(&of(3));
+    let envoy = gateway.start(&setup.artefacts.envoy);
+    serves(&envoy);
+    let requests = [
+        (Request::get("/ping"), 200),
+        (Request::get("/nowhere"), 404),
+        (Request::post_json("/pay", GOOD), 200),
+    ];
+    let load = Load::start(envoy.address(), &requests, Shape::default());
+    let of_all = |envoy: &Envoy, name: &str| -> Vec<u64> {
+        envoy.stats(name).unwrap().into_iter().map(|(_, value)| value).collect()
+    };
+    // The last is refused, and what serves stays.
+    for (epoch, serves) in [(4, 4), (5, 5), (2, 5)] {
+        let documents = of(epoch);
+        gateway.extend(documents.iter().find(|it| it["kind"] == "WasmPlugin").unwrap());
+        gateway.serve();
+        let is_told = |envoy: &Envoy| {
+            let refused = of_all(envoy, "configuration.refused.epoch-lower");
+            let epochs = of_all(envoy, "portcullis.epoch.");
+            (epoch == serves || refused == [1])
+                && !epochs.is_empty()
+                && epochs.iter().all(|it| *it == serves)
+        };
+        envoy.wait_until("the update", LIMIT, is_told).unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let sent = load.stop();
+    assert_eq!((sent.lost, sent.losses), (0, vec![]));
+    assert!(sent.answered.len() > 100);
 }
 
 #[test]
