@@ -1,6 +1,6 @@
 //! An HTTP/1.1 client that sends what it is told, hostile or not.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -337,7 +337,13 @@ impl Connection {
 
     fn fill(&mut self) -> Result<usize, Error> {
         let mut buffer = [0; 16 * 1024];
-        let read = self.stream.read(&mut buffer).map_err(Error::io("receive"))?;
+        // A signal ends a read that has a time-out, whatever its handler says.
+        let read = loop {
+            match self.stream.read(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read.map_err(Error::io("receive"))?,
+            }
+        };
         self.pending.extend_from_slice(&buffer[..read]);
         Ok(read)
     }
