@@ -1,6 +1,6 @@
 //! `bench update`: what updates of a policy cost the requests that run meanwhile, by each path of delivery.
 //!
-//! The same load runs first without and then across updates; then updates come without load, so that the kernel's
+//! One load runs while turns with updates and turns without them take each other's place; then updates come without load, so that the kernel's
 //! accounting tells what each thread spent on one; then memory is looked at.
 
 mod delivery;
@@ -78,48 +78,26 @@ fn measure(
     let programs =
         Programs { filter: &options.filter, envoy: &options.envoy, compiler: &options.compiler };
     let mut gateway = Gateway::start(&programs, path, bundles)?;
-    let shape = Shape { kept: options.clients, fresh: 1, pause: Duration::from_millis(5) };
-    let load = || Load::start(gateway.envoy.address(), &releases::requests(), shape);
-    let pause = Duration::from_millis(options.pause_ms);
-
-    // A worker has a gauge once it has served: the load comes first.
-    let warm = load();
-    gateway.await_served(bundles.epoch())?;
-    std::thread::sleep(Duration::from_millis(500));
-    warm.stop();
-
-    let running = load();
-    let started = Instant::now();
-    std::thread::sleep(pause * u32::try_from(options.updates).unwrap_or(u32::MAX));
-    let without = running.stop();
-    let quiet = started.elapsed();
-
-    let running = load();
-    let mut slowest = Duration::ZERO;
-    for _ in 0..options.updates {
-        let published = Instant::now();
-        gateway.publish(&bundles.next())?;
-        gateway.await_served(bundles.epoch())?;
-        slowest = slowest.max(published.elapsed());
-        std::thread::sleep(pause.saturating_sub(published.elapsed()));
-    }
-    let with = running.stop();
+    let Compared { without, with, lost, losses } = compared(options, &mut gateway, bundles)?;
 
     let cpu = cpu(&mut gateway, bundles, 20)?;
     let held_up = held_up(&mut gateway, bundles, 20)?;
     let memory = memory(&mut gateway, bundles, options.memory_updates)?;
-    row(path, "without", &without);
-    row(path, "updates", &with);
+    row(path, "without", &without, 0);
+    row(path, "updates", &with, lost);
+    for loss in &losses {
+        println!("       lost: {loss}");
+    }
     let name = |what: &str| format!("{}_{what}", path.name());
     let us = |sent: &Sent, share| sent.latency(share).as_secs_f64() * 1e6;
     let ratio = us(&with, 0.99) / us(&without, 0.99).max(1.0);
     for (what, value, decimals) in [
-        ("lost", with.lost as f64, 0),
+        ("lost", lost as f64, 0),
         ("p50_us", us(&with, 0.5), 0),
         ("p99_us", us(&with, 0.99), 0),
         ("max_us", us(&with, 1.0), 0),
         ("p99_ratio", ratio, 2),
-        ("update_ms", slowest.as_secs_f64() * 1e3, 0),
+        ("update_ms", held_up.slowest.as_secs_f64() * 1e3, 0),
         ("worker_stall_ms", held_up.usual, 1),
         ("worker_stall_most_ms", held_up.most, 1),
         ("worker_cpu_ms", cpu.worker, 1),
@@ -133,7 +111,7 @@ fn measure(
     println!(
         "       p99 {ratio:.2} times, slowest update {:.0} ms; a worker holds up requests for {:.1} ms, {:.1} at most, and \
          spends at most {:.1} ms on an update, the main thread {:.1} ms",
-        slowest.as_secs_f64() * 1e3,
+        held_up.slowest.as_secs_f64() * 1e3,
         held_up.usual,
         held_up.most,
         cpu.worker,
@@ -144,30 +122,78 @@ fn measure(
         memory.first, options.memory_updates, memory.last, memory.peak
     );
     Ok(json!({
-        "seconds_without": quiet.as_secs_f64(),
         "requests_without": without.answered.len(),
         "requests_with": with.answered.len(),
         "p99_us_without": us(&without, 0.99),
         "max_us_without": us(&without, 1.0),
-        "lost_without": without.lost,
-        "losses": with.losses,
+        "losses": losses,
     }))
 }
 
-fn row(path: Path, load: &str, sent: &Sent) {
+/// Updates, and pauses without one, that follow each other before it is the other's turn: what else the machine does
+/// meets both alike.
+const TURN: u64 = 10;
+
+/// What one load saw, apart for the time with and the time without updates.
+struct Compared {
+    without: Sent,
+    with: Sent,
+    /// Requests lost in all that time.
+    lost: usize,
+    losses: Vec<String>,
+}
+
+fn compared(
+    options: &Options,
+    gateway: &mut Gateway,
+    bundles: &mut Bundles,
+) -> Result<Compared, Error> {
+    let shape = Shape { kept: options.clients, fresh: 1, pause: Duration::from_millis(5) };
+    let load = || Load::start(gateway.envoy.address(), &releases::requests(), shape);
+    // Before the first bundle is fetched every request is refused, and a worker has a gauge once it has served.
+    let warm = load();
+    gateway.await_served(bundles.epoch())?;
+    warm.stop();
+    let load = load();
+    std::thread::sleep(Duration::from_millis(500));
+    let pause = Duration::from_millis(options.pause_ms);
+    let (mut quiet, mut busy) = (Vec::new(), Vec::new());
+    for first in (0..options.updates).step_by(TURN as usize) {
+        let turn = TURN.min(options.updates - first);
+        for (windows, updates) in [(&mut quiet, false), (&mut busy, true)] {
+            let began = Instant::now();
+            for _ in 0..turn {
+                let next = Instant::now() + pause;
+                if updates {
+                    gateway.publish(&bundles.next())?;
+                }
+                std::thread::sleep(next.saturating_duration_since(Instant::now()));
+                // One look, with updates or without: the page costs the main thread something too.
+                gateway.await_served(bundles.epoch())?;
+            }
+            windows.push((began, began.elapsed()));
+        }
+    }
+    let Sent { answered, lost, losses } = load.stop();
+    let of = |windows: &[(Instant, Duration)]| {
+        let is_in =
+            |at: Instant| windows.iter().any(|(from, lasts)| (*from..*from + *lasts).contains(&at));
+        let answered = answered.iter().filter(|(at, _)| is_in(*at)).copied().collect();
+        Sent { answered, ..Sent::default() }
+    };
+    Ok(Compared { without: of(&quiet), with: of(&busy), lost, losses })
+}
+
+fn row(path: Path, load: &str, sent: &Sent, lost: usize) {
     let us = |share| sent.latency(share).as_micros();
     println!(
-        "{:<6} {load:<8} {:>8} {:>5} {:>8} {:>8} {:>8}",
+        "{:<6} {load:<8} {:>8} {lost:>5} {:>8} {:>8} {:>8}",
         path.name(),
         sent.answered.len(),
-        sent.lost,
         us(0.5),
         us(0.99),
         us(1.0)
     );
-    for loss in &sent.losses {
-        println!("       lost: {loss}");
-    }
 }
 
 /// Milliseconds of CPU that one update took at most: of one worker, in slices between which it serves, and of the main
@@ -201,6 +227,8 @@ struct HeldUp {
     usual: f64,
     /// By the longest of all, which shows what else slows the machine down too.
     most: f64,
+    /// From the publication until every worker serves it, at most.
+    slowest: Duration,
 }
 
 /// Connections that next to nothing else uses are asked all the time, before each update for as long as during it.
@@ -231,7 +259,11 @@ fn held_up(gateway: &mut Gateway, bundles: &mut Bundles, updates: u32) -> Result
         let of = |all: &[Duration]| all.get(place).copied().unwrap_or_default();
         of(&during).saturating_sub(of(&before)).as_secs_f64() * 1e3
     };
-    Ok(HeldUp { usual: longer(during.len() / 2), most: longer(during.len().saturating_sub(1)) })
+    Ok(HeldUp {
+        usual: longer(during.len() / 2),
+        most: longer(during.len().saturating_sub(1)),
+        slowest: windows.iter().map(|(_, lasts)| *lasts).max().unwrap_or_default(),
+    })
 }
 
 /// Resident memory in MiB.
