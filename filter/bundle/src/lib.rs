@@ -17,6 +17,7 @@
 )]
 
 pub mod layout;
+pub mod source;
 
 mod error;
 mod hash;

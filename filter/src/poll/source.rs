@@ -1,19 +1,11 @@
 //! Where bundles are fetched from, as the configuration says, and how the gateway names itself there.
 
 use crate::refusal::Refusal;
+use portcullis_bundle::source::{
+    DEFAULT_MAX_BYTES, INTERVAL, MAX_BYTES, TIMEOUT, Time, is_path, is_sent,
+};
 use serde::Deserialize;
 
-/// Bytes of a bundle that are taken where the configuration does not say.
-pub const DEFAULT_MAX_BYTES: u32 = 8 << 20;
-/// Bytes of a bundle that a configuration may admit: Envoy itself takes 32 MiB of an answer at most.
-const MOST_BYTES: u32 = 24 << 20;
-/// Milliseconds between fetches, and until one is given up, where the configuration does not say.
-const DEFAULT_TIMES: (u64, u64) = (30_000, 10_000);
-/// What a time may be, in milliseconds.
-const INTERVALS: (u64, u64) = (200, 86_400_000);
-const TIMEOUTS: (u64, u64) = (100, 300_000);
-/// Bytes of a path or an authority.
-const MOST_TEXT: usize = 2048;
 /// Bytes of the node's id and of its labels, encoded.
 const MOST_ID: usize = 128;
 const MOST_LABELS: usize = 1024;
@@ -65,19 +57,18 @@ impl SourceDocument {
         for (name, value) in
             [("cluster", &self.cluster), ("path", &self.path), ("authority", &authority)]
         {
-            let is_sent = !value.is_empty() && value.len() <= MOST_TEXT;
-            if !is_sent || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+            if !is_sent(value) {
                 return Err(refuse(name, "is not visible ASCII of 1 to 2048 characters"));
             }
         }
-        if !self.path.starts_with('/') {
+        if !is_path(&self.path) {
             return Err(refuse("path", "does not begin with `/`"));
         }
         let max_bytes = self.max_bytes.unwrap_or(DEFAULT_MAX_BYTES.into());
-        let max_bytes = u32::try_from(max_bytes).ok().filter(|it| (1..=MOST_BYTES).contains(it));
+        let max_bytes = u32::try_from(max_bytes).ok().filter(|it| MAX_BYTES.contains(it));
         Ok(Source {
-            interval: time("interval", self.interval, INTERVALS, DEFAULT_TIMES.0)?,
-            timeout: time("timeout", self.timeout, TIMEOUTS, DEFAULT_TIMES.1)?,
+            interval: time("interval", self.interval, INTERVAL)?,
+            timeout: time("timeout", self.timeout, TIMEOUT)?,
             max_bytes: max_bytes.ok_or_else(|| refuse("max_bytes", "is not 1 to 25165824"))?,
             cluster: self.cluster,
             path: self.path,
@@ -91,31 +82,11 @@ fn refuse(name: &str, what: &str) -> Refusal {
     Refusal::Configuration(["`source.", name, "` ", what].concat())
 }
 
-fn time(
-    name: &str,
-    text: Option<String>,
-    (least, most): (u64, u64),
-    default: u64,
-) -> Result<u64, Refusal> {
-    let Some(text) = text else { return Ok(default) };
-    let time = milliseconds(&text).filter(|time| (least..=most).contains(time));
-    time.ok_or_else(|| {
+fn time(name: &str, text: Option<String>, time: Time) -> Result<u64, Refusal> {
+    let Some(text) = text else { return Ok(time.default) };
+    time.read(&text).ok_or_else(|| {
         refuse(name, "is no time within its bounds, a whole number of `ms`, `s`, `m` or `h`")
     })
-}
-
-/// `250ms`, `30s`, `5m` or `1h`.
-fn milliseconds(text: &str) -> Option<u64> {
-    let end = text.bytes().position(|byte| !byte.is_ascii_digit())?;
-    let (digits, unit) = text.split_at_checked(end)?;
-    let unit = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 /// The node's id as a header field can hold it.
@@ -168,7 +139,7 @@ fn encode(text: &[u8], separators: &[u8], most: usize, into: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Source, SourceDocument, encode_id, milliseconds};
+    use super::{Source, SourceDocument, encode_id};
 
     fn document() -> SourceDocument {
         SourceDocument {
@@ -208,23 +179,6 @@ mod tests {
             SourceDocument { max_bytes: Some(1 << 32), ..document() },
         ] {
             assert!(wrong.clone().read(&[]).is_err(), "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn times_have_a_unit() {
-        for (text, expected) in [
-            ("250ms", Some(250)),
-            ("30s", Some(30_000)),
-            ("2m", Some(120_000)),
-            ("1h", Some(3_600_000)),
-        ] {
-            assert_eq!(milliseconds(text), expected, "{text}");
-        }
-        for text in
-            ["", "30", "s", "1.5s", "-1s", "1 s", "99999999999999999999s", "9999999999999999h"]
-        {
-            assert_eq!(milliseconds(text), None, "{text}");
         }
     }
 

@@ -4,6 +4,7 @@ use super::{RenderError, Template, address, quote};
 use clap::Args;
 use data_encoding::BASE64;
 use portcullis_bundle::Bundle;
+use portcullis_bundle::source::{INTERVAL, is_path, is_sent};
 use serde_json::{Map, Value, json};
 
 /// `envoy-config/envoy-polling.yaml`, whose cluster and labels are put in.
@@ -63,8 +64,7 @@ impl Polling {
         forced: Option<&str>,
     ) -> Result<Template, RenderError> {
         let path = self.poll.as_deref().unwrap_or_default();
-        let is_path = path.starts_with('/') && path.len() <= 2048;
-        if !is_path || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !is_sent(path) || !is_path(path) {
             return Err(wrong(
                 "--poll",
                 path,
@@ -72,7 +72,7 @@ impl Polling {
             ));
         }
         let interval = self.poll_interval.as_deref().unwrap_or("30s");
-        if !(200..=86_400_000).contains(&milliseconds(interval).unwrap_or(0)) {
+        if INTERVAL.read(interval).is_none() {
             let what = "is no time from `200ms` to `24h`: a whole number of `ms`, `s`, `m` or `h`";
             return Err(wrong("--poll-interval", interval, what));
         }
@@ -125,20 +125,6 @@ impl Polling {
 
 fn wrong(argument: &'static str, value: &str, what: &'static str) -> RenderError {
     RenderError::Argument { argument, value: value.to_owned(), what }
-}
-
-/// `250ms`, `30s`, `5m` or `1h`.
-fn milliseconds(text: &str) -> Option<u64> {
-    let end = text.bytes().position(|byte| !byte.is_ascii_digit())?;
-    let (digits, unit) = text.split_at_checked(end)?;
-    let unit = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 #[cfg(test)]
