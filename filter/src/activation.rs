@@ -61,22 +61,42 @@ impl Activations {
         });
     }
 
+    /// Makes room for what [`Self::keep`] keeps, so that whoever writes there has a version to replace. The main thread's
+    /// trial VM comes here first.
+    pub fn prepare(host: &impl Host, plugin: &str) {
+        for key in [last_key(plugin), kept_key(plugin)] {
+            if host.shared(&key).is_none() {
+                host.set_shared(&key, &[], None);
+            }
+        }
+    }
+
     /// Keeps the bytes of a bundle that serves, for VMs that are made anew while the configuration is one that they may
-    /// not take: once, whichever VM comes first.
-    pub fn keep(host: &impl Host, plugin: &str, release: &[u8; 32], bytes: &[u8]) {
-        let key = ["portcullis.kept.", plugin].concat();
-        let known = host.shared(&key);
-        if known.as_ref().is_some_and(|(known, _)| known == release) {
-            return;
+    /// not take: once, whichever VM comes first. False where another VM was at it with another bundle: try again.
+    ///
+    /// Who claims last is who writes last, and only what was written whole is confirmed: a VM that ends in between
+    /// leaves the work to the next one.
+    pub fn keep(host: &impl Host, plugin: &str, release: &[u8; 32], bytes: &[u8]) -> bool {
+        let (key, last) = (kept_key(plugin), last_key(plugin));
+        let [claimed, whole] = [0, 1].map(|it| [&release[..], &[it]].concat());
+        let Some((known, before)) = host.shared(&key) else { return false };
+        if known == whole {
+            return true;
         }
-        if host.set_shared(&key, release, known.map(|(_, cas)| cas)) {
-            host.set_shared(&last_key(plugin), bytes, None);
+        if !host.set_shared(&key, &claimed, Some(before)) {
+            return false;
         }
+        let Some((_, replaces)) = host.shared(&last) else { return false };
+        let claim = host.shared(&key).filter(|(known, _)| *known == claimed);
+        claim.is_some_and(|(_, claim)| {
+            host.set_shared(&last, bytes, Some(replaces))
+                && host.set_shared(&key, &whole, Some(claim))
+        })
     }
 
     /// The bytes that were kept last.
     pub fn kept(host: &impl Host, plugin: &str) -> Option<Vec<u8>> {
-        host.shared(&last_key(plugin)).map(|(bytes, _)| bytes)
+        host.shared(&last_key(plugin)).map(|(bytes, _)| bytes).filter(|bytes| !bytes.is_empty())
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -104,6 +124,12 @@ impl Activations {
     }
 }
 
+/// Where it stands which bundle is kept, and whether it is whole.
+fn kept_key(plugin: &str) -> String {
+    ["portcullis.kept.", plugin].concat()
+}
+
+/// Where its bytes stand.
 fn last_key(plugin: &str) -> String {
     ["portcullis.last.", plugin].concat()
 }
@@ -134,6 +160,7 @@ fn update(host: &impl Host, plugin: &str, change: impl Fn(&mut Activations)) {
 #[cfg(test)]
 mod tests {
     use super::{ACCEPTED, Activations, SIZE};
+    use crate::testing::{FakeHost, Meanwhile};
 
     #[test]
     fn bytes_come_back() {
@@ -147,5 +174,48 @@ mod tests {
         assert_eq!(Activations::from_bytes(&memory.to_bytes()), memory);
         assert_eq!(Activations::from_bytes(&[0; SIZE]), Activations::default());
         assert_eq!(Activations::from_bytes(b"short"), Activations::default());
+    }
+
+    /// Two releases whose VMs keep them at once: the other one comes after the first has written a value.
+    #[test]
+    fn what_is_kept_is_what_is_confirmed() {
+        let [older, newer] = [([6; 32], [60; 9]), ([7; 32], [70; 9])];
+        for meanwhile in ["portcullis.kept.p", "portcullis.last.p"] {
+            for (first, second) in [(older, newer), (newer, older)] {
+                let host = FakeHost::new();
+                Activations::prepare(&host, "p");
+                assert_eq!(Activations::kept(&host, "p"), None);
+                let other = host.sibling();
+                let happens = Box::new(move || {
+                    assert!(Activations::keep(&other, "p", &second.0, &second.1));
+                });
+                *host.process.meanwhile.borrow_mut() = Some(Meanwhile(meanwhile, happens));
+                let is_kept = Activations::keep(&host, "p", &first.0, &first.1);
+                assert!(host.process.meanwhile.borrow().is_none() && !is_kept);
+                assert_eq!(Activations::kept(&host, "p").unwrap(), second.1);
+                // It is not confirmed that the first is there: it comes again.
+                assert!(Activations::keep(&host, "p", &first.0, &first.1));
+                assert_eq!(Activations::kept(&host, "p").unwrap(), first.1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_vm_that_ends_while_it_keeps_leaves_it_to_the_next() {
+        let host = FakeHost::new();
+        Activations::prepare(&host, "p");
+        let (key, other) = ("portcullis.kept.p", host.sibling());
+        // As much as who has ended wrote: its claim alone.
+        assert!(crate::host::Host::set_shared(
+            &host,
+            key,
+            &[[7; 32].as_slice(), &[0]].concat(),
+            None
+        ));
+        assert!(Activations::keep(&other, "p", &[7; 32], b"bytes"));
+        assert_eq!(Activations::kept(&host, "p").unwrap(), b"bytes");
+        let written = host.process.shared.borrow()["portcullis.last.p"].1;
+        assert!(Activations::keep(&host, "p", &[7; 32], b"bytes"));
+        assert_eq!(host.process.shared.borrow()["portcullis.last.p"].1, written, "once");
     }
 }

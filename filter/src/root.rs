@@ -29,8 +29,9 @@ use portcullis_bundle::layout::Header;
 use portcullis_bundle::{Bundle, claims};
 use std::rc::{Rc, Weak};
 
-/// Milliseconds between ticks, and nanoseconds between the housekeeping of two.
+/// Milliseconds between ticks, until the first one after an update, and nanoseconds between the housekeeping of two.
 const TICK: u32 = 1000;
+const SOON: u32 = 1;
 const HOUSEKEEPING: u64 = 900_000_000;
 
 /// A plugin as configured once.
@@ -52,6 +53,8 @@ pub struct Root<H: Host> {
     settings: Option<Rc<Settings>>,
     /// What would serve here, where nothing does that could be found yet.
     wanted: Option<Box<Wanted>>,
+    /// Whether the first tick came soon, and the next one need not.
+    is_soon: bool,
     last_housekeeping: u64,
 }
 
@@ -108,6 +111,7 @@ impl<H: Host> Root<H> {
             serves: None,
             settings: None,
             wanted: None,
+            is_soon: false,
             last_housekeeping: 0,
         }
     }
@@ -125,6 +129,7 @@ impl<H: Host> Root<H> {
         let started = host.now();
         self.plugin = plugin_name(host);
         Worker::prepare(host);
+        Activations::prepare(host, &self.plugin);
         host.set_tick_period(TICK);
         let configuration = node::read(host)
             .and_then(|node| Configuration::read(host.plugin_configuration(), node));
@@ -143,7 +148,13 @@ impl<H: Host> Root<H> {
             Serving { bundle, settings, source: None } => {
                 // Until it is verified, the last good one serves.
                 self.policy = Policy::Serve(Weak::new());
-                self.verify(bundle.unwrap_or_default(), settings, Purpose::Configured, started)
+                let is_update = self.serves.is_some();
+                let bundle = bundle.unwrap_or_default();
+                let is_taken = self.verify(bundle, settings, Purpose::Configured, started);
+                if is_update && self.pending.is_none() {
+                    self.tick_soon();
+                }
+                is_taken
             }
         }
     }
@@ -168,6 +179,17 @@ impl<H: Host> Root<H> {
         self.vm.tick(&self.plugin);
         self.show_age();
         events::log_suppressed(&self.vm);
+        if std::mem::take(&mut self.is_soon) {
+            self.done();
+        }
+    }
+
+    /// After an update, records and keeps what serves at a tick of its own, at once: not here, since this may be the trial,
+    /// whose configuration Envoy may still drop. The trial itself, a start and a VM made anew have nothing to hurry
+    /// for: a VM whose ticks trap should not do so sooner.
+    fn tick_soon(&mut self) {
+        self.is_soon = true;
+        self.vm.host.set_tick_period(SOON);
     }
 
     /// A context for one request.
@@ -394,18 +416,23 @@ impl<H: Host> Root<H> {
         }
     }
 
-    /// Keeps the bytes of what serves; what was polled lies in shared data already.
+    /// Keeps the bytes of what serves; what was polled lies in shared data already. A VM that lags behind does not put an
+    /// older bundle in the place of a newer one.
     fn keep_bytes(&self, generation: &Generation) {
         let is_current =
             self.vm.current(&self.plugin).is_some_and(|it| it.release == generation.release);
-        if self.polling.is_some() || !is_current || generation.kept.replace(true) {
+        if self.polling.is_some() || !is_current || generation.kept.get() {
             return;
         }
         if let Ok(bundle) = generation.bundle.try_borrow()
             && let Some(bundle) = bundle.as_ref()
         {
-            let release = &generation.release;
-            Activations::keep(&self.vm.host, &self.plugin, release, bundle.as_bytes());
+            let (host, release) = (&self.vm.host, &generation.release);
+            let highest = Activations::read(host, &self.plugin).highest;
+            let is_behind = highest.is_some_and(|(highest, _)| highest > generation.epoch);
+            let is_kept = bundle.is_signed() && is_behind
+                || Activations::keep(host, &self.plugin, release, bundle.as_bytes());
+            generation.kept.set(is_kept);
         }
     }
 

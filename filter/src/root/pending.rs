@@ -92,7 +92,7 @@ impl<H: Host> Root<H> {
         self.pending.is_none() && self.done()
     }
 
-    fn done(&self) -> bool {
+    pub(super) fn done(&self) -> bool {
         self.vm.host.set_tick_period(self.tick());
         true
     }

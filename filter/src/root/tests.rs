@@ -178,6 +178,36 @@ fn a_new_vm_that_may_not_serve_its_configuration_serves_the_last_good_one() {
 }
 
 #[test]
+fn what_serves_is_kept_by_the_first_tick_which_comes_soon() {
+    let mut envoy = Envoy::new(2);
+    assert!(envoy.apply(&of_epoch(5)));
+    let ticks = |envoy: &Envoy| -> Vec<u32> {
+        envoy.vms.iter().map(|vm| vm.host.seen.borrow().tick).collect()
+    };
+    assert_eq!(ticks(&envoy), [1000; 2], "a start has nothing to hurry for");
+    envoy.tick();
+    assert!(envoy.apply(&of_epoch(6)));
+    assert_eq!(ticks(&envoy), [1; 2]);
+    envoy.tick();
+    assert_eq!(ticks(&envoy), [1000; 2]);
+    // A roll-back that Envoy did not try again, and a fault, with no time in between.
+    envoy.roots[1] = Envoy::configure(&envoy.vms[1], &of_epoch(5));
+    envoy.reload(1);
+    assert_eq!(envoy.epochs(), [Some(6); 2]);
+}
+
+#[test]
+fn a_vm_that_lags_behind_keeps_nothing_older() {
+    let mut envoy = Envoy::new(2);
+    assert!(envoy.apply(&of_epoch(5)));
+    envoy.roots[1] = Envoy::configure(&envoy.vms[1], &of_epoch(6));
+    envoy.roots[1].on_tick();
+    envoy.roots[0].on_tick();
+    let kept = crate::activation::Activations::kept(&envoy.host, "portcullis").unwrap();
+    assert_eq!(portcullis_bundle::claims(&kept).unwrap().0, 6);
+}
+
+#[test]
 fn a_new_vm_serves_no_other_policy_in_place_of_its_own() {
     let of = |name, epoch| {
         let identity = Identity { epoch, ..Identity::default() };

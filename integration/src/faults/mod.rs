@@ -262,8 +262,8 @@ pub const FAULTS: &[Fault] = &[
         let before = stage.count(told_by)?;
         stage.publish_file(&first)?;
         stage.await_more(told_by, before)?;
-        // What serves is kept within a second.
-        std::thread::sleep(Duration::from_millis(1300));
+        // What serves is kept within some milliseconds of an update.
+        std::thread::sleep(Duration::from_millis(200));
         stage.send_trailers()?;
         stage.await_more(&["vm_reload_success"], 0)?;
         // Long enough for requests to come to the VM that was made anew.
