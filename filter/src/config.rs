@@ -59,41 +59,51 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Adds to a hash what decides on whether a bundle may serve.
+    pub fn hash_trust_into(&self, hasher: &mut blake3::Hasher) {
+        let Trust { keys, allow_unsigned } = &self.trust;
+        let count = u64::try_from(keys.len()).unwrap_or(u64::MAX);
+        for number in [count, u64::from(*allow_unsigned), self.minimum_epoch] {
+            hasher.update(&number.to_le_bytes());
+        }
+        keys.iter().for_each(|key| {
+            hasher.update(key);
+        });
+        hash_text(self.audience.as_deref(), hasher);
+    }
+
     /// Adds all that is set to a hash: two settings are the same where theirs are.
     pub fn hash_into(&self, hasher: &mut blake3::Hasher) {
         // By name, so that a field that is added cannot be left out.
         let Settings {
-            trust: Trust { keys, allow_unsigned },
-            minimum_epoch,
-            audience,
+            trust: _,
+            minimum_epoch: _,
+            audience: _,
             hold_headers,
             force_monitor_until,
             findings_per_second,
             audit,
             caller_key,
         } = self;
+        self.hash_trust_into(hasher);
         let numbers = [
-            u64::try_from(keys.len()).unwrap_or(u64::MAX),
-            u64::from(*allow_unsigned),
             u64::from(*hold_headers),
             u64::from(*findings_per_second),
             u64::from(*audit),
-            *minimum_epoch,
             u64::from(force_monitor_until.is_some()),
             force_monitor_until.unwrap_or(0),
         ];
         numbers.iter().for_each(|number| {
             hasher.update(&number.to_le_bytes());
         });
-        keys.iter().for_each(|key| {
-            hasher.update(key);
-        });
-        for text in [audience, caller_key] {
-            let text = text.as_deref().unwrap_or_default();
-            let len = u64::try_from(text.len()).unwrap_or(u64::MAX);
-            hasher.update(&len.to_le_bytes()).update(text.as_bytes());
-        }
+        hash_text(caller_key.as_deref(), hasher);
     }
+}
+
+fn hash_text(text: Option<&str>, hasher: &mut blake3::Hasher) {
+    let text = text.unwrap_or_default();
+    let len = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    hasher.update(&len.to_le_bytes()).update(text.as_bytes());
 }
 
 /// The fields of the JSON text; all but `bundle` may stand in the node's metadata too.

@@ -41,6 +41,8 @@ pub struct Generation {
     pub asks_protocol: bool,
     /// Whether a rule looks at the address that the connection is from.
     pub asks_client: bool,
+    /// Names the source that has it, and the trust that it was published by, once this is known.
+    pub polled_by: Cell<Option<[u8; 16]>>,
     /// Whether the epoch is recorded as served.
     pub recorded: Cell<bool>,
     /// Whether its bytes are kept for VMs that are made anew.
@@ -80,6 +82,7 @@ impl Generation {
             }),
             bundle: RefCell::new(Some(bundle)),
             brought_with: Rc::new(settings),
+            polled_by: Cell::new(None),
             recorded: Cell::new(false),
             kept: Cell::new(false),
             table: None,

@@ -127,6 +127,7 @@ impl<H: Host> Root<H> {
     pub fn on_configure(&mut self) -> bool {
         let host = &self.vm.host;
         let started = host.now();
+        self.vm.retire(&self.plugin, self.number);
         self.plugin = plugin_name(host);
         Worker::prepare(host);
         Activations::prepare(host, &self.plugin);
@@ -214,11 +215,13 @@ impl<H: Host> Root<H> {
     }
 
     /// What the plugin serves by now. A newer configuration may have brought it: connections that drain end by that, but
-    /// not where it is another policy, since then two filters have one name, and neither may judge for the other.
+    /// not where it is another policy, since then two filters have one name, and neither may judge for the other. Where two
+    /// filters poll one source, one of them fetches for both.
     fn last_good(&self) -> Option<Rc<Generation>> {
         let current = self.vm.current(&self.plugin)?;
         let is_own = self.serves.as_ref() == Some(&current.policy)
-            || self.vm.is_newest(&self.plugin, self.number);
+            || self.vm.is_newest(&self.plugin, self.number)
+            || self.follows(&current);
         is_own.then_some(current)
     }
 
@@ -405,6 +408,7 @@ impl<H: Host> Root<H> {
 
     /// Serves what the plugin serves by now, where there was nothing to serve when this was configured.
     fn look_again(&mut self) {
+        self.adopt();
         let Some(wanted) = self.wanted.take() else { return };
         match self.vm.current(&self.plugin) {
             Some(current) if current.policy == wanted.policy => {
@@ -444,6 +448,12 @@ impl<H: Host> Root<H> {
         hasher.update(bundle.as_bytes().get(..size_of::<Header>()).unwrap_or_default());
         settings.hash_into(&mut hasher);
         hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default()
+    }
+}
+
+impl<H: Host> Drop for Root<H> {
+    fn drop(&mut self) {
+        self.vm.retire(&self.plugin, self.number);
     }
 }
 

@@ -30,8 +30,17 @@ pub struct Vm<H: Host> {
     shared: Shared,
     worker: Worker,
     gauges: RefCell<Vec<(Rc<str>, Option<Metric>)>>,
-    /// The newest configuration of each plugin, by number.
-    newest: RefCell<Vec<(Rc<str>, u64)>>,
+    /// The configurations of each plugin that came to this VM.
+    configured: RefCell<Vec<Configured>>,
+}
+
+/// The configurations of a plugin, by number.
+#[derive(Debug)]
+struct Configured {
+    plugin: Rc<str>,
+    count: u64,
+    /// Those that are there, the newest last.
+    alive: Vec<u64>,
 }
 
 impl<H: Host> Vm<H> {
@@ -47,25 +56,35 @@ impl<H: Host> Vm<H> {
             shared: Shared::default(),
             worker: Worker::default(),
             gauges: RefCell::default(),
-            newest: RefCell::default(),
+            configured: RefCell::default(),
         })
     }
 
     /// Gives a number to a new configuration of a plugin.
     pub fn configured(&self, plugin: &Rc<str>) -> u64 {
-        let Ok(mut all) = self.newest.try_borrow_mut() else { return 0 };
-        if let Some((_, newest)) = all.iter_mut().find(|(known, _)| known == plugin) {
-            *newest = newest.saturating_add(1);
-            return *newest;
+        let Ok(mut all) = self.configured.try_borrow_mut() else { return 0 };
+        if let Some(known) = all.iter_mut().find(|known| known.plugin == *plugin) {
+            known.count = known.count.saturating_add(1);
+            known.alive.push(known.count);
+            return known.count;
         }
-        all.push((Rc::clone(plugin), 1));
+        all.push(Configured { plugin: Rc::clone(plugin), count: 1, alive: vec![1] });
         1
     }
 
-    /// Whether no newer configuration of the plugin has come to this VM.
+    /// Forgets a configuration that is gone: whichever is the newest then goes on in its place.
+    pub fn retire(&self, plugin: &str, number: u64) {
+        let Ok(mut all) = self.configured.try_borrow_mut() else { return };
+        if let Some(known) = all.iter_mut().find(|known| *known.plugin == *plugin) {
+            known.alive.retain(|it| *it != number);
+        }
+    }
+
+    /// Whether there is no newer configuration of the plugin in this VM.
     pub fn is_newest(&self, plugin: &str, number: u64) -> bool {
-        let Ok(all) = self.newest.try_borrow() else { return false };
-        all.iter().any(|(known, newest)| **known == *plugin && *newest == number)
+        let Ok(all) = self.configured.try_borrow() else { return false };
+        let known = all.iter().find(|known| *known.plugin == *plugin);
+        known.is_some_and(|known| known.alive.last() == Some(&number))
     }
 
     /// This VM's index among the workers, once it serves requests.

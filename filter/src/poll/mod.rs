@@ -23,6 +23,8 @@ pub const TICK: u32 = 200;
 const MARGIN: u64 = 2000;
 /// Milliseconds by which a worker that serves requests lets others go first.
 const GRACE: u64 = 1000;
+/// Milliseconds between two fetches, or the interval where that is shorter, while filters of one name disagree on the source.
+const DISAGREEMENT: u64 = 5000;
 /// While a bundle is verified in slices the lease is renewed so often, and for so long.
 const RENEWED: u64 = 1000;
 const RENEWED_FOR: u64 = 60_000;
@@ -32,7 +34,8 @@ const RENEWED_FOR: u64 = 60_000;
 pub struct Poller {
     /// Where and how often.
     pub source: Source,
-    identity: [u8; 16],
+    /// Names the source and everything that decides on what it brings.
+    pub identity: [u8; 16],
     plugin: String,
     key: String,
     bundle_key: String,
@@ -143,6 +146,11 @@ impl Poller {
         let is_written = Record::update(host, &self.key, |record| {
             let is_new = record.source != self.identity;
             if is_new {
+                // VMs that follow different sources under one name must not ask one after the other at every tick.
+                let gap = self.source.interval.min(DISAGREEMENT);
+                if now.abs_diff(record.contact) < gap {
+                    return false;
+                }
                 record.source = self.identity;
                 record.etag.clear();
                 (record.lease_until, record.next, record.failures) = (0, now, 0);
@@ -238,6 +246,12 @@ impl Poller {
         holds
     }
 
+    /// For which source and trust a release is published, if it is.
+    pub fn publisher_of(&self, host: &impl Host, release: &[u8; 32]) -> Option<[u8; 16]> {
+        let (record, _) = Record::read(host, &self.key);
+        (record.sequence > 0 && record.release == *release).then_some(record.publisher)
+    }
+
     /// Names what is published; zeros for nothing.
     pub fn published_release(&self, host: &impl Host) -> [u8; 32] {
         Record::read(host, &self.key).0.release
@@ -305,8 +319,20 @@ impl Poller {
         });
         if ended.counts {
             self.seen = sequence;
+        } else if matches!(outcome, Outcome::New(..)) {
+            self.withdraw(host);
         }
         ended
+    }
+
+    /// The lease was lost while the bytes were written, perhaps over those of who holds it now: nothing is published
+    /// until the store has sent it again.
+    fn withdraw(&self, host: &impl Host) {
+        Record::update(host, &self.key, |record| {
+            record.release = [0; 32];
+            record.etag.clear();
+            true
+        });
     }
 
     /// Seconds since the store last confirmed what is published, or since polling began.

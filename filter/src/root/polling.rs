@@ -69,6 +69,12 @@ impl<H: Host> Root<H> {
         let vm = Rc::clone(&self.vm);
         let current = vm.current(&self.plugin);
         let Some((poller, settings)) = &mut self.polling else { return };
+        if let Some(current) = &current
+            && current.polled_by.get().is_none()
+        {
+            // What came beside a source may be what it has.
+            current.polled_by.set(poller.publisher_of(&vm.host, &current.release));
+        }
         poller.tell(&vm.host, vm.worker(), current.as_ref().map(|it| it.epoch));
         if let Some(bytes) = poller.published(&vm.host, current.map(|it| it.release)) {
             let settings = settings.clone();
@@ -120,6 +126,21 @@ impl<H: Host> Root<H> {
         }
     }
 
+    /// Whether a generation is of the source that this configuration names, by the same trust, whichever filter fetched it.
+    pub(super) fn follows(&self, generation: &Generation) -> bool {
+        let polls = self.polling.as_ref();
+        polls.is_some_and(|(poller, _)| generation.polled_by.get() == Some(poller.identity))
+    }
+
+    /// Takes the policy that another filter has fetched for this one too as what it serves from now on.
+    pub(super) fn adopt(&mut self) {
+        if let Some(current) = self.vm.current(&self.plugin)
+            && self.follows(&current)
+        {
+            self.serves = Some(Rc::clone(&current.policy));
+        }
+    }
+
     fn fetched(&mut self, term: u64, bytes: Vec<u8>, etag: &[u8]) {
         let vm = Rc::clone(&self.vm);
         let started = vm.host.now();
@@ -152,6 +173,7 @@ impl<H: Host> Root<H> {
                 if ended.counts {
                     vm.metrics().count_event(Event::PollUpdated, 1);
                     vm.metrics().count_event(Event::ConfigurationAccepted, 1);
+                    loaded.generation.polled_by.set(Some(poller.identity));
                     self.recovered(ended);
                     self.serve(loaded.generation, false, started);
                 } else {
@@ -204,7 +226,13 @@ impl<H: Host> Root<H> {
 
     pub(super) fn taken(&mut self, loaded: Result<Loaded, Refused>, started: u64) -> bool {
         match loaded {
-            Ok(loaded) => self.serve(loaded.generation, true, started),
+            Ok(loaded) => {
+                let poller = self.polling.as_ref().map(|(poller, _)| poller);
+                let release = &loaded.generation.release;
+                let publisher = poller.and_then(|it| it.publisher_of(&self.vm.host, release));
+                loaded.generation.polled_by.set(publisher);
+                self.serve(loaded.generation, true, started);
+            }
             Err(refused) => {
                 self.keep(&refused.refusal);
                 return false;
@@ -265,14 +293,15 @@ impl<H: Host> Root<H> {
         log_configuration(&self.vm.host, level, content);
     }
 
-    /// Names a source together with everything that decides on what it brings.
+    /// Names a source together with everything that decides on what it brings. How that is served is left out: filters that
+    /// differ in it share one lease, and what it brought.
     fn identity(&self, source: &Source, settings: &Settings) -> Fingerprint {
         let mut hasher = blake3::Hasher::new();
         for text in [&source.cluster, &source.path, &source.authority] {
             hasher.update(text.as_bytes()).update(&[0]);
         }
         hasher.update(&source.max_bytes.to_le_bytes());
-        settings.hash_into(&mut hasher);
+        settings.hash_trust_into(&mut hasher);
         hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default()
     }
 }

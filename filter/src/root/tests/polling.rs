@@ -2,7 +2,11 @@
 
 use super::{Envoy, of_epoch};
 use crate::headers::serialise;
-use crate::testing::{Call, Meanwhile, NOW, bundle, configuration, public_key, sections, signed};
+use crate::root::Root;
+use crate::testing::{
+    Call, FakeHost, Meanwhile, NOW, bundle, configuration, public_key, sections, signed,
+};
+use crate::vm::Vm;
 use portcullis_bundle::Identity;
 use portcullis_bundle::layout::{LimitList, LimitTable, Mode};
 use std::cell::RefCell;
@@ -347,7 +351,7 @@ fn all_count_in_the_table_of_who_fetched() {
     assert_eq!((table.len(), *version), (20, 1), "there before others are told");
     envoy.tick();
     assert_eq!(envoy.epochs(), [Some(5); 3]);
-    let key = |root: &crate::root::Root<_>| {
+    let key = |root: &Root<_>| {
         root.generation().unwrap().table.as_ref().map(|table| format!("{table:?}"))
     };
     let keys: Vec<_> = envoy.roots.iter().map(key).collect();
@@ -401,4 +405,166 @@ fn a_first_bundle_with_limits_brings_one_table_for_all() {
         tables.iter().map(|it| it.as_ref().unwrap().table.clone().unwrap()).collect();
     assert_eq!(tables.len(), 3);
     assert!(tables.iter().all(|table| *table == tables[0]), "{tables:?}");
+}
+
+/// Two listeners whose filters poll one policy under one name, by different settings.
+struct Listeners {
+    host: FakeHost,
+    vm: Rc<Vm<FakeHost>>,
+    outer: Root<FakeHost>,
+    inner: Root<FakeHost>,
+}
+
+impl Listeners {
+    fn new(inner: &str) -> Listeners {
+        let host = FakeHost::new();
+        let vm = Vm::new(host.clone());
+        let [outer, inner] = [&*String::from_utf8(alone()).unwrap(), inner]
+            .map(|it| Envoy::configure(&vm, it.as_bytes()));
+        Listeners { host, vm, outer, inner }
+    }
+
+    fn holding() -> String {
+        String::from_utf8(alone()).unwrap().replacen('{', r#"{"hold_headers":true,"#, 1)
+    }
+
+    fn tick(&mut self) {
+        self.outer.on_tick();
+        self.inner.on_tick();
+    }
+
+    /// Lets time pass until one of them has fetched a bundle.
+    fn fetch(&mut self, bundle: &[u8]) {
+        for _ in 0..15 {
+            self.tick();
+            let call = self.host.process.calls.borrow_mut().pop();
+            if let Some(call) = call {
+                let fields = serialise(&[(":status", "200"), ("etag", "\"a\"")]);
+                self.host.seen.borrow_mut().call = (Some(fields), bundle.to_vec());
+                self.outer.on_call_response(call.token, bundle.len());
+                self.inner.on_call_response(call.token, bundle.len());
+                return;
+            }
+            self.host.pass_seconds(1);
+        }
+        panic!("no fetch");
+    }
+
+    fn seen(&self) -> [Option<(u64, bool)>; 2] {
+        [&self.outer, &self.inner]
+            .map(|root| root.generation().map(|it| (it.epoch, it.settings.hold_headers)))
+    }
+}
+
+#[test]
+fn listeners_that_poll_one_source_share_what_it_brings() {
+    let mut all = Listeners::new(&Listeners::holding());
+    assert_eq!(all.seen(), [None; 2]);
+    for epoch in [5, 6] {
+        all.fetch(&of(epoch));
+        assert_eq!(all.seen(), [Some((epoch, false)), Some((epoch, true))]);
+    }
+    // Also where the store has what stands beside the source of one of them.
+    let beside = String::from_utf8(beside(&of(7))).unwrap();
+    let mut all = Listeners::new(&beside);
+    assert_eq!(all.seen(), [None, Some((7, true))]);
+    let other = Vm::new(all.host.sibling());
+    let mut others = [&*alone(), beside.as_bytes()].map(|it| Envoy::configure(&other, it));
+    all.fetch(&of(7));
+    assert_eq!(all.seen(), [Some((7, false)), Some((7, true))]);
+    others.iter_mut().for_each(Root::on_tick);
+    assert!(others.iter().all(|root| root.generation().is_some_and(|it| it.epoch == 7)));
+    // The policy is the listener's own from then on, whatever brings the next one.
+    all.host.pass_seconds(1);
+    all.tick();
+    all.inner = Envoy::configure(&all.vm, &of_epoch(8));
+    assert_eq!(all.seen(), [Some((8, false)), Some((8, true))]);
+}
+
+#[test]
+fn listeners_of_other_sources_or_trust_are_not_judged_by_one_another() {
+    let other = |from: &str, to: &str| {
+        let mut all = Listeners::new(&Listeners::holding().replace(from, to));
+        all.fetch(&of(5));
+        all.tick();
+        all.seen()
+    };
+    assert_eq!(other("/bank", "/shop"), [None, Some((5, true))]);
+    let trust = [r#"{"minimum_epoch":3,"#, "{"];
+    assert_eq!(other("{\"hold", &[trust[0], "\"hold"].concat()), [None, Some((5, true))]);
+}
+
+#[test]
+fn a_listener_goes_on_fetching_when_a_newer_one_is_gone() {
+    let mut all = Listeners::new(&Listeners::holding());
+    all.fetch(&of(5));
+    let Listeners { host, vm, outer, inner } = all;
+    drop(inner);
+    let inner = Envoy::configure(&vm, b"");
+    let mut all = Listeners { host, vm, outer, inner };
+    all.host.pass_seconds(20);
+    all.tick();
+    assert!(all.host.process.calls.borrow().is_empty(), "the newest one counts");
+    let Listeners { host, vm, outer, inner } = all;
+    drop(inner);
+    let inner = Root::new(Rc::clone(&vm));
+    let mut all = Listeners { host, vm, outer, inner };
+    all.fetch(&of(6));
+    assert_eq!(all.outer.generation().map(|it| it.epoch), Some(6));
+}
+
+/// One VM that was made anew may have configured two filters in another order than the rest.
+#[test]
+fn vms_that_disagree_on_the_source_do_not_ask_at_every_tick() {
+    let mut envoy = Envoy::new(2);
+    assert!(envoy.apply(&alone()));
+    let other = String::from_utf8(alone()).unwrap().replace("/bank", "/shop");
+    envoy.roots[1] = Envoy::configure(&envoy.vms[1], other.as_bytes());
+    let mut sent = 0;
+    for _ in 0..500 {
+        envoy.tick();
+        if let Some(call) = envoy.sent() {
+            sent += 1;
+            envoy.answer(&call, &[(":status", "200")], &of(5));
+        }
+        let clock = &envoy.host.process.clock;
+        clock.set(clock.get() + 200_000_000);
+    }
+    assert!((10..=22).contains(&sent), "{sent} in 100 s, of two sources every 10 s");
+}
+
+#[test]
+fn bytes_that_a_late_worker_wrote_over_newer_ones_are_fetched_again() {
+    let mut envoy = Envoy::new(3);
+    assert!(envoy.apply(&alone()));
+    envoy.publish(&of(5), "\"a\"");
+    let (call, _) = envoy.await_call(12);
+    // While the worker writes, its lease ends, and another one fetches and publishes something newer.
+    let process = Rc::clone(&envoy.host.process);
+    let other = envoy.vms[2].host.clone();
+    let root = Rc::new(RefCell::new(envoy.roots.pop().unwrap()));
+    let late = Rc::clone(&root);
+    let happens = Box::new(move || {
+        process.clock.set(process.clock.get() + 60_000_000_000);
+        late.borrow_mut().on_tick();
+        let call = process.calls.borrow_mut().pop().unwrap();
+        let fields = serialise(&[(":status", "200"), ("etag", "\"c\"")]);
+        other.seen.borrow_mut().call = (Some(fields), of(7));
+        late.borrow_mut().on_call_response(call.token, of(7).len());
+        // And only now do the older bytes arrive.
+        let mut shared = process.shared.borrow_mut();
+        shared.get_mut("portcullis.bundle.portcullis").unwrap().0 = of(6);
+    });
+    *envoy.host.process.meanwhile.borrow_mut() = Some(Meanwhile("portcullis.bundle.", happens));
+    envoy.answer(&call, &[(":status", "200"), ("etag", "\"b\"")], &of(6));
+    envoy.roots.push(Rc::into_inner(root).unwrap().into_inner());
+    assert_eq!(envoy.roots[2].generation().map(|it| it.epoch), Some(7));
+    let (call, _) = envoy.await_call(12);
+    assert_eq!(call.header("if-none-match"), None);
+    envoy.answer(&call, &[(":status", "200"), ("etag", "\"c\"")], &of(7));
+    envoy.tick();
+    envoy.tick();
+    assert_eq!(envoy.epochs(), [Some(7); 3]);
+    envoy.reload(0);
+    assert_eq!(envoy.epochs(), [Some(7); 3]);
 }
