@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use portcullis_integration::envoy::fresh_dir;
+use portcullis_integration::faults::LARGEST;
 use portcullis_integration::faults::stage::{self, EPOCH, LIMIT, Stage, WORKERS, Way};
 use portcullis_integration::http1::{Body, Request};
 use portcullis_integration::load::{Load, Sent, Shape};
@@ -324,12 +325,13 @@ fn the_swap_of_a_configmap_is_seen_and_loses_nothing() {
     nothing_lost(&stage.finish());
 }
 
+/// By xDS too: `xds-largest-corrupt` among the faults.
 #[test]
-fn eight_megabytes_come_by_either_way_and_more_is_refused() {
+fn eight_megabytes_come_by_polling_and_by_file_and_more_is_refused() {
     let Some(artefacts) = Artefacts::find() else { return };
-    let releases = Releases::new(&artefacts, 4600).unwrap();
+    let releases = Releases::new(&artefacts, LARGEST).unwrap();
     let large = releases.release(6).unwrap();
-    assert!((7 << 20..8 << 20).contains(&large.len()), "{}", large.len());
+    assert!((15 << 19..=8 << 20).contains(&large.len()), "{}", large.len());
     let mut configuration = stage::polling(&releases.keys[0], None);
     // No `max_bytes`: 8 MiB.
     configuration["source"].as_object_mut().unwrap().remove("max_bytes");

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use crate::artefacts::Artefacts;
 use crate::error::Error;
 use crate::load::Sent;
+use crate::releases::Releases;
 use crate::store::Behaviour;
 use service::{
     From, Needs, behind_the_clock, both_killed, database_locked, disk_full, hangs,
@@ -32,8 +33,8 @@ pub struct Fault {
     pub course: Course,
     /// How many requests may be answered 503 meanwhile.
     pub may_lose: usize,
-    /// Whether bundles are so large that they are verified in slices between requests.
-    pub is_large: bool,
+    /// Resources of the policy beside the usual ones: how large the bundles are.
+    pub resources: usize,
 }
 
 /// What happens.
@@ -58,6 +59,8 @@ pub struct Outcome {
 /// A VM that traps takes with it what is under way in it: Envoy answers 503, whatever the filter's policy. So many times
 /// at most, with four clients and one or two traps on workers.
 const UNDER_WAY: usize = 8;
+/// Resources that make a bundle of nearly 8 MiB.
+pub const LARGEST: usize = 4850;
 
 impl Fault {
     /// The same of a fault that makes workers trap.
@@ -65,9 +68,14 @@ impl Fault {
         Fault { may_lose: UNDER_WAY, ..self }
     }
 
-    /// The same with large bundles.
+    /// The same with bundles of a megabyte or two, which workers verify in slices between requests.
     const fn large(self) -> Fault {
-        Fault { is_large: true, ..self }
+        Fault { resources: 800, ..self }
+    }
+
+    /// The same with bundles as large as they may be.
+    const fn largest(self) -> Fault {
+        Fault { resources: LARGEST, ..self }
     }
 
     /// What is wrong with what the load saw.
@@ -84,7 +92,7 @@ const fn kept(
     told_by: &'static [&'static str],
     setup: fn(&Stage) -> Result<(), Error>,
 ) -> Fault {
-    Fault { name, told_by, course: Course::Kept(way, setup), may_lose: 0, is_large: false }
+    Fault { name, told_by, course: Course::Kept(way, setup), may_lose: 0, resources: 0 }
 }
 
 const fn own(
@@ -93,7 +101,7 @@ const fn own(
     told_by: &'static [&'static str],
     course: fn(&mut Stage, &[&str]) -> Result<u64, Error>,
 ) -> Fault {
-    Fault { name, told_by, course: Course::Own(way, course), may_lose: 0, is_large: false }
+    Fault { name, told_by, course: Course::Own(way, course), may_lose: 0, resources: 0 }
 }
 
 const fn of_service(
@@ -102,13 +110,7 @@ const fn of_service(
     told_by: &'static [&'static str],
     course: service::Course,
 ) -> Fault {
-    Fault {
-        name,
-        told_by,
-        course: Course::Service(from, needs, course),
-        may_lose: 0,
-        is_large: false,
-    }
+    Fault { name, told_by, course: Course::Service(from, needs, course), may_lose: 0, resources: 0 }
 }
 
 const UNREACHABLE: &[&str] = &["poll.failed.unreachable", "poll.failed.status"];
@@ -300,6 +302,26 @@ pub const FAULTS: &[Fault] = &[
         },
     )
     .large(),
+    own("file-trap-in-tick", Way::File, &["vm_reload_success"], |stage, told_by| {
+        // A tick comes once a second where there is nothing to verify.
+        stage.trap_at("proxy_on_tick", 25)?;
+        stage.kill();
+        stage.render(&stage.releases.release(EPOCH)?, 0)?;
+        stage.boot()?;
+        stage.await_epoch(EPOCH)?;
+        // Each VM traps amid the slices; what is made anew has all to verify before it serves.
+        let before = stage.count(told_by)?;
+        stage.publish(&stage.releases.release(6)?)?;
+        stage.await_more(told_by, before)?;
+        stage.await_workers(6)?;
+        stage.trap_in(None)?;
+        stage.kill();
+        stage.publish(&stage.releases.release(6)?)?;
+        stage.boot()?;
+        Ok(6)
+    })
+    .trapping()
+    .largest(),
     own("file-killed", Way::File, &["portcullis.configuration.accepted"], |stage, told_by| {
         stage.publish(&stage.releases.release(6)?)?;
         stage.await_epoch(6)?;
@@ -338,6 +360,8 @@ pub const FAULTS: &[Fault] = &[
     of_service("xds-other-audience", BY_XDS, &["refused.audience"], pushed::other_audience),
     of_service("xds-expired", BY_XDS, &["refused.expired"], pushed::expired),
     of_service("xds-older-epoch", BY_XDS, &["refused.epoch-lower"], pushed::older_epoch),
+    of_service("xds-largest-corrupt", BY_XDS, &["refused.bundle-corrupt"], pushed::largest_corrupt)
+        .largest(),
     of_service("service-postgres-gone", (From::Push, Needs::Postgres), STORE_ERRORS, postgres_gone),
     of_service(
         "service-postgres-hangs",
@@ -357,13 +381,14 @@ pub const FAULTS: &[Fault] = &[
 pub fn run(artefacts: &Artefacts, fault: &Fault) -> Result<Option<Outcome>, Error> {
     let outcome = match fault.course {
         Course::Kept(way, _) | Course::Own(way, _) => {
-            let start = if fault.is_large { Stage::start_large } else { Stage::start };
-            let mut stage = start(artefacts, way)?;
+            let releases = Releases::new(artefacts, fault.resources)?;
+            let mut stage = Stage::of(artefacts, way, releases)?;
             let failure = survive(&mut stage, fault).err().map(|error| error.to_string());
             Some(Outcome { failure, sent: stage.finish() })
         }
         Course::Service(from, needs, course) => {
-            service::run(artefacts, from, needs, fault.told_by, course)?
+            let releases = Releases::new(artefacts, fault.resources)?;
+            service::run(artefacts, (from, needs), releases, fault.told_by, course)?
         }
     };
     Ok(outcome.map(|Outcome { failure, sent }| {

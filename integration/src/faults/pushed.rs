@@ -14,6 +14,8 @@ use crate::error::Error;
 
 /// The channel that is for no gateway yet.
 const CANARY: &str = "canary";
+/// Bytes of a bundle that stands for one of 8 MB.
+const LEAST_OF_LARGEST: usize = 15 << 19;
 
 /// Publishes a bundle for no gateway.
 fn prepare(it: &Service, bundle: &[u8]) -> Result<(), Error> {
@@ -60,6 +62,20 @@ pub(super) fn corrupt(it: &mut Service, told_by: &[&str]) -> Result<u64, Error> 
     tamper(it, 6, |content| {
         let middle = content.len() / 2;
         content[middle] ^= 0x40;
+    })?;
+    push(it, told_by)
+}
+
+/// A bundle as large as they may be: all of it is sound but what is verified last. The next one, as large, is taken.
+pub(super) fn largest_corrupt(it: &mut Service, told_by: &[&str]) -> Result<u64, Error> {
+    let bundle = it.releases.release(6)?;
+    if !(LEAST_OF_LARGEST..=8 << 20).contains(&bundle.len()) {
+        return Err(Error::Case(format!("a bundle of {} bytes", bundle.len())));
+    }
+    prepare(it, &bundle)?;
+    tamper(it, 6, |content| {
+        let last = content.len() - 1000;
+        content[last] ^= 1;
     })?;
     push(it, told_by)
 }

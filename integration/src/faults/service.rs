@@ -83,12 +83,14 @@ pub type Course = fn(&mut Service, &[&str]) -> Result<u64, Error>;
 /// Brings a fault on a service and a gateway of their own. None where this machine lacks what it needs.
 pub fn run(
     artefacts: &Artefacts,
-    from: From,
-    needs: Needs,
+    (from, needs): (From, Needs),
+    releases: Releases,
     told_by: &[&str],
     course: Course,
 ) -> Result<Option<Outcome>, Error> {
-    let Some(mut service) = Service::start(artefacts, from, needs)? else { return Ok(None) };
+    let Some(mut service) = Service::start(artefacts, from, needs, releases)? else {
+        return Ok(None);
+    };
     let survived = course(&mut service, told_by).and_then(|epoch| {
         service.await_epoch(epoch)?;
         // The next good release is taken.
@@ -101,7 +103,12 @@ pub fn run(
 }
 
 impl Service {
-    fn start(artefacts: &Artefacts, from: From, needs: Needs) -> Result<Option<Self>, Error> {
+    fn start(
+        artefacts: &Artefacts,
+        from: From,
+        needs: Needs,
+        releases: Releases,
+    ) -> Result<Option<Self>, Error> {
         let postgres = match needs {
             Needs::Postgres => match Postgres::start() {
                 Some(started) => Some(started?),
@@ -109,7 +116,7 @@ impl Service {
             },
             _ => None,
         };
-        let (dir, releases) = (fresh_dir()?, Releases::new(artefacts, 0)?);
+        let dir = fresh_dir()?;
         let wasm = artefacts.filter.display().to_string();
         // Of a key that gateways do not trust, too: nothing that it signs may serve.
         let keys = [&releases.keys[0], &releases.keys[1]];

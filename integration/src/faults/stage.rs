@@ -23,8 +23,9 @@ pub const EPOCH: u64 = 5;
 pub const WORKERS: u32 = 2;
 /// Bytes of the largest bundle that is fetched.
 pub const MAX_BYTES: usize = 4_000_000;
-/// How long a fault may take to show, or an update to reach every worker.
-pub const LIMIT: Duration = Duration::from_secs(20);
+/// How long a fault may take to show, or an update to reach every worker: longer than the gauge of a worker that has trapped
+/// is left alone.
+pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// How the gateway comes by its policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +58,6 @@ impl Stage {
     /// Starts a gateway that serves [`EPOCH`], and load on it.
     pub fn start(artefacts: &Artefacts, way: Way) -> Result<Self, Error> {
         Self::of(artefacts, way, Releases::new(artefacts, 0)?)
-    }
-
-    /// The same with bundles of a megabyte or two, which workers verify in slices between requests.
-    pub fn start_large(artefacts: &Artefacts, way: Way) -> Result<Self, Error> {
-        Self::of(artefacts, way, Releases::new(artefacts, 800)?)
     }
 
     /// The same for releases of any policy with the usual requests.
@@ -110,6 +106,14 @@ impl Stage {
             trap::write(&self.artefacts.filter, export, &path)?;
         }
         self.trapping = export.map(|_| path);
+        Ok(())
+    }
+
+    /// The next Envoy runs a module in which an exported function traps at that call in each VM.
+    pub fn trap_at(&mut self, export: &str, call: u8) -> Result<(), Error> {
+        let path = self.gateway.join("trapping.wasm");
+        trap::write_at(&self.artefacts.filter, export, call, &path)?;
+        self.trapping = Some(path);
         Ok(())
     }
 
@@ -217,6 +221,15 @@ impl Stage {
     /// Waits until every worker serves an epoch.
     pub fn await_epoch(&self, epoch: u64) -> Result<(), Error> {
         await_epoch(self.envoy()?, epoch)
+    }
+
+    /// Waits until as many workers as there are serve an epoch, whatever the gauges of others say that have trapped.
+    pub fn await_workers(&self, epoch: u64) -> Result<(), Error> {
+        self.envoy()?.wait_until(&format!("epoch {epoch}"), LIMIT, |envoy| {
+            epochs(envoy).is_ok_and(|seen| {
+                seen.iter().filter(|it| **it == epoch).count() >= WORKERS as usize
+            })
+        })
     }
 
     /// The sum of the counters and gauges of the filter whose name ends so.
