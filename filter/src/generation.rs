@@ -56,6 +56,11 @@ pub struct Generation {
 }
 
 impl Generation {
+    /// Whether its bundle has not been taken from it.
+    pub fn has_bundle(&self) -> bool {
+        self.bundle.try_borrow().is_ok_and(|bundle| bundle.is_some())
+    }
+
     /// A generation of a bundle that passed every check.
     pub fn new(bundle: Bundle, settings: Settings) -> Generation {
         let policy = bundle.view().policy.first().copied();

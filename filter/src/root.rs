@@ -63,7 +63,7 @@ pub struct Root<H: Host> {
 enum Policy {
     /// Nothing: every request is refused.
     Deny,
-    /// A generation, or the plugin's current one once this one is gone.
+    /// The plugin's current generation, or this one where that is another policy's.
     Serve(Weak<Generation>),
 }
 
@@ -172,12 +172,16 @@ impl<H: Host> Root<H> {
         }
         self.last_housekeeping = now;
         self.look_again();
-        if let Some(generation) = self.generation() {
-            record(&self.vm, &self.plugin, &generation);
-            self.keep_bytes(&generation);
-            self.vm.show_expiry(&self.plugin, &generation);
+        let serves = self.generation();
+        if let Some(generation) = &serves {
+            record(&self.vm, &self.plugin, generation);
+            self.keep_bytes(generation);
         }
-        self.vm.tick(&self.plugin);
+        // Of several filters of one name, one that refuses everything does not speak for one that serves.
+        if self.vm.is_newest(&self.plugin, self.number) {
+            self.vm.show(&self.plugin, serves.as_deref());
+        }
+        self.vm.tick();
         self.show_age();
         events::log_suppressed(&self.vm);
         if std::mem::take(&mut self.is_soon) {
@@ -206,7 +210,10 @@ impl<H: Host> Root<H> {
     fn generation(&self) -> Option<Served> {
         let generation = match &self.policy {
             Policy::Deny => None,
-            Policy::Serve(weak) => weak.upgrade().or_else(|| self.last_good()),
+            // Its own one last: a request that holds an older one must not bring it to the next.
+            Policy::Serve(weak) => {
+                self.last_good().or_else(|| weak.upgrade().filter(|own| own.has_bundle()))
+            }
         }?;
         Some(match &self.settings {
             Some(settings) => Served::by(settings, generation),
@@ -219,9 +226,11 @@ impl<H: Host> Root<H> {
     /// filters poll one source, one of them fetches for both.
     fn last_good(&self) -> Option<Rc<Generation>> {
         let current = self.vm.current(&self.plugin)?;
-        let is_own = self.serves.as_ref() == Some(&current.policy)
-            || self.vm.is_newest(&self.plugin, self.number)
-            || self.follows(&current);
+        let is_own = match &self.serves {
+            Some(policy) => *policy == current.policy,
+            None => self.vm.is_newest(&self.plugin, self.number),
+        };
+        let is_own = is_own || self.follows(&current);
         is_own.then_some(current)
     }
 

@@ -98,9 +98,21 @@ impl<H: Host> Vm<H> {
         self.set_gauge(&key, seconds, || ["portcullis.poll.age-seconds.", &label(plugin)].concat());
     }
 
+    /// Sets the gauges of what a plugin serves, or that it refuses everything: this worker's, and those of workers that are
+    /// no more, since what they served is nobody's epoch any more.
+    pub fn show(&self, plugin: &Rc<str>, serves: Option<&Generation>) {
+        self.show_expiry(plugin, serves.and_then(|generation| generation.not_after));
+        let Some(index) = self.worker.index() else { return };
+        let epoch = serves.map_or(0, |generation| generation.epoch);
+        self.show_worker(plugin, index, epoch, self.alive());
+        for index in self.worker.abandoned(&self.host) {
+            self.show_worker(plugin, index, epoch, 0);
+        }
+    }
+
     /// Sets the gauge of when a plugin's policy expires, in Unix seconds; 0 where it never does.
-    pub fn show_expiry(&self, plugin: &str, generation: &Generation) {
-        let time = generation.not_after.map_or(0, |time| u64::try_from(time).unwrap_or(0));
+    fn show_expiry(&self, plugin: &str, not_after: Option<i64>) {
+        let time = not_after.map_or(0, |time| u64::try_from(time).unwrap_or(0));
         let key = Rc::from(["until ", plugin].concat());
         self.set_gauge(&key, time, || ["portcullis.valid-until.", &label(plugin)].concat());
     }
@@ -134,21 +146,8 @@ impl<H: Host> Vm<H> {
     }
 
     /// Housekeeping, about once a second.
-    pub fn tick(&self, plugin: &Rc<str>) {
+    pub fn tick(&self) {
         self.worker.tick(&self.host);
-        self.show_epoch(plugin);
-        self.show_abandoned(plugin);
-    }
-
-    /// Sets the gauges of workers that are no more as this one's: what they served is nobody's epoch any more.
-    fn show_abandoned(&self, plugin: &Rc<str>) {
-        if self.worker.index().is_none() {
-            return;
-        }
-        let epoch = self.current(plugin).map_or(0, |generation| generation.epoch);
-        for index in self.worker.abandoned(&self.host) {
-            self.show_worker(plugin, index, epoch, 0);
-        }
     }
 
     /// An exchange for a request.
@@ -171,8 +170,13 @@ impl<H: Host> Vm<H> {
     fn show_epoch(&self, plugin: &Rc<str>) {
         let Some(index) = self.worker.index() else { return };
         let epoch = self.current(plugin).map_or(0, |generation| generation.epoch);
+        self.show_worker(plugin, index, epoch, self.alive());
+    }
+
+    /// How many bundles are alive.
+    fn alive(&self) -> u64 {
         let alive = self.generations.try_borrow().map_or(0, |generations| generations.alive());
-        self.show_worker(plugin, index, epoch, u64::try_from(alive).unwrap_or(0));
+        u64::try_from(alive).unwrap_or(0)
     }
 
     fn show_worker(&self, plugin: &Rc<str>, index: u8, epoch: u64, alive: u64) {

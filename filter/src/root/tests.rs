@@ -72,6 +72,11 @@ fn of_epoch(epoch: u64) -> Vec<u8> {
     configuration(&bundle(Mode::Enforce, &identity), "")
 }
 
+fn of_policy(name: &str, epoch: u64) -> Vec<u8> {
+    let identity = Identity { epoch, ..Identity::default() };
+    configuration(&signed(&named(name), &identity), "")
+}
+
 #[test]
 fn every_vm_serves_what_the_trial_accepts() {
     let mut envoy = Envoy::new(3);
@@ -297,6 +302,63 @@ fn filters_of_one_name_each_keep_their_own_settings() {
         inner.on_tick();
     }
     assert_eq!([seen(&outer), seen(&inner)], [(7, true), (7, false)]);
+}
+
+/// Envoy gives a configuration that is put back byte for byte the root context that it had, if that still lives.
+#[test]
+fn what_a_request_holds_does_not_come_back_for_the_next() {
+    let vm = Vm::new(FakeHost::new());
+    let older = Envoy::configure(&vm, &of_epoch(5));
+    let held = older.generation().unwrap();
+    let _newer = Envoy::configure(&vm, &of_epoch(6));
+    assert_eq!((held.epoch, older.generation().unwrap().epoch), (5, 6));
+}
+
+#[test]
+fn what_is_taken_from_a_request_that_holds_it_refuses_no_other() {
+    let vm = Vm::new(FakeHost::new());
+    let shop = Envoy::configure(&vm, &of_policy("shop", 5));
+    let mut held = vec![shop.generation().unwrap()];
+    for epoch in 6..20 {
+        held.extend(Envoy::configure(&vm, &of_policy("shop", epoch)).generation());
+    }
+    assert!(!held[0].has_bundle());
+    assert_eq!(shop.generation().unwrap().epoch, 19);
+    // Of another policy there is nothing for it: not what is taken, and not the other's.
+    let bank = Envoy::configure(&vm, &of_policy("bank", 20));
+    assert_eq!(bank.generation().unwrap().epoch, 20);
+    assert!(shop.generation().is_none());
+}
+
+#[test]
+fn another_policy_of_the_name_judges_for_nobody_else() {
+    let vm = Vm::new(FakeHost::new());
+    let of = |name, epoch| Envoy::configure(&vm, &of_policy(name, epoch));
+    let shop = of("shop", 5);
+    let bank = of("bank", 6);
+    // The one before brings a policy once more: that of the newest is another one.
+    let again = of("shop", 7);
+    assert_eq!([&shop, &again].map(|it| it.generation().map(|it| it.epoch)), [Some(7); 2]);
+    assert!(bank.generation().is_none());
+}
+
+#[test]
+fn gauges_say_what_the_newest_configuration_serves() {
+    let not_after = NOW + 100;
+    let identity = Identity { epoch: 5, not_after, ..Identity::default() };
+    let mut envoy = Envoy::new(1);
+    assert!(envoy.apply(&configuration(&bundle(Mode::Enforce, &identity), "")));
+    envoy.vms[0].serves(&"portcullis".into());
+    let seen = |envoy: &Envoy| {
+        ["epoch.portcullis.worker.0", "valid-until.portcullis"]
+            .map(|name| envoy.host.metric(&["portcullis.", name].concat()))
+    };
+    envoy.tick();
+    assert_eq!(seen(&envoy), [Some(5), Some(not_after)]);
+    assert!(envoy.apply(b""));
+    envoy.host.pass_seconds(1);
+    envoy.tick();
+    assert_eq!(seen(&envoy), [Some(0); 2]);
 }
 
 #[test]
