@@ -127,7 +127,7 @@ impl<H: Host> Root<H> {
     pub fn on_configure(&mut self) -> bool {
         let host = &self.vm.host;
         let started = host.now();
-        self.vm.retire(&self.plugin, self.number);
+        let before = (Rc::clone(&self.plugin), self.number);
         self.plugin = plugin_name(host);
         Worker::prepare(host);
         Activations::prepare(host, &self.plugin);
@@ -135,6 +135,7 @@ impl<H: Host> Root<H> {
         let configuration = node::read(host)
             .and_then(|node| Configuration::read(host.plugin_configuration(), node));
         self.number = self.vm.configured(&self.plugin);
+        self.vm.retire(&before.0, before.1);
         self.serves = self.vm.current(&self.plugin).map(|current| Rc::clone(&current.policy));
         let serving = match configuration {
             Ok(Configuration::Deny) => return self.deny(),
@@ -167,7 +168,7 @@ impl<H: Host> Root<H> {
         }
         self.poll();
         let now = self.vm.host.now();
-        if now.abs_diff(self.last_housekeeping) < HOUSEKEEPING {
+        if !self.is_soon && now.abs_diff(self.last_housekeeping) < HOUSEKEEPING {
             return;
         }
         self.last_housekeeping = now;

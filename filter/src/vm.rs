@@ -4,7 +4,7 @@ use crate::events::Limiter;
 use crate::generation::{Generation, Generations};
 use crate::host::{Host, Metric, MetricKind};
 use crate::metrics::{Event, Metrics};
-use crate::worker::Worker;
+use crate::worker::{WORKERS, Worker};
 use portcullis_engine::attack::Shared;
 use portcullis_engine::exchange::Exchange;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -75,8 +75,15 @@ impl<H: Host> Vm<H> {
     /// Forgets a configuration that is gone: whichever is the newest then goes on in its place.
     pub fn retire(&self, plugin: &str, number: u64) {
         let Ok(mut all) = self.configured.try_borrow_mut() else { return };
-        if let Some(known) = all.iter_mut().find(|known| *known.plugin == *plugin) {
-            known.alive.retain(|it| *it != number);
+        let Some(known) = all.iter_mut().find(|known| *known.plugin == *plugin) else { return };
+        known.alive.retain(|it| *it != number);
+        if known.alive.is_empty() {
+            self.clear_age(plugin);
+            self.clear(&until_key(plugin));
+            // This one's, and those of workers that are no more, which it has set as its own.
+            for index in 0..WORKERS {
+                self.clear(&epoch_key(plugin, &index.to_string()));
+            }
         }
     }
 
@@ -94,8 +101,13 @@ impl<H: Host> Vm<H> {
 
     /// Sets the gauge of how old a plugin's policy may be.
     pub fn show_age(&self, plugin: &str, seconds: u64) {
-        let key = Rc::from(["age ", plugin].concat());
-        self.set_gauge(&key, seconds, || ["portcullis.poll.age-seconds.", &label(plugin)].concat());
+        let name = || ["portcullis.poll.age-seconds.", &label(plugin)].concat();
+        self.set_gauge(&age_key(plugin), seconds, name);
+    }
+
+    /// The same where the plugin polls no more: Envoy never takes a metric away.
+    pub fn clear_age(&self, plugin: &str) {
+        self.clear(&age_key(plugin));
     }
 
     /// Sets the gauges of what a plugin serves, or that it refuses everything: this worker's, and those of workers that are
@@ -113,8 +125,8 @@ impl<H: Host> Vm<H> {
     /// Sets the gauge of when a plugin's policy expires, in Unix seconds; 0 where it never does.
     fn show_expiry(&self, plugin: &str, not_after: Option<i64>) {
         let time = not_after.map_or(0, |time| u64::try_from(time).unwrap_or(0));
-        let key = Rc::from(["until ", plugin].concat());
-        self.set_gauge(&key, time, || ["portcullis.valid-until.", &label(plugin)].concat());
+        let name = || ["portcullis.valid-until.", &label(plugin)].concat();
+        self.set_gauge(&until_key(plugin), time, name);
     }
 
     /// The metrics, defined when first asked for.
@@ -181,12 +193,19 @@ impl<H: Host> Vm<H> {
 
     fn show_worker(&self, plugin: &Rc<str>, index: u8, epoch: u64, alive: u64) {
         let worker = index.to_string();
-        let key = Rc::from([&worker, " ", plugin].concat());
-        self.set_gauge(&key, epoch, || {
+        self.set_gauge(&epoch_key(plugin, &worker), epoch, || {
             ["portcullis.epoch.", &label(plugin), ".worker.", &worker].concat()
         });
         let all = Rc::from(&*worker);
         self.set_gauge(&all, alive, || ["portcullis.generations.worker.", &worker].concat());
+    }
+
+    /// Sets a gauge to 0, if this VM has ever set it.
+    fn clear(&self, key: &str) {
+        let Ok(gauges) = self.gauges.try_borrow() else { return };
+        if let Some((_, Some(metric))) = gauges.iter().find(|(known, _)| **known == *key) {
+            self.host.set_metric(*metric, 0);
+        }
     }
 
     fn set_gauge(&self, key: &Rc<str>, value: u64, name: impl FnOnce() -> String) {
@@ -201,6 +220,20 @@ impl<H: Host> Vm<H> {
             self.host.set_metric(metric, value);
         }
     }
+}
+
+// What the gauges of a plugin go by in a VM.
+
+fn age_key(plugin: &str) -> Rc<str> {
+    Rc::from(["age ", plugin].concat())
+}
+
+fn until_key(plugin: &str) -> Rc<str> {
+    Rc::from(["until ", plugin].concat())
+}
+
+fn epoch_key(plugin: &str, worker: &str) -> Rc<str> {
+    Rc::from([worker, " ", plugin].concat())
 }
 
 /// A plugin's name as part of a metric's name.

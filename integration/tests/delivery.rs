@@ -351,3 +351,62 @@ fn eight_megabytes_come_by_polling_and_by_file_and_more_is_refused() {
     stage.await_epoch(6).unwrap();
     nothing_lost(&stage.finish());
 }
+
+/// A second listener beside the first, whose filter has other settings, and polls the same source under the same name.
+fn add_listener(all: &mut Value) {
+    let listeners = all["static_resources"]["listeners"].as_array_mut().unwrap();
+    let mut inner = listeners[0].clone();
+    inner["name"] = json!("inner");
+    let manager = &mut inner["filter_chains"][0]["filters"][0]["typed_config"];
+    let filters = manager["http_filters"].as_array_mut().unwrap();
+    let filter = filters.iter_mut().find(|it| it["typed_config"]["config"].is_object()).unwrap();
+    let config = &mut filter["typed_config"]["config"];
+    config["allow_on_headers_stop_iteration"] = json!(false);
+    let settings = config["configuration"]["value"].as_str().unwrap();
+    config["configuration"]["value"] =
+        json!(settings.replace(r#""hold_headers":true"#, r#""hold_headers":false"#));
+    listeners.push(inner);
+}
+
+#[test]
+fn two_listeners_that_poll_one_source_by_settings_of_their_own_serve_what_it_brings() {
+    let Some(artefacts) = Artefacts::find() else { return };
+    let releases = Releases::new(&artefacts, 0).unwrap();
+    let store = Store::start(&releases.release(EPOCH).unwrap()).unwrap();
+    let upstream = Upstream::start().unwrap();
+    let configuration = stage::polling(&releases.keys[0], None);
+    let filter = Filter::new(&artefacts.filter, configuration.to_string());
+    let bootstrap = Bootstrap::to(upstream.address())
+        .guard()
+        .filter(&filter)
+        .cluster("store", store.address())
+        .workers(WORKERS)
+        .with(add_listener);
+    let envoy = Envoy::start(&artefacts.envoy, &bootstrap).unwrap();
+    let inner = listener(&envoy, "inner");
+    let wrong = Request::post_json("/users/42", "{\"n\":\"x\"}");
+    let both = |status: u16| {
+        move |envoy: &Envoy| {
+            (0..12).all(|_| {
+                [envoy.address(), inner].iter().all(|address| {
+                    Request::get("/users/1").send(*address).is_ok_and(|it| it.status == status)
+                })
+            })
+        }
+    };
+    envoy.wait_until("both serve", LIMIT, both(200)).unwrap();
+    let answers = [envoy.address(), inner].map(|to| wrong.send(to).unwrap().status);
+    assert_eq!(answers, [400, 200], "held, and judged as it streams by");
+    store.publish(&releases.release(EPOCH + 1).unwrap());
+    stage::await_epoch(&envoy, EPOCH + 1).unwrap();
+    assert!(both(200)(&envoy));
+}
+
+fn listener(envoy: &Envoy, name: &str) -> std::net::SocketAddr {
+    let page = envoy.admin_page("/listeners?format=json").unwrap();
+    let all: Value = serde_json::from_str(&page).unwrap();
+    let all = all["listener_statuses"].as_array().unwrap();
+    let found = all.iter().find(|it| it["name"] == name).unwrap();
+    let port = found["local_address"]["socket_address"]["port_value"].as_u64().unwrap();
+    std::net::SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()))
+}

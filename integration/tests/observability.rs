@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use portcullis_integration::http1::Request;
-use portcullis_integration::{Envoy, Upstream, artefacts};
+use portcullis_integration::{Bootstrap, Envoy, FilterDiscovery, Upstream, artefacts};
 use serde_json::Value;
 use support::{BAD, GOOD, Setup};
+
+const LIMIT: Duration = Duration::from_secs(20);
 
 type Labels = BTreeMap<String, String>;
 
@@ -181,4 +183,33 @@ fn everything_that_is_asked_for_is_there() {
     let own = series.keys().filter(|name| name.starts_with("portcullis_"));
     let unseen: Vec<&String> = own.filter(|name| !named.contains(name.as_str())).collect();
     assert!(unseen.is_empty(), "{unseen:?}");
+}
+
+/// Envoy never takes a metric away, and rules must not tell of a policy that is gone.
+#[test]
+fn a_filter_that_is_taken_out_clears_its_gauges() {
+    let Some(setup) = Setup::new() else { return };
+    let upstream = Upstream::start().unwrap();
+    let filter = setup.filter(&setup.compile("enforce", 3, ""), serde_json::json!({}));
+    let mut discovery = FilterDiscovery::new(&filter).unwrap();
+    let bootstrap = Bootstrap::to(upstream.address()).filter_from(discovery.dir(), None).workers(1);
+    let envoy = Envoy::start(&setup.artefacts.envoy, &bootstrap).unwrap();
+    let gauge = |envoy: &Envoy, plugin: &str| {
+        envoy.stat(&format!("wasmcustom.portcullis.epoch.{plugin}.worker.0")).unwrap_or(0)
+    };
+    let serves = |envoy: &Envoy| {
+        Request::get("/ping").send(envoy.address()).is_ok_and(|it| it.status == 200)
+    };
+    envoy.wait_until("it serves", LIMIT, serves).unwrap();
+    assert_eq!(gauge(&envoy, "portcullis"), 3);
+    // Another filter in its place.
+    let mut other = filter.typed_config();
+    for name in ["name", "root_id"] {
+        other["config"][name] = "successor".into();
+    }
+    discovery.publish_typed(&other).unwrap();
+    let replaced = |envoy: &Envoy| {
+        serves(envoy) && (gauge(envoy, "portcullis"), gauge(envoy, "successor")) == (0, 3)
+    };
+    envoy.wait_until("the gauges of the successor alone", LIMIT, replaced).unwrap();
 }

@@ -119,10 +119,12 @@ impl<H: Host> Root<H> {
 
     /// Sets the gauge that tells when the store was last heard of.
     pub(super) fn show_age(&self) {
-        if let Some((poller, _)) = &self.polling
-            && self.vm.is_newest(&self.plugin, self.number)
-        {
-            self.vm.show_age(&self.plugin, poller.age(&self.vm.host));
+        if !self.vm.is_newest(&self.plugin, self.number) {
+            return;
+        }
+        match &self.polling {
+            Some((poller, _)) => self.vm.show_age(&self.plugin, poller.age(&self.vm.host)),
+            None => self.vm.clear_age(&self.plugin),
         }
     }
 

@@ -482,7 +482,35 @@ fn the_gauge_of_a_worker_that_is_no_more_is_not_left_behind() {
         envoy.host.pass_seconds(1);
         envoy.tick();
     }
-    let all: Vec<_> = (0..4).map(|worker| shown(&envoy, worker)).collect();
-    assert_eq!(all, [Some(6), Some(6), Some(6), None]);
+    let all = |envoy: &Envoy| (0..4).map(|worker| shown(envoy, worker)).collect::<Vec<_>>();
+    assert_eq!(all(&envoy), [Some(6), Some(6), Some(6), None]);
     assert_eq!(envoy.host.metric("portcullis.generations.worker.0"), Some(0));
+    envoy.roots.clear();
+    assert_eq!(all(&envoy), [Some(0), Some(0), Some(0), None]);
+}
+
+#[test]
+fn the_gauges_of_a_policy_that_is_gone_are_cleared() {
+    let mut envoy = Envoy::new(1);
+    let identity = Identity { epoch: 5, not_after: NOW + 60, ..Identity::default() };
+    let bundle = bundle(Mode::Enforce, &identity);
+    assert!(envoy.apply(&polling::beside(&bundle)));
+    envoy.roots[0].http().on_request_headers(true);
+    envoy.host.pass_seconds(7);
+    envoy.tick();
+    envoy.host.pass_seconds(7);
+    envoy.tick();
+    let shown = |envoy: &Envoy| {
+        ["poll.age-seconds.portcullis", "valid-until.portcullis", "epoch.portcullis.worker.0"]
+            .map(|name| envoy.host.metric(&format!("portcullis.{name}")).unwrap())
+    };
+    assert_eq!(shown(&envoy), [7, NOW + 60, 5]);
+    // One that comes in its place goes on; it polls no more.
+    assert!(envoy.apply(&configuration(&bundle, r#","log_audit":true"#)));
+    assert_eq!(shown(&envoy), [7, NOW + 60, 5]);
+    envoy.host.pass_seconds(1);
+    envoy.tick();
+    assert_eq!(shown(&envoy), [0, NOW + 60, 5]);
+    envoy.roots.clear();
+    assert_eq!(shown(&envoy), [0; 3]);
 }

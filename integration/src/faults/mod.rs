@@ -59,6 +59,9 @@ pub struct Outcome {
 /// A VM that traps takes with it what is under way in it: Envoy answers 503, whatever the filter's policy. So many times
 /// at most, with four clients and one or two traps on workers.
 const UNDER_WAY: usize = 8;
+/// A VM that traps within the back-off of its last load, 0.1 s, is made anew when that has passed: until then Envoy answers 503 to
+/// all that comes to its worker, and four clients without pause ask often.
+const WITHIN_BACKOFF: usize = 1000;
 /// Resources that make a bundle of nearly 8 MiB.
 pub const LARGEST: usize = 4850;
 
@@ -66,6 +69,11 @@ impl Fault {
     /// The same of a fault that makes workers trap.
     const fn trapping(self) -> Fault {
         Fault { may_lose: UNDER_WAY, ..self }
+    }
+
+    /// The same of a fault that makes workers trap as soon as they have a new configuration.
+    const fn trapping_anew(self) -> Fault {
+        Fault { may_lose: WITHIN_BACKOFF, ..self }
     }
 
     /// The same with bundles of a megabyte or two, which workers verify in slices between requests.
@@ -320,7 +328,7 @@ pub const FAULTS: &[Fault] = &[
         stage.boot()?;
         Ok(6)
     })
-    .trapping()
+    .trapping_anew()
     .largest(),
     own("file-killed", Way::File, &["portcullis.configuration.accepted"], |stage, told_by| {
         stage.publish(&stage.releases.release(6)?)?;

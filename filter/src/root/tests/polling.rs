@@ -19,7 +19,7 @@ pub(super) fn alone() -> Vec<u8> {
     format!(r#"{{"trusted_keys":["{}"],{SOURCE}}}"#, public_key()).into_bytes()
 }
 
-fn beside(bundle: &[u8]) -> Vec<u8> {
+pub(super) fn beside(bundle: &[u8]) -> Vec<u8> {
     configuration(bundle, &[",", SOURCE].concat())
 }
 
