@@ -195,6 +195,11 @@ fn what_serves_is_kept_by_the_first_tick_which_comes_soon() {
     assert_eq!(ticks(&envoy), [1; 2]);
     envoy.tick();
     assert_eq!(ticks(&envoy), [1000; 2]);
+    // Envoy may give a root context its configuration once more.
+    assert!(envoy.roots[0].on_configure());
+    assert_eq!(ticks(&envoy), [1, 1000]);
+    envoy.tick();
+    assert_eq!(ticks(&envoy), [1000; 2]);
     // A roll-back that Envoy did not try again, and a fault, with no time in between.
     envoy.roots[1] = Envoy::configure(&envoy.vms[1], &of_epoch(5));
     envoy.reload(1);
