@@ -137,6 +137,9 @@ pub(crate) enum Kind {
     Read,
     /// Is kept whole, or not at all.
     Write,
+    /// The same for the rows of gateways, which one replica writes after the other: it forgets some by their time and keeps
+    /// others by their name, and two that took rows in these two orders would wait for each other.
+    Gateways,
 }
 
 /// Work of a transaction.
@@ -356,12 +359,12 @@ impl Store {
         mut rows: Vec<GatewayRow>,
         forgotten: i64,
     ) -> Result<(), StoreError> {
-        // Replicas that write the same gateways in different orders would wait for each other.
+        // A replica of an older version takes them in this order, and no turn.
         rows.sort_by(|one, other| {
             (&one.policy, &one.gateway).cmp(&(&other.policy, &other.gateway))
         });
         self.run(move |database| {
-            transact(database, Kind::Write, |sql| records::keep_gateways(sql, &rows, forgotten))
+            transact(database, Kind::Gateways, |sql| records::keep_gateways(sql, &rows, forgotten))
         })
         .await
     }

@@ -20,6 +20,8 @@ const PREPARE: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
 /// `CREATE TABLE IF NOT EXISTS` fails where another session makes the table at that moment: of replicas that start at once, one
 /// makes the tables and the others wait. The number is theirs alone ("portcull" in ASCII).
 const MIGRATE: &str = "BEGIN; SELECT pg_advisory_xact_lock(8101820098873224300)";
+/// Ends with the transaction. One above the other's number.
+const GATEWAYS: &str = "BEGIN; SELECT pg_advisory_xact_lock(8101820098873224301)";
 
 /// A connection, made anew where it broke.
 pub struct Postgres {
@@ -82,6 +84,7 @@ impl Database for Postgres {
         let begin = match kind {
             Kind::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
             Kind::Write => "BEGIN",
+            Kind::Gateways => GATEWAYS,
         };
         let client = self.client()?;
         let done = within(client, begin, work);

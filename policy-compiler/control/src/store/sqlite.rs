@@ -37,7 +37,7 @@ impl Sqlite {
 
 impl Database for Sqlite {
     fn transaction(&mut self, kind: Kind, work: Work<'_>) -> Result<(), StoreError> {
-        let begin = if kind == Kind::Write { "BEGIN IMMEDIATE" } else { "BEGIN" };
+        let begin = if kind == Kind::Read { "BEGIN" } else { "BEGIN IMMEDIATE" };
         self.0.execute_batch(begin).map_err(failed)?;
         let done = work(&mut Statements(&self.0))
             .and_then(|()| self.0.execute_batch("COMMIT").map_err(failed));

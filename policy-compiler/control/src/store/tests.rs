@@ -155,6 +155,39 @@ fn replicas_that_report_the_same_gateways_do_not_lock_each_other_out() {
 }
 
 #[test]
+fn replicas_that_forget_gateways_and_hear_of_them_do_not_lock_each_other_out() {
+    let Some(server) = Server::start() else { return };
+    let place = server.database("forgotten");
+    let stores = [0, 1].map(|_| Store::open(&place).unwrap());
+    block(stores[0].load(Arc::default())).unwrap();
+    let rows = |numbers: std::ops::Range<usize>, last_contact| -> Vec<GatewayRow> {
+        let row = |number: usize| GatewayRow {
+            policy: "bank".to_owned(),
+            gateway: format!("gw-{number:03}"),
+            last_contact,
+            ..GatewayRow::default()
+        };
+        numbers.map(row).collect()
+    };
+    for round in 0..10 {
+        let now = 100 * (round + 1);
+        for (numbers, last_contact) in [(0..200, now - 5), (200..500, now - 50)] {
+            block(stores[0].keep_gateways(rows(numbers, last_contact), 0)).unwrap();
+        }
+        // The one forgets the later by name and then hears of the earlier; the other hears of all by their names.
+        let begin = std::sync::Barrier::new(2);
+        let keep = |store: &Store, rows: Vec<GatewayRow>, forgotten| {
+            begin.wait();
+            assert_eq!(block(store.keep_gateways(rows, forgotten)), Ok(()), "round {round}");
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| keep(&stores[0], rows(0..200, now), now - 10));
+            scope.spawn(|| keep(&stores[1], rows(0..500, now), 0));
+        });
+    }
+}
+
+#[test]
 fn nobody_waits_for_a_database_that_hangs() {
     let folder = folder("hangs");
     let store = open(&folder);
