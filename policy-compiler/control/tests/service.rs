@@ -262,6 +262,42 @@ async fn so_many_bundles_are_on_their_way_at_once() {
 }
 
 #[tokio::test]
+async fn an_answer_without_a_bundle_takes_no_place() {
+    let it = Running::new("places");
+    it.service.refresh().await.unwrap();
+    // Nothing leads to the first any more: only the database has it.
+    let (seven, eight) = (bundle(7, "seven", &SEED), bundle(8, "eight", &SEED));
+    for bundle in [&seven, &eight] {
+        assert_eq!(it.publish("stable", bundle).await.head.status, 201);
+    }
+    let mut places = Vec::new();
+    while it.service.transfers.free() > 0 {
+        let peer = Peer::new("192.0.2.9:1".parse().unwrap(), None);
+        places.push(it.service.transfers.place(&peer).await.unwrap());
+    }
+    let bearer = format!("Bearer {}", it.reader);
+    let began = std::time::Instant::now();
+    for (epoch, bundle) in [(7, &seven), (8, &eight)] {
+        let path = format!("/v1/policies/bank/bundles/{epoch}");
+        let head = it.ask("HEAD", &path, &[("authorization", &bearer)], b"").await;
+        assert_eq!((head.head.status.as_u16(), head.body.len()), (200, 0));
+        assert_eq!(head.field("content-length"), bundle.len().to_string());
+        let etag = head.field("etag");
+        let fields = [("authorization", &*bearer), ("if-none-match", &etag)];
+        assert_eq!(it.get(&path, &fields).await.head.status, 304);
+    }
+    for path in ["/v1/policies/bank/bundles/9", "/v1/policies/other/bundles/7"] {
+        it.get(path, &[("authorization", &bearer)]).await.problem(404, "not-found");
+    }
+    assert!(began.elapsed() < transfers::WAIT);
+    assert_eq!(it.service.transfers.busy.get(), 0);
+    // One that has a bundle still waits, and gets it when it is its turn.
+    places.pop();
+    let path = "/v1/policies/bank/bundles/7";
+    assert_eq!(it.get(path, &[("authorization", &bearer)]).await.body, seven);
+}
+
+#[tokio::test]
 async fn a_connection_has_so_many_streams() {
     let it = Running::new("streams");
     it.service.refresh().await.unwrap();

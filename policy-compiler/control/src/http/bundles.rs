@@ -54,23 +54,34 @@ pub async fn by_epoch(
     State(service): Service_,
     Extension(peer): Extension<Peer>,
     Path((policy, epoch)): Path<(String, i64)>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     Asked::of(&service, &headers, &peer, Role::Reader, Some(&policy), "fetch").await?;
-    // First of all: what the database has is read into memory.
+    let served = |service: &Service| {
+        let current = service.current();
+        current.policies.get(&policy).and_then(|it| it.bundles.get(&epoch)).cloned()
+    };
+    // Whatever sends no bundle takes nobody's place.
+    let (tag, length) = match served(&service) {
+        Some(stored) => (stored.etag.clone(), stored.bytes.len()),
+        None => service.store.described(policy.clone(), epoch).await?,
+    };
+    if knows(&headers, &tag) {
+        return Ok(described(StatusCode::NOT_MODIFIED.into_response(), &tag, epoch, None));
+    }
+    if method == Method::HEAD {
+        return Ok(described(sent(length, Body::empty()), &tag, epoch, None));
+    }
+    // Before what the database has is read into memory. It may have been signed anew meanwhile.
     let place = place(&service, &peer).await?;
-    let current = service.current();
-    let served = current.policies.get(&policy).and_then(|policy| policy.bundles.get(&epoch));
-    let (tag, bytes) = match served {
+    let (tag, bytes) = match served(&service) {
         Some(stored) => (stored.etag.clone(), stored.bytes.clone()),
         None => {
             let bytes = Bytes::from(service.store.content(policy, epoch).await?);
             (etag(&bytes), bytes)
         }
     };
-    if knows(&headers, &tag) {
-        return Ok(described(StatusCode::NOT_MODIFIED.into_response(), &tag, epoch, None));
-    }
     let response = sent(bytes.len(), transfers::body(bytes, place, &peer));
     Ok(described(response, &tag, epoch, None))
 }

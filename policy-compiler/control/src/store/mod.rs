@@ -293,6 +293,21 @@ impl Store {
         .await
     }
 
+    /// The tag of a bundle that was published, and how many bytes it has.
+    ///
+    /// # Errors
+    /// No such bundle, or the database.
+    pub async fn described(
+        &self,
+        policy: String,
+        epoch: i64,
+    ) -> Result<(String, usize), StoreError> {
+        self.run(move |database| {
+            transact(database, Kind::Read, |sql| policies::described(sql, &policy, epoch))
+        })
+        .await
+    }
+
     /// The bytes of a bundle that was published.
     ///
     /// # Errors

@@ -332,13 +332,26 @@ pub(super) fn pin(sql: &mut dyn Sql, it: &Pinned) -> Result<(), StoreError> {
     write_history(sql, revision, &it.policy, (&it.identity, it.at), entry)
 }
 
+/// The tag of a bundle, and its length.
+pub(super) fn described(
+    sql: &mut dyn Sql,
+    policy: &str,
+    epoch: i64,
+) -> Result<(String, usize), StoreError> {
+    let query = "SELECT etag, size FROM bundles WHERE policy = $1 AND epoch = $2";
+    let row = sql.query(query, &[policy.into(), epoch.into()])?.pop();
+    let mut row = row.ok_or_else(|| missing(policy, epoch))?;
+    Ok((row.text(), usize::try_from(row.int()).unwrap_or_default()))
+}
+
 pub(super) fn content(sql: &mut dyn Sql, policy: &str, epoch: i64) -> Result<Vec<u8>, StoreError> {
-    let rows = sql.query(
-        "SELECT content FROM contents WHERE policy = $1 AND epoch = $2",
-        &[policy.into(), epoch.into()],
-    )?;
-    let missing = || StoreError::NotFound(format!("`{policy}` has no bundle of epoch {epoch}"));
-    Ok(rows.into_iter().next().ok_or_else(missing)?.bytes())
+    let query = "SELECT content FROM contents WHERE policy = $1 AND epoch = $2";
+    let row = sql.query(query, &[policy.into(), epoch.into()])?.pop();
+    Ok(row.ok_or_else(|| missing(policy, epoch))?.bytes())
+}
+
+fn missing(policy: &str, epoch: i64) -> StoreError {
+    StoreError::NotFound(format!("`{policy}` has no bundle of epoch {epoch}"))
 }
 
 pub(super) fn load(sql: &mut dyn Sql, older: &Current) -> Result<Option<Current>, StoreError> {
@@ -433,7 +446,7 @@ fn highest(sql: &mut dyn Sql, policy: &str) -> Result<Option<i64>, StoreError> {
 fn must_exist(sql: &mut dyn Sql, policy: &str, epoch: i64) -> Result<(), StoreError> {
     let query = "SELECT epoch FROM bundles WHERE policy = $1 AND epoch = $2";
     if sql.query(query, &[policy.into(), epoch.into()])?.is_empty() {
-        return Err(StoreError::NotFound(format!("`{policy}` has no bundle of epoch {epoch}")));
+        return Err(missing(policy, epoch));
     }
     Ok(())
 }
