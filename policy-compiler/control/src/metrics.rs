@@ -3,6 +3,7 @@
 
 use crate::current::{Current, Policy};
 use crate::gateways::state;
+use crate::log;
 use crate::store::GatewayRow;
 use crate::transfers::{MOST, Transfers};
 use std::fmt::Write;
@@ -128,6 +129,7 @@ impl Metrics {
         page.one("revision", "gauge", plain(), current.revision);
         page.one("store_errors_total", "counter", plain(), self.store_errors.get());
         page.one("denied_total", "counter", plain(), self.denied.get());
+        page.one("log_lines_dropped_total", "counter", plain(), log::dropped());
         page.one("connections", "gauge", plain(), self.connections.get());
         page.one("connections_turned_away_total", "counter", plain(), self.turned_away.get());
         page.many(

@@ -28,6 +28,8 @@ const COUNTED: u32 = 5;
 const REREAD: Duration = Duration::from_millis(250);
 /// Requests under way may take this long after the service was asked to end.
 const GRACE: Duration = Duration::from_secs(10);
+/// The last lines of the log may take this long: nobody may be reading it.
+const LOGGED: Duration = Duration::from_secs(2);
 
 /// Why the service does not start.
 #[derive(Debug, Error)]
@@ -55,7 +57,9 @@ pub fn run(options: &Serve) -> Result<(), StartError> {
         .enable_all()
         .build()
         .map_err(|error| StartError::from(&error))?;
-    runtime.block_on(serve(options, service, tls))
+    let ended = runtime.block_on(serve(options, service, tls));
+    log::flush(LOGGED);
+    ended
 }
 
 async fn serve(
