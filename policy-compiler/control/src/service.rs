@@ -12,17 +12,26 @@ use portcullis_bundle::Trust;
 use portcullis_ecds::Filter;
 use rustls::pki_types::CertificateDer;
 use serde_json::json;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::{Mutex, Notify, Semaphore, watch};
+use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 /// Publications that are read and verified at once: each holds a bundle twice.
 const PUBLISHING: usize = 4;
 /// Streams of xDS of one connection: a gateway has one for each of its filters.
 const STREAMS: usize = 16;
+/// Requests of one identity that may be before the database at once; its others wait, for so long at most. Whoever asks much
+/// waits for themselves.
+const ASKING: usize = 4;
+/// And its publications at once: whoever sends slowly leaves some of [`PUBLISHING`] to others.
+const OWN_PUBLISHING: usize = 2;
+const TURN_WAITS: Duration = Duration::from_secs(5);
+/// Identities whose turns are remembered before those that ask nothing are forgotten.
+const REMEMBERED: usize = 1024;
 /// Reports written in one transaction.
 const REPORTS: usize = 500;
 
@@ -95,6 +104,27 @@ struct SeenFile {
     told: Option<String>,
 }
 
+/// What an identity may do at once.
+#[derive(Clone, Debug)]
+struct Turns {
+    asking: Arc<Semaphore>,
+    publishing: Arc<Semaphore>,
+}
+
+impl Default for Turns {
+    fn default() -> Turns {
+        let of = |most| Arc::new(Semaphore::new(most));
+        Turns { asking: of(ASKING), publishing: of(OWN_PUBLISHING) }
+    }
+}
+
+impl Turns {
+    fn are_taken(&self) -> bool {
+        let free = (self.asking.available_permits(), self.publishing.available_permits());
+        free != (ASKING, OWN_PUBLISHING)
+    }
+}
+
 /// All there is.
 #[derive(Debug)]
 pub struct Service {
@@ -107,7 +137,7 @@ pub struct Service {
     /// What was asked for.
     pub settings: Settings,
     /// Bounds publications at once.
-    pub publishing: Arc<Semaphore>,
+    publishing: Arc<Semaphore>,
     /// Bounds messages of xDS that are not whole.
     pub unread: Arc<Unread>,
     /// Bounds bundles on their way.
@@ -118,6 +148,7 @@ pub struct Service {
     credentials: watch::Sender<Arc<Credentials>>,
     credentials_seen: Mutex<SeenFile>,
     refreshing: Mutex<()>,
+    turns: std::sync::Mutex<HashMap<String, Turns>>,
     loaded: AtomicBool,
     stopping: watch::Sender<bool>,
 }
@@ -138,6 +169,7 @@ impl Service {
             credentials: watch::channel(Arc::new(credentials)).0,
             credentials_seen: Mutex::default(),
             refreshing: Mutex::new(()),
+            turns: std::sync::Mutex::default(),
             loaded: AtomicBool::new(false),
             stopping: watch::channel(false).0,
         }
@@ -300,12 +332,40 @@ impl Service {
         Err(denied)
     }
 
+    /// Waits for an identity's turn at the database; none where it asks too much.
+    pub async fn turn(&self, identity: &str) -> Option<OwnedSemaphorePermit> {
+        let own = self.turns(identity).asking;
+        tokio::time::timeout(TURN_WAITS, own.acquire_owned()).await.ok()?.ok()
+    }
+
+    /// The right to publish: of all, and of the identity's own. None where either is used up.
+    pub async fn turn_to_publish(
+        &self,
+        identity: &str,
+    ) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
+        let own = self.turns(identity).publishing;
+        let own = tokio::time::timeout(TURN_WAITS, own.acquire_owned()).await.ok()?.ok()?;
+        Some((own, Arc::clone(&self.publishing).try_acquire_owned().ok()?))
+    }
+
+    fn turns(&self, identity: &str) -> Turns {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if turns.len() >= REMEMBERED && !turns.contains_key(identity) {
+            turns.retain(|_, own| own.are_taken());
+        }
+        turns.entry(identity.to_owned()).or_default().clone()
+    }
+
     /// Writes a line of the audit log for what changed nothing. Where the database is away, the service's own log has
     /// it all the same.
     pub async fn audit(&self, audit: Audit) {
         self.log(&audit);
-        if let Err(error) = self.store.record(audit).await {
-            log::warn("the audit log cannot be written", json!({ "why": error.to_string() }));
+        let recorded = match self.turn(&audit.identity).await {
+            Some(_turn) => self.store.record(audit).await.map_err(|error| error.to_string()),
+            None => Err("this identity asks too much at once".to_owned()),
+        };
+        if let Err(why) = recorded {
+            log::warn("the audit log cannot be written", json!({ "why": why }));
         }
     }
 

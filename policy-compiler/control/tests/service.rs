@@ -298,6 +298,59 @@ async fn an_answer_without_a_bundle_takes_no_place() {
 }
 
 #[tokio::test]
+async fn who_asks_much_waits_for_themselves() {
+    let it = Running::new("asks-much");
+    it.service.refresh().await.unwrap();
+    let mut turns = Vec::new();
+    for _ in 0..4 {
+        turns.push(it.service.turn("ops").await.unwrap());
+    }
+    let bearer = format!("Bearer {}", it.reader);
+    let fields = [("authorization", &*bearer)];
+    let paths =
+        ["/v1/audit", "/v1/policies", "/v1/policies/bank/status", "/v1/policies/bank/bundles/7"];
+    let reads = paths.map(|path| it.get(path, &fields));
+    let publishes = async {
+        let began = std::time::Instant::now();
+        assert_eq!(it.publish("stable", &bundle(7, "seven", &SEED)).await.head.status, 201);
+        began.elapsed()
+    };
+    let [audit, policies, status, epoch] = reads;
+    let (audit, policies, status, epoch, published) =
+        tokio::join!(audit, policies, status, epoch, publishes);
+    for read in [audit, policies, status, epoch] {
+        read.problem(503, "busy");
+        assert_eq!(read.field("retry-after"), "2");
+    }
+    assert!(published < Duration::from_secs(4), "{published:?}");
+    drop(turns);
+    assert_eq!(it.get("/v1/policies/bank/bundles/7", &fields).await.head.status, 200);
+}
+
+#[tokio::test]
+async fn a_publisher_that_sends_slowly_leaves_others_their_turn() {
+    let it = Running::new("slow");
+    it.service.refresh().await.unwrap();
+    let send = |token: String| {
+        let silent = Body::from_stream(tokio_stream::pending::<Result<Vec<u8>, std::io::Error>>());
+        let request = Request::post("/v1/policies/bank/bundles")
+            .header("authorization", format!("Bearer {token}"))
+            .body(silent)
+            .unwrap();
+        tokio::spawn(it.router.clone().oneshot(request))
+    };
+    let slow: Vec<_> = (0..6).map(|_| send(it.publisher.clone())).collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let robot = Peer::new("192.0.2.8:1".parse().unwrap(), None);
+    let robot = Peer { names: Arc::from(["spiffe://bank.example/robot".to_owned()]), ..robot };
+    let router = router(Arc::clone(&it.service)).layer(Extension(robot));
+    let seven = Body::from(bundle(7, "seven", &SEED));
+    let request = Request::post("/v1/policies/bank/bundles").body(seven).unwrap();
+    assert_eq!(router.oneshot(request).await.unwrap().status(), StatusCode::CREATED);
+    slow.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
 async fn a_connection_has_so_many_streams() {
     let it = Running::new("streams");
     it.service.refresh().await.unwrap();

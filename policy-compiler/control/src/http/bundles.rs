@@ -57,7 +57,7 @@ pub async fn by_epoch(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Asked::of(&service, &headers, &peer, Role::Reader, Some(&policy), "fetch").await?;
+    let asked = Asked::of(&service, &headers, &peer, Role::Reader, Some(&policy), "fetch").await?;
     let served = |service: &Service| {
         let current = service.current();
         current.policies.get(&policy).and_then(|it| it.bundles.get(&epoch)).cloned()
@@ -65,7 +65,10 @@ pub async fn by_epoch(
     // Whatever sends no bundle takes nobody's place.
     let (tag, length) = match served(&service) {
         Some(stored) => (stored.etag.clone(), stored.bytes.len()),
-        None => service.store.described(policy.clone(), epoch).await?,
+        None => {
+            let _turn = asked.turn(&service).await?;
+            service.store.described(policy.clone(), epoch).await?
+        }
     };
     if knows(&headers, &tag) {
         return Ok(described(StatusCode::NOT_MODIFIED.into_response(), &tag, epoch, None));
@@ -78,6 +81,7 @@ pub async fn by_epoch(
     let (tag, bytes) = match served(&service) {
         Some(stored) => (stored.etag.clone(), stored.bytes.clone()),
         None => {
+            let _turn = asked.turn(&service).await?;
             let bytes = Bytes::from(service.store.content(policy, epoch).await?);
             (etag(&bytes), bytes)
         }

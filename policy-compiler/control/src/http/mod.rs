@@ -23,6 +23,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// How long an answer may take, an upload included. Streams of xDS have no such end.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -138,6 +139,15 @@ impl Asked {
                 Err(problem)
             }
         }
+    }
+
+    /// Waits for the identity's turn at the database, which it has until what is given is dropped.
+    async fn turn(&self, service: &Service) -> Result<OwnedSemaphorePermit, Problem> {
+        service.turn(&self.identity.name).await.ok_or_else(|| {
+            let told = format!("`{}` asks too much at once: ask again", self.identity.name);
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", told)
+                .with_header(header::RETRY_AFTER, HeaderValue::from(2))
+        })
     }
 
     /// A line of the audit log.

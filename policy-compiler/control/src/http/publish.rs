@@ -56,10 +56,10 @@ pub async fn publish(
     let asked =
         Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "publish").await?;
     let channel = to.channel.clone().unwrap_or_else(|| STABLE.to_owned());
-    let turn = Arc::clone(&service.publishing).try_acquire_owned();
+    let turn = service.turn_to_publish(&asked.identity.name).await;
     let received = match &turn {
-        Ok(_) => receive(to, &channel, &headers, body).await,
-        Err(_) => {
+        Some(_) => receive(to, &channel, &headers, body).await,
+        None => {
             let told = "others are publishing: try again";
             Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", told)
                 .with_header(header::RETRY_AFTER, HeaderValue::from(2)))
@@ -143,6 +143,7 @@ async fn take(service: &Service, asked: &Asked, received: Received) -> Done {
     });
     drop(bundle);
     let line = asked.line(StatusCode::OK, &detail(&channel, Some(epoch)));
+    let _turn = asked.turn(service).await?;
     let published = service.store.publish(publication, line).await?;
     shown(service).await;
     let (status, result) = match published {
@@ -192,6 +193,7 @@ pub async fn assign(
             let told = json!({ "policy": policy, "channel": channel, "epoch": epoch });
             let line = asked.line(StatusCode::OK, &detail(&channel, Some(epoch)));
             let assigned = Assigned { policy, channel, epoch, identity, at: now() };
+            let _turn = asked.turn(&service).await?;
             service.store.assign(assigned, line).await?;
             shown(&service).await;
             Ok((StatusCode::OK, told))
@@ -238,6 +240,7 @@ pub async fn roll_out(
                 at: now(),
             };
             let line = asked.line(StatusCode::OK, &detail(&name, None));
+            let _turn = asked.turn(&service).await?;
             service.store.roll_out(rollout, line).await?;
             shown(&service).await;
             Ok((StatusCode::OK, json!({ "policy": policy, "channel": name })))
@@ -330,6 +333,7 @@ async fn change_pin(
         let (policy, identity) = (asked.policy.clone(), asked.identity.name.clone());
         let line = asked.line(StatusCode::OK, &detail);
         let pinned = Pinned { policy, target, epoch, reason, identity, at: now() };
+        let _turn = asked.turn(service).await?;
         service.store.pin(pinned, line).await?;
         shown(service).await;
         Ok((StatusCode::OK, told))

@@ -27,7 +27,8 @@ pub async fn policies(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Asked::of(&service, &headers, &peer, Role::Reader, None, "read").await?;
+    let asked = Asked::of(&service, &headers, &peer, Role::Reader, None, "read").await?;
+    let _turn = asked.turn(&service).await?;
     let current = newest(&service).await;
     let names: Vec<&String> = current.policies.keys().collect();
     Ok(Json(json!({ "policies": names, "revision": current.revision })).into_response())
@@ -40,7 +41,8 @@ pub async fn policy(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read").await?;
+    let asked = Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read").await?;
+    let _turn = asked.turn(&service).await?;
     let current = newest(&service).await;
     Ok(Json(describe(&name, known(&current.policies, &name)?)).into_response())
 }
@@ -62,7 +64,8 @@ pub async fn status(
     Query(extent): Query<Extent>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read").await?;
+    let asked = Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read").await?;
+    let _turn = asked.turn(&service).await?;
     let current = newest(&service).await;
     let policy = known(&current.policies, &name)?;
     // What other replicas have heard is in the database; without it, what this one has.
@@ -140,7 +143,8 @@ pub async fn history(
     Query(lines): Query<Lines>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read").await?;
+    let asked = Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read").await?;
+    let _turn = asked.turn(&service).await?;
     let found = service.store.history(name.clone(), lines.limit()).await?;
     let told = found.into_iter().map(|it| {
         let detail: Value = serde_json::from_str(&it.detail).unwrap_or_default();
@@ -160,7 +164,8 @@ pub async fn audit(
     Query(lines): Query<Lines>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Asked::of(&service, &headers, &peer, Role::Reader, None, "read").await?;
+    let asked = Asked::of(&service, &headers, &peer, Role::Reader, None, "read").await?;
+    let _turn = asked.turn(&service).await?;
     let found = service.store.audit(lines.identity.clone(), lines.limit()).await?;
     let told = found.into_iter().map(|it| {
         json!({

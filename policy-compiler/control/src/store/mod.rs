@@ -2,7 +2,8 @@
 //!
 //! In: publications, roll-outs, pins, what gateways report. Out: the state that is served, history, audit. All work
 //! runs on one thread that owns the connection, so that a slow database holds up no gateway: these are served from
-//! memory ([`crate::current`]). A transaction that writes begins by taking the next revision, which orders the
+//! memory ([`crate::current`]). Changes of what is served, and the looks that show them, come before all else that waits: whoever
+//! reads much keeps no publisher waiting for more than what is being read. A transaction that writes begins by taking the next revision, which orders the
 //! writers of all replicas; times come in as arguments.
 
 mod policies;
@@ -18,12 +19,13 @@ use crate::current::Current;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 use thiserror::Error;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 
-/// Work that waits for the database at most.
+/// Work that waits for the database at most: as many changes of what is served, and as much of all else.
 const WAITING: usize = 64;
 /// How long anybody waits for the database: it may hang rather than be gone.
 const WITHIN: Duration = Duration::from_secs(if cfg!(test) { 4 } else { 15 });
@@ -167,10 +169,20 @@ pub(crate) fn transact<T>(
 
 type Job = Box<dyn FnOnce(&mut dyn Database) + Send>;
 
+/// Whose turn comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// What changes what is served, or shows the change.
+    First,
+    /// All else.
+    Later,
+}
+
 /// The store, for all tasks of the service.
 #[derive(Clone)]
 pub struct Store {
-    jobs: SyncSender<Job>,
+    first: Sender<Job>,
+    later: Sender<Job>,
     up: Arc<AtomicBool>,
 }
 
@@ -193,16 +205,19 @@ impl Store {
                 Box::new(postgres::Postgres::new(url, authorities.as_deref())?)
             }
         };
-        let (jobs, waiting) = sync_channel::<Job>(WAITING);
+        let failed = |error: std::io::Error| StoreError::Unavailable(error.to_string());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(failed)?;
+        let (first, mut changes) = channel(WAITING);
+        let (later, mut others) = channel(WAITING);
         std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {
-                for job in waiting {
+                while let Some(job) = runtime.block_on(next(&mut changes, &mut others)) {
                     job(&mut *database);
                 }
             })
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Store { jobs, up: Arc::new(AtomicBool::new(true)) })
+            .map_err(failed)?;
+        Ok(Store { first, later, up: Arc::new(AtomicBool::new(true)) })
     }
 
     /// Whether the last call reached the database.
@@ -212,6 +227,7 @@ impl Store {
 
     async fn run<T: Send + 'static>(
         &self,
+        turn: Turn,
         work: impl FnOnce(&mut dyn Database) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (give, given) = oneshot::channel();
@@ -221,12 +237,13 @@ impl Store {
                 let _ = give.send(work(database));
             }
         });
-        match self.jobs.try_send(job) {
+        let jobs = if turn == Turn::First { &self.first } else { &self.later };
+        match jobs.try_send(job) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
                 return Err(StoreError::Unavailable("too much work waits for it".to_owned()));
             }
-            Err(TrySendError::Disconnected(_)) => {
+            Err(TrySendError::Closed(_)) => {
                 return Err(StoreError::Unavailable("its thread has ended".to_owned()));
             }
         }
@@ -283,7 +300,7 @@ impl Store {
         status: fn(&T) -> i64,
         work: impl Fn(&mut dyn Sql) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.run(move |database| {
+        self.run(Turn::First, move |database| {
             transact(database, Kind::Write, |sql| {
                 let done = work(sql)?;
                 records::record(sql, &Audit { status: status(&done), ..audit.clone() })?;
@@ -302,7 +319,7 @@ impl Store {
         policy: String,
         epoch: i64,
     ) -> Result<(String, usize), StoreError> {
-        self.run(move |database| {
+        self.run(Turn::Later, move |database| {
             transact(database, Kind::Read, |sql| policies::described(sql, &policy, epoch))
         })
         .await
@@ -313,7 +330,7 @@ impl Store {
     /// # Errors
     /// No such bundle, or the database.
     pub async fn content(&self, policy: String, epoch: i64) -> Result<Vec<u8>, StoreError> {
-        self.run(move |database| {
+        self.run(Turn::Later, move |database| {
             transact(database, Kind::Read, |sql| policies::content(sql, &policy, epoch))
         })
         .await
@@ -324,8 +341,10 @@ impl Store {
     /// # Errors
     /// The database.
     pub async fn load(&self, older: Arc<Current>) -> Result<Option<Current>, StoreError> {
-        self.run(move |database| transact(database, Kind::Read, |sql| policies::load(sql, &older)))
-            .await
+        self.run(Turn::First, move |database| {
+            transact(database, Kind::Read, |sql| policies::load(sql, &older))
+        })
+        .await
     }
 
     /// What was published, rolled out and pinned, the newest first.
@@ -333,7 +352,7 @@ impl Store {
     /// # Errors
     /// The database.
     pub async fn history(&self, policy: String, limit: i64) -> Result<Vec<History>, StoreError> {
-        self.run(move |database| {
+        self.run(Turn::Later, move |database| {
             transact(database, Kind::Read, |sql| records::history(sql, &policy, limit))
         })
         .await
@@ -344,7 +363,7 @@ impl Store {
     /// # Errors
     /// The database.
     pub async fn record(&self, audit: Audit) -> Result<(), StoreError> {
-        self.run(move |database| {
+        self.run(Turn::Later, move |database| {
             transact(database, Kind::Write, |sql| records::record(sql, &audit))
         })
         .await
@@ -359,7 +378,7 @@ impl Store {
         identity: Option<String>,
         limit: i64,
     ) -> Result<Vec<Audit>, StoreError> {
-        self.run(move |database| {
+        self.run(Turn::Later, move |database| {
             transact(database, Kind::Read, |sql| records::audit(sql, identity.as_deref(), limit))
         })
         .await
@@ -378,7 +397,7 @@ impl Store {
         rows.sort_by(|one, other| {
             (&one.policy, &one.gateway).cmp(&(&other.policy, &other.gateway))
         });
-        self.run(move |database| {
+        self.run(Turn::Later, move |database| {
             transact(database, Kind::Gateways, |sql| records::keep_gateways(sql, &rows, forgotten))
         })
         .await
@@ -389,10 +408,20 @@ impl Store {
     /// # Errors
     /// The database.
     pub async fn gateways(&self, policy: String) -> Result<Vec<GatewayRow>, StoreError> {
-        self.run(move |database| {
+        self.run(Turn::Later, move |database| {
             transact(database, Kind::Read, |sql| records::gateways(sql, &policy))
         })
         .await
+    }
+}
+
+/// What is to be done next.
+async fn next(first: &mut Receiver<Job>, later: &mut Receiver<Job>) -> Option<Job> {
+    tokio::select! {
+        biased;
+        Some(job) = first.recv() => Some(job),
+        Some(job) = later.recv() => Some(job),
+        else => None,
     }
 }
 

@@ -196,7 +196,7 @@ fn nobody_waits_for_a_database_that_hangs() {
     let hanging = {
         let store = store.clone();
         std::thread::spawn(move || {
-            block(store.run(move |_| {
+            block(store.run(Turn::Later, move |_| {
                 start.send(()).unwrap();
                 let _ = free.recv();
                 Ok(())
@@ -213,6 +213,63 @@ fn nobody_waits_for_a_database_that_hangs() {
     drop(held);
     assert!(block(store.load(Arc::default())).unwrap().unwrap().policies.is_empty());
     assert!(store.is_up());
+}
+
+#[test]
+fn readers_keep_no_publisher_waiting() {
+    let folder = folder("readers");
+    let store = open(&folder);
+    let (held, free) = std::sync::mpsc::channel::<()>();
+    let (start, started) = std::sync::mpsc::channel::<()>();
+    let done = Arc::<std::sync::Mutex<Vec<&str>>>::default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_time()
+        .build()
+        .unwrap();
+    let hanging = store.clone();
+    runtime.spawn(async move {
+        let hang = move |_: &mut dyn Database| {
+            start.send(()).unwrap();
+            let _ = free.recv();
+            Ok(())
+        };
+        hanging.run(Turn::Later, hang).await
+    });
+    started.recv().unwrap();
+    // More reads than may wait.
+    let reads: Vec<_> = (0..WAITING + 8)
+        .map(|_| {
+            let (store, done) = (store.clone(), Arc::clone(&done));
+            runtime.spawn(async move {
+                let read = store.history("bank".to_owned(), 10).await;
+                done.lock().unwrap().push("read");
+                read
+            })
+        })
+        .collect();
+    while store.later.capacity() > 0 || done.lock().unwrap().len() < 8 {
+        std::thread::yield_now();
+    }
+    let publishing = {
+        let (store, done) = (store.clone(), Arc::clone(&done));
+        runtime.spawn(async move {
+            let line = Audit::default();
+            let published = store.publish(publication("stable", 7, b"seven"), line).await;
+            done.lock().unwrap().push("published");
+            published
+        })
+    };
+    while store.first.capacity() == WAITING {
+        std::thread::yield_now();
+    }
+    drop(held);
+    assert_eq!(runtime.block_on(publishing).unwrap(), Ok(Published::New));
+    let reads: Vec<_> = reads.into_iter().map(|it| runtime.block_on(it).unwrap()).collect();
+    assert_eq!(reads.iter().filter(|it| it.is_err()).count(), 8);
+    // One thread serves all, so that what was done first is told first, give or take what runs at that moment.
+    let at = done.lock().unwrap().iter().position(|it| *it == "published").unwrap();
+    assert!(at < WAITING / 2 + 8, "{at}");
 }
 
 #[test]

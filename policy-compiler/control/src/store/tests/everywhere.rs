@@ -241,7 +241,7 @@ pub fn a_bundle_that_was_lost_holds_up_no_other(store: &Store) {
     publish(store, "canary", 8, b"eight").unwrap();
     let lost = "DELETE FROM contents WHERE epoch = 7";
     let lose = |sql: &mut dyn Sql| sql.execute(lost, &[]);
-    block(store.run(move |database| transact(database, Kind::Write, lose))).unwrap();
+    block(store.run(Turn::Later, move |database| transact(database, Kind::Write, lose))).unwrap();
     let policy = load(store);
     assert_eq!(policy.bundles.keys().collect::<Vec<_>>(), [&8]);
     assert_eq!(policy.highest, 8);
