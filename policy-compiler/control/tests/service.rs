@@ -283,7 +283,7 @@ async fn an_answer_without_a_bundle_takes_no_place() {
         assert_eq!((head.head.status.as_u16(), head.body.len()), (200, 0));
         assert_eq!(head.field("content-length"), bundle.len().to_string());
         let etag = head.field("etag");
-        let fields = [("authorization", &*bearer), ("if-none-match", &etag)];
+        let fields = [("authorization", &*bearer), ("if-none-match", etag)];
         assert_eq!(it.get(&path, &fields).await.head.status, 304);
     }
     for path in ["/v1/policies/bank/bundles/9", "/v1/policies/other/bundles/7"] {
