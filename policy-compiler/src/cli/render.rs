@@ -3,6 +3,7 @@
 //! In: a bundle, and where things are. Out: files, and what their reader should know. The files are those of
 //! `envoy-config/` with the values put in, so that what is shipped and tested is what is written.
 
+use super::istio::LARGEST_INLINE;
 use super::render_service as service;
 use clap::Args;
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
@@ -36,9 +37,6 @@ const EMPTY: &str = "{ '@type': type.googleapis.com/google.protobuf.BytesValue, 
 const LEAST_BUFFER: u64 = 1 << 20;
 /// What a buffer holds besides the largest body.
 const BUFFER_SLACK: u64 = 64 << 10;
-/// Above this a bundle goes by no way that carries it as text: a Kubernetes object has 1 MiB at most, and base64 takes
-/// a third more.
-const LARGE: usize = 700 << 10;
 
 /// What to write, and where.
 #[derive(Args, Clone, Debug)]
@@ -391,7 +389,7 @@ fn notes(options: &RenderEnvoy, bundle: &Bundle) -> Vec<String> {
             if options.is_text { RESOURCE_TEXT } else { RESOURCE_FILE }
         ));
     }
-    if bundle.as_bytes().len() > LARGE && !options.polling.is_on() {
+    if bundle.as_bytes().len() > LARGEST_INLINE && !options.polling.is_on() {
         notes.push(format!(
             "the bundle has {} KiB, too much for a ConfigMap or the `pluginConfig` of a WasmPlugin: let the filter \
              poll (`source`), serve it by xDS, or mount a volume; as text (`--text`, `--static`) Envoy takes seconds to \
