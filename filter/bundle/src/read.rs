@@ -81,7 +81,7 @@ impl Bundle {
         self.header.key_id != [0; 8]
     }
 
-    /// For whom the bundle is meant; empty for anyone.
+    /// For whom the bundle is meant; empty for nobody in particular: only gateways without an audience take it then.
     pub fn audience(&self) -> &str {
         padded(&self.header.audience)
     }

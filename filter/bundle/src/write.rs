@@ -18,7 +18,7 @@ pub struct Identity {
     pub not_before: i64,
     /// Unix seconds; `i64::MAX` for none.
     pub not_after: i64,
-    /// At most 64 bytes; empty for anyone.
+    /// At most 64 bytes; empty for gateways without an audience.
     pub audience: String,
     /// At most 24 bytes.
     pub compiler: String,

@@ -44,7 +44,7 @@ record! {
         key_id: [u8; 8],
         /// Name and version of the compiler, UTF-8 padded with zeros.
         compiler: [u8; 24],
-        /// For whom the bundle is meant, UTF-8 padded with zeros; all zero for anyone.
+        /// For whom the bundle is meant, UTF-8 padded with zeros; a gateway that has an audience takes bundles of just that one, and none that name nobody (all zero).
         audience: [u8; 64],
         /// BLAKE3 of the section table and all sections.
         content_hash: [u8; 32],

@@ -35,7 +35,7 @@ pub struct Publication {
     pub etag: String,
     /// Who signed it; empty where nobody did.
     pub key_id: String,
-    /// For whom it is; empty for anyone.
+    /// For whom it is; empty for gateways without an audience.
     pub audience: String,
     /// From when on it may be activated, in Unix seconds.
     pub not_before: Option<i64>,
