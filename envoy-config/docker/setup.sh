@@ -24,5 +24,8 @@ if [ ! -f /etc/portcullis/envoy.yaml ]; then
   portcullis compile --policy /policies/policy.yaml --key /keys/signing.key --epoch 1 -o /keys/first.bundle
   portcullis render envoy --bundle /keys/first.bundle --wasm /etc/portcullis/portcullis_filter.wasm \
     --out /etc/portcullis --mounted-at /etc/portcullis --trusted-key "$(cat /trust/public.key)" \
-    --upstream bank:9000 --listen 0.0.0.0:8080 --admin 0.0.0.0:9901
+    --upstream bank:9000 --listen 0.0.0.0:8080
 fi
+# Who runs `control` and `sync`.
+chown -R 10001:10001 /var/lib/portcullis /etc/portcullis
+

@@ -24,8 +24,11 @@ const PROJECT: &str = "portcullis-test";
 /// The images that the compose file and its Dockerfile ask for.
 const ENVOY_IMAGE: &str = "envoyproxy/envoy:v1.40.0";
 const BASE_IMAGE: &str = "debian:trixie-slim";
-/// What the scripts in the containers run.
-const PROGRAMS: [&str; 9] = ["sh", "cat", "cp", "ls", "mkdir", "mv", "rm", "sed", "sleep"];
+/// What the scripts in the containers run, and this test in them.
+const PROGRAMS: [&str; 13] = [
+    "sh", "bash", "cat", "chown", "cp", "getent", "ls", "mkdir", "mv", "rm", "sed", "sleep",
+    "timeout",
+];
 const PACKAGES: [&str; 2] = ["docker.io", "docker-compose"];
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -73,8 +76,13 @@ pub fn run(workspace: &Workspace) -> Result<Counts> {
 
 type Step = fn(&Stack) -> Result<()>;
 
-const STEPS: [(&str, Step); 7] = [
+const STEPS: [(&str, Step); 9] = [
     ("the stack comes up", Stack::comes_up),
+    (
+        "the bank reaches the gateway, and neither its admin interface nor the control service",
+        Stack::keeps_the_bank_apart,
+    ),
+    ("what runs has no privileges", Stack::is_confined),
     ("requests of the tour, good and bad", Stack::is_attacked),
     ("a new policy is published and enforced", Stack::is_updated),
     ("the control service stops, and the policy holds", Stack::loses_control),
@@ -364,6 +372,64 @@ impl Stack {
     fn comes_up(&self) -> Result<()> {
         process::run(&mut self.compose(&["up", "--detach", "--build"]))?;
         self.until("a request that passes", |it| it.good() == Some(200))
+    }
+
+    /// The bank tries every address of the others, as somebody who has broken into it would.
+    fn keeps_the_bank_apart(&self) -> Result<()> {
+        let mut reached = Vec::new();
+        for (service, port) in [("gateway", "9901"), ("control", "18000")] {
+            for address in self.addresses(service)? {
+                if self.bank_reaches(&address, port)? {
+                    reached.push(format!("{service} at {address}:{port}"));
+                }
+            }
+        }
+        if !reached.is_empty() {
+            bail!("the bank reaches {}", reached.join(", "));
+        }
+        // Lest everything fails for another reason.
+        if !self.bank_reaches("gateway", "8080")? {
+            bail!("the bank does not reach the gateway either");
+        }
+        Ok(())
+    }
+
+    fn bank_reaches(&self, address: &str, port: &str) -> Result<bool> {
+        let tried = format!("timeout 2 bash -c '</dev/tcp/{address}/{port}' && echo reached || :");
+        Ok(self.does(&["exec", "-T", "bank", "bash", "-c", &tried])?.contains("reached"))
+    }
+
+    /// A service's name and its addresses in every network.
+    fn addresses(&self, service: &str) -> Result<Vec<String>> {
+        let id = self.does(&["ps", "--quiet", service])?;
+        let each = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}";
+        let inspected = self.docker.output(&["inspect", "--format", each, &id])?;
+        let mut addresses: Vec<String> = inspected.split_whitespace().map(str::to_owned).collect();
+        if addresses.is_empty() {
+            bail!("`{service}` has no address");
+        }
+        addresses.push(service.to_owned());
+        Ok(addresses)
+    }
+
+    fn is_confined(&self) -> Result<()> {
+        for service in ["control", "sync", "gateway", "bank"] {
+            let told = self.does(&["exec", "-T", service, "cat", "/proc/1/status"])?;
+            let value = |name: &str| {
+                let line = told.lines().find(|line| line.starts_with(name));
+                line.and_then(|line| line.split_whitespace().nth(1)).unwrap_or_default()
+            };
+            let found = (value("Uid:") != "0", value("CapBnd:"), value("NoNewPrivs:"));
+            if found != (true, "0000000000000000", "1") {
+                bail!("{service}: expected no root, no capabilities, no new privileges: {found:?}");
+            }
+            let write =
+                self.does(&["exec", "-T", service, "sh", "-c", "echo > /written || echo refused"])?;
+            if !write.contains("refused") {
+                bail!("{service}: its root is writable");
+            }
+        }
+        Ok(())
     }
 
     fn is_attacked(&self) -> Result<()> {
