@@ -1,5 +1,6 @@
 //! The commands, run as users run them.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -83,6 +84,23 @@ fn a_closed_pipe_ends_quietly() {
     let output = command.current_dir(&folder).args(["inspect", "api.bundle"]).stdout(writer);
     let output = output.output().unwrap();
     assert_eq!((output.status.code(), output.stderr), (Some(141), Vec::new()));
+}
+
+#[test]
+fn a_log_that_is_no_file_is_read_as_it_comes() {
+    let line = r#"{"portcullis":1,"event":"finding","verdict":"block","code":"body-invalid"}"#;
+    for log in ["-", "/dev/stdin"] {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        // Whoever wrote the last line may have been killed before it ended.
+        write!(writer, "{line}\nanother's\n{line}").unwrap();
+        drop(writer);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        let output = command.args(["tail", log]).stdin(reader).output().unwrap();
+        let told = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
+        assert!(output.status.success(), "{log}: {told:?}");
+        assert_eq!(told[0].matches("body-invalid").count(), 2, "{log}: {told:?}");
+        assert!(told[1].starts_with("2 findings"), "{log}: {told:?}");
+    }
 }
 
 #[test]

@@ -110,6 +110,11 @@ impl Lines {
         }
         lines
     }
+
+    /// What was begun when the input ended.
+    pub fn rest(self) -> Option<String> {
+        (!self.begun.is_empty()).then(|| String::from_utf8_lossy(&self.begun).trim_end().to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +129,8 @@ mod tests {
         assert!(lines.whole(b"on").is_empty());
         assert_eq!(lines.whole(b"e\r\ntwo\nth"), ["one", "two"]);
         assert_eq!(lines.whole(b"r\xff\n"), ["thr\u{fffd}"]);
+        assert!(lines.whole(b"four").is_empty());
+        assert_eq!(lines.rest().as_deref(), Some("four"));
     }
 
     #[test]

@@ -11,7 +11,9 @@ use clap::{Args, ValueEnum};
 use follow::{Follow, Lines};
 use serde_json::Value;
 use show::{Painter, Summary, Told};
-use std::io::{self, IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Which log, and which findings of it.
 #[derive(Args, Clone, Debug)]
 pub struct Tail {
-    /// Envoy's log; `-`, the default, is the standard input (`docker logs -f envoy 2>&1 | portcullis tail`)
+    /// Envoy's log, a file or a pipe; `-`, the default, is the standard input (`docker logs -f envoy 2>&1 | portcullis tail`)
     #[arg(default_value = "-")]
     log: PathBuf,
     /// Show what the file holds already, too
@@ -66,36 +68,54 @@ enum Color {
 pub fn run(options: &Tail) -> Result<ExitCode, CliError> {
     let read = |source| CliError::Read { path: options.log.clone(), source };
     let mut screen = Screen::new(options);
-    if options.log.as_os_str() == "-" {
-        let mut lines = Lines::default();
-        let mut input = io::stdin().lock();
-        while let Some(bytes) = follow::next(&mut input).map_err(read)? {
-            if screen.take(&mut lines, &bytes).is_err() {
-                return Ok(ExitCode::SUCCESS);
-            }
-        }
+    let is_stdin = options.log.as_os_str() == "-";
+    let ended = if is_stdin {
+        read_stream(&mut io::stdin().lock(), &mut screen)
+    } else if std::fs::metadata(&options.log).map_err(read)?.is_file() {
+        follow_file(options, &mut screen)
     } else {
-        let from_start = options.all || options.once;
-        let mut file = Follow::open(&options.log, from_start).map_err(read)?;
-        let mut lines = Lines::default();
-        loop {
-            let bytes = file.read().map_err(read)?;
-            if file.was_replaced() {
-                lines = Lines::default();
-            }
-            if screen.take(&mut lines, &bytes).is_err() {
-                return Ok(ExitCode::SUCCESS);
-            }
-            if bytes.is_empty() {
-                if options.once {
-                    break;
-                }
-                std::thread::sleep(PAUSE);
-            }
-        }
+        // A pipe has no end to begin at.
+        let mut pipe = File::open(&options.log).map_err(read)?;
+        read_stream(&mut pipe, &mut screen)
+    };
+    if ended.map_err(read)?.is_break() {
+        return Ok(ExitCode::SUCCESS);
     }
     screen.end();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Breaks where nobody reads the output any more.
+type Ended = io::Result<ControlFlow<()>>;
+
+fn read_stream(input: &mut impl Read, screen: &mut Screen<'_>) -> Ended {
+    let mut lines = Lines::default();
+    while let Some(bytes) = follow::next(input)? {
+        if screen.take(&lines.whole(&bytes)).is_err() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(screen.take_last(lines))
+}
+
+fn follow_file(options: &Tail, screen: &mut Screen<'_>) -> Ended {
+    let mut file = Follow::open(&options.log, options.all || options.once)?;
+    let mut lines = Lines::default();
+    loop {
+        let bytes = file.read()?;
+        if file.was_replaced() {
+            lines = Lines::default();
+        }
+        if screen.take(&lines.whole(&bytes)).is_err() {
+            return Ok(ControlFlow::Break(()));
+        }
+        if bytes.is_empty() {
+            if options.once {
+                return Ok(screen.take_last(lines));
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
 }
 
 /// The output: lines, and on a terminal a summary that stays below them.
@@ -104,7 +124,14 @@ struct Screen<'a> {
     painter: Painter,
     summary: Summary,
     is_terminal: bool,
+    /// The summary stands in the row above the cursor, which is where it must be whenever a signal ends the command.
+    is_summed: bool,
 }
+
+/// Takes the summary away again.
+const ROW_ABOVE: &str = "\x1b[A\x1b[2K";
+/// Around a summary: one that a narrow terminal broke into rows could not be taken away.
+const UNBROKEN: (&str, &str) = ("\x1b[?7l", "\x1b[?7h");
 
 impl<'a> Screen<'a> {
     fn new(options: &'a Tail) -> Self {
@@ -116,24 +143,28 @@ impl<'a> Screen<'a> {
             Color::Never => false,
         };
         let is_terminal = is_terminal && !options.json;
-        Self { options, painter: Painter { colored }, summary: Summary::default(), is_terminal }
+        let painter = Painter { colored };
+        Self { options, painter, summary: Summary::default(), is_terminal, is_summed: false }
     }
 
-    /// Shows what the whole lines among the bytes tell.
+    /// Shows what lines tell.
     ///
     /// # Errors
     /// Nobody reads the output any more.
-    fn take(&mut self, lines: &mut Lines, bytes: &[u8]) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+    fn take(&mut self, lines: &[String]) -> io::Result<()> {
+        self.write(&mut io::stdout().lock(), lines)
+    }
+
+    fn write(&mut self, out: &mut impl Write, lines: &[String]) -> io::Result<()> {
         let mut shown = false;
-        for line in lines.whole(bytes) {
-            let Some(Told { time, text, event }) = show::read(&line) else { continue };
+        for line in lines {
+            let Some(Told { time, text, event }) = show::read(line) else { continue };
             if !self.options.admits(&event) {
                 continue;
             }
             self.summary.count(&event);
-            if self.is_terminal && !shown {
-                write!(out, "\r\x1b[2K")?;
+            if std::mem::take(&mut self.is_summed) {
+                write!(out, "{ROW_ABOVE}")?;
             }
             shown = true;
             if self.options.json {
@@ -143,16 +174,27 @@ impl<'a> Screen<'a> {
             }
         }
         if shown && self.is_terminal {
-            write!(out, "{}", self.painter.faint(&self.summary.to_string()))?;
+            let summary = self.painter.faint(&self.summary.to_string());
+            writeln!(out, "{}{summary}{}", UNBROKEN.0, UNBROKEN.1)?;
+            self.is_summed = true;
         }
         out.flush()
     }
 
+    /// Shows what a last line tells that nothing has ended.
+    fn take_last(&mut self, lines: Lines) -> ControlFlow<()> {
+        let rest: Vec<String> = lines.rest().into_iter().collect();
+        match self.take(&rest) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    }
+
     /// Leaves the summary behind; apart from the output where that goes to a program.
     fn end(&self) {
-        if self.is_terminal {
-            println!();
-        } else if !self.options.json {
+        if self.is_terminal && !self.is_summed {
+            println!("{}", self.painter.faint(&self.summary.to_string()));
+        } else if !self.is_terminal && !self.options.json {
             eprintln!("{}", self.summary);
         }
     }
@@ -183,5 +225,41 @@ impl Tail {
         wanted
             && (self.operation.is_empty() || self.operation.iter().any(of))
             && (self.code.is_empty() || self.code.iter().any(|code| code == text("code")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Screen, Tail};
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        tail: Tail,
+    }
+
+    const FINDING: &str = r#"{"portcullis":1,"event":"finding","verdict":"block","code":"a"}"#;
+
+    #[test]
+    fn a_summary_is_one_row_and_leaves_the_cursor_below() {
+        let Line { tail } = Line::parse_from(["tail"]);
+        let mut screen = Screen::new(&tail);
+        screen.is_terminal = true;
+        let mut show = |lines: &[&str]| {
+            let mut out = Vec::new();
+            let lines: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
+            screen.write(&mut out, &lines).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let first = show(&[FINDING]);
+        let (finding, summary) = first.split_once('\n').unwrap();
+        assert!(finding.contains("block") && !finding.contains('\x1b'), "{finding:?}");
+        assert_eq!(summary, "\x1b[?7l1 finding · 1 refused · most: a 1\x1b[?7h\n");
+        assert_eq!(show(&["another's line"]), "");
+        // Taken away once, however many lines come.
+        let next = show(&[FINDING, FINDING]);
+        assert!(next.starts_with("\x1b[A\x1b[2K"), "{next:?}");
+        assert_eq!(next.matches("\x1b[A").count(), 1);
     }
 }

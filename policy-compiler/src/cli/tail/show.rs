@@ -207,7 +207,8 @@ impl fmt::Display for Summary {
             write!(f, " · {} left out", self.suppressed)?;
         }
         if self.refused > 0 {
-            write!(f, " · {} configurations not as wanted", self.refused)?;
+            let plural = if self.refused == 1 { "" } else { "s" };
+            write!(f, " · {} configuration{plural} not as wanted", self.refused)?;
         }
         Ok(())
     }
@@ -316,7 +317,7 @@ mod tests {
         assert_eq!(
             summary.to_string(),
             "3 findings · 2 refused · 1 would be refused · most: body-invalid 2, path-undeclared 1 · 7 left out · 1 \
-             configurations not as wanted"
+             configuration not as wanted"
         );
     }
 }
