@@ -5,8 +5,8 @@
 
 use crate::host::{Cas, Host};
 
-/// Configurations that are remembered as accepted: 8 KB of them.
-pub const ACCEPTED: usize = 512;
+/// Configurations that are remembered as accepted: 64 KB of them, a hundred days of forty a day.
+pub const ACCEPTED: usize = 4096;
 /// Bytes of a configuration's fingerprint.
 const FINGERPRINT: usize = 16;
 /// Bytes of a serialised memory.
@@ -66,7 +66,7 @@ impl Activations {
     pub fn prepare(host: &impl Host, plugin: &str) {
         for key in [last_key(plugin), kept_key(plugin)] {
             if host.shared(&key).is_none() {
-                host.set_shared(&key, &[], None);
+                host.set_shared(&key, &[], Some(Cas::NEVER));
             }
         }
     }
@@ -97,6 +97,15 @@ impl Activations {
     /// The bytes that were kept last.
     pub fn kept(host: &impl Host, plugin: &str) -> Option<Vec<u8>> {
         host.shared(&last_key(plugin)).map(|(bytes, _)| bytes).filter(|bytes| !bytes.is_empty())
+    }
+
+    /// So many other configurations are accepted that all before are forgotten.
+    #[cfg(test)]
+    pub fn forget_accepted(host: &impl Host, plugin: &str) {
+        update(host, plugin, |memory| {
+            let others = (1..=ACCEPTED as u128).map(u128::to_le_bytes);
+            memory.accepted = others.collect();
+        });
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -138,10 +147,10 @@ fn key(plugin: &str) -> String {
     ["portcullis.activation.", plugin].concat()
 }
 
-fn read(host: &impl Host, key: &str) -> (Activations, Option<Cas>) {
+fn read(host: &impl Host, key: &str) -> (Activations, Cas) {
     match host.shared(key) {
-        Some((bytes, cas)) => (Activations::from_bytes(&bytes), Some(cas)),
-        None => (Activations::default(), None),
+        Some((bytes, cas)) => (Activations::from_bytes(&bytes), cas),
+        None => (Activations::default(), Cas::NEVER),
     }
 }
 
@@ -151,7 +160,7 @@ fn update(host: &impl Host, plugin: &str, change: impl Fn(&mut Activations)) {
         let (before, cas) = read(host, &key);
         let mut after = before.clone();
         change(&mut after);
-        if after == before || host.set_shared(&key, &after.to_bytes(), cas) {
+        if after == before || host.set_shared(&key, &after.to_bytes(), Some(cas)) {
             return;
         }
     }

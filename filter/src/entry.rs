@@ -27,6 +27,11 @@ impl Context for RootCover {
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
         self.0.on_call_response(token, body_size);
     }
+
+    fn on_done(&mut self) -> bool {
+        self.0.on_done();
+        true
+    }
 }
 
 impl RootContext for RootCover {

@@ -10,7 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::{Rc, Weak};
 
-/// Bundles alive in one VM, at most. Beyond, the oldest is taken from the requests that hold it, and
+/// Bundles of a plugin alive in one VM, at most. Beyond, the oldest is taken from the requests that hold it, and
 /// these are refused.
 pub const MAX_GENERATIONS: usize = 8;
 
@@ -142,8 +142,8 @@ impl Deref for Served {
 #[derive(Debug, Default)]
 pub struct Generations {
     current: Vec<(Rc<str>, Rc<Generation>)>,
-    /// Oldest first.
-    alive: Vec<Weak<Generation>>,
+    /// Of every plugin, the oldest first.
+    alive: Vec<(Rc<str>, Weak<Generation>)>,
 }
 
 impl Generations {
@@ -156,41 +156,33 @@ impl Generations {
     /// Makes a generation the current one of a plugin. Gives back how many bundles were taken from
     /// requests that still needed them.
     pub fn activate(&mut self, plugin: &Rc<str>, generation: Rc<Generation>) -> u64 {
-        self.alive.push(Rc::downgrade(&generation));
+        self.alive.push((Rc::clone(plugin), Rc::downgrade(&generation)));
         match self.current.iter_mut().find(|(name, _)| name == plugin) {
             Some((_, current)) => *current = generation,
             None => self.current.push((Rc::clone(plugin), generation)),
         }
-        self.revoke_oldest()
+        self.revoke_oldest(plugin)
     }
 
     /// How many bundles are alive.
     pub fn alive(&self) -> usize {
-        self.alive.iter().filter(|weak| weak.strong_count() > 0).count()
+        self.alive.iter().filter(|(_, weak)| has_bundle(weak)).count()
     }
 
-    fn revoke_oldest(&mut self) -> u64 {
-        self.alive.retain(|weak| weak.strong_count() > 0);
-        let mut revoked = 0;
-        let mut at = 0;
-        while self.alive.len() > MAX_GENERATIONS && at < self.alive.len() {
-            let oldest = self.alive.get(at).and_then(Weak::upgrade);
-            let is_current = oldest.as_ref().is_some_and(|oldest| {
-                self.current.iter().any(|(_, current)| Rc::ptr_eq(current, oldest))
-            });
-            if is_current {
-                at = at.saturating_add(1);
-                continue;
-            }
-            if let Some(mut bundle) = oldest.as_ref().and_then(|it| it.bundle.try_borrow_mut().ok())
-            {
-                *bundle = None;
-                revoked = u64::saturating_add(revoked, 1);
-            }
-            self.alive.remove(at);
-        }
-        revoked
+    /// Takes bundles from requests until the plugin has no more than it may have; others' are none of its business.
+    fn revoke_oldest(&mut self, plugin: &Rc<str>) -> u64 {
+        self.alive.retain(|(_, weak)| has_bundle(weak));
+        // The current one is the newest.
+        let own = self.alive.iter().filter(|(name, _)| name == plugin);
+        let own: Vec<_> = own.filter_map(|(_, weak)| weak.upgrade()).collect();
+        let oldest = own.iter().take(own.len().saturating_sub(MAX_GENERATIONS));
+        let taken = oldest.filter_map(|it| it.bundle.try_borrow_mut().ok()?.take());
+        u64::try_from(taken.count()).unwrap_or(0)
     }
+}
+
+fn has_bundle(weak: &Weak<Generation>) -> bool {
+    weak.upgrade().is_some_and(|generation| generation.has_bundle())
 }
 
 /// Whether a rule of a bundle looks at a target.

@@ -40,6 +40,12 @@ pub struct Metric(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cas(pub u32);
 
+impl Cas {
+    /// The version of no value: in Envoy, what is written in its place is written only if nothing is there. (Versions are
+    /// counted from 1 on by the writes of all values, so that a value in four thousand million has it.)
+    pub const NEVER: Cas = Cas(u32::MAX);
+}
+
 /// An answer that the filter gives in place of the upstream.
 pub struct Answer<'a> {
     /// The HTTP status.

@@ -15,10 +15,6 @@ const HEAD: usize = 20;
 const TRIES: usize = 4;
 /// The character that names the first block: of those with four bytes in UTF-8.
 const FIRST: u32 = 0x1_0000;
-/// The version of no value: in Envoy, what is written in its place is written only if nothing is there. (Versions are counted
-/// from 1 on by the writes of all values, so that a value in four thousand million has it.)
-const NEVER: Cas = Cas(u32::MAX);
-
 /// The table of counts of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
@@ -68,7 +64,7 @@ impl Table {
                 return (table(prefix, found), found.1 == blocks);
             }
             // Whoever writes the head first has made the table; the others find it at the next look.
-            let version = there.map_or(NEVER, |(_, version)| version);
+            let version = there.map_or(Cas::NEVER, |(_, version)| version);
             make(host, &prefix, &head, (new_key(host, seed), blocks), version);
         }
         // There is no shared data. Nothing is found under this name: requests are not counted, and told of as such.
@@ -80,7 +76,7 @@ impl Table {
 fn make(host: &impl Host, prefix: &str, head: &str, (key, blocks): ([u64; 2], u32), version: Cas) {
     let mut name = Name::new(prefix.to_owned());
     (0..blocks).for_each(|block| {
-        host.set_shared(name.of(block), &[0; BLOCK], Some(NEVER));
+        host.set_shared(name.of(block), &[0; BLOCK], Some(Cas::NEVER));
     });
     let mut bytes = Vec::with_capacity(HEAD);
     key.iter().for_each(|word| bytes.extend(word.to_le_bytes()));

@@ -190,6 +190,11 @@ impl<H: Host> Root<H> {
         }
     }
 
+    /// The configuration goes. Envoy's timer of its ticks would outlive it, as long as the VM lives.
+    pub fn on_done(&self) {
+        self.vm.host.set_tick_period(0);
+    }
+
     /// After an update, records and keeps what serves at a tick of its own, at once: not here, since this may be the trial,
     /// whose configuration Envoy may still drop. The trial itself, a start and a VM made anew have nothing to hurry
     /// for: a VM whose ticks trap should not do so sooner.

@@ -31,7 +31,7 @@ impl Worker {
     /// Writes an empty table where there is none. The main thread's trial VM comes here first.
     pub fn prepare(host: &impl Host) {
         if host.shared(KEY).is_none() {
-            host.set_shared(KEY, &[0; WORKERS * 4], None);
+            host.set_shared(KEY, &[0; WORKERS * 4], Some(Cas::NEVER));
         }
     }
 
@@ -92,7 +92,7 @@ impl Worker {
 pub fn prepare_epochs(host: &impl Host, plugin: &str) {
     let key = epochs_key(plugin);
     if host.shared(&key).is_none() {
-        host.set_shared(&key, &[0; WORKERS * 9], None);
+        host.set_shared(&key, &[0; WORKERS * 9], Some(Cas::NEVER));
     }
 }
 

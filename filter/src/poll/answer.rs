@@ -25,11 +25,13 @@ pub enum Failure {
     Refused,
     /// Verification took so long that another worker fetches by now.
     Superseded,
+    /// No word from who fetches: its VM failed, or its configuration went.
+    Abandoned,
 }
 
 impl Failure {
     /// Every failure with its name in metrics and logs, by code.
-    pub const ALL: [(Failure, &'static str); 8] = [
+    pub const ALL: [(Failure, &'static str); 9] = [
         (Failure::Unreachable, "unreachable"),
         (Failure::Status, "status"),
         (Failure::NotFound, "not-found"),
@@ -38,6 +40,7 @@ impl Failure {
         (Failure::Length, "length"),
         (Failure::Refused, "refused"),
         (Failure::Superseded, "superseded"),
+        (Failure::Abandoned, "abandoned"),
     ];
 
     /// The name in metrics and logs.

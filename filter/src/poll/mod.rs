@@ -140,9 +140,11 @@ impl Poller {
     pub fn fetch(&mut self, host: &impl Host, serves: bool) -> Fetch {
         let now = milliseconds(host);
         let timeout = self.lease();
+        let chance = self.chance(host);
         let farthest = self.source.interval.max(schedule::LONGEST).saturating_mul(2);
         let mut lease = Record::default();
         let mut is_taken = false;
+        let mut abandoned = None;
         let is_written = Record::update(host, &self.key, |record| {
             let is_new = record.source != self.identity;
             if is_new {
@@ -159,8 +161,16 @@ impl Poller {
             // A time that is too far ahead is of a clock that has been set back since.
             let passed = |time: u64, most: u64| time <= now || time > now.saturating_add(most);
             let grace = if serves { GRACE } else { 0 };
-            is_taken = passed(record.next.saturating_add(grace), farthest)
-                && passed(record.lease_until, timeout);
+            let is_over = passed(record.lease_until, timeout);
+            if is_over && record.lease_until > 0 {
+                // What ends its VM with every answer must not be fetched at once by the next one.
+                record.lease_until = 0;
+                record.failures = record.failures.saturating_add(1);
+                record.next = now.saturating_add(self.after_failure(record, None, chance));
+                abandoned = Some(record.failures);
+                return true;
+            }
+            is_taken = is_over && passed(record.next.saturating_add(grace), farthest);
             if is_taken {
                 record.term = record.term.wrapping_add(1);
                 record.lease_until = now.saturating_add(timeout);
@@ -168,6 +178,9 @@ impl Poller {
             }
             is_new || is_taken
         });
+        if let Some(failures) = abandoned.filter(|_| is_written) {
+            return Fetch::Abandoned(failures);
+        }
         if !(is_written && is_taken) {
             return Fetch::NotDue;
         }
@@ -252,9 +265,16 @@ impl Poller {
         (record.sequence > 0 && record.release == *release).then_some(record.publisher)
     }
 
-    /// Names what is published; zeros for nothing.
+    /// Names what is published by this source and trust; zeros for nothing. What others published was not held to its trust.
     pub fn published_release(&self, host: &impl Host) -> [u8; 32] {
-        Record::read(host, &self.key).0.release
+        let (record, _) = Record::read(host, &self.key);
+        if record.publisher == self.identity { record.release } else { [0; 32] }
+    }
+
+    /// Milliseconds until the next fetch after so many failures.
+    fn after_failure(&self, record: &Record, asked: Option<u64>, chance: u64) -> u64 {
+        let failures = u32::try_from(record.failures).unwrap_or(u32::MAX);
+        schedule::after_failure(self.source.interval, failures, asked, chance)
     }
 
     /// Ends a fetch: gives the lease back, plans the next fetch, and publishes what is new.
@@ -278,17 +298,18 @@ impl Poller {
             }
             record.lease_until = 0;
             ended.failures_before = record.failures;
-            let failed = matches!(outcome, Outcome::Failed(..));
-            record.failures = if failed { record.failures.saturating_add(1) } else { 0 };
+            record.failures = match outcome {
+                // The next failure is not the last of many.
+                Outcome::Failed(Failure::NotFound, _) => record.failures.max(1),
+                Outcome::Failed(..) => record.failures.saturating_add(1),
+                _ => 0,
+            };
             ended.failures = record.failures;
-            let failures = u32::try_from(record.failures).unwrap_or(u32::MAX);
             let interval = self.source.interval;
             record.next = now.saturating_add(match outcome {
                 // That nothing is published is an answer.
                 Outcome::Failed(Failure::NotFound, _) => schedule::after_answer(interval, chance),
-                Outcome::Failed(_, asked) => {
-                    schedule::after_failure(interval, failures, *asked, chance)
-                }
+                Outcome::Failed(_, asked) => self.after_failure(record, *asked, chance),
                 _ => schedule::after_answer(interval, chance),
             });
             match outcome {
@@ -369,6 +390,8 @@ pub enum Fetch {
     Sent,
     /// Envoy did not take the request; the lease of this number is held.
     Failed(u64),
+    /// Whoever fetched gave no word: so many failures in a row.
+    Abandoned(u64),
 }
 
 fn milliseconds(host: &impl Host) -> u64 {

@@ -94,10 +94,10 @@ impl Record {
     }
 
     /// Reads a record, and the version to replace.
-    pub fn read(host: &impl Host, key: &str) -> (Record, Option<Cas>) {
+    pub fn read(host: &impl Host, key: &str) -> (Record, Cas) {
         match host.shared(key) {
-            Some((bytes, cas)) => (Record::from_bytes(&bytes).unwrap_or_default(), Some(cas)),
-            None => (Record::default(), None),
+            Some((bytes, cas)) => (Record::from_bytes(&bytes).unwrap_or_default(), cas),
+            None => (Record::default(), Cas::NEVER),
         }
     }
 
@@ -112,7 +112,7 @@ impl Record {
             if !change(&mut record) {
                 return false;
             }
-            if host.set_shared(key, &record.to_bytes(), cas) {
+            if host.set_shared(key, &record.to_bytes(), Some(cas)) {
                 return true;
             }
         }

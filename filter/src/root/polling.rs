@@ -84,6 +84,10 @@ impl<H: Host> Root<H> {
         match poller.fetch(&vm.host, vm.worker().is_some()) {
             Fetch::NotDue => {}
             Fetch::Sent => vm.metrics().count_event(Event::PollSent, 1),
+            Fetch::Abandoned(failures) => {
+                vm.metrics().count_failure(Failure::Abandoned);
+                self.tell_failures(Failure::Abandoned, failures, 0);
+            }
             Fetch::Failed(term) => {
                 vm.metrics().count_event(Event::PollSent, 1);
                 self.failed(term, Failure::Unreachable, 0, None);
@@ -256,17 +260,21 @@ impl<H: Host> Root<H> {
         vm.metrics().count_failure(failure);
         let Some((poller, _)) = &mut self.polling else { return };
         let ended = poller.end(&vm.host, term, &Outcome::Failed(failure, asked));
-        // The first few, and then ever fewer of those that follow on one another.
-        if ended.counts && ended.failures.is_power_of_two() {
-            let status = (status > 0).then(|| [", status ", &status.to_string()].concat());
-            let detail = [
-                "fetches failed in a row: ",
-                &ended.failures.to_string(),
-                &status.unwrap_or_default(),
-            ]
-            .concat();
-            self.tell("fetch-failed", Some(failure.name()), Some(detail), Level::Error);
+        if ended.counts && ended.failures != ended.failures_before {
+            self.tell_failures(failure, ended.failures, status);
         }
+    }
+
+    /// Tells of the first few failures, and then of ever fewer of those that follow on one another.
+    fn tell_failures(&self, failure: Failure, failures: u64, status: u16) {
+        if !failures.is_power_of_two() {
+            return;
+        }
+        let status = (status > 0).then(|| [", status ", &status.to_string()].concat());
+        let detail =
+            ["fetches failed in a row: ", &failures.to_string(), &status.unwrap_or_default()]
+                .concat();
+        self.tell("fetch-failed", Some(failure.name()), Some(detail), Level::Error);
     }
 
     fn recovered(&self, ended: Ended) {

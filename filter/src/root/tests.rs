@@ -1,7 +1,7 @@
 //! Configurations in a fake Envoy of several VMs.
 
 use super::{Root, record};
-use crate::activation::ACCEPTED;
+use crate::activation::Activations;
 use crate::host::{Host, Level};
 use crate::testing::{
     FakeHost, NOW, bundle, configuration, fields, named, public_key, sections, signed,
@@ -213,7 +213,7 @@ fn a_vm_that_lags_behind_keeps_nothing_older() {
     envoy.roots[1] = Envoy::configure(&envoy.vms[1], &of_epoch(6));
     envoy.roots[1].on_tick();
     envoy.roots[0].on_tick();
-    let kept = crate::activation::Activations::kept(&envoy.host, "portcullis").unwrap();
+    let kept = Activations::kept(&envoy.host, "portcullis").unwrap();
     assert_eq!(portcullis_bundle::claims(&kept).unwrap().0, 6);
 }
 
@@ -236,11 +236,12 @@ fn a_new_vm_serves_no_other_policy_in_place_of_its_own() {
 #[test]
 fn a_worker_does_not_fail_for_what_was_accepted_long_ago() {
     let mut envoy = Envoy::new(1);
-    for epoch in 1..=ACCEPTED as u64 + 5 {
+    for epoch in 1..=2 {
         assert!(envoy.apply(&of_epoch(epoch)));
         envoy.tick();
     }
-    let last = Some(ACCEPTED as u64 + 5);
+    let last = Some(2);
+    Activations::forget_accepted(&envoy.host, "portcullis");
     envoy.roots[0] = Envoy::configure(&envoy.vms[0], &of_epoch(1));
     assert_eq!(envoy.epochs(), [last]);
     // `reload` fails where the VM does, after which Envoy takes no configuration any more.
@@ -272,6 +273,34 @@ fn old_bundles_live_as_long_as_their_requests_up_to_a_number() {
     drop(requests);
     assert!(envoy.apply(&of_epoch(13)));
     assert_eq!(envoy.host.metric("portcullis.generation.revoked"), Some(4));
+}
+
+#[test]
+fn bundles_of_other_plugins_are_no_reason_to_take_one_away() {
+    let vm = Vm::new(FakeHost::new());
+    let root = Envoy::configure(&vm, &of_epoch(1));
+    let settings = root.settings.clone().unwrap();
+    let bundle = bundle(Mode::Enforce, &Identity { epoch: 2, ..Identity::default() });
+    let activate = |plugin: usize| {
+        let loaded = root.load(bundle.clone(), (*settings).clone());
+        let generation = Rc::new(loaded.ok().unwrap().generation);
+        vm.activate(&format!("p{plugin}").into(), Rc::clone(&generation));
+        generation
+    };
+    let held: Vec<_> = (0..12).chain(0..12).map(activate).collect();
+    assert!(held.iter().all(|held| held.has_bundle()));
+}
+
+#[test]
+fn a_configuration_that_goes_takes_its_timer_along() {
+    let envoy = {
+        let mut envoy = Envoy::new(1);
+        assert!(envoy.apply(&of_epoch(1)));
+        envoy
+    };
+    assert_eq!(envoy.vms[0].host.seen.borrow().tick, 1000);
+    envoy.roots[0].on_done();
+    assert_eq!(envoy.vms[0].host.seen.borrow().tick, 0);
 }
 
 #[test]

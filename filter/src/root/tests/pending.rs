@@ -218,6 +218,9 @@ fn a_lease_that_is_lost_all_the_same_is_told() {
     envoy.host.pass_seconds(30);
     let slow = envoy.roots.iter().position(|it| it.pending.is_some()).unwrap();
     envoy.roots[1 - slow].on_tick();
+    assert_eq!(envoy.count("poll.failed.abandoned"), 1);
+    envoy.host.pass_seconds(3);
+    envoy.roots[1 - slow].on_tick();
     let call = envoy.host.process.calls.borrow_mut().pop().unwrap();
     envoy.roots[slow].on_tick();
     assert!(envoy.roots[slow].pending.is_none());

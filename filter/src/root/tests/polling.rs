@@ -513,6 +513,55 @@ fn a_listener_goes_on_fetching_when_a_newer_one_is_gone() {
     assert_eq!(all.outer.generation().map(|it| it.epoch), Some(6));
 }
 
+/// As where the bytes of an answer trap whoever reads them.
+#[test]
+fn what_nobody_gives_word_of_is_asked_for_ever_more_rarely() {
+    let mut envoy = Envoy::new(2);
+    assert!(envoy.apply(&alone()));
+    let mut sent = 0;
+    for _ in 0..3600 {
+        envoy.tick();
+        sent += usize::from(envoy.sent().is_some());
+        envoy.host.pass_seconds(1);
+    }
+    // At first every 12 s, then with two minutes between.
+    assert!((25..60).contains(&sent), "{sent} in an hour");
+    assert!(envoy.count("poll.failed.abandoned") >= sent as i64 - 1);
+    let (call, _) = envoy.await_call(150);
+    envoy.answer(&call, &[(":status", "200")], &of(5));
+    assert!(envoy.roots.iter().any(|root| root.generation().is_some()));
+}
+
+#[test]
+fn a_store_that_had_nothing_is_asked_again_soon_after_a_failure() {
+    let mut envoy = Envoy::new(1);
+    assert!(envoy.apply(&alone()));
+    for status in ["404"; 9].into_iter().chain(["503"]) {
+        let (call, _) = envoy.await_call(15);
+        envoy.answer(&call, &[(":status", status)], b"");
+    }
+    let (_, waited) = envoy.await_call(150);
+    assert!(waited <= 3, "{waited} s");
+    let told = |reason: &str| {
+        let lines = envoy.vms[0].host.lines();
+        lines.iter().filter(|line| line["reason"] == reason).count()
+    };
+    assert_eq!((told("not-found"), told("status")), (1, 1));
+}
+
+#[test]
+fn what_was_published_before_the_trust_changed_is_not_confirmed_unread() {
+    let mut envoy = Envoy::new(1);
+    assert!(envoy.apply(&alone()));
+    envoy.publish(&of(5), "\"a\"");
+    assert_eq!(envoy.epochs(), [Some(5)]);
+    let stricter = String::from_utf8(alone()).unwrap().replacen('{', r#"{"minimum_epoch":6,"#, 1);
+    assert!(envoy.apply(stricter.as_bytes()));
+    let (call, _) = envoy.await_call(15);
+    envoy.answer(&call, &[(":status", "200"), ("etag", "\"a\"")], &of(5));
+    assert_eq!((envoy.count("poll.unchanged"), envoy.count("poll.failed.refused")), (0, 1));
+}
+
 /// One VM that was made anew may have configured two filters in another order than the rest.
 #[test]
 fn vms_that_disagree_on_the_source_do_not_ask_at_every_tick() {
@@ -545,8 +594,10 @@ fn bytes_that_a_late_worker_wrote_over_newer_ones_are_fetched_again() {
     let root = Rc::new(RefCell::new(envoy.roots.pop().unwrap()));
     let late = Rc::clone(&root);
     let happens = Box::new(move || {
-        process.clock.set(process.clock.get() + 60_000_000_000);
-        late.borrow_mut().on_tick();
+        for _ in 0..2 {
+            process.clock.set(process.clock.get() + 60_000_000_000);
+            late.borrow_mut().on_tick();
+        }
         let call = process.calls.borrow_mut().pop().unwrap();
         let fields = serialise(&[(":status", "200"), ("etag", "\"c\"")]);
         other.seen.borrow_mut().call = (Some(fields), of(7));
