@@ -391,6 +391,10 @@ impl<H: Host> Root<H> {
         };
         let level = if is_trial || current.is_some() { Level::Error } else { Level::Critical };
         log_configuration(&vm.host, level, content);
+        if let Some(settings) = &mut self.settings {
+            // What is refused switches nothing off either.
+            Rc::make_mut(settings).force_monitor_until = None;
+        }
         self.policy = match current {
             Some(current) => Policy::Serve(Rc::downgrade(&current)),
             None => Policy::Deny,

@@ -99,11 +99,19 @@ impl<H: Host> Http<H> {
             _ => {}
         }
         if !self.awaits_service()
-            && let Some(decision) = self.parked.take()
+            && let Some(decision) = self.parked.take().map(|parked| self.unless_revoked(parked))
             && self.conclude(decision) == Action::Continue
         {
             self.vm.host.resume_request();
         }
+    }
+
+    /// What was decided, where the answer could still be held to the bundle; a refusal where that was taken away meanwhile.
+    fn unless_revoked(&self, parked: Decision) -> Decision {
+        if self.generation.as_ref().is_some_and(|generation| generation.has_bundle()) {
+            return parked;
+        }
+        block(FindingCode::PolicyMissing, Position::Message)
     }
 
     /// Takes an answer, or that there is none. A decision comes back where one is made already, or where it refuses.

@@ -5,6 +5,7 @@ use crate::generation::Served;
 use crate::headers::Fields;
 use crate::host::Host;
 use crate::limits::Around;
+use crate::metrics::Event;
 use portcullis_bundle::layout::{LimitMode, View};
 use portcullis_engine::exchange::Exchange;
 use portcullis_engine::limits::{Asking, Exceeded, Ticket};
@@ -45,9 +46,10 @@ impl<H: Host> Http<H> {
         let Some(mut owed) = self.owed.take() else { return };
         if owed.ticket.awaits_answer() {
             let status = self.status();
-            self.with_view(&owed.generation, |view, around| {
+            let is_counted = self.with_view(&owed.generation, |view, around| {
                 owed.ticket.settle(view, status, around);
             });
+            self.note_uncounted(is_counted);
         }
         self.owed = (!owed.ticket.is_empty()).then_some(owed);
     }
@@ -55,7 +57,15 @@ impl<H: Host> Http<H> {
     /// Gives back what the request held, and counts an answer that never came.
     pub(super) fn settle_end(&mut self) {
         let Some(Owed { generation, ticket }) = self.owed.take() else { return };
-        self.with_view(&generation, |view, around| ticket.end(view, around));
+        let is_counted = self.with_view(&generation, |view, around| ticket.end(view, around));
+        self.note_uncounted(is_counted);
+    }
+
+    /// What a request still owed when its bundle was taken away lapses by itself.
+    fn note_uncounted(&self, is_counted: bool) {
+        if !is_counted {
+            self.vm.metrics().count_event(Event::LimitUncounted, 1);
+        }
     }
 
     /// The same for a request whose body is judged as it streams by.
@@ -79,11 +89,12 @@ impl<H: Host> Http<H> {
         }
     }
 
-    fn with_view(&self, generation: &Served, step: impl FnOnce(&View<'_>, &Around<'_, H>)) {
-        let Ok(bundle) = generation.bundle.try_borrow() else { return };
-        if let Some(bundle) = bundle.as_ref() {
-            step(&bundle.view(), &self.around(generation));
-        }
+    /// Runs a step on a generation's bundle. False where the bundle is gone.
+    fn with_view(&self, generation: &Served, step: impl FnOnce(&View<'_>, &Around<'_, H>)) -> bool {
+        let Ok(bundle) = generation.bundle.try_borrow() else { return false };
+        let Some(bundle) = bundle.as_ref() else { return false };
+        step(&bundle.view(), &self.around(generation));
+        true
     }
 
     /// The answer's status; 500 where it cannot be read.

@@ -415,6 +415,21 @@ fn break_glass_needs_the_bundles_consent() {
 }
 
 #[test]
+fn a_configuration_that_is_refused_switches_nothing_off() {
+    let until = r#","force_monitor_until":"2030-01-01T00:00:00Z""#;
+    let vm = Vm::new(FakeHost::new());
+    let of = |epoch, more| {
+        let identity = Identity { epoch, ..Identity::default() };
+        Envoy::configure(&vm, &configuration(&bundle(Mode::Enforce, &identity), more))
+    };
+    let mut serving = of(5, "");
+    serving.on_tick();
+    let kept = of(4, until).generation().unwrap();
+    assert_eq!((kept.epoch, kept.forces_monitor(|| vm.host.now())), (5, false));
+    assert!(of(6, until).generation().unwrap().forces_monitor(|| vm.host.now()));
+}
+
+#[test]
 fn who_carries_the_policy_cannot_do_without_the_keys_of_the_node() {
     let mut envoy = Envoy::new(2);
     let keys = fields(&[(&public_key(), b"")]);

@@ -157,6 +157,19 @@ fn a_body_that_has_been_judged_waits_too() {
 }
 
 #[test]
+fn a_request_whose_bundle_is_taken_away_while_it_waits_is_refused() {
+    for message in [WITHIN, BEYOND] {
+        let proxy = Proxy::of(Mode::Enforce, Delegation::Local);
+        let mut http = proxy.request("GET", "/ping");
+        assert_eq!(http.on_request_headers(true), Pause);
+        *http.generation.as_ref().unwrap().bundle.borrow_mut() = None;
+        proxy.answer(&mut http, message);
+        http.on_log();
+        assert_eq!(proxy.outcome(), (false, 0, Some(503)));
+    }
+}
+
+#[test]
 fn what_is_refused_for_another_reason_does_not_wait() {
     let proxy = Proxy::of(Mode::Enforce, Delegation::Local);
     let mut http = proxy.request("POST", "/pay");
