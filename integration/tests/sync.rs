@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use portcullis_integration::{Upstream, control, envoy};
+use portcullis_integration::{Control, Upstream, artefacts, control, envoy};
 use support::Setup;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -172,4 +172,75 @@ fn what_runs_on_ends_when_it_is_told_to() {
             assert_eq!(running.ended_by(signal), Some(0), "{arguments:?} by {signal}");
         }
     }
+}
+
+/// The example of CONTROL.md, with a test's values, run once: its exit code, and the page that it left.
+fn monitored(compiler: &Path, dir: &Path, values: &[(&str, &str)]) -> (bool, String) {
+    let document = artefacts::root().join("policy-compiler/CONTROL.md");
+    let document = std::fs::read_to_string(document).unwrap();
+    let example = document.split("```sh sync-metrics\n").nth(1).unwrap();
+    let mut example = example.split("```").next().unwrap().trim_end().to_owned();
+    for (written, value) in values {
+        assert!(example.contains(written), "{written}: {example}");
+        example = example.replace(written, value);
+    }
+    let bin = compiler.parent().unwrap().display();
+    let path = format!("{bin}:{}", std::env::var("PATH").unwrap_or_default());
+    let mut command = std::process::Command::new("sh");
+    command.current_dir(dir).env("PATH", path).args(["-c", &format!("{example} --once")]);
+    let output = command.output().unwrap();
+    println!("{}", String::from_utf8_lossy(&output.stderr));
+    let page = std::fs::read_to_string(dir.join("portcullis.prom")).unwrap();
+    for name in page.lines().filter_map(|it| it.strip_prefix("# TYPE ")) {
+        let name = name.split(' ').next().unwrap();
+        assert!(document.contains(&format!("| `{name}` |")), "{name} is not in CONTROL.md");
+    }
+    (output.status.success(), page)
+}
+
+#[test]
+fn a_monitor_sees_what_sync_refuses() {
+    let Some(setup) = Setup::new() else { return };
+    let (home, dir) = (envoy::fresh_dir().unwrap(), envoy::fresh_dir().unwrap());
+    let options = ["--trusted-key", &*setup.public_key];
+    let compiler = &setup.artefacts.compiler;
+    let mut control = Control::start(compiler, &home, &options).unwrap();
+    let publish = |control: &Control, epoch| {
+        let bundle = setup.compile("enforce", epoch, "").display().to_string();
+        let output = control.run(&["publish", &bundle, "--policy", "bank"]).unwrap();
+        assert!(output.status.success());
+    };
+    publish(&control, 1);
+    let url = control.url();
+    let (file, page) = (dir.join("portcullis.pb"), dir.join("portcullis.prom"));
+    let (file, page) = (file.display().to_string(), page.display().to_string());
+    let ask = |key: &str| {
+        let values = [
+            ("http://control:18000", &*url),
+            ("PUBLIC_KEY", key),
+            ("/var/lib/portcullis/portcullis.pb", &*file),
+            ("/var/lib/node_exporter/portcullis.prom", &*page),
+        ];
+        monitored(compiler, &dir, &values)
+    };
+    let says = |page: &str, name: &str, labels: &str, value: &str| {
+        let line = format!("portcullis_sync_{name}{{output=\"{file}\"{labels}}} {value}\n");
+        assert!(page.contains(&line), "{line}: {page}");
+    };
+    let (done, page) = ask(&setup.public_key);
+    assert!(done && page.contains("portcullis_sync_last_success_timestamp_seconds{"));
+    says(&page, "epoch", "", "1");
+    says(&page, "refusing", "", "0");
+    // Signed by a key that is not trusted here.
+    publish(&control, 2);
+    let (done, page) = ask(&"00".repeat(32));
+    assert!(!done && !page.contains("portcullis_sync_last_success_timestamp_seconds{"));
+    says(&page, "epoch", "", "1");
+    says(&page, "refusing", "", "1");
+    says(&page, "refused_total", ",reason=\"bundle-untrusted\"", "1");
+    control.kill();
+    let (done, page) = ask(&setup.public_key);
+    assert!(!done);
+    says(&page, "failed_total", ",reason=\"unreachable\"", "1");
+    says(&page, "epoch", "", "1");
 }

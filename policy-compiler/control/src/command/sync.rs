@@ -4,6 +4,7 @@
 //! what verifies, and never by anything else.
 
 mod kept;
+mod monitor;
 
 use super::change::encoded;
 use super::{ClientError, labels, public_key};
@@ -14,6 +15,7 @@ use crate::names;
 use crate::service::now;
 use clap::Args;
 use kept::{Given, Held, Kept};
+use monitor::{Fault, Monitor};
 use portcullis_bundle::{ActivationError, Bundle, Trust};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -74,6 +76,9 @@ pub struct Sync {
     /// Ask once, and tell whether it worked
     #[arg(long)]
     once: bool,
+    /// Tell a monitor how it stands, in Prometheus' text format, in this file: for node_exporter's textfile collector
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
     #[command(flatten)]
     proof: Proof,
 }
@@ -89,6 +94,11 @@ struct Synced<'a> {
     /// What was written last, or was there already as it should: whoever takes the file away takes no gateway back.
     taken: Option<Held>,
     refused: Option<(u64, String)>,
+    /// What kept the file from being replaced, the last time.
+    fault: Option<Fault>,
+    /// Whether what is published was refused when it was seen last.
+    refusing: bool,
+    monitor: Option<Monitor>,
     /// Whether the last question was answered, be it by what was refused.
     answered: bool,
     /// What was wrong the last time.
@@ -107,11 +117,12 @@ pub(super) fn run(options: &Sync) -> Result<(), ClientError> {
 }
 
 fn keep(options: &Sync, writing: Arc<Mutex<()>>) -> Result<(), ClientError> {
-    let mut synced = Synced::new(options, writing)?;
+    let mut synced = Synced::new(options, Arc::clone(&writing))?;
     let interval = Duration::from_secs(options.interval);
     let mut failures = 0_u32;
     loop {
         let (outcome, wait) = synced.ask();
+        synced.show(&writing);
         let (told, now_told) =
             (synced.told.take(), outcome.as_ref().err().map(ToString::to_string));
         match &outcome {
@@ -163,6 +174,9 @@ impl<'a> Synced<'a> {
             etag: None,
             taken: None,
             refused: None,
+            fault: None,
+            refusing: false,
+            monitor: options.metrics.as_deref().map(|path| Monitor::new(path, &options.output)),
             answered: false,
             told: None,
         })
@@ -176,23 +190,51 @@ impl<'a> Synced<'a> {
     /// Asks once. Gives the epoch where the file was replaced, and how long the server asks to be left alone.
     fn ask(&mut self) -> (Result<Option<u64>, ClientError>, Duration) {
         self.answered = false;
+        self.fault = None;
         if self.kept.look() {
             // Whatever was answered before was of another file.
             self.etag = None;
         }
         let answer = match self.fetch() {
             Ok(answer) => answer,
-            Err(error) => return (Err(error), Duration::ZERO),
+            Err(error) => {
+                self.fault = Some(Fault::Failed("unreachable"));
+                return (Err(error), Duration::ZERO);
+            }
         };
         let wait = Duration::from_secs(answer.retry_after.unwrap_or(0));
         self.answered = matches!(answer.status, 200 | 304 | 404);
         let taken = match answer.status {
             200 => self.take(answer),
             304 => Ok(None),
-            404 => Err(ClientError::Other("nothing is published for this gateway".to_owned())),
-            status => Err(ClientError::Refused { status, detail: "no bundle".to_owned() }),
+            404 => {
+                self.fault = Some(Fault::Failed("missing"));
+                Err(ClientError::Other("nothing is published for this gateway".to_owned()))
+            }
+            status => {
+                self.fault = Some(Fault::Failed("status"));
+                Err(ClientError::Refused { status, detail: "no bundle".to_owned() })
+            }
         };
         (taken, wait)
+    }
+
+    /// Tells the monitor how it stands.
+    fn show(&mut self, writing: &Mutex<()>) {
+        let Some(monitor) = &mut self.monitor else { return };
+        match self.fault {
+            Some(Fault::Refused(_)) => self.refusing = true,
+            // Unchanged: what was refused is published still.
+            None if self.refused.is_none() => self.refusing = false,
+            _ => {}
+        }
+        monitor.count(self.fault, self.refusing, now());
+        let epoch = self.kept.held().map(|held| held.epoch);
+        let _whole = writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = monitor.write(epoch, self.refusing, now()) {
+            // It grows old, which its readers see.
+            eprintln!("error: {error}");
+        }
     }
 
     fn fetch(&self) -> Result<Answer, ClientError> {
@@ -225,12 +267,14 @@ impl<'a> Synced<'a> {
     /// Verifies, and replaces the file.
     fn take(&mut self, answer: Answer) -> Result<Option<u64>, ClientError> {
         if answer.body.len() > LARGEST {
+            self.fault = Some(Fault::Refused("bundle-corrupt"));
             let told = format!("{} bytes, more than {LARGEST}", answer.body.len());
             return Err(ClientError::Other(told));
         }
         let bundle = Bundle::open(answer.body, &self.trust()).map_err(|error| {
             // The transfer may be what was wrong: it is fetched again, with patience.
             self.answered = false;
+            self.fault = Some(Fault::from(&error));
             ClientError::Other(error.to_string())
         })?;
         // What was signed and is refused is not fetched again until it changes, unless time may make it good.
@@ -244,11 +288,16 @@ impl<'a> Synced<'a> {
         }
         // Where both are of this epoch, what was taken counts: the file is somebody else's then.
         let same = known().find(|it| it.epoch == new.epoch);
-        let sound = match sound.map_err(|error| error.to_string()) {
+        let sound = match sound {
             Ok(()) if same.is_some_and(|it| *it != new) => {
+                self.fault = Some(Fault::Refused("content"));
                 Err(format!("epoch {} is here already with other content", new.epoch))
             }
-            sound => sound,
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.fault = Some(Fault::from(&error));
+                Err(error.to_string())
+            }
         };
         if let Err(why) = sound {
             self.refused = Some((new.epoch, names::bounded(&why, 200)));
@@ -258,6 +307,7 @@ impl<'a> Synced<'a> {
         let changed = self.kept.write(&bundle).map_err(|source| {
             // It is good, and the disk is not: it must be fetched again.
             self.etag = None;
+            self.fault = Some(Fault::Failed("file"));
             ClientError::File { path: self.options.output.clone(), source }
         })?;
         let epoch = new.epoch;
