@@ -5,6 +5,17 @@ use std::time::Duration;
 
 use crate::error::Error;
 
+/// How often the threads of a process have gone to sleep so far, which an idle one does as often as its timers wake it.
+pub fn sleeps(process: u32) -> Result<u64, Error> {
+    let dir = format!("/proc/{process}/task");
+    let tasks = fs::read_dir(&dir).map_err(Error::io(dir))?;
+    let of = |task: fs::DirEntry| {
+        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        number(&status, "voluntary_ctxt_switches:")
+    };
+    Ok(tasks.flatten().map(of).sum())
+}
+
 /// CPU time and memory of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -22,8 +33,8 @@ impl Usage {
         let status = read(&format!("/proc/{process}/status"))?;
         Ok(Self {
             cpu: cpu_time(process)?,
-            resident: kilobytes(&status, "VmRSS:") * 1024,
-            peak: kilobytes(&status, "VmHWM:") * 1024,
+            resident: number(&status, "VmRSS:") * 1024,
+            peak: number(&status, "VmHWM:") * 1024,
         })
     }
 }
@@ -40,7 +51,7 @@ fn cpu_time(process: u32) -> Result<Duration, Error> {
     Ok(Duration::from_nanos(nanoseconds))
 }
 
-fn kilobytes(status: &str, key: &str) -> u64 {
+fn number(status: &str, key: &str) -> u64 {
     status
         .lines()
         .find_map(|line| line.strip_prefix(key))

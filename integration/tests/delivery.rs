@@ -13,7 +13,7 @@ use portcullis_integration::load::{Load, Sent, Shape};
 use portcullis_integration::releases::{self, Releases};
 use portcullis_integration::store::{Behaviour, Store};
 use portcullis_integration::{
-    Artefacts, Bootstrap, Control, Envoy, Error, Filter, Upstream, artefacts,
+    Artefacts, Bootstrap, Control, Envoy, Error, Filter, Upstream, artefacts, usage,
 };
 use serde_json::{Value, json};
 
@@ -409,4 +409,28 @@ fn listener(envoy: &Envoy, name: &str) -> std::net::SocketAddr {
     let found = all.iter().find(|it| it["name"] == name).unwrap();
     let port = found["local_address"]["socket_address"]["port_value"].as_u64().unwrap();
     std::net::SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()))
+}
+
+/// Envoy's timer of a root context outlives it unless the filter ends it: each update would leave every thread one more.
+#[test]
+fn ticks_end_with_their_configuration() {
+    let Some(artefacts) = Artefacts::find() else { return };
+    const UPDATES: u64 = 60;
+    let mut stage = Stage::start(&artefacts, Way::File).unwrap();
+    let wakes_per_second = |stage: &mut Stage| {
+        stage.rest();
+        let process = stage.envoy().unwrap().id();
+        std::thread::sleep(Duration::from_millis(500));
+        let (before, seconds) = (usage::sleeps(process).unwrap(), 4);
+        std::thread::sleep(Duration::from_secs(seconds));
+        (usage::sleeps(process).unwrap() - before) / seconds
+    };
+    let before = wakes_per_second(&mut stage);
+    for epoch in EPOCH + 1..=EPOCH + UPDATES {
+        stage.publish(&stage.releases.release(epoch).unwrap()).unwrap();
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    stage.await_epoch(EPOCH + UPDATES).unwrap();
+    let after = wakes_per_second(&mut stage);
+    assert!(after < before + UPDATES / 2, "{before} a second, {after} after {UPDATES} updates");
 }

@@ -91,11 +91,16 @@ impl Stage {
         self.envoy.as_ref().ok_or_else(|| Error::Case("no Envoy runs".to_owned()))
     }
 
-    /// Kills Envoy by SIGKILL; the load ends before, as its clients would.
-    pub fn kill(&mut self) {
+    /// Ends the load.
+    pub fn rest(&mut self) {
         if let Some(load) = self.load.take() {
             self.sent.add(load.stop());
         }
+    }
+
+    /// Kills Envoy by SIGKILL; the load ends before, as its clients would.
+    pub fn kill(&mut self) {
+        self.rest();
         self.envoy = None;
     }
 
@@ -159,9 +164,7 @@ impl Stage {
 
     /// Ends the load, and tells what all of it saw.
     pub fn finish(mut self) -> Sent {
-        if let Some(load) = self.load.take() {
-            self.sent.add(load.stop());
-        }
+        self.rest();
         self.sent
     }
 
