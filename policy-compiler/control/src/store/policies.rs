@@ -165,7 +165,14 @@ fn keep(sql: &mut dyn Sql, it: &Publication) -> Result<Published, StoreError> {
             return Ok(Published::Known);
         }
         // The same content, signed by another key, which gateways that change keys wait for; or for another audience or
-        // time, of which the content's hash says nothing.
+        // time, of which the content's hash says nothing. Its bytes are those of all that leads to the epoch.
+        if let Some(other) = also_leads(sql, it)? {
+            return Err(StoreError::Conflict(format!(
+                "{other} leads to epoch {} too, and would change: publish what is signed anew, or for another audience \
+                 or time, to `{STABLE}` where nothing is pinned to that epoch, or under a higher one",
+                it.epoch
+            )));
+        }
         sql.execute(
             "UPDATE bundles SET etag = $1, key_id = $2, audience = $3, not_before = $4, not_after = $5, size = $6
              WHERE policy = $7 AND epoch = $8",
@@ -229,6 +236,23 @@ fn keep(sql: &mut dyn Sql, it: &Publication) -> Result<Published, StoreError> {
         &[policy, epoch, Value::Bytes(it.content.clone())],
     )?;
     Ok(Published::New)
+}
+
+/// What leads to a publication's epoch besides its channel. What is published to `stable` is for the gateways of every
+/// channel that does not lead to more, so there only a pin counts.
+fn also_leads(sql: &mut dyn Sql, it: &Publication) -> Result<Option<String>, StoreError> {
+    let (policy, epoch) = (Value::from(&*it.policy), Value::from(it.epoch));
+    let pins = "SELECT target FROM pins WHERE policy = $1 AND epoch = $2 ORDER BY target LIMIT 1";
+    if let Some(mut row) = sql.query(pins, &[policy.clone(), epoch.clone()])?.pop() {
+        return Ok(Some(format!("the pin of {}", row.text())));
+    }
+    if it.channel == STABLE {
+        return Ok(None);
+    }
+    let channels = "SELECT name FROM channels WHERE policy = $1 AND epoch = $2 AND name <> $3
+                    ORDER BY name LIMIT 1";
+    let row = sql.query(channels, &[policy, epoch, (&*it.channel).into()])?.pop();
+    Ok(row.map(|mut row| format!("`{}`", row.text())))
 }
 
 pub(super) fn assign(sql: &mut dyn Sql, it: &Assigned) -> Result<(), StoreError> {

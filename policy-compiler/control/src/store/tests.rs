@@ -69,6 +69,7 @@ macro_rules! everywhere {
 everywhere! {
     epochs_rise_and_keep_their_content,
     the_same_content_may_be_signed_anew,
+    what_is_signed_anew_changes_no_other_channel_and_no_pin,
     channels_are_rolled_out_and_pinned,
     a_publication_and_its_rollout_are_one_change,
     changes_and_their_audit_lines_are_one,

@@ -48,6 +48,40 @@ pub fn the_same_content_may_be_signed_anew(store: &Store) {
     assert_eq!(policy.bundles[&7].bytes, &b"seven, signed by another"[..]);
 }
 
+pub fn what_is_signed_anew_changes_no_other_channel_and_no_pin(store: &Store) {
+    let anew = |channel: &str, epoch, content: &[u8], etag: &str| {
+        let it = publication(channel, epoch, content);
+        let it = Publication { etag: etag.to_owned(), content: etag.into(), ..it };
+        block(store.publish(it, Audit::default()))
+    };
+    publish(store, "stable", 7, b"seven").unwrap();
+    let canary = Publication { hundredths: Some(500), ..publication("canary", 7, b"seven") };
+    let canary = Publication { etag: "anew".to_owned(), content: b"anew".to_vec(), ..canary };
+    let told = conflict(block(store.publish(canary, Audit::default())));
+    assert!(told.contains("`stable` leads to epoch 7"), "{told}");
+    let policy = load(store);
+    assert_eq!(policy.bundles[&7].bytes, &b"seven"[..]);
+    assert!(policy.channels.iter().all(|it| it.name != "canary"));
+    // Its own channel alone.
+    publish(store, "canary", 8, b"eight").unwrap();
+    assert_eq!(anew("canary", 8, b"eight", "1"), Ok(Published::Changed));
+    publish(store, "staged", 8, b"eight").unwrap_err();
+    block(store.assign(assigned("staged", 8), Audit::default())).unwrap();
+    conflict(anew("canary", 8, b"eight", "2"));
+    // A canary that `stable` has come to is for nobody any more.
+    block(store.assign(assigned("stable", 8), Audit::default())).unwrap();
+    assert_eq!(anew("stable", 8, b"eight", "2"), Ok(Published::Changed));
+    let labels = Target::Labels("region=eu".parse().unwrap());
+    for target in [Target::Channel("stable".to_owned()), labels] {
+        let pin = |epoch| block(store.pin(pinned(target.clone(), epoch), Audit::default()));
+        pin(Some(8)).unwrap();
+        let told = conflict(anew("stable", 8, b"eight", "3"));
+        assert!(told.contains("pin"), "{told}");
+        pin(None).unwrap();
+    }
+    assert_eq!(anew("stable", 8, b"eight", "3"), Ok(Published::Changed));
+}
+
 pub fn channels_are_rolled_out_and_pinned(store: &Store) {
     publish(store, "stable", 7, b"seven").unwrap();
     publish(store, "canary", 8, b"eight").unwrap();
