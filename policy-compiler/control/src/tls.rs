@@ -3,7 +3,7 @@
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,6 +73,11 @@ pub fn server(
     let mut config =
         builder.with_single_cert(certificates(certificate)?, private_key(key)?).map_err(refused)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if client_authorities.is_some() {
+        // A session that is resumed brings its certificate along, and nobody looks again whether that has expired.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     Ok(config)
 }
 
@@ -126,4 +131,52 @@ fn roots(path: Option<&Path>) -> Result<RootCertStore, TlsError> {
 
 fn refused(error: rustls::Error) -> TlsError {
     TlsError::Refused(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Folder;
+    use rustls::{ClientConnection, HandshakeKind, ServerConnection};
+
+    /// A handshake, and all that the server says after it.
+    fn handshake(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> HandshakeKind {
+        let name = "localhost".try_into().unwrap();
+        let mut client = ClientConnection::new(Arc::clone(client), name).unwrap();
+        let mut server = ServerConnection::new(Arc::clone(server)).unwrap();
+        while client.wants_write() || server.wants_write() {
+            let mut bytes = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut bytes).unwrap();
+            }
+            server.read_tls(&mut &bytes[..]).unwrap();
+            server.process_new_packets().unwrap();
+            bytes.clear();
+            while server.wants_write() {
+                server.write_tls(&mut bytes).unwrap();
+            }
+            client.read_tls(&mut &bytes[..]).unwrap();
+            client.process_new_packets().unwrap();
+        }
+        server.handshake_kind().unwrap()
+    }
+
+    #[test]
+    fn client_certificates_are_looked_at_at_each_connection() {
+        let folder = Folder::new("tls");
+        let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(&certificate, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        for (authorities, second) in
+            [(None, HandshakeKind::Resumed), (Some(&*certificate), HandshakeKind::Full)]
+        {
+            let server = Arc::new(server(&certificate, &key, authorities).unwrap());
+            assert_eq!(server.session_storage.can_cache(), authorities.is_none());
+            let identity = authorities.map(|_| (&*certificate, &*key));
+            let client = Arc::new(client(Some(&certificate), identity).unwrap());
+            assert_eq!(handshake(&client, &server), HandshakeKind::Full);
+            assert_eq!(handshake(&client, &server), second);
+        }
+    }
 }
