@@ -4,7 +4,7 @@
 
 mod bundles;
 mod problem;
-mod publish;
+pub(crate) mod publish;
 mod status;
 
 pub use problem::Problem;

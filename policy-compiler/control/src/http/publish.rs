@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// The largest bundle that is taken: what every way to a gateway carries.
 pub const LARGEST: usize = 8 << 20;
 /// Epochs end here: more than anybody publishes, and an easy way off from what cannot be followed.
-const HIGHEST: i64 = i64::MAX / 2;
+pub const HIGHEST: i64 = i64::MAX / 2;
 /// The largest body of any other request.
 const LARGEST_JSON: usize = 16 << 10;
 
