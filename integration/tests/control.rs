@@ -228,8 +228,9 @@ fn canary_promotion_pin_and_rollback() {
         "--reason",
         "audit",
     ]);
-    let printed = fleet.publish(&fleet.setup.compile("monitor", 3, ""), &["--wait"]);
-    assert!(printed.contains("`stable` serves epoch 2: it is pinned"), "{printed}");
+    let third = fleet.setup.compile("monitor", 3, "").display().to_string();
+    let told = fleet.refused(&["publish", &third, "--policy", "pay", "--wait"]);
+    assert!(told.contains("`stable` serves epoch 2: it is pinned"), "{told}");
     assert_eq!(pay(&late_envoy, BAD), 400);
     fleet.done(&["unpin", "--policy", "pay", "--channel", "stable"]);
     answered(&late_envoy, BAD, 200);
@@ -238,7 +239,10 @@ fn canary_promotion_pin_and_rollback() {
     // Back to the second: gateways refuse its epoch, so it comes under a new one.
     let key = fleet.setup.dir.join("dev.key").display().to_string();
     let (policy, to) = (["--policy", "pay"], ["--to-epoch", "2", "--key", &key]);
-    let printed = fleet.done(&[&["rollback"][..], &policy, &to].concat());
+    // The bundle's policy is called otherwise than what it was published as.
+    let refused = fleet.refused(&[&["rollback"][..], &policy, &to].concat());
+    assert!(refused.contains("give `--name test`"), "{refused}");
+    let printed = fleet.done(&[&["rollback"][..], &policy, &to, &["--name", "test"]].concat());
     assert!(printed.contains("published epoch 4"), "{printed}");
     answered(&late_envoy, BAD, 400);
     // And those of the canary follow: what is rolled back lives on nowhere.

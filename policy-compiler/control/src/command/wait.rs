@@ -40,15 +40,16 @@ pub(super) fn run(
         return Ok(());
     }
     let (started, limit) = (Instant::now(), Duration::from_secs(waiting.wait_for));
-    let mut told = None;
+    let (mut told, mut epoch) = (None, epoch);
     loop {
         let asked = Instant::now();
         let status = client.get(&format!("/v1/policies/{policy}/status?summary=true"))?;
         // Of a large fleet even the numbers cost the service something.
         let pause = EVERY.max(asked.elapsed() * 4);
-        if let Some(held) = held_at(&status, channel, epoch) {
-            println!("`{channel}` serves epoch {held}: it is pinned, or others have published");
-            return Ok(());
+        let awaited = awaited(&status, channel, epoch)?;
+        if awaited != epoch {
+            println!("`{channel}` serves epoch {awaited}: others have published");
+            epoch = awaited;
         }
         let count = count(&status, channel, epoch);
         if told != Some(count) {
@@ -85,12 +86,17 @@ fn of<'a>(status: &'a Value, channel: &str) -> Option<&'a Value> {
     status["channels"].as_array()?.iter().find(|it| it["channel"] == channel)
 }
 
-/// The epoch that the channel serves instead.
-fn held_at(status: &Value, channel: &str, epoch: i64) -> Option<i64> {
-    let found = of(status, channel)?;
-    let serves = found["serves"].as_i64()?;
+/// The epoch to wait for: a newer one, where the channel leads to that by now. Held at a lower one it is in vain.
+fn awaited(status: &Value, channel: &str, epoch: i64) -> Result<i64, ClientError> {
+    let found = of(status, channel);
+    let serves = found.and_then(|it| it["serves"].as_i64()).unwrap_or(epoch);
     // A lower one that nobody pinned is what was served before: it is about to change.
-    (serves > epoch || serves < epoch && found["pinned"] == true).then_some(serves)
+    if serves < epoch && found.is_some_and(|it| it["pinned"] == true) {
+        return Err(ClientError::Other(format!(
+            "`{channel}` serves epoch {serves}: it is pinned, and no gateway of it gets epoch {epoch} before `unpin`"
+        )));
+    }
+    Ok(serves.max(epoch))
 }
 
 /// Those that are not silent, once the channel serves the epoch.
@@ -106,4 +112,24 @@ fn count(status: &Value, channel: &str, epoch: i64) -> Count {
 fn reason<'a>(status: &'a Value, channel: &str) -> &'a str {
     let told = of(status, channel).and_then(|it| it["gateways"]["refusal"].as_str());
     told.filter(|it| !it.is_empty()).unwrap_or("no reason told")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_pinned_lower_is_an_error_and_what_is_newer_is_awaited() {
+        let status = |serves: i64, pinned: bool| {
+            let channel = json!({ "channel": "stable", "serves": serves, "pinned": pinned });
+            json!({ "channels": [channel] })
+        };
+        assert_eq!(awaited(&status(2, false), "stable", 3).unwrap(), 3);
+        assert_eq!(awaited(&status(3, true), "stable", 3).unwrap(), 3);
+        assert_eq!(awaited(&status(4, false), "stable", 3).unwrap(), 4);
+        assert_eq!(awaited(&json!({}), "stable", 3).unwrap(), 3);
+        let told = awaited(&status(2, true), "stable", 3).unwrap_err().to_string();
+        assert!(told.contains("pinned"), "{told}");
+    }
 }
