@@ -141,8 +141,13 @@ fn entry(words: &[&str]) -> Result<(Identity, Proof), String> {
         [name, role, proof, policies] => (name, role, proof, *policies),
         _ => return Err("not `NAME ROLE token:HASH|san:NAME [POLICIES]`".to_owned()),
     };
+    let named = words.len() > 3;
     let policies: Result<Vec<String>, String> =
         policies.split(',').filter(|it| !it.is_empty()).map(names::name).collect();
+    // A list that names none, of a template perhaps, must not be read as all.
+    if named && policies.as_ref().is_ok_and(Vec::is_empty) {
+        return Err("a list of policies names none".to_owned());
+    }
     let proof = match proof.split_once(':') {
         Some(("token", hex)) => {
             let bytes = HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok();
@@ -211,6 +216,7 @@ mod tests {
             ("a reader password:12", "line 1: a proof"),
             ("a/b reader san:x", "line 1: not a name"),
             (&format!("a reader token:{hash} b,c d"), "line 1: not"),
+            (&format!("a reader token:{hash} ,"), "line 1: a list of policies names none"),
         ] {
             let error = Credentials::parse(wrong).unwrap_err();
             assert!(error.starts_with(expected), "{error}");
