@@ -36,6 +36,10 @@ pub struct Subscription {
     /// The version that the gateway has, was sent last, or refused: it is not sent again.
     version: String,
     nonce: u64,
+    /// The version of what was sent last, until that is answered.
+    unanswered: Option<String>,
+    /// Whether what was sent last was refused.
+    refused: bool,
     /// What was sent last: policies and epochs.
     sent: Vec<(String, i64)>,
     seen: BTreeSet<String>,
@@ -111,8 +115,14 @@ impl Subscription {
         if request.response_nonce != self.nonce.to_string() {
             return Reply::Other;
         }
-        self.has_answered = true;
         let refusal = request.error_detail.map(|error| error.message);
+        // Who subscribes to more or less repeats the last nonce and the version it has: that is no second answer.
+        let is_yes = self.unanswered.as_ref().is_some_and(|sent| *sent == request.version_info);
+        if self.unanswered.is_none() || refusal.is_none() && !is_yes {
+            return Reply::Other;
+        }
+        self.unanswered = None;
+        (self.has_answered, self.refused) = (true, refusal.is_some());
         let reply = if refusal.is_some() { Reply::Refused } else { Reply::Accepted };
         // Who connects anew and was sent nothing is not counted.
         if reply == Reply::Accepted {
@@ -125,6 +135,7 @@ impl Subscription {
     /// Lets what was refused be sent again: the gateway's clock may have come to the bundle's time since, or its
     /// configuration to the key.
     pub fn try_again(&mut self) {
+        self.refused = false;
         self.attempt = self.attempt.wrapping_add(1);
     }
 
@@ -189,6 +200,10 @@ impl Subscription {
 
     /// What to send now; none where the gateway has it, or there is nothing for it yet.
     pub fn next(&mut self, service: &Service) -> Option<Push> {
+        // All is sent again to who subscribes to more or less, and Envoy says yes to what equals what it refused.
+        if self.refused && self.version.is_empty() {
+            self.try_again();
+        }
         let Wanted { version, sent, bundles, held } = self.wanted(service)?;
         self.hold(service, held);
         if bundles.is_empty() || version == self.version {
@@ -199,6 +214,7 @@ impl Subscription {
             |(stored, filter): &(Arc<Stored>, Filter)| stored.resource(filter, self.attempt);
         let resources = bundles.iter().map(encode).collect();
         (self.version, self.sent) = (version.clone(), sent);
+        (self.unanswered, self.refused) = (Some(version.clone()), false);
         Some(Push { version, nonce: self.nonce.to_string(), resources })
     }
 

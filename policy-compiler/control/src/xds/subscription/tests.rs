@@ -188,6 +188,46 @@ async fn who_connects_anew_is_sent_only_what_is_new() {
 }
 
 #[tokio::test]
+async fn a_subscription_that_changes_is_no_answer() {
+    let (_folder, service) = service("changes").await;
+    publish(&service, "stable", 7).await;
+    let mut stream = Subscription::default();
+    stream.take(&service, first());
+    let seven = stream.next(&service).unwrap();
+    let more = |version: &str, nonce: &str| DiscoveryRequest {
+        resource_names: vec!["portcullis".to_owned(), "other".to_owned()],
+        response_nonce: nonce.to_owned(),
+        version_info: version.to_owned(),
+        node: None,
+        ..first()
+    };
+    // Before the answer, and without one.
+    assert_eq!(stream.take(&service, more("", &seven.nonce)), Reply::Other);
+    assert_eq!(stream.take(&service, answer(&seven, None)), Reply::Accepted);
+    assert_eq!(stream.take(&service, answer(&seven, Some("late"))), Reply::Other);
+    publish(&service, "stable", 8).await;
+    let eight = stream.next(&service).unwrap();
+    assert_eq!(stream.take(&service, answer(&eight, Some("no"))), Reply::Refused);
+    // After a refusal, with the version that the gateway has: it has not accepted what it refused.
+    assert_eq!(stream.take(&service, more(&seven.version, &eight.nonce)), Reply::Other);
+    assert_eq!(stream.take(&service, more(&eight.version, &eight.nonce)), Reply::Other);
+    let row = service.gateways.known("bank", "gw-1").unwrap();
+    assert_eq!((row.accepted, row.refused_epoch), (Some(7), Some(8)));
+    // What comes with it is another resource than the one that was refused.
+    let again = stream.next(&service).unwrap();
+    assert!(again.resources.iter().all(|it| !eight.resources.contains(it)));
+    // Nor is what is sent after a refusal of what was subscribed to before.
+    assert_eq!(stream.take(&service, answer(&again, Some("no"))), Reply::Refused);
+    let third = stream.next(&service).unwrap();
+    assert!(third.resources.iter().all(|it| !again.resources.contains(it)));
+    let old = DiscoveryRequest { version_info: seven.version, ..answer(&third, None) };
+    assert_eq!(stream.take(&service, old), Reply::Other);
+    assert_eq!(service.gateways.known("bank", "gw-1").unwrap().accepted, Some(7));
+    assert_eq!(stream.take(&service, answer(&third, None)), Reply::Accepted);
+    assert_eq!(service.gateways.known("bank", "gw-1").unwrap().accepted, Some(8));
+}
+
+#[tokio::test]
 async fn other_types_and_filters_are_left_alone() {
     let (_folder, service) = service("others").await;
     publish(&service, "stable", 7).await;
