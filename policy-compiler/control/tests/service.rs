@@ -17,7 +17,7 @@ use portcullis_ecds::Filter;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tower::ServiceExt;
 use zerocopy::FromZeros;
 
@@ -33,6 +33,10 @@ fn bundle(epoch: u64, text: &str, seed: &[u8; 32]) -> Vec<u8> {
 }
 
 fn bundle_until(epoch: u64, text: &str, seed: &[u8; 32], not_after: i64) -> Vec<u8> {
+    bundle_of(&Identity { epoch, not_after, ..Identity::default() }, text, seed)
+}
+
+fn bundle_of(identity: &Identity, text: &str, seed: &[u8; 32]) -> Vec<u8> {
     let mut node = Node::new_zeroed();
     (node.wildcard, node.api) = (NONE.into(), NONE.into());
     let mut any = Schema::new_zeroed();
@@ -49,8 +53,7 @@ fn bundle_until(epoch: u64, text: &str, seed: &[u8; 32], not_after: i64) -> Vec<
         schemas: vec![any, never],
         ..Sections::default()
     };
-    let identity = Identity { epoch, not_after, ..Identity::default() };
-    let mut bytes = write(&sections, &identity).unwrap();
+    let mut bytes = write(&sections, identity).unwrap();
     sign(&mut bytes, seed).unwrap();
     bytes
 }
@@ -366,6 +369,20 @@ async fn a_connection_has_so_many_streams() {
         held.push(response);
     }
     assert_eq!(open().await.headers()["grpc-status"], "8");
+}
+
+/// A gateway that starts meanwhile would have nothing to serve.
+#[tokio::test]
+async fn what_is_for_later_is_published_later() {
+    let it = Running::new("ahead");
+    it.service.refresh().await.unwrap();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64;
+    let from = |not_before| {
+        let identity = Identity { epoch: 8, not_before, ..Identity::default() };
+        bundle_of(&identity, "eight", &SEED)
+    };
+    it.publish("stable", &from(now + 3600)).await.problem(422, "not-yet-valid");
+    assert_eq!(it.publish("stable", &from(now + 60)).await.head.status, 201);
 }
 
 #[tokio::test]

@@ -22,6 +22,8 @@ use std::sync::Arc;
 pub const LARGEST: usize = 8 << 20;
 /// Epochs end here: more than anybody publishes, and an easy way off from what cannot be followed.
 pub const HIGHEST: i64 = i64::MAX / 2;
+/// Seconds that a bundle may be published ahead of its time: as much as clocks differ.
+const AHEAD: i64 = 300;
 /// The largest body of any other request.
 const LARGEST_JSON: usize = 16 << 10;
 
@@ -162,8 +164,16 @@ fn verify(content: Vec<u8>, trust: &Trust, now: i64) -> Result<(Bundle, String),
     let etag = etag(&content);
     let bundle =
         Bundle::open(content, trust).map_err(|error| refused("bundle", error.to_string()))?;
-    // One whose time is to come may be published ahead of it; gateways wait.
-    let at = now.max(bundle.header().not_before.get());
+    // A gateway that waits serves on, but one that starts meanwhile would have nothing to serve.
+    let not_before = bundle.header().not_before.get();
+    if not_before > now.saturating_add(AHEAD) {
+        let told = format!(
+            "`not_before` is {} seconds ahead, and {AHEAD} may be: publish it when its time has come",
+            not_before.saturating_sub(now)
+        );
+        return Err(refused("not-yet-valid", told));
+    }
+    let at = now.max(not_before);
     bundle.check_activation(at, 0, None).map_err(|error| refused("expired", error.to_string()))?;
     Ok((bundle, etag))
 }
