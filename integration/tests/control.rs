@@ -153,6 +153,10 @@ fn what_is_published_is_enforced_within_a_second() {
     fleet.until("gw-1", "accepted", |it| it["state"] == "current" && it["accepted"] == 2);
     let told = fleet.control.gateway("pay", "gw-1").unwrap();
     assert_eq!((&told["source"], &told["connected"]), (&json!("xds"), &json!(true)));
+    // An alert rule asks for it.
+    let connected =
+        "extension_config_discovery.http_filter.portcullis.control_plane.connected_state";
+    assert_eq!(gateway.stat(connected).unwrap(), 1);
     assert!(told["version"].as_str().unwrap().starts_with("envoy/1."), "{told}");
     let printed = fleet.publish(&fleet.setup.compile("monitor", 3, ""), &["--wait"]);
     assert!(printed.contains("1 of 1 gateways of `stable` run epoch 3"), "{printed}");

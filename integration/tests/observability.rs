@@ -176,7 +176,9 @@ fn everything_that_is_asked_for_is_there() {
     for it in of_control {
         assert!(page.contains(&format!("| `{}` |", it.metric)), "{it:?}");
     }
-    let faults: Vec<String> = of_gateway.iter().filter_map(|it| fault(it, &series)).collect();
+    // What Envoy has over xDS alone is looked for where the control service is tested.
+    let by_file = of_gateway.iter().filter(|it| !it.metric.ends_with("_connected_state"));
+    let faults: Vec<String> = by_file.filter_map(|it| fault(it, &series)).collect();
     assert!(faults.is_empty(), "{faults:#?}");
     // And every metric of the filter is on the dashboard or has a rule.
     let named: BTreeSet<&str> = all.iter().map(|it| it.metric.as_str()).collect();

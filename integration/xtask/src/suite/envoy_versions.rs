@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::build;
 use crate::envoy::{self, RELEASES, Release};
 use crate::process::{self, say};
-use crate::test::{Counts, counted};
+use crate::test::{Counts, counted, with_databases};
 use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
@@ -51,6 +51,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         let mut command = tests(workspace, options);
         command.env("PORTCULLIS_ENVOY", binary);
         command.env("PORTCULLIS_COMPILER", &compiler).env("PORTCULLIS_FILTER", &module);
+        with_databases(workspace, &mut command);
         let counts = counted(&mut command)?;
         let row = format!("envoy {:<8} {counts}  ({:.0?})", release.version, began.elapsed());
         say(&row);

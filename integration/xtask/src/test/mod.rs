@@ -13,6 +13,7 @@ use anyhow::Result;
 use crate::process::say;
 use crate::workspace::Workspace;
 pub use counts::{Counts, of as counted};
+pub use stages::with_databases;
 
 #[derive(clap::Args)]
 pub struct Options {

@@ -75,16 +75,20 @@ pub fn envoy(workspace: &Workspace, filter: Option<&str>) -> Result<Counts> {
         .env("PORTCULLIS_ENVOY", envoy.binary)
         .env("PORTCULLIS_COMPILER", compiler)
         .env("PORTCULLIS_FILTER", module);
-    // Their tests say `skipped` where there is none.
-    let beside =
+    with_databases(workspace, &mut command);
+    counts::of(with_output_shown(&mut command, filter))
+}
+
+/// Tells tests with a real Envoy where the databases are that some of them use, which say `skipped` where there is none.
+pub fn with_databases(workspace: &Workspace, command: &mut Command) {
+    let databases =
         [(debian::POSTGRES, "PORTCULLIS_POSTGRES_SERVER"), (debian::REDIS, "PORTCULLIS_REDIS")];
-    for (program, variable) in beside {
+    for (program, variable) in databases {
         match debian::obtain(workspace, &program) {
-            Ok(installed) => installed.name_in(&mut command, variable),
+            Ok(installed) => installed.name_in(command, variable),
             Err(error) => say(format!("no {}: {error:#}", program.name)),
         }
     }
-    counts::of(with_output_shown(&mut command, filter))
 }
 
 pub fn suites(workspace: &Workspace) -> Result<Counts> {
