@@ -178,8 +178,8 @@ impl<H: Host> Root<H> {
             record(&self.vm, &self.plugin, generation);
             self.keep_bytes(generation);
         }
-        // Of several filters of one name, one that refuses everything does not speak for one that serves.
-        if self.vm.is_newest(&self.plugin, self.number) {
+        // One that refuses everything does not speak for another filter of the name, which may serve.
+        if serves.is_some() || self.vm.is_alone(&self.plugin, self.number) {
             self.vm.show(&self.plugin, serves.as_deref());
         }
         self.vm.tick();
@@ -190,9 +190,11 @@ impl<H: Host> Root<H> {
         }
     }
 
-    /// The configuration goes. Envoy's timer of its ticks would outlive it, as long as the VM lives.
+    /// The configuration goes. Envoy's timer of its ticks would outlive it, as long as the VM lives, and nobody else would
+    /// fetch until the lease of its fetch is over.
     pub fn on_done(&self) {
         self.vm.host.set_tick_period(0);
+        self.give_lease_back();
     }
 
     /// After an update, records and keeps what serves at a tick of its own, at once: not here, since this may be the trial,
@@ -371,7 +373,10 @@ impl<H: Host> Root<H> {
         let current = if is_trial {
             None
         } else {
-            let wanted = refused.wanted.clone();
+            let mut wanted = refused.wanted.clone();
+            if let Some(wanted) = &mut wanted {
+                Rc::make_mut(&mut wanted.settings).force_monitor_until = None;
+            }
             current.or_else(|| wanted.and_then(|wanted| self.restored(wanted)))
         };
         let vm = &self.vm;

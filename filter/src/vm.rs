@@ -94,6 +94,12 @@ impl<H: Host> Vm<H> {
         known.is_some_and(|known| known.alive.last() == Some(&number))
     }
 
+    /// Whether there is no other configuration of the plugin in this VM.
+    pub fn is_alone(&self, plugin: &str, number: u64) -> bool {
+        let Ok(all) = self.configured.try_borrow() else { return false };
+        all.iter().any(|known| *known.plugin == *plugin && known.alive == [number])
+    }
+
     /// This VM's index among the workers, once it serves requests.
     pub fn worker(&self) -> Option<u8> {
         self.worker.index()

@@ -25,7 +25,7 @@ pub enum Failure {
     Refused,
     /// Verification took so long that another worker fetches by now.
     Superseded,
-    /// No word from who fetches: its VM failed, or its configuration went.
+    /// No word from who fetches: its VM failed.
     Abandoned,
 }
 

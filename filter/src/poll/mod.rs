@@ -300,7 +300,7 @@ impl Poller {
             ended.failures_before = record.failures;
             record.failures = match outcome {
                 // The next failure is not the last of many.
-                Outcome::Failed(Failure::NotFound, _) => record.failures.max(1),
+                Outcome::Failed(Failure::NotFound, _) => 1,
                 Outcome::Failed(..) => record.failures.saturating_add(1),
                 _ => 0,
             };
@@ -352,8 +352,27 @@ impl Poller {
         Record::update(host, &self.key, |record| {
             record.release = [0; 32];
             record.etag.clear();
+            // At once, also where somebody is just writing: that fetch has lost its lease then.
+            record.term = record.term.wrapping_add(1);
+            (record.lease_until, record.next) = (0, 0);
             true
         });
+    }
+
+    /// Gives the lease of a fetch back that comes to nothing, since its configuration goes.
+    pub fn give_back(&self, host: &impl Host, term: u64) {
+        Record::update(host, &self.key, |record| {
+            let holds = record.term == term && record.lease_until > 0;
+            if holds {
+                record.lease_until = 0;
+            }
+            holds
+        });
+    }
+
+    /// The lease of the fetch whose answer is awaited.
+    pub fn awaits(&self) -> Option<u64> {
+        self.call.map(|(_, term, _)| term)
     }
 
     /// Seconds since the store last confirmed what is published, or since polling began.

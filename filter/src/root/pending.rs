@@ -39,6 +39,13 @@ pub(super) enum Purpose {
     Fetched { term: u64, epoch: u64, etag: Vec<u8> },
 }
 
+impl Pending {
+    /// The lease of the fetch that brought it, if one did.
+    pub(super) fn fetched_by(&self) -> Option<u64> {
+        if let Purpose::Fetched { term, .. } = self.purpose { Some(term) } else { None }
+    }
+}
+
 impl<H: Host> Root<H> {
     /// Verifies a bundle and does with it what its purpose is: at once where nothing serves yet, or after some ticks.
     /// False where the configuration is vetoed.
@@ -78,9 +85,13 @@ impl<H: Host> Root<H> {
     }
 
     fn slice(&mut self, units: usize) -> bool {
+        let is_newest = self.vm.is_newest(&self.plugin, self.number);
+        if !is_newest {
+            self.give_lease_back();
+        }
         let Some(pending) = self.pending.take() else { return true };
         // A newer configuration has its own.
-        if self.vm.is_newest(&self.plugin, self.number) {
+        if is_newest {
             let Pending { opening, settings, purpose, started } = pending;
             if let Purpose::Fetched { term, epoch, .. } = &purpose
                 && !self.keeps_lease(*term, *epoch, started)

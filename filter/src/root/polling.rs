@@ -1,6 +1,6 @@
 //! What a root context does about a source: fetches, verifies, publishes, and takes what others published.
 
-use super::{Loaded, Purpose, Refused, Root};
+use super::{Loaded, Pending, Purpose, Refused, Root};
 use crate::activation::Fingerprint;
 use crate::config::Settings;
 use crate::events::{ConfigurationPart, log_configuration};
@@ -98,11 +98,11 @@ impl<H: Host> Root<H> {
     /// The answer to a fetch; no header fields where there was none.
     pub fn on_call_response(&mut self, token: u32, body: usize) {
         let vm = Rc::clone(&self.vm);
-        if !self.vm.is_newest(&self.plugin, self.number) {
-            return;
-        }
         let Some((poller, _)) = &mut self.polling else { return };
         let Some((term, has_tag)) = poller.awaited(token) else { return };
+        if !vm.is_newest(&self.plugin, self.number) {
+            return poller.give_back(&vm.host, term);
+        }
         let headers = vm.host.call_headers();
         let fields = headers.as_deref().and_then(Fields::parse);
         match judge(fields.as_ref(), body, poller.source.max_bytes) {
@@ -118,6 +118,15 @@ impl<H: Host> Root<H> {
                 self.fetched(term, bytes, &etag.unwrap_or_default());
             }
             Answer::Failed(failure, status, asked) => self.failed(term, failure, status, asked),
+        }
+    }
+
+    /// Gives back the lease of a fetch that is under way or whose bundle is being verified.
+    pub(super) fn give_lease_back(&self) {
+        let Some((poller, _)) = &self.polling else { return };
+        let verified = self.pending.as_ref().and_then(Pending::fetched_by);
+        for term in poller.awaits().into_iter().chain(verified) {
+            poller.give_back(&self.vm.host, term);
         }
     }
 

@@ -377,7 +377,7 @@ fn another_policy_of_the_name_judges_for_nobody_else() {
 }
 
 #[test]
-fn gauges_say_what_the_newest_configuration_serves() {
+fn gauges_say_what_is_served() {
     let not_after = NOW + 100;
     let identity = Identity { epoch: 5, not_after, ..Identity::default() };
     let mut envoy = Envoy::new(1);
@@ -389,6 +389,13 @@ fn gauges_say_what_the_newest_configuration_serves() {
     };
     envoy.tick();
     assert_eq!(seen(&envoy), [Some(5), Some(not_after)]);
+    // Another listener's filter refuses everything, and this one serves on.
+    let mut other = Envoy::configure(&envoy.vms[0], b"");
+    envoy.host.pass_seconds(1);
+    envoy.tick();
+    other.on_tick();
+    assert_eq!(seen(&envoy), [Some(5), Some(not_after)]);
+    drop(other);
     assert!(envoy.apply(b""));
     envoy.host.pass_seconds(1);
     envoy.tick();

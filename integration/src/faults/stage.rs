@@ -229,9 +229,18 @@ impl Stage {
     /// Waits until as many workers as there are serve an epoch, whatever the gauges of others say that have trapped.
     pub fn await_workers(&self, epoch: u64) -> Result<(), Error> {
         self.envoy()?.wait_until(&format!("epoch {epoch}"), LIMIT, |envoy| {
-            epochs(envoy).is_ok_and(|seen| {
-                seen.iter().filter(|it| **it == epoch).count() >= WORKERS as usize
-            })
+            let stats = |name| envoy.stats(name).unwrap_or_default();
+            let index = |name: &str| name.rsplit('.').next().map(str::to_owned);
+            // A worker that lives sets the gauges of those that are no more as its own, but for what is alive there.
+            let alive: Vec<_> = stats("portcullis.generations.worker.")
+                .into_iter()
+                .filter(|(_, bundles)| *bundles > 0)
+                .map(|(name, _)| index(&name))
+                .collect();
+            let serves = stats("portcullis.epoch.portcullis.worker.")
+                .into_iter()
+                .filter(|(name, served)| *served == epoch && alive.contains(&index(name)));
+            serves.count() >= WORKERS as usize
         })
     }
 

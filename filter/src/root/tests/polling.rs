@@ -536,8 +536,8 @@ fn what_nobody_gives_word_of_is_asked_for_ever_more_rarely() {
 fn a_store_that_had_nothing_is_asked_again_soon_after_a_failure() {
     let mut envoy = Envoy::new(1);
     assert!(envoy.apply(&alone()));
-    for status in ["404"; 9].into_iter().chain(["503"]) {
-        let (call, _) = envoy.await_call(15);
+    for status in ["503"; 5].into_iter().chain(["404"; 9]).chain(["503"]) {
+        let (call, _) = envoy.await_call(40);
         envoy.answer(&call, &[(":status", status)], b"");
     }
     let (_, waited) = envoy.await_call(150);
@@ -546,7 +546,29 @@ fn a_store_that_had_nothing_is_asked_again_soon_after_a_failure() {
         let lines = envoy.vms[0].host.lines();
         lines.iter().filter(|line| line["reason"] == reason).count()
     };
-    assert_eq!((told("not-found"), told("status")), (1, 1));
+    // The first, second and fourth of the first five, and the second in a row after all.
+    assert_eq!((told("not-found"), told("status")), (1, 4));
+}
+
+#[test]
+fn a_configuration_that_goes_gives_its_lease_back() {
+    let mut envoy = Envoy::new(1);
+    assert!(envoy.apply(&alone()));
+    for is_answered in [false, true] {
+        let (call, _) = envoy.await_call(15);
+        let next = Envoy::configure(&envoy.vms[0], &alone());
+        if is_answered {
+            // A request keeps the older one, which the answer comes to.
+            envoy.answer(&call, &[(":status", "200")], &of(5));
+        } else {
+            envoy.roots[0].on_done();
+        }
+        envoy.roots[0] = next;
+        envoy.tick();
+        assert!(envoy.sent().is_some(), "at once");
+        envoy.roots[0].on_done();
+    }
+    assert_eq!(envoy.count("poll.failed.abandoned"), 0);
 }
 
 #[test]
