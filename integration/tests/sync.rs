@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use portcullis_integration::releases::{AUDIENCE, Releases};
 use portcullis_integration::{Control, Upstream, artefacts, control, envoy};
 use support::Setup;
 
@@ -55,15 +56,9 @@ fn soon(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-#[test]
-fn sync_keeps_the_file_that_is_there() {
-    let Some(setup) = Setup::new() else { return };
-    let dir = envoy::fresh_dir().unwrap();
-    let [first, second] =
-        [1, 2].map(|epoch| std::fs::read(setup.compile("enforce", epoch, "")).unwrap());
-    let published = Arc::new(Mutex::new(second.clone()));
-    let answering = Arc::clone(&published);
-    // Knows entity tags: what was sent is not sent again.
+/// A store that knows entity tags: what was sent is not sent again.
+fn store(published: &Arc<Mutex<Vec<u8>>>) -> Upstream {
+    let answering = Arc::clone(published);
     let store = Upstream::answering(move |request| {
         let body = answering.lock().unwrap().clone();
         let etag =
@@ -77,7 +72,17 @@ fn sync_keeps_the_file_that_is_there() {
         };
         Some([head.as_bytes(), if known { &[][..] } else { &body }].concat())
     });
-    let store = store.unwrap();
+    store.unwrap()
+}
+
+#[test]
+fn sync_keeps_the_file_that_is_there() {
+    let Some(setup) = Setup::new() else { return };
+    let dir = envoy::fresh_dir().unwrap();
+    let [first, second] =
+        [1, 2].map(|epoch| std::fs::read(setup.compile("enforce", epoch, "")).unwrap());
+    let published = Arc::new(Mutex::new(second.clone()));
+    let store = store(&published);
     let url = format!("http://{}", store.address());
     // Rendered first, for a module and by a umask of its own.
     let render = |bundle: &str, umask: &str| {
@@ -172,6 +177,51 @@ fn what_runs_on_ends_when_it_is_told_to() {
             assert_eq!(running.ended_by(signal), Some(0), "{arguments:?} by {signal}");
         }
     }
+}
+
+#[test]
+fn what_is_withdrawn_before_its_time_is_refused_no_more() {
+    let Some(setup) = Setup::new() else { return };
+    let dir = envoy::fresh_dir().unwrap();
+    let releases = Releases::new(&setup.artefacts, 0).unwrap();
+    let time = |at| humantime::format_rfc3339_seconds(at).to_string();
+    let (passed, later) = (Duration::from_secs(60), Duration::from_secs(3600));
+    let (passed, later) = (time(SystemTime::now() - passed), time(SystemTime::now() + later));
+    let good = releases.release(5).unwrap();
+    let expired = releases.release_with(6, &["--not-after", &passed]).unwrap();
+    let for_later = releases.release_with(7, &["--not-before", &later]).unwrap();
+    let published = Arc::new(Mutex::new(good.clone()));
+    let store = store(&published);
+    let url = format!("http://{}", store.address());
+    let arguments = ["sync", "--from", &url, "--path", "/x", "--interval", "1", "-o", "x.bundle"];
+    let key = ["--trusted-key", &releases.keys[0], "--audience", AUDIENCE, "--metrics", "x.prom"];
+    let gateway = ["--gateway", "gw-1"];
+    let arguments = [&arguments[..], &key, &gateway].concat();
+    let _sync = Running::start(&setup.artefacts.compiler, &dir, "022", &arguments);
+    let value = |name: &str| -> u64 {
+        let page = std::fs::read_to_string(dir.join("x.prom")).unwrap_or_default();
+        let start = format!("portcullis_sync_{name}{{output=\"x.bundle\"}} ");
+        page.lines().find_map(|it| it.strip_prefix(&start)?.parse().ok()).unwrap_or_default()
+    };
+    let told = || Some(store.take().pop()?.header("portcullis-refused").unwrap_or_default());
+    let told_of = |epoch: &str| told().is_some_and(|it| it.starts_with(epoch));
+    let publish = |bundle: &[u8]| *published.lock().unwrap() = bundle.to_vec();
+    soon("it is taken", || value("last_success_timestamp_seconds") > 0);
+    publish(&for_later);
+    soon("it is refused for its time", || value("refusing") == 1);
+    let before = value("last_success_timestamp_seconds");
+    publish(&good);
+    soon("what is there is published again", || value("refusing") == 0);
+    soon("which is a success", || value("last_success_timestamp_seconds") > before);
+    soon("and nothing is told as refused", || told().is_some_and(|it| it.is_empty()));
+    // What was refused for good before, and is published again, is refused still.
+    publish(&expired);
+    soon("it is refused", || told_of("6;"));
+    publish(&for_later);
+    soon("the next one too", || told_of("7;"));
+    publish(&expired);
+    soon("the first one, which was not sent again", || told_of("6;"));
+    assert_eq!(value("refusing"), 1);
 }
 
 /// The example of CONTROL.md, with a test's values, run once: its exit code, and the page that it left.

@@ -89,10 +89,13 @@ struct Synced<'a> {
     client: Client,
     path: String,
     kept: Kept,
-    /// Of what the file holds, or of what was refused.
+    /// Of what the file holds, or of what was refused for good.
     etag: Option<String>,
+    /// Why what `etag` names was refused, where it was.
+    of_etag: Option<(u64, String)>,
     /// What was written last, or was there already as it should: whoever takes the file away takes no gateway back.
     taken: Option<Held>,
+    /// What is published, and why it is refused, where it is.
     refused: Option<(u64, String)>,
     /// What kept the file from being replaced, the last time.
     fault: Option<Fault>,
@@ -172,6 +175,7 @@ impl<'a> Synced<'a> {
             path,
             kept: Kept::new(&options.output, given, writing),
             etag: None,
+            of_etag: None,
             taken: None,
             refused: None,
             fault: None,
@@ -193,7 +197,7 @@ impl<'a> Synced<'a> {
         self.fault = None;
         if self.kept.look() {
             // Whatever was answered before was of another file.
-            self.etag = None;
+            (self.etag, self.of_etag) = (None, None);
         }
         let answer = match self.fetch() {
             Ok(answer) => answer,
@@ -206,7 +210,11 @@ impl<'a> Synced<'a> {
         self.answered = matches!(answer.status, 200 | 304 | 404);
         let taken = match answer.status {
             200 => self.take(answer),
-            304 => Ok(None),
+            304 => {
+                // What had to wait for its time may be withdrawn.
+                self.refused.clone_from(&self.of_etag);
+                Ok(None)
+            }
             404 => {
                 self.fault = Some(Fault::Failed("missing"));
                 Err(ClientError::Other("nothing is published for this gateway".to_owned()))
@@ -224,9 +232,9 @@ impl<'a> Synced<'a> {
         let Some(monitor) = &mut self.monitor else { return };
         match self.fault {
             Some(Fault::Refused(_)) => self.refusing = true,
-            // Unchanged: what was refused is published still.
-            None if self.refused.is_none() => self.refusing = false,
-            _ => {}
+            Some(Fault::Failed(_)) => {}
+            // Unchanged may mean that what was refused is published still.
+            None => self.refusing = self.refused.is_some(),
         }
         monitor.count(self.fault, self.refusing, now());
         let epoch = self.kept.held().map(|held| held.epoch);
@@ -278,13 +286,13 @@ impl<'a> Synced<'a> {
             ClientError::Other(error.to_string())
         })?;
         // What was signed and is refused is not fetched again until it changes, unless time may make it good.
-        let kept = std::mem::replace(&mut self.etag, answer.etag);
         let new = Held::of(&bundle);
         let known = || self.taken.iter().chain(self.kept.held());
         let least = known().map(|it| it.epoch).fold(self.options.minimum_epoch, u64::max);
         let sound = bundle.check_activation(now(), least, self.options.audience.as_deref());
-        if matches!(sound, Err(ActivationError::NotYet { .. })) {
-            self.etag = kept;
+        let waits = matches!(sound, Err(ActivationError::NotYet { .. }));
+        if !waits {
+            self.etag = answer.etag;
         }
         // Where both are of this epoch, what was taken counts: the file is somebody else's then.
         let same = known().find(|it| it.epoch == new.epoch);
@@ -299,11 +307,11 @@ impl<'a> Synced<'a> {
                 Err(error.to_string())
             }
         };
-        if let Err(why) = sound {
-            self.refused = Some((new.epoch, names::bounded(&why, 200)));
-            return Err(ClientError::Other(why));
+        self.refused = sound.as_ref().err().map(|why| (new.epoch, names::bounded(why, 200)));
+        if !waits {
+            self.of_etag.clone_from(&self.refused);
         }
-        self.refused = None;
+        sound.map_err(ClientError::Other)?;
         let changed = self.kept.write(&bundle).map_err(|source| {
             // It is good, and the disk is not: it must be fetched again.
             self.etag = None;
