@@ -279,12 +279,15 @@ fn a_monitor_sees_what_sync_refuses() {
     };
     let (done, page) = ask(&setup.public_key);
     assert!(done && page.contains("portcullis_sync_last_success_timestamp_seconds{"));
+    let never = "portcullis_sync_last_success_timestamp_seconds{output=\"{file}\"} 0\n";
+    assert!(!page.contains(&never.replace("{file}", &file)), "{page}");
     says(&page, "epoch", "", "1");
     says(&page, "refusing", "", "0");
     // Signed by a key that is not trusted here.
     publish(&control, 2);
     let (done, page) = ask(&"00".repeat(32));
-    assert!(!done && !page.contains("portcullis_sync_last_success_timestamp_seconds{"));
+    assert!(!done);
+    says(&page, "last_success_timestamp_seconds", "", "0");
     says(&page, "epoch", "", "1");
     says(&page, "refusing", "", "1");
     says(&page, "refused_total", ",reason=\"bundle-untrusted\"", "1");

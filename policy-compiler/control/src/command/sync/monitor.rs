@@ -109,7 +109,9 @@ impl Monitor {
         };
         one(&mut page, "epoch", epoch.map(i128::from));
         one(&mut page, "refusing", Some(i128::from(refusing)));
-        one(&mut page, "last_success_timestamp_seconds", self.succeeded.map(i128::from));
+        // Also where there was none: an alert on its age would not see a command that began while its service was away.
+        let succeeded = self.succeeded.unwrap_or(0);
+        one(&mut page, "last_success_timestamp_seconds", Some(succeeded.into()));
         one(&mut page, "last_question_timestamp_seconds", Some(i128::from(now)));
         let kinds = [("refused_total", true, &REFUSED[..]), ("failed_total", false, &FAILED[..])];
         for (name, refused, reasons) in kinds {
@@ -151,8 +153,10 @@ mod tests {
         ] {
             assert!(page.contains(&format!("portcullis_sync_{line}\n")), "{line}: {page}");
         }
-        // Nothing is told before there is something to tell.
+        // No file yet, and no success, which is told: an alert must see it.
         let none = Monitor::new(Path::new("m.prom"), Path::new("x")).page(None, false, 1);
-        assert!(!none.contains("epoch{") && !none.contains("success_timestamp_seconds{"), "{none}");
+        assert!(!none.contains("epoch{"), "{none}");
+        let never = "portcullis_sync_last_success_timestamp_seconds{output=\"x\"} 0\n";
+        assert!(none.contains(never), "{none}");
     }
 }
