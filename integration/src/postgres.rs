@@ -109,19 +109,35 @@ impl Postgres {
 
     /// Sends a signal to the server and to all that serve its clients: `STOP`, `CONT`.
     pub fn signal(&self, name: &str) -> Result<(), Error> {
-        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
-        let children = fs::read_to_string(children).unwrap_or_default();
-        let children = children.split_whitespace().filter_map(|id| id.parse().ok());
-        for id in [self.child.id()].into_iter().chain(children) {
+        for id in [self.child.id()].into_iter().chain(self.children()) {
             signal(id, name)?;
         }
         Ok(())
     }
 
+    /// The processes that serve its clients, and that do its housekeeping.
+    fn children(&self) -> Vec<u32> {
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        let children = fs::read_to_string(children).unwrap_or_default();
+        children.split_whitespace().filter_map(|id| id.parse().ok()).collect()
+    }
+
     /// Ends it at once: its clients lose their connections.
     pub fn stop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
+        let children = self.children();
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // They end once they notice, and until then no other server may have their directory.
+        let started = Instant::now();
+        for id in children {
+            let _ = signal(id, "KILL");
+            while runs(id) && started.elapsed() < READY_WITHIN {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
         // What a killed server leaves keeps the next one from starting.
         let _ = fs::remove_file(self.dir.join("data/postmaster.pid"));
     }
@@ -136,9 +152,7 @@ impl Postgres {
         let started = Instant::now();
         loop {
             let log = fs::read_to_string(self.dir.join("log")).unwrap_or_default();
-            // A restart appends to the log: only the last line counts.
-            let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-            if last.contains("database system is ready to accept connections") {
+            if log.contains("database system is ready to accept connections") {
                 return Ok(());
             }
             let ended = matches!(self.child.try_wait(), Ok(Some(_)));
@@ -175,8 +189,8 @@ fn find() -> Option<PathBuf> {
 }
 
 fn spawn(binaries: &Path, dir: &Path, port: u16) -> Result<Child, Error> {
-    let log = File::options().create(true).append(true).open(dir.join("log"));
-    let log = log.map_err(Error::io("make PostgreSQL's log"))?;
+    // A log of its own: what the one before wrote does not say that this one is ready.
+    let log = File::create(dir.join("log")).map_err(Error::io("make PostgreSQL's log"))?;
     as_nobody(&binaries.join("postgres"), dir)
         .args(["-D", "data", "-k", "", "-h", "127.0.0.1", "-p", &port.to_string(), "-F"])
         .stdin(Stdio::null())
@@ -196,6 +210,11 @@ fn as_nobody(program: &Path, dir: &Path) -> Command {
         command.uid(NOBODY).gid(NOBODY);
     }
     command
+}
+
+/// Whether a process is there and has not ended: who has may wait to be asked for.
+fn runs(id: u32) -> bool {
+    fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|it| !it.is_empty())
 }
 
 fn is_root(own: &Path) -> bool {
