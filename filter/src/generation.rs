@@ -44,9 +44,15 @@ pub struct Generation {
     /// Names the source that has it, and the trust that it was published by, once this is known.
     pub polled_by: Cell<Option<[u8; 16]>>,
     /// Whether the epoch is recorded as served.
-    pub recorded: Cell<bool>,
+    recorded: Cell<bool>,
     /// Whether its bytes are kept for VMs that are made anew.
     pub kept: Cell<bool>,
+    /// Whether it is signed: then its epoch has an order.
+    pub is_signed: bool,
+    /// The number of the configuration that brought it to this VM.
+    pub brought_by: u64,
+    /// What it took the place of, until it is recorded.
+    former: RefCell<Option<Rc<Generation>>>,
     /// The table that limits are counted in, where the bundle has any.
     pub table: Option<Table>,
     /// The key that callers are told to a service by, where limits are delegated to one.
@@ -64,6 +70,7 @@ impl Generation {
     /// A generation of a bundle that passed every check.
     pub fn new(bundle: Bundle, settings: Settings) -> Generation {
         let policy = bundle.view().policy.first().copied();
+        let is_signed = bundle.is_signed();
         Generation {
             policy: Rc::from(policy.map_or("", |policy| bundle.view().text(policy.name))),
             epoch: bundle.header().epoch.get(),
@@ -90,9 +97,23 @@ impl Generation {
             polled_by: Cell::new(None),
             recorded: Cell::new(false),
             kept: Cell::new(false),
+            is_signed,
+            brought_by: 0,
+            former: RefCell::default(),
             table: None,
             breaker: Breaker::default(),
         }
+    }
+
+    /// From now on it stays, whatever becomes of the configuration that brought it. False where that was so before.
+    pub fn set_recorded(&self) -> bool {
+        self.replaces(None);
+        !self.recorded.replace(true)
+    }
+
+    fn replaces(&self, generation: Option<Rc<Generation>>) -> Option<Rc<Generation>> {
+        let mut former = self.former.try_borrow_mut().ok()?;
+        std::mem::replace(&mut former, generation)
     }
 
     /// Blocks of the table of counts that the bundle asks for; `None` where it has no limits.
@@ -158,10 +179,26 @@ impl Generations {
     pub fn activate(&mut self, plugin: &Rc<str>, generation: Rc<Generation>) -> u64 {
         self.alive.push((Rc::clone(plugin), Rc::downgrade(&generation)));
         match self.current.iter_mut().find(|(name, _)| name == plugin) {
-            Some((_, current)) => *current = generation,
+            Some((_, current)) => {
+                let before = std::mem::replace(current, generation);
+                before.replaces(None);
+                current.replaces(Some(before));
+            }
             None => self.current.push((Rc::clone(plugin), generation)),
         }
         self.revoke_oldest(plugin)
+    }
+
+    /// A configuration is gone before what it brought was recorded: what served before serves on. Whether it does.
+    pub fn take_back(&mut self, plugin: &str, number: u64) -> bool {
+        let Some((_, current)) = self.current.iter_mut().find(|(name, _)| **name == *plugin) else {
+            return false;
+        };
+        if current.brought_by != number || current.recorded.get() {
+            return false;
+        }
+        let former = current.replaces(None).filter(|former| former.has_bundle());
+        former.map(|former| *current = former).is_some()
     }
 
     /// How many bundles are alive.

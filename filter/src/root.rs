@@ -27,7 +27,7 @@ use crate::worker::Worker;
 use pending::{Pending, Purpose};
 use portcullis_bundle::layout::Header;
 use portcullis_bundle::{Bundle, claims};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 /// Milliseconds between ticks, until the first one after an update, and nanoseconds between the housekeeping of two.
 const TICK: u32 = 1000;
@@ -39,7 +39,8 @@ const HOUSEKEEPING: u64 = 900_000_000;
 pub struct Root<H: Host> {
     vm: Rc<Vm<H>>,
     plugin: Rc<str>,
-    policy: Policy,
+    /// Whether every request is refused, whatever the plugin serves.
+    denies: bool,
     /// The fetches, where there is a source, and the settings that what they bring is served with.
     polling: Option<(Poller, Settings)>,
     /// A bundle that is verified while the plugin's current one serves.
@@ -56,15 +57,6 @@ pub struct Root<H: Host> {
     /// Whether the first tick came soon, and the next one need not.
     is_soon: bool,
     last_housekeeping: u64,
-}
-
-/// What a root context serves.
-#[derive(Debug)]
-enum Policy {
-    /// Nothing: every request is refused.
-    Deny,
-    /// The plugin's current generation, or this one where that is another policy's.
-    Serve(Weak<Generation>),
 }
 
 /// A configuration that may be activated.
@@ -104,7 +96,7 @@ impl<H: Host> Root<H> {
         Root {
             vm,
             plugin: Rc::from(""),
-            policy: Policy::Deny,
+            denies: true,
             polling: None,
             pending: None,
             number: 0,
@@ -149,7 +141,7 @@ impl<H: Host> Root<H> {
             }
             Serving { bundle, settings, source: None } => {
                 // Until it is verified, the last good one serves.
-                self.policy = Policy::Serve(Weak::new());
+                self.denies = false;
                 let is_update = self.serves.is_some();
                 let bundle = bundle.unwrap_or_default();
                 let is_taken = self.verify(bundle, settings, Purpose::Configured, started);
@@ -216,13 +208,7 @@ impl<H: Host> Root<H> {
     }
 
     fn generation(&self) -> Option<Served> {
-        let generation = match &self.policy {
-            Policy::Deny => None,
-            // Its own one last: a request that holds an older one must not bring it to the next.
-            Policy::Serve(weak) => {
-                self.last_good().or_else(|| weak.upgrade().filter(|own| own.has_bundle()))
-            }
-        }?;
+        let generation = if self.denies { None } else { self.last_good() }?;
         Some(match &self.settings {
             Some(settings) => Served::by(settings, generation),
             None => Served::from(generation),
@@ -243,7 +229,7 @@ impl<H: Host> Root<H> {
     }
 
     fn deny(&mut self) -> bool {
-        self.policy = Policy::Deny;
+        self.denies = true;
         let content = ConfigurationPart {
             outcome: "denying",
             plugin: &self.plugin,
@@ -289,23 +275,23 @@ impl<H: Host> Root<H> {
                 refusal = Some(Refusal::EpochReused { epoch });
             }
         }
-        let generation = Generation::new(bundle, settings);
+        let mut generation = Generation::new(bundle, settings);
         match refusal {
             None => Ok(Loaded { generation, fingerprint, is_known }),
-            // A worker must not fail for what was accepted so long ago that it is forgotten. What is newer than all that
-            // served was not.
-            Some(refusal) => Err(Refused {
-                is_known: is_known
-                    || !refusal.is_deterministic()
-                        && memory.is_full()
-                        && memory.highest.is_some_and(|(highest, _)| epoch <= highest),
-                refusal,
-                wanted: Some(Box::new(Wanted {
-                    policy: generation.policy,
-                    settings: generation.brought_with,
-                    unfit: None,
-                })),
-            }),
+            Some(refusal) => {
+                // A worker must not fail for what was accepted so long ago that it is forgotten. What is newer than all
+                // that served was not.
+                let may_be_forgotten = !refusal.is_deterministic()
+                    && memory.is_full()
+                    && memory.highest.is_some_and(|(highest, _)| epoch <= highest);
+                Rc::make_mut(&mut generation.brought_with).force_monitor_until = None;
+                let (policy, settings) = (generation.policy, generation.brought_with);
+                Err(Refused {
+                    refusal,
+                    is_known: is_known || may_be_forgotten,
+                    wanted: Some(Box::new(Wanted { policy, settings, unfit: None })),
+                })
+            }
         }
     }
 
@@ -321,6 +307,7 @@ impl<H: Host> Root<H> {
     /// Serves a generation from the next request on. `is_known` says that another VM told of it.
     fn serve(&mut self, mut generation: Generation, is_known: bool, started: u64) {
         self.prepare_table(&mut generation);
+        generation.brought_by = self.number;
         let vm = &self.vm;
         let asks = generation.brought_with.force_monitor_until.is_some();
         if asks && !generation.break_glass {
@@ -346,7 +333,7 @@ impl<H: Host> Root<H> {
             ..ConfigurationPart::default()
         };
         log_configuration(&vm.host, if forced { Level::Error } else { level }, content);
-        self.policy = Policy::Serve(Rc::downgrade(&generation));
+        self.denies = false;
         self.serves = Some(Rc::clone(&generation.policy));
         vm.activate(&self.plugin, generation);
     }
@@ -373,11 +360,7 @@ impl<H: Host> Root<H> {
         let current = if is_trial {
             None
         } else {
-            let mut wanted = refused.wanted.clone();
-            if let Some(wanted) = &mut wanted {
-                Rc::make_mut(&mut wanted.settings).force_monitor_until = None;
-            }
-            current.or_else(|| wanted.and_then(|wanted| self.restored(wanted)))
+            current.or_else(|| refused.wanted.clone().and_then(|wanted| self.restored(wanted)))
         };
         let vm = &self.vm;
         let reason = refused.refusal.reason();
@@ -396,15 +379,16 @@ impl<H: Host> Root<H> {
         };
         let level = if is_trial || current.is_some() { Level::Error } else { Level::Critical };
         log_configuration(&vm.host, level, content);
+        self.forces_no_monitor();
+        self.denies = current.is_none();
+        !is_trial
+    }
+
+    /// A configuration that is refused switches nothing off either.
+    fn forces_no_monitor(&mut self) {
         if let Some(settings) = &mut self.settings {
-            // What is refused switches nothing off either.
             Rc::make_mut(settings).force_monitor_until = None;
         }
-        self.policy = match current {
-            Some(current) => Policy::Serve(Rc::downgrade(&current)),
-            None => Policy::Deny,
-        };
-        !is_trial
     }
 
     /// What the other VMs serve, where this one was made anew and its configuration is none that they took: Envoy holds
@@ -436,7 +420,7 @@ impl<H: Host> Root<H> {
         let Some(wanted) = self.wanted.take() else { return };
         match self.vm.current(&self.plugin) {
             Some(current) if current.policy == wanted.policy => {
-                self.policy = Policy::Serve(Rc::downgrade(&current));
+                self.denies = false;
                 self.serves = Some(wanted.policy);
             }
             None if self.vm.is_newest(&self.plugin, self.number) => drop(self.restored(wanted)),
@@ -449,7 +433,7 @@ impl<H: Host> Root<H> {
     fn keep_bytes(&self, generation: &Generation) {
         let is_current =
             self.vm.current(&self.plugin).is_some_and(|it| it.release == generation.release);
-        if self.polling.is_some() || !is_current || generation.kept.get() {
+        if generation.polled_by.get().is_some() || !is_current || generation.kept.get() {
             return;
         }
         if let Ok(bundle) = generation.bundle.try_borrow()
@@ -477,13 +461,17 @@ impl<H: Host> Root<H> {
 
 impl<H: Host> Drop for Root<H> {
     fn drop(&mut self) {
+        // Envoy may drop a listener whose filter it has made already, for what stands behind that.
+        if self.vm.is_newest(&self.plugin, self.number) {
+            self.vm.take_back(&self.plugin, self.number);
+        }
         self.vm.retire(&self.plugin, self.number);
     }
 }
 
-/// Records that a generation serves, once for each VM.
+/// Records that a generation serves, once for each VM. What is not signed has no order.
 pub fn record<H: Host>(vm: &Vm<H>, plugin: &str, generation: &Generation) {
-    if !generation.recorded.replace(true) {
+    if generation.set_recorded() && generation.is_signed {
         Activations::serve(&vm.host, plugin, generation.epoch, generation.content_hash);
     }
 }

@@ -41,6 +41,8 @@ struct Configured {
     count: u64,
     /// Those that are there, the newest last.
     alive: Vec<u64>,
+    /// The highest epoch that one of them began to verify, and which one, the last of several.
+    begun: (u64, u64),
 }
 
 impl<H: Host> Vm<H> {
@@ -68,8 +70,23 @@ impl<H: Host> Vm<H> {
             known.alive.push(known.count);
             return known.count;
         }
-        all.push(Configured { plugin: Rc::clone(plugin), count: 1, alive: vec![1] });
+        let plugin = Rc::clone(plugin);
+        all.push(Configured { plugin, count: 1, alive: vec![1], begun: (0, 0) });
         1
+    }
+
+    /// Takes note that a configuration begins to verify a bundle of an epoch.
+    pub fn begins(&self, plugin: &str, number: u64, epoch: u64) {
+        let Ok(mut all) = self.configured.try_borrow_mut() else { return };
+        if let Some(known) = all.iter_mut().find(|known| *known.plugin == *plugin) {
+            known.begun = known.begun.max((epoch, number));
+        }
+    }
+
+    /// Whether no newer configuration of the plugin has begun to verify a bundle as new, or a newer one.
+    pub fn has_begun_newest(&self, plugin: &str, number: u64) -> bool {
+        let Ok(all) = self.configured.try_borrow() else { return false };
+        all.iter().any(|known| *known.plugin == *plugin && known.begun.1 == number)
     }
 
     /// Forgets a configuration that is gone: whichever is the newest then goes on in its place.
@@ -154,6 +171,14 @@ impl<H: Host> Vm<H> {
             }
         }
         self.show_epoch(plugin);
+    }
+
+    /// Takes a generation back that a configuration brought which is gone before anybody was judged by it.
+    pub fn take_back(&self, plugin: &Rc<str>, number: u64) {
+        let generations = self.generations.try_borrow_mut();
+        if generations.is_ok_and(|mut generations| generations.take_back(plugin, number)) {
+            self.show_epoch(plugin);
+        }
     }
 
     /// Says that this VM serves requests: claims a worker's index, the first time.

@@ -39,6 +39,11 @@ impl Opening {
         Ok(Opening { bundle: Bundle { bytes, header, sections }, stage })
     }
 
+    /// The epoch that the bundle says, under its signature.
+    pub fn epoch(&self) -> u64 {
+        self.bundle.header.epoch.get()
+    }
+
     /// Whether the bundle says that it is of a policy: it is not verified yet, so that this serves to choose by alone.
     pub fn names(&self, policy: &str) -> bool {
         let Ok(sections) = read_table(&self.bundle.header, &self.bundle.bytes) else {

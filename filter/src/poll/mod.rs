@@ -146,6 +146,8 @@ impl Poller {
         let mut is_taken = false;
         let mut abandoned = None;
         let is_written = Record::update(host, &self.key, |record| {
+            // Another VM may have written since the last round.
+            (is_taken, abandoned) = (false, None);
             let is_new = record.source != self.identity;
             if is_new {
                 // VMs that follow different sources under one name must not ask one after the other at every tick.
@@ -154,6 +156,8 @@ impl Poller {
                     return false;
                 }
                 record.source = self.identity;
+                // Whoever fetches for the former one is not to write its entity tag here.
+                record.term = record.term.wrapping_add(1);
                 record.etag.clear();
                 (record.lease_until, record.next, record.failures) = (0, now, 0);
                 (record.contact, record.is_refused) = (now, false);

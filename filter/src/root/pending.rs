@@ -63,6 +63,9 @@ impl<H: Host> Root<H> {
             _ => usize::MAX,
         };
         let begun = Opening::begin(bytes, &settings.trust);
+        if let (Ok(opening), Purpose::Configured) = (&begun, &purpose) {
+            self.vm.begins(&self.plugin, self.number, opening.epoch());
+        }
         let step = begun.and_then(|opening| {
             let units = units(&opening);
             opening.go_on(units)
@@ -90,8 +93,7 @@ impl<H: Host> Root<H> {
             self.give_lease_back();
         }
         let Some(pending) = self.pending.take() else { return true };
-        // A newer configuration has its own.
-        if is_newest {
+        if is_newest || self.is_still_due(&pending) {
             let Pending { opening, settings, purpose, started } = pending;
             if let Purpose::Fetched { term, epoch, .. } = &purpose
                 && !self.keeps_lease(*term, *epoch, started)
@@ -101,6 +103,16 @@ impl<H: Host> Root<H> {
             self.advance(opening.go_on(units), settings, purpose, started);
         }
         self.pending.is_none() && self.done()
+    }
+
+    /// Whether what an older configuration brought is newer than what those after it did: another listener's, which was
+    /// configured meanwhile, may have brought nothing, or what served before. What is polled is the newest one's matter.
+    fn is_still_due(&self, pending: &Pending) -> bool {
+        matches!(pending.purpose, Purpose::Configured)
+            && self.vm.has_begun_newest(&self.plugin, self.number)
+            && self.vm.current(&self.plugin).is_some_and(|current| {
+                current.epoch < pending.opening.epoch() && pending.opening.names(&current.policy)
+            })
     }
 
     pub(super) fn done(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What a root context does about a source: fetches, verifies, publishes, and takes what others published.
 
 use super::{Loaded, Pending, Purpose, Refused, Root};
-use crate::activation::Fingerprint;
+use crate::activation::{Activations, Fingerprint};
 use crate::config::Settings;
 use crate::events::{ConfigurationPart, log_configuration};
 use crate::generation::Generation;
@@ -12,7 +12,7 @@ use crate::poll::answer::{Answer, Failure, judge};
 use crate::poll::{self, Ended, Fetch, Outcome, Poller, Source};
 use crate::refusal::{Reason, Refusal};
 use portcullis_bundle::claims;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 impl<H: Host> Root<H> {
     /// Takes a configuration with a source: serves what was fetched before, or the bundle beside the source,
@@ -36,11 +36,16 @@ impl<H: Host> Root<H> {
         {
             return false;
         }
-        self.policy = super::Policy::Serve(Weak::new());
+        self.denies = false;
         // The settings may be others than those that it serves by so far: no look at what serves.
-        let published = poller.published_by_any(&vm.host, None);
+        let published = poller.published_by_any(&vm.host, None).filter(|bytes| {
+            // Nor at what is older than the bundle beside.
+            let epoch = claims(bytes).unwrap_or_default().0;
+            !matches!(&loaded, Some(Ok(beside)) if beside.generation.epoch > epoch)
+        });
         self.polling = Some((poller, settings.clone()));
         let has_taken = published.is_some_and(|bytes| self.take(bytes, &settings, started));
+        let mut wanted = None;
         match loaded {
             Some(Ok(loaded)) => {
                 let is_due = vm.current(&self.plugin).is_none_or(|current| {
@@ -55,10 +60,28 @@ impl<H: Host> Root<H> {
             // What the source has may serve where the bundle may not, or not any more.
             Some(Err(refused)) if !has_taken && !refused.refusal.is_deterministic() => {
                 self.keep(&refused.refusal);
+                self.forces_no_monitor();
+                wanted = refused.wanted;
             }
             _ => {}
         }
+        if vm.current(&self.plugin).is_none() {
+            // A VM made anew: what the others serve may have come before the source, or beside an earlier one.
+            match wanted {
+                Some(wanted) => drop(self.restored(wanted)),
+                None => self.take_kept(settings, started),
+            }
+        }
         true
+    }
+
+    /// Serves what the others serve, where this configuration names no policy of its own.
+    fn take_kept(&mut self, settings: Settings, started: u64) {
+        if let Some(bytes) = Activations::kept(&self.vm.host, &self.plugin)
+            && let Ok(loaded) = self.load(bytes, settings)
+        {
+            self.serve(loaded.generation, true, started);
+        }
     }
 
     /// Follows what other VMs publish, and fetches where it is this VM's turn.

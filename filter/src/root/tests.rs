@@ -123,6 +123,46 @@ fn what_was_only_tried_does_not_count_as_served() {
     assert_eq!(envoy.epochs(), [Some(5)]);
 }
 
+/// As Envoy does with a listener in which something behind this filter is wrong.
+#[test]
+fn what_goes_with_its_listener_before_it_served_is_taken_back() {
+    let highest = |envoy: &Envoy| Activations::read(&envoy.host, "portcullis").highest.unwrap().0;
+    let mut envoy = Envoy::new(2);
+    assert!(envoy.apply(&of_epoch(5)));
+    envoy.tick();
+    drop(Envoy::configure(&envoy.vms[0], &of_epoch(9)));
+    assert_eq!(envoy.epochs(), [Some(5); 2]);
+    envoy.host.pass_seconds(1);
+    envoy.tick();
+    let kept = Activations::kept(&envoy.host, "portcullis").unwrap();
+    assert_eq!((highest(&envoy), portcullis_bundle::claims(&kept).unwrap().0), (5, 5));
+    assert!(envoy.apply(&of_epoch(6)));
+    envoy.tick();
+    // What a request was judged by stays.
+    let judged = Envoy::configure(&envoy.vms[0], &of_epoch(9));
+    judged.vm.host.seen.borrow_mut().headers =
+        Some(fields(&[(":method", b"GET"), (":path", b"/")]));
+    judged.http().on_request_headers(true);
+    drop(judged);
+    assert_eq!((envoy.epochs(), highest(&envoy)), (vec![Some(9), Some(6)], 9));
+    // And where a newer configuration is there, it goes by that.
+    let older = Envoy::configure(&envoy.vms[1], &of_epoch(10));
+    let newer = Envoy::configure(&envoy.vms[1], b"nonsense");
+    drop(older);
+    assert_eq!(newer.generation().map(|it| it.epoch), Some(10));
+}
+
+#[test]
+fn what_is_not_signed_leaves_the_order_of_what_is() {
+    let identity = Identity { epoch: 9, ..Identity::default() };
+    let unsigned = write(&sections(Mode::Enforce), &identity).unwrap();
+    let mut envoy = Envoy::new(1);
+    assert!(envoy.apply(&configuration(&unsigned, r#","allow_unsigned":true"#)));
+    envoy.tick();
+    assert!(envoy.apply(&of_epoch(5)));
+    assert_eq!(envoy.epochs(), [Some(5)]);
+}
+
 #[test]
 fn a_worker_never_fails_and_keeps_the_last_good_bundle() {
     let mut envoy = Envoy::new(1);
@@ -353,8 +393,10 @@ fn what_is_taken_from_a_request_that_holds_it_refuses_no_other() {
     let vm = Vm::new(FakeHost::new());
     let shop = Envoy::configure(&vm, &of_policy("shop", 5));
     let mut held = vec![shop.generation().unwrap()];
+    let mut newer = Vec::new();
     for epoch in 6..20 {
-        held.extend(Envoy::configure(&vm, &of_policy("shop", epoch)).generation());
+        newer.push(Envoy::configure(&vm, &of_policy("shop", epoch)));
+        held.extend(newer.last().and_then(Root::generation));
     }
     assert!(!held[0].has_bundle());
     assert_eq!(shop.generation().unwrap().epoch, 19);
@@ -433,6 +475,9 @@ fn a_configuration_that_is_refused_switches_nothing_off() {
     serving.on_tick();
     let kept = of(4, until).generation().unwrap();
     assert_eq!((kept.epoch, kept.forces_monitor(|| vm.host.now())), (5, false));
+    let with_source = [until, ",", polling::SOURCE].concat();
+    let kept = of(4, &with_source).generation().unwrap();
+    assert_eq!((kept.epoch, kept.forces_monitor(|| vm.host.now())), (5, false), "with a source");
     assert!(of(6, until).generation().unwrap().forces_monitor(|| vm.host.now()));
 }
 

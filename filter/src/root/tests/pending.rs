@@ -125,6 +125,24 @@ fn the_newest_configuration_counts() {
 }
 
 #[test]
+fn what_another_listener_is_given_meanwhile_ends_no_verification_of_what_is_newer() {
+    let stop = b"".to_vec();
+    for meanwhile in [stop.clone(), of_epoch(5), super::polling::alone(), of_large(5)] {
+        let mut envoy = Envoy::new(1);
+        assert!(envoy.apply(&of_epoch(5)));
+        let mut first = Envoy::configure(&envoy.vms[0], &of_large(6));
+        assert!(first.pending.is_some());
+        envoy.roots[0] = Envoy::configure(&envoy.vms[0], &meanwhile);
+        for _ in 0..20 {
+            first.on_tick();
+            envoy.roots[0].on_tick();
+        }
+        assert_eq!(first.generation().map(|it| it.epoch), Some(6));
+        assert_eq!(envoy.epochs(), [Some(6).filter(|_| meanwhile != stop)]);
+    }
+}
+
+#[test]
 fn a_vm_made_anew_during_an_update_is_whole() {
     let mut envoy = Envoy::new(2);
     assert!(envoy.apply(&of_epoch(5)));

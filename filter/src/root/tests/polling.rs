@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use zerocopy::FromZeros;
 
-const SOURCE: &str = r#""source":{"cluster":"store","path":"/bank","interval":"10s","timeout":"2s","max_bytes":100000}"#;
+pub(super) const SOURCE: &str = r#""source":{"cluster":"store","path":"/bank","interval":"10s","timeout":"2s","max_bytes":100000}"#;
 
 pub(super) fn alone() -> Vec<u8> {
     format!(r#"{{"trusted_keys":["{}"],{SOURCE}}}"#, public_key()).into_bytes()
@@ -315,9 +315,28 @@ fn what_the_store_has_is_published_also_where_it_serves_already() {
     envoy.tick();
     assert!(envoy.apply(&alone()));
     assert_eq!(envoy.epochs(), [Some(5); 2], "until something newer is there");
+    envoy.reload(0);
+    assert_eq!(envoy.epochs(), [Some(5); 2], "also by a VM made anew");
     envoy.publish(&of(5), "\"a\"");
     envoy.reload(0);
     assert_eq!(envoy.epochs(), [Some(5); 2]);
+}
+
+#[test]
+fn a_new_vm_serves_what_came_beside_an_earlier_source() {
+    let mut envoy = Envoy::new(2);
+    assert!(envoy.apply(&beside(&of(5))));
+    envoy.publish(&of(7), "\"a\"");
+    // The disk is ahead of the store: nothing is wrong with that.
+    assert!(envoy.apply(&beside(&of(9))));
+    envoy.host.pass_seconds(1);
+    envoy.tick();
+    envoy.reload(0);
+    assert_eq!((envoy.epochs(), envoy.refused("epoch-lower")), (vec![Some(9); 2], 0));
+    // Put back as it was, which Envoy does not try again.
+    envoy.roots = envoy.vms.iter().map(|vm| Envoy::configure(vm, &beside(&of(5)))).collect();
+    envoy.reload(0);
+    assert_eq!(envoy.epochs(), [Some(9); 2]);
 }
 
 #[test]
@@ -602,6 +621,25 @@ fn vms_that_disagree_on_the_source_do_not_ask_at_every_tick() {
         clock.set(clock.get() + 200_000_000);
     }
     assert!((10..=22).contains(&sent), "{sent} in 100 s, of two sources every 10 s");
+}
+
+#[test]
+fn an_answer_for_another_source_leaves_its_tag_to_that() {
+    let mut envoy = Envoy::new(2);
+    assert!(envoy.apply(&alone()));
+    envoy.publish(&of(5), "\"a\"");
+    let (asked, _) = envoy.await_call(15);
+    let stricter = String::from_utf8(alone()).unwrap().replacen('{', r#"{"minimum_epoch":6,"#, 1);
+    envoy.roots[1] = Envoy::configure(&envoy.vms[1], stricter.as_bytes());
+    envoy.roots[1].http().on_request_headers(true);
+    envoy.host.pass_seconds(6);
+    envoy.roots[1].on_tick();
+    assert!(envoy.sent().is_none(), "a worker that serves lets others fetch first");
+    envoy.answer(&asked, &[(":status", "200"), ("etag", "\"b\"")], &of(5));
+    envoy.host.pass_seconds(2);
+    envoy.roots[1].on_tick();
+    let own = envoy.sent().unwrap();
+    assert_eq!(own.header("if-none-match"), None);
 }
 
 #[test]
