@@ -165,7 +165,8 @@ fn epochs(envoy: &Envoy) -> Result<Vec<u64>, Error> {
 
 fn await_epoch(envoy: &Envoy, epoch: u64) -> Result<(), Error> {
     envoy.wait_until(&format!("epoch {epoch} on every worker"), UPDATE_LIMIT, |envoy| {
-        epochs(envoy).is_ok_and(|seen| !seen.is_empty() && seen.iter().all(|it| *it == epoch))
+        epochs(envoy)
+            .is_ok_and(|seen| seen.len() >= WORKERS as usize && seen.iter().all(|it| *it == epoch))
     })
 }
 

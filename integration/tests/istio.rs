@@ -343,6 +343,8 @@ fn a_wasm_plugin_is_updated_under_load() {
     let upstream = Upstream::start().unwrap();
     let mut gateway = Gateway::new(&setup, &upstream);
     let of = |epoch| rendered(&setup, &setup.compile("enforce", epoch, ""), &["--wasm-plugin"]);
+    const WORKERS: u32 = 2;
+    gateway.change(|it| it.workers(WORKERS));
     gateway.apply(&of(3));
     let envoy = gateway.start(&setup.artefacts.envoy);
     serves(&envoy);
@@ -364,7 +366,7 @@ fn a_wasm_plugin_is_updated_under_load() {
             let refused = of_all(envoy, "configuration.refused.epoch-lower");
             let epochs = of_all(envoy, "portcullis.epoch.");
             (epoch == serves || refused == [1])
-                && !epochs.is_empty()
+                && epochs.len() >= WORKERS as usize
                 && epochs.iter().all(|it| *it == serves)
         };
         envoy.wait_until("the update", LIMIT, is_told).unwrap();
