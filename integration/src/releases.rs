@@ -4,6 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use data_encoding::HEXLOWER;
+use portcullis_bundle::layout::{SIGNATURE_LEN, SectionId};
+use portcullis_bundle::{Bundle, OpenError, Trust, sign};
+
 use crate::artefacts::Artefacts;
 use crate::envoy::fresh_dir;
 use crate::error::Error;
@@ -13,6 +17,9 @@ use crate::http1::Request;
 pub const AUDIENCE: &str = "gate";
 
 const POLICY: &str = "version: 1\nname: released\naudience: gate\nmode: enforce\napis: [ { name: a, documents: [api.yaml] } ]\n";
+
+/// A limit: what stands last in a bundle is of it.
+const LIMIT: &str = "callers: { peer: { by: [address] } }\nrate_limits: { all: { caller: peer, rates: [ { requests: 9, per: second } ] } }\n";
 
 /// A policy with two keys.
 #[derive(Debug)]
@@ -63,16 +70,35 @@ impl Releases {
 
     /// Another policy under an epoch: one that monitors.
     pub fn other(&self, epoch: u64) -> Result<Vec<u8>, Error> {
-        self.changed(epoch, ("enforce", "monitor"))
+        self.of(epoch, &POLICY.replace("enforce", "monitor"))
     }
 
     /// Other content under an epoch, with the same answers: the API has another name.
     pub fn twin(&self, epoch: u64) -> Result<Vec<u8>, Error> {
-        self.changed(epoch, ("name: a,", "name: b,"))
+        self.of(epoch, &POLICY.replace("name: a,", "name: b,"))
     }
 
-    fn changed(&self, epoch: u64, (from, to): (&str, &str)) -> Result<Vec<u8>, Error> {
-        let text = POLICY.replace(from, to);
+    /// A release whose hash and signature are right and whose records hold, but for the one that is verified last. The
+    /// compiler makes and signs none.
+    pub fn unsound(&self, epoch: u64) -> Result<Vec<u8>, Error> {
+        const LAST: SectionId = SectionId::LimitTables;
+        let wrong = |what: &str| Error::Case(format!("make an unsound bundle: {what}"));
+        let mut bundle = self.of(epoch, &[POLICY, LIMIT].concat())?;
+        spoil(&mut bundle, LAST).ok_or_else(|| wrong("no such section"))?;
+        let key = fs::read_to_string(self.dir.join("0.key")).map_err(Error::io("read the key"))?;
+        let seed = HEXLOWER.decode(key.trim().as_bytes()).ok().and_then(|it| it.try_into().ok());
+        sign(&mut bundle, &seed.ok_or_else(|| wrong("no key"))?)
+            .map_err(|error| wrong(&error.to_string()))?;
+        let public =
+            HEXLOWER.decode(self.keys[0].as_bytes()).ok().and_then(|it| it.try_into().ok());
+        let trust = Trust { keys: public.into_iter().collect(), allow_unsigned: false };
+        match Bundle::open(bundle.clone(), &trust) {
+            Err(OpenError::Record { section, .. }) if section == LAST.name() => Ok(bundle),
+            other => Err(wrong(&format!("{:?}", other.err()))),
+        }
+    }
+
+    fn of(&self, epoch: u64, text: &str) -> Result<Vec<u8>, Error> {
         fs::write(self.dir.join("other.yaml"), text).map_err(Error::io("write other.yaml"))?;
         self.release_with(epoch, &["-p", "other.yaml"])
     }
@@ -103,6 +129,24 @@ impl Releases {
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
+}
+
+/// Overwrites a section, and makes the content hash fit. FORMAT.md: the header says its length in two bytes at 10 and the number
+/// of sections at 12, and ends with the hash; the section table follows.
+fn spoil(bundle: &mut [u8], section: SectionId) -> Option<()> {
+    let number = |bytes: &[u8], at: usize| -> Option<usize> {
+        Some(u32::from_le_bytes(bytes.get(at..)?.first_chunk().copied()?) as usize)
+    };
+    let header = number(bundle, 8)? >> 16;
+    let (table, count) = (bundle.get(header..)?, number(bundle, 12)?);
+    let mut entries = table.chunks(16).take(count);
+    let entry = entries.find(|it| it.starts_with(&(section as u16).to_le_bytes()))?;
+    let (start, len) = (number(entry, 8)?, number(entry, 12)?);
+    bundle.get_mut(start..start.checked_add(len)?)?.fill(0xFF);
+    let end = bundle.len().checked_sub(SIGNATURE_LEN)?;
+    let hash = blake3::hash(bundle.get(header..end)?);
+    bundle.get_mut(header.checked_sub(32)?..header)?.copy_from_slice(hash.as_bytes());
+    Some(())
 }
 
 /// Requests that the policy lets pass and refuses, with the status of each.

@@ -62,6 +62,9 @@ const UNDER_WAY: usize = 8;
 /// A VM that traps within the back-off of its last load, 0.1 s, is made anew when that has passed: until then Envoy answers 503 to
 /// all that comes to its worker, and four clients without pause ask often.
 const WITHIN_BACKOFF: usize = 1000;
+/// Updates in a row, and how often that is tried until some of them meet.
+const IN_A_ROW: u64 = 4;
+const ROUNDS: usize = 5;
 /// Resources that make a bundle of nearly 8 MiB.
 pub const LARGEST: usize = 4850;
 
@@ -126,6 +129,8 @@ const CONFIG_FAIL: &[&str] = &["portcullis.config_fail", "portcullis.update_reje
 const UPDATE_FAILURE: &[&str] = &["portcullis.update_failure"];
 const REFUSED: &[&str] = &["portcullis_control_publications_total{result=\"refused\"}"];
 const STORE_ERRORS: &[&str] = &["portcullis_control_store_errors_total"];
+
+const ACTIVATED: &[&str] = &["portcullis.configuration.activated"];
 
 const BY_XDS: (From, Needs) = (From::Push, Needs::Sqlite);
 
@@ -285,6 +290,10 @@ pub const FAULTS: &[Fault] = &[
         stage.publish(&corrupt_at_the_end(stage)?)
     })
     .large(),
+    kept("large-unsound", Way::Poll, &["refused.bundle-corrupt"], |stage| {
+        stage.publish(&stage.releases.unsound(6)?)
+    })
+    .large(),
     kept("large-older-epoch", Way::Poll, &["refused.epoch-lower"], |stage| {
         stage.publish(&stage.releases.release(EPOCH - 1)?)
     })
@@ -293,23 +302,8 @@ pub const FAULTS: &[Fault] = &[
         stage.publish(&corrupt_at_the_end(stage)?)
     })
     .large(),
-    own(
-        "file-large-in-a-row",
-        Way::File,
-        &["portcullis.configuration.accepted"],
-        |stage, told_by| {
-            let before = stage.count(told_by)?;
-            let releases = [6, 7, 8, 9].map(|epoch| stage.releases.release(epoch));
-            // Each comes while workers still verify the one before.
-            for release in releases {
-                stage.publish(&release?)?;
-                std::thread::sleep(Duration::from_millis(15));
-            }
-            stage.await_more(told_by, before)?;
-            Ok(9)
-        },
-    )
-    .large(),
+    own("file-large-in-a-row", Way::File, &["portcullis.configuration.accepted"], large_in_a_row)
+        .largest(),
     own("file-trap-in-tick", Way::File, &["vm_reload_success"], |stage, told_by| {
         // A tick comes once a second where there is nothing to verify.
         stage.trap_at("proxy_on_tick", 25)?;
@@ -431,6 +425,34 @@ fn survive(stage: &mut Stage, fault: &Fault) -> Result<(), Error> {
     stage.await_epoch(next)
 }
 
+/// Each comes as soon as the one before is accepted, while workers verify that.
+fn large_in_a_row(stage: &mut Stage, told_by: &[&str]) -> Result<u64, Error> {
+    // One that comes alone is activated by every VM: the trial's, the main thread's and each worker's.
+    let activated = stage.count(ACTIVATED)?;
+    stage.publish(&stage.releases.release(6)?)?;
+    stage.await_epoch(6)?;
+    let each = stage.settled(ACTIVATED)? - activated;
+    // Whether workers are still at it when the next one comes is a matter of speed: again, until they are.
+    let mut last = 6;
+    for _ in 0..ROUNDS {
+        let releases = (last + 1..=last + IN_A_ROW).map(|epoch| stage.releases.release(epoch));
+        let releases = releases.collect::<Result<Vec<_>, _>>()?;
+        let (accepted, activated) = (stage.count(told_by)?, stage.count(ACTIVATED)?);
+        for (before, release) in (accepted..).zip(&releases) {
+            stage.publish(release)?;
+            stage.await_more(told_by, before)?;
+        }
+        last += IN_A_ROW;
+        stage.await_epoch(last)?;
+        let activated = stage.settled(ACTIVATED)? - activated;
+        // The main thread may have left all but the last one; what is missing besides, workers left.
+        if activated < IN_A_ROW * (each - 1) + 1 {
+            return Ok(last);
+        }
+    }
+    Err(Error::Case("no worker left an update for the next one".to_owned()))
+}
+
 fn does(stage: &Stage, behaviour: Behaviour) -> Result<(), Error> {
     // There is something new that a good store would send.
     stage.store.publish(&stage.releases.release(6)?);
@@ -445,7 +467,7 @@ fn corrupt(stage: &Stage) -> Result<Vec<u8>, Error> {
     Ok(bundle)
 }
 
-/// All of it is sound but what is verified last.
+/// Wrong near its end: all of it is hashed before that shows, and no record is looked at.
 fn corrupt_at_the_end(stage: &Stage) -> Result<Vec<u8>, Error> {
     let mut bundle = stage.releases.release(6)?;
     // Before the signature, which is looked at first.

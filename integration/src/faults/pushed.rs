@@ -66,7 +66,7 @@ pub(super) fn corrupt(it: &mut Service, told_by: &[&str]) -> Result<u64, Error> 
     push(it, told_by)
 }
 
-/// A bundle as large as they may be: all of it is sound but what is verified last. The next one, as large, is taken.
+/// A bundle as large as they may be, wrong near its end: all of it is hashed before that shows. The next one, as large, is taken.
 pub(super) fn largest_corrupt(it: &mut Service, told_by: &[&str]) -> Result<u64, Error> {
     let bundle = it.releases.release(6)?;
     if !(LEAST_OF_LARGEST..=8 << 20).contains(&bundle.len()) {

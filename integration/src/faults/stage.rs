@@ -251,6 +251,18 @@ impl Stage {
         Ok(counted.map(|(_, count)| count).sum())
     }
 
+    /// The sum of counters that does not grow any more.
+    pub fn settled(&self, names: &[&str]) -> Result<u64, Error> {
+        let mut counted = self.count(names)?;
+        loop {
+            std::thread::sleep(Duration::from_millis(500));
+            let before = std::mem::replace(&mut counted, self.count(names)?);
+            if counted == before {
+                return Ok(counted);
+            }
+        }
+    }
+
     /// Waits until a sum of counters is above what it was.
     pub fn await_more(&self, names: &[&str], than: u64) -> Result<(), Error> {
         self.envoy()?.wait_until(&format!("{names:?} above {than}"), LIMIT, |_| {
