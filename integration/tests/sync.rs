@@ -85,7 +85,7 @@ fn sync_keeps_the_file_that_is_there() {
     let store = store(&published);
     let url = format!("http://{}", store.address());
     // Rendered first, for a module and by a umask of its own.
-    let render = |bundle: &str, umask: &str| {
+    let render = |bundle: &str, umask: &str, more: &[&str]| {
         let mut command = std::process::Command::new("sh");
         command.current_dir(&dir).args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"]);
         command.arg(&setup.artefacts.compiler).args([
@@ -95,10 +95,11 @@ fn sync_keeps_the_file_that_is_there() {
             "/opt/module.wasm",
         ]);
         command.args(["--bundle", bundle, "--trusted-key", &setup.public_key, "--out", "gateway"]);
-        assert!(command.output().unwrap().status.success());
+        let output = command.args(more).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let epoch = |number| setup.dir.join(format!("enforce-{number}.bundle")).display().to_string();
-    render(&epoch(1), "077");
+    assert!(render(&epoch(1), "077", &[]).0);
     let file = dir.join("gateway/filter/portcullis.pb");
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(
@@ -127,12 +128,14 @@ fn sync_keeps_the_file_that_is_there() {
     assert_eq!(mode(&file), 0o644);
     std::fs::write(&file, "rubbish").unwrap();
     soon("it is whole again", || holds(&second, "/opt/module.wasm"));
-    render(&epoch(1), "022");
+    let (done, told) = render(&epoch(1), "022", &[]);
+    assert!(!done && told.contains("has epoch 2, above 1"), "{told}");
+    assert!(render(&epoch(1), "022", &["--allow-older"]).0);
     assert!(holds(&first, "/opt/module.wasm"));
     soon("it is the newer one again", || holds(&second, "/opt/module.wasm"));
     // A newer one that somebody else put there is not replaced by an older one.
     let third = std::fs::read(setup.compile("enforce", 3, "")).unwrap();
-    render(&epoch(3), "022");
+    assert!(render(&epoch(3), "022", &[]).0);
     std::thread::sleep(Duration::from_secs(3));
     assert!(holds(&third, "/opt/module.wasm"));
     // Nor, once it is gone, does what was written come back older than it was.

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 mod polling;
+mod replaced;
 
 pub use polling::Polling;
 
@@ -83,6 +84,9 @@ pub struct RenderEnvoy {
     /// The filter's configuration as YAML, to be read by people; Envoy reads it slower
     #[arg(long = "text", conflicts_with = "is_static")]
     pub is_text: bool,
+    /// Replace a file of a higher epoch too: gateways that run refuse what is older, those that start anew serve it
+    #[arg(long)]
+    pub allow_older: bool,
     /// Where newer bundles are fetched from, where the filter polls
     #[command(flatten)]
     pub polling: Polling,
@@ -106,6 +110,20 @@ pub enum RenderError {
         path: PathBuf,
         /// What the system says.
         source: std::io::Error,
+    },
+    /// The file that Envoy watches has a newer bundle.
+    #[error(
+        "`{}` has epoch {newer}, above {epoch}: gateways that run refuse a lower one, and those that start anew would serve it; \
+         compile the older policy under a higher `--epoch`, or replace the file all the same by `--allow-older`",
+        path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its epoch.
+        newer: u64,
+        /// That of the bundle.
+        epoch: u64,
     },
     /// A gateway with these keys would refuse the bundle.
     #[error("a gateway configured so would refuse the bundle: {source}{help}")]
@@ -150,11 +168,11 @@ pub struct Rendered {
 /// Renders and writes a configuration. The file that Envoy watches is renamed into place, last.
 ///
 /// # Errors
-/// What cannot be read, rendered or written; nothing is written where rendering fails.
+/// What cannot be read, rendered or written, or a newer bundle that is there; nothing is written where rendering fails.
 pub fn run(options: &RenderEnvoy) -> Result<Rendered, RenderError> {
     let bytes = std::fs::read(&options.bundle)
         .map_err(|source| RenderError::Read { path: options.bundle.clone(), source })?;
-    render(options, bytes)?.written_to(&options.out)
+    replaced::check(options, render(options, bytes)?)?.written_to(&options.out)
 }
 
 impl Rendered {
@@ -535,6 +553,14 @@ pub(super) mod tests {
         made(signed, "it's")
     }
 
+    /// A signed bundle; the text makes its content another.
+    pub(super) fn bundle_of_epoch(epoch: u64, text: &str) -> Vec<u8> {
+        let sections = Sections { strings: text.into(), ..sections() };
+        let mut bundle = write(&sections, &Identity { epoch, ..Identity::default() }).unwrap();
+        sign(&mut bundle, &[7; 32]).unwrap();
+        bundle
+    }
+
     /// A signed bundle of more bytes than the text has.
     pub(in crate::cli) fn bundle_with_text(bytes: usize) -> Vec<u8> {
         let sections = Sections { strings: vec![b'a'; bytes], ..sections() };
@@ -591,6 +617,7 @@ pub(super) mod tests {
             force_monitor_until: None,
             is_static: false,
             is_text: false,
+            allow_older: false,
             polling: Polling::default(),
         }
     }
