@@ -1,4 +1,4 @@
-//! `portcullis promote`, `rollout`, `pin` and `unpin`.
+//! `portcullis promote`, `rollout`, `remove-channel`, `pin` and `unpin`.
 
 use super::wait::{self, Waiting};
 use super::{ClientError, labels, percentage};
@@ -76,6 +76,27 @@ pub(super) fn roll_out(options: &RollOut) -> Result<(), ClientError> {
     });
     let whom = if labels.is_empty() { "all gateways" } else { labels };
     println!("`{}` of `{}`: {percentage} % of {whom}", options.channel, options.policy);
+    Ok(())
+}
+
+/// Which channel goes.
+#[derive(Args, Clone, Debug)]
+pub struct RemoveChannel {
+    #[command(flatten)]
+    remote: Remote,
+    /// The policy
+    #[arg(long, value_name = "NAME", value_parser = names::name)]
+    policy: String,
+    /// The channel
+    #[arg(long, value_name = "NAME", value_parser = names::name)]
+    channel: String,
+}
+
+pub(super) fn remove_channel(options: &RemoveChannel) -> Result<(), ClientError> {
+    let client = options.remote.client()?;
+    let (policy, channel) = (&options.policy, &options.channel);
+    client.delete(&format!("/v1/policies/{policy}/channels/{channel}"))?;
+    println!("removed `{channel}` of `{policy}`");
     Ok(())
 }
 

@@ -26,6 +26,8 @@ pub enum Command {
     Promote(change::Promote),
     /// Say which gateways a channel is for: by labels and percentage
     Rollout(change::RollOut),
+    /// Remove a channel that is for nobody: one whose name was typed wrong
+    RemoveChannel(change::RemoveChannel),
     /// Sign an older policy under a higher epoch, and publish it
     Rollback(rollback::Rollback),
     /// Hold a channel, or gateways by label, at an epoch
@@ -52,6 +54,7 @@ pub fn run(command: &Command) -> ExitCode {
         Command::Publish(options) => publish::run(options),
         Command::Promote(options) => change::promote(options),
         Command::Rollout(options) => change::roll_out(options),
+        Command::RemoveChannel(options) => change::remove_channel(options),
         Command::Rollback(options) => rollback::run(options),
         Command::Pin(options) => change::pin(options),
         Command::Unpin(options) => change::unpin(options),

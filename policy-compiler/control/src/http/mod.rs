@@ -39,7 +39,10 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/v1/policies/{policy}/bundle", get(bundles::for_gateway))
         .route("/v1/policies/{policy}/bundles", post(publish::publish))
         .route("/v1/policies/{policy}/bundles/{epoch}", get(bundles::by_epoch))
-        .route("/v1/policies/{policy}/channels/{channel}", put(publish::roll_out))
+        .route(
+            "/v1/policies/{policy}/channels/{channel}",
+            put(publish::roll_out).delete(publish::remove),
+        )
         .route("/v1/policies/{policy}/channels/{channel}/bundle", get(bundles::of_channel))
         .route("/v1/policies/{policy}/channels/{channel}/epoch", put(publish::assign))
         .route("/v1/policies/{policy}/pins", put(publish::pin).delete(publish::unpin))

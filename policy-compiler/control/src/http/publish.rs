@@ -5,7 +5,7 @@ use crate::current::{STABLE, Target, etag};
 use crate::identity::Role;
 use crate::names::{self, Labels};
 use crate::service::{Peer, Service, now};
-use crate::store::{Assigned, Pinned, Publication, Published, Rollout};
+use crate::store::{Assigned, Pinned, Publication, Published, Removed, Rollout};
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -254,6 +254,32 @@ pub async fn roll_out(
             service.store.roll_out(rollout, line).await?;
             shown(&service).await;
             Ok((StatusCode::OK, json!({ "policy": policy, "channel": name })))
+        };
+        let done = done.await;
+        asked.audited(&service, &detail(&channel, None), done).await
+    });
+    answer(done.await)
+}
+
+/// Removes a channel that is for nobody: one whose name was typed wrong.
+pub async fn remove(
+    State(service): State<Arc<Service>>,
+    Extension(peer): Extension<Peer>,
+    Path((policy, channel)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let asked =
+        Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "remove").await?;
+    let done = whole(async move {
+        let done = async {
+            let (channel, identity) = (channel_name(&channel)?, asked.identity.name.clone());
+            let told = json!({ "policy": policy, "channel": channel });
+            let line = asked.line(StatusCode::OK, &detail(&channel, None));
+            let removed = Removed { policy, channel, identity, at: now() };
+            let _turn = asked.turn(&service).await?;
+            service.store.remove(removed, line).await?;
+            shown(&service).await;
+            Ok((StatusCode::OK, told))
         };
         let done = done.await;
         asked.audited(&service, &detail(&channel, None), done).await

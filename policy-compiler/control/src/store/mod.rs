@@ -12,7 +12,7 @@ mod records;
 mod schema;
 mod sqlite;
 
-pub use policies::{Assigned, Pinned, Publication, Published, Rollout};
+pub use policies::{Assigned, Pinned, Publication, Published, Removed, Rollout};
 pub use records::{Audit, GatewayRow, History};
 
 use crate::current::Current;
@@ -283,6 +283,14 @@ impl Store {
     /// Too many channels, or the database.
     pub async fn roll_out(&self, rollout: Rollout, audit: Audit) -> Result<(), StoreError> {
         self.change(audit, |()| 200, move |sql| policies::roll_out(sql, &rollout)).await
+    }
+
+    /// Removes a channel that is for nobody.
+    ///
+    /// # Errors
+    /// No such channel, one that leads gateways to something, or the database.
+    pub async fn remove(&self, removed: Removed, audit: Audit) -> Result<(), StoreError> {
+        self.change(audit, |()| 200, move |sql| policies::remove(sql, &removed)).await
     }
 
     /// Holds a channel, or gateways by label, at an epoch; without an epoch, releases them.

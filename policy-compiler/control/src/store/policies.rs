@@ -94,6 +94,19 @@ pub struct Rollout {
     pub at: i64,
 }
 
+/// A channel to remove.
+#[derive(Clone, Debug)]
+pub struct Removed {
+    /// The policy.
+    pub policy: String,
+    /// The channel.
+    pub channel: String,
+    /// Who asks.
+    pub identity: String,
+    /// When, in Unix seconds.
+    pub at: i64,
+}
+
 /// A pin, or its end.
 #[derive(Clone, Debug)]
 pub struct Pinned {
@@ -203,7 +216,7 @@ fn keep(sql: &mut dyn Sql, it: &Publication) -> Result<Published, StoreError> {
         Some(_) => {}
         None => {
             let count = "SELECT COUNT(*) FROM policies WHERE name <> $1";
-            bounded(sql, count, &it.policy, POLICIES, "policies")?;
+            bounded(sql, count, std::slice::from_ref(&policy), POLICIES, "policies")?;
             // Counted, not timed: the clocks of replicas may differ.
             sql.execute(
                 "INSERT INTO policies (name, since)
@@ -306,6 +319,44 @@ pub(super) fn roll_out(sql: &mut dyn Sql, it: &Rollout) -> Result<(), StoreError
     write_history(sql, revision, &it.policy, (&it.identity, it.at), entry)
 }
 
+/// Removes a channel that is for nobody: no gateway may be led back by it.
+pub(super) fn remove(sql: &mut dyn Sql, it: &Removed) -> Result<(), StoreError> {
+    let revision = next_revision(sql)?;
+    if it.channel == STABLE {
+        return Err(StoreError::Conflict(format!("`{STABLE}` is for every gateway: it stays")));
+    }
+    let (policy, name) = (Value::from(&*it.policy), Value::from(&*it.channel));
+    let query = "SELECT epoch, hundredths FROM channels WHERE policy = $1 AND name = $2";
+    let row = sql.query(query, &[policy.clone(), name.clone()])?.pop();
+    let Some(mut row) = row else { return Err(no_channel(sql, &it.policy, &it.channel)?) };
+    let (epoch, hundredths) = (row.optional(), row.int());
+    if pinned_at(sql, &it.policy, &Target::Channel(it.channel.clone()))?.is_some() {
+        return Err(StoreError::Conflict(format!("`{}` is pinned: release it first", it.channel)));
+    }
+    let stable = channel_epoch(sql, &it.policy, STABLE)?;
+    if let Some(epoch) = epoch.filter(|epoch| hundredths > 0 && Some(*epoch) > stable) {
+        return Err(StoreError::Conflict(format!(
+            "gateways of `{}` are led to epoch {epoch}, which `{STABLE}` has not come to, and take no lower one: promote it, \
+             or roll the channel out to 0 % first",
+            it.channel
+        )));
+    }
+    sql.execute("DELETE FROM channels WHERE policy = $1 AND name = $2", &[policy, name])?;
+    prune(sql, &it.policy)?;
+    let detail = json!({ "before": epoch });
+    let entry = Entry { action: "remove", target: &it.channel, epoch: None, detail };
+    write_history(sql, revision, &it.policy, (&it.identity, it.at), entry)
+}
+
+/// That a channel is not there, and which are.
+fn no_channel(sql: &mut dyn Sql, policy: &str, channel: &str) -> Result<StoreError, StoreError> {
+    let query = "SELECT name FROM channels WHERE policy = $1 ORDER BY name";
+    let rows = sql.query(query, &[policy.into()])?;
+    let names: Vec<String> = rows.into_iter().map(|mut row| format!("`{}`", row.text())).collect();
+    let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    Ok(StoreError::NotFound(format!("`{policy}` has no channel `{channel}`; it has {known}")))
+}
+
 pub(super) fn pin(sql: &mut dyn Sql, it: &Pinned) -> Result<(), StoreError> {
     let revision = next_revision(sql)?;
     let key = it.target.key();
@@ -314,12 +365,16 @@ pub(super) fn pin(sql: &mut dyn Sql, it: &Pinned) -> Result<(), StoreError> {
         must_exist(sql, &it.policy, epoch)?;
         // What would be served without the pin: released, nobody must go back.
         let own = match &it.target {
+            Target::Channel(name) if !has_channel(sql, &it.policy, name)? => {
+                return Err(no_channel(sql, &it.policy, name)?);
+            }
             Target::Channel(name) => channel_epoch(sql, &it.policy, name)?,
             // Whatever the channels of these gateways, `stable` is what all of them have at least.
             Target::Labels(_) => None,
         };
-        let stable = match stable_pin(sql, &it.policy)? {
-            Some(pinned) if it.target != Target::Channel(STABLE.to_owned()) => Some(pinned),
+        let held = Target::Channel(STABLE.to_owned());
+        let stable = match pinned_at(sql, &it.policy, &held)? {
+            Some(pinned) if it.target != held => Some(pinned),
             _ => channel_epoch(sql, &it.policy, STABLE)?,
         };
         if own.max(stable) < Some(epoch) {
@@ -332,10 +387,9 @@ pub(super) fn pin(sql: &mut dyn Sql, it: &Pinned) -> Result<(), StoreError> {
                  when the pin is released"
             )));
         }
-        if let Target::Channel(name) = &it.target {
-            make_channel(sql, &it.policy, name, it.at)?;
-        }
-        bounded(sql, "SELECT COUNT(*) FROM pins WHERE policy = $1", &it.policy, PINS, "pins")?;
+        // One that is there already is changed.
+        let others = "SELECT COUNT(*) FROM pins WHERE policy = $1 AND target <> $2";
+        bounded(sql, others, &[policy.clone(), target.clone()], PINS, "pins")?;
         sql.execute(
             "INSERT INTO pins (policy, target, epoch, reason, identity, pinned_at) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (policy, target) DO UPDATE SET epoch = excluded.epoch, reason = excluded.reason,
@@ -475,11 +529,10 @@ fn must_exist(sql: &mut dyn Sql, policy: &str, epoch: i64) -> Result<(), StoreEr
     Ok(())
 }
 
-/// The epoch that `stable` is held at.
-fn stable_pin(sql: &mut dyn Sql, policy: &str) -> Result<Option<i64>, StoreError> {
+/// The epoch that something is held at.
+fn pinned_at(sql: &mut dyn Sql, policy: &str, target: &Target) -> Result<Option<i64>, StoreError> {
     let query = "SELECT epoch FROM pins WHERE policy = $1 AND target = $2";
-    let target = Target::Channel(STABLE.to_owned()).key();
-    let row = sql.query(query, &[policy.into(), (&*target).into()])?.pop();
+    let row = sql.query(query, &[policy.into(), (&*target.key()).into()])?.pop();
     Ok(row.map(|mut row| row.int()))
 }
 
@@ -493,13 +546,18 @@ fn channel_epoch(
     Ok(row.and_then(|mut row| row.optional()))
 }
 
+fn has_channel(sql: &mut dyn Sql, policy: &str, channel: &str) -> Result<bool, StoreError> {
+    let query = "SELECT name FROM channels WHERE policy = $1 AND name = $2";
+    Ok(!sql.query(query, &[policy.into(), channel.into()])?.is_empty())
+}
+
 /// Makes a channel: `stable` is for all, any other for none until it is rolled out.
 fn make_channel(sql: &mut dyn Sql, policy: &str, channel: &str, at: i64) -> Result<(), StoreError> {
-    let query = "SELECT name FROM channels WHERE policy = $1 AND name = $2";
-    if !sql.query(query, &[policy.into(), channel.into()])?.is_empty() {
+    if has_channel(sql, policy, channel)? {
         return Ok(());
     }
-    bounded(sql, "SELECT COUNT(*) FROM channels WHERE policy = $1", policy, CHANNELS, "channels")?;
+    let count = "SELECT COUNT(*) FROM channels WHERE policy = $1";
+    bounded(sql, count, &[policy.into()], CHANNELS, "channels")?;
     let hundredths = if channel == STABLE { ALL } else { 0 };
     sql.execute(
         "INSERT INTO channels (policy, name, epoch, labels, hundredths, priority, updated_at)
@@ -535,11 +593,11 @@ fn lead(
 fn bounded(
     sql: &mut dyn Sql,
     count: &str,
-    policy: &str,
+    values: &[Value],
     most: i64,
     of_what: &str,
 ) -> Result<(), StoreError> {
-    let row = sql.query(count, &[policy.into()])?.pop();
+    let row = sql.query(count, values)?.pop();
     if row.map_or(0, |mut row| row.int()) >= most {
         return Err(StoreError::Conflict(format!("there are {most} {of_what} already, the most")));
     }

@@ -23,7 +23,7 @@ pub struct History {
     pub at: i64,
     /// Who.
     pub identity: String,
-    /// `publish`, `promote`, `rollout`, `pin` or `unpin`.
+    /// `publish`, `promote`, `rollout`, `remove`, `pin` or `unpin`.
     pub action: String,
     /// The channel, or the pin's target.
     pub target: String,

@@ -139,6 +139,7 @@ pub fn channels_are_rolled_out_and_pinned(store: &Store) {
     assert!(matches!(pin(&labels, Some(9)), Err(StoreError::Conflict(_))));
     let (stable, other) =
         (Target::Channel("stable".to_owned()), Target::Channel("other".to_owned()));
+    block(store.roll_out(rollout("other", None, None), Audit::default())).unwrap();
     pin(&stable, Some(7)).unwrap();
     for target in [&labels, &other] {
         assert!(matches!(pin(target, Some(8)), Err(StoreError::Conflict(_))), "{target:?}");
@@ -149,6 +150,82 @@ pub fn channels_are_rolled_out_and_pinned(store: &Store) {
     pin(&labels, Some(8)).unwrap();
     pin(&labels, None).unwrap();
     assert_eq!(load(store).choose("bank", "g", &eu).unwrap().epoch, 8);
+}
+
+pub fn what_is_not_there_is_not_pinned_and_a_pin_can_always_be_changed(store: &Store) {
+    publish(store, "stable", 7, b"seven").unwrap();
+    publish(store, "stable", 8, b"eight").unwrap();
+    let pin =
+        |target: Target, epoch| block(store.pin(pinned(target, Some(epoch)), Audit::default()));
+    let typo = pin(Target::Channel("stabel".to_owned()), 7);
+    let Err(StoreError::NotFound(told)) = typo else { panic!("{typo:?}") };
+    assert!(told.contains("no channel `stabel`; it has `stable`"), "{told}");
+    assert_eq!(load(store).channels.len(), 1);
+    let labels = |number: usize| Target::Labels(format!("n={number}").parse().unwrap());
+    for number in 0..64 {
+        pin(labels(number), 7).unwrap();
+    }
+    assert!(matches!(pin(labels(64), 7), Err(StoreError::Conflict(_))));
+    pin(labels(5), 8).unwrap();
+    let pins = load(store).pins;
+    let of = |number| pins.iter().find(|pin| pin.target == labels(number)).map(|pin| pin.epoch);
+    assert_eq!((pins.len(), of(4), of(5), of(64)), (64, Some(7), Some(8), None));
+}
+
+pub fn a_channel_that_is_for_nobody_can_be_removed(store: &Store) {
+    let remove = |channel: &str| {
+        let (policy, channel) = ("bank".to_owned(), channel.to_owned());
+        let removed = Removed { policy, channel, identity: "ops".to_owned(), at: 4000 };
+        block(store.remove(removed, Audit::default()))
+    };
+    let why = |outcome: Result<(), StoreError>| match outcome {
+        Err(StoreError::Conflict(told) | StoreError::NotFound(told)) => told,
+        other => panic!("{other:?}"),
+    };
+    let roll_out = |channel: &str, hundredths| {
+        let rollout = Rollout {
+            policy: "bank".to_owned(),
+            channel: channel.to_owned(),
+            labels: None,
+            hundredths: Some(hundredths),
+            priority: None,
+            identity: "ops".to_owned(),
+            at: 2000,
+        };
+        block(store.roll_out(rollout, Audit::default()))
+    };
+    publish(store, "stable", 7, b"seven").unwrap();
+    assert!(why(remove("stable")).contains("for every gateway"));
+    assert!(why(remove("canry")).contains("no channel `canry`; it has `stable`"));
+    // As many as there may be; one goes, another fits.
+    for number in 0..15 {
+        publish(store, &format!("typo-{number}"), 7, b"seven").unwrap();
+    }
+    assert!(matches!(publish(store, "canary", 8, b"eight"), Err(StoreError::Conflict(_))));
+    assert_eq!(remove("typo-3"), Ok(()));
+    publish(store, "canary", 8, b"eight").unwrap();
+    // What leads gateways to something newer than they would have without it stays, and what is pinned.
+    roll_out("canary", 500).unwrap();
+    assert!(why(remove("canary")).contains("roll the channel out to 0 % first"));
+    let target = || Target::Channel("canary".to_owned());
+    block(store.pin(pinned(target(), Some(8)), Audit::default())).unwrap();
+    roll_out("canary", 0).unwrap();
+    assert!(why(remove("canary")).contains("release it first"));
+    block(store.pin(pinned(target(), None), Audit::default())).unwrap();
+    assert_eq!(remove("canary"), Ok(()));
+    // What it led to is kept as history is, and its epoch is taken.
+    let policy = load(store);
+    assert!(policy.channels.iter().all(|it| it.name != "canary"));
+    assert_eq!((policy.highest, policy.bundles.len()), (8, 1));
+    assert!(block(store.content("bank".to_owned(), 8)).is_ok());
+    // Where `stable` has come as far, nobody is led back.
+    publish(store, "canary", 9, b"nine").unwrap();
+    roll_out("canary", 10_000).unwrap();
+    block(store.assign(assigned("stable", 9), Audit::default())).unwrap();
+    assert_eq!(remove("canary"), Ok(()));
+    let newest = &block(store.history("bank".to_owned(), 1)).unwrap()[0];
+    assert_eq!((newest.action.as_str(), newest.target.as_str()), ("remove", "canary"));
+    assert_eq!(newest.detail, r#"{"before":9}"#);
 }
 
 pub fn a_publication_and_its_rollout_are_one_change(store: &Store) {
