@@ -23,12 +23,15 @@ const LONGEST: u64 = 16 << 20;
 /// How often a request is tried.
 const TRIES: u32 = 5;
 
+/// The environment's name of where the service is.
+pub const SERVICE: &str = "PORTCULLIS_CONTROL";
+
 /// Where the service is, and who asks.
 #[derive(Args, Clone, Debug)]
 pub struct Remote {
     /// Where the control service is
-    #[arg(long = "to", value_name = "URL", env = "PORTCULLIS_CONTROL")]
-    to: String,
+    #[arg(long = "to", value_name = "URL", env = SERVICE)]
+    to: Option<String>,
     #[command(flatten)]
     proof: Proof,
 }
@@ -80,6 +83,9 @@ pub enum ClientError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// Nothing says where the service is.
+    #[error("where is the control service? Give `{0} URL`, or set `{SERVICE}` in the environment")]
+    Nowhere(&'static str),
     /// Anything else, in words.
     #[error("{0}")]
     Other(String),
@@ -144,7 +150,8 @@ impl Remote {
     /// # Errors
     /// Files that cannot be read, an address that is none.
     pub fn client(&self) -> Result<Client, ClientError> {
-        self.proof.client(&self.to, WITHIN)
+        let to = self.to.as_deref().ok_or(ClientError::Nowhere("--to"))?;
+        self.proof.client(to, WITHIN)
     }
 }
 

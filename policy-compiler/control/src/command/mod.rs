@@ -44,7 +44,7 @@ pub enum Command {
     Sync(Box<sync::Sync>),
 }
 
-/// Runs a command. 0: done; 1: refused, or the service is away.
+/// Runs a command. 0: done; 1: refused, or the service is away; 2: nothing says where it is.
 pub fn run(command: &Command) -> ExitCode {
     let outcome = match command {
         Command::Serve(options) => {
@@ -67,7 +67,10 @@ pub fn run(command: &Command) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::FAILURE
+            match error {
+                ClientError::Nowhere(_) => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

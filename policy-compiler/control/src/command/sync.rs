@@ -8,7 +8,7 @@ mod monitor;
 
 use super::change::encoded;
 use super::{ClientError, labels, public_key};
-use crate::client::{Answer, Client, Proof};
+use crate::client::{Answer, Client, Proof, SERVICE};
 use crate::ended::until_told;
 use crate::http::LARGEST;
 use crate::names;
@@ -28,8 +28,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 #[derive(Args, Clone, Debug)]
 pub struct Sync {
     /// Where the control service is, or with `--path` any store that speaks HTTP
-    #[arg(long, value_name = "URL", env = "PORTCULLIS_CONTROL")]
-    from: String,
+    #[arg(long, value_name = "URL", env = SERVICE)]
+    from: Option<String>,
     /// The policy
     #[arg(long, value_name = "NAME", value_parser = names::name, required_unless_present = "path")]
     policy: Option<String>,
@@ -167,7 +167,8 @@ impl<'a> Synced<'a> {
                 format!("/v1/policies/{}/bundle", policy.as_deref().unwrap_or_default())
             }
         };
-        let client = options.proof.client(&options.from, Duration::from_secs(options.timeout))?;
+        let from = options.from.as_deref().ok_or(ClientError::Nowhere("--from"))?;
+        let client = options.proof.client(from, Duration::from_secs(options.timeout))?;
         let given = Given { wasm: options.wasm.clone(), filter: options.filter.clone() };
         Ok(Synced {
             options,

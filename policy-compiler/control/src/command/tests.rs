@@ -46,6 +46,31 @@ fn the_page_names_every_command_and_flag() {
 }
 
 #[test]
+fn who_does_not_say_where_the_service_is_learns_how() {
+    let told = |arguments: &[&str]| {
+        let arguments = [&["portcullis"], arguments].concat();
+        let matches = commands().get_matches_from(arguments);
+        let outcome = match Command::from_arg_matches(&matches).unwrap() {
+            Command::Status(options) => show::status(&options),
+            Command::RemoveChannel(options) => change::remove_channel(&options),
+            Command::Sync(options) => sync::run(&options),
+            other => panic!("{other:?}"),
+        };
+        outcome.unwrap_err().to_string()
+    };
+    let of = ["--policy", "bank"];
+    let sync = ["sync", "--once", "--allow-unsigned", "-o", "/nowhere/a.bundle"];
+    for (arguments, flag) in [
+        (vec!["status"], "`--to URL`"),
+        ([&["remove-channel", "--channel", "a"][..], &of].concat(), "`--to URL`"),
+        ([&sync[..], &of].concat(), "`--from URL`"),
+    ] {
+        let told = told(&arguments);
+        assert!(told.contains(flag) && told.contains("`PORTCULLIS_CONTROL`"), "{told}");
+    }
+}
+
+#[test]
 fn the_page_names_every_metric() {
     let page = Metrics::default().page(&Current::default(), &Transfers::default(), true, true, &[]);
     let names: Vec<&str> =
