@@ -161,6 +161,15 @@ fn what_is_published_is_enforced_within_a_second() {
     let printed = fleet.publish(&fleet.setup.compile("monitor", 3, ""), &["--wait"]);
     assert!(printed.contains("1 of 1 gateways of `stable` run epoch 3"), "{printed}");
     assert!(fleet.done(&["status"]).contains("1 gateways: 1 current"));
+    assert!(fleet.done(&["status", "--limit", "0"]).contains("1 of them are not shown"));
+    let nowhere = std::process::Command::new(&fleet.setup.artefacts.compiler)
+        .arg("status")
+        .env_remove("PORTCULLIS_CONTROL")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&nowhere.stderr).into_owned();
+    assert_eq!(nowhere.status.code(), Some(2), "{told}");
+    assert!(told.contains("`PORTCULLIS_CONTROL`"), "{told}");
 }
 
 #[test]

@@ -5,12 +5,12 @@ use crate::names::{GATEWAY, Labels, bounded};
 use crate::store::GatewayRow;
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Gateways at most; anybody who may fetch can make some up.
 pub const MOST: usize = 20_000;
-/// Workers of a gateway that are told apart.
-const WORKERS: usize = 256;
+/// Workers of a gateway that are told apart: as many as the filter numbers.
+const WORKERS: usize = 64;
 /// Bytes of a reason or of a version.
 const REASON: usize = 300;
 const VERSION: usize = 64;
@@ -27,7 +27,8 @@ type Rows = BTreeMap<(String, String), Seen>;
 
 #[derive(Debug)]
 struct Seen {
-    row: GatewayRow,
+    /// Shared with whoever looks at the fleet: no report waits until a large one is copied.
+    row: Arc<GatewayRow>,
     changed: bool,
 }
 
@@ -42,14 +43,14 @@ impl Gateways {
         if rows.len() >= MOST && !rows.contains_key(&key) {
             make_room(&mut rows);
         }
-        rows.insert(key, Seen { row, changed: true });
+        rows.insert(key, Seen { row: Arc::new(row), changed: true });
     }
 
     /// Changes what is known of a gateway, if anything is.
     pub fn change(&self, policy: &str, gateway: &str, change: impl FnOnce(&mut GatewayRow)) {
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(seen) = rows.get_mut(&(policy.to_owned(), bounded(gateway, GATEWAY))) {
-            change(&mut seen.row);
+            change(Arc::make_mut(&mut seen.row));
             seen.changed = true;
         }
     }
@@ -58,7 +59,7 @@ impl Gateways {
     pub fn known(&self, policy: &str, gateway: &str) -> Option<GatewayRow> {
         let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = rows.get(&(policy.to_owned(), bounded(gateway, GATEWAY)));
-        seen.map(|seen| seen.row.clone())
+        seen.map(|seen| GatewayRow::clone(&seen.row))
     }
 
     /// What has changed since it was taken last, at most so many. Each call goes on where the last one ended, so that in a
@@ -92,19 +93,25 @@ impl Gateways {
         rows.retain(|_, seen| seen.row.last_contact >= before);
     }
 
-    /// All of a policy, over what other replicas have heard: the later report counts.
-    pub fn merged(&self, policy: &str, stored: Vec<GatewayRow>) -> Vec<GatewayRow> {
-        let mut all: BTreeMap<String, GatewayRow> =
-            stored.into_iter().map(|row| (row.gateway.clone(), row)).collect();
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = rows.range((policy.to_owned(), String::new())..);
-        for ((_, gateway), seen) in own.take_while(|((of, _), _)| of == policy) {
-            let later = all.get(gateway).is_none_or(|it| it.last_contact <= seen.row.last_contact);
+    /// All of a policy by id, over what other replicas have heard: the later report counts.
+    pub fn merged(&self, policy: &str, stored: Vec<GatewayRow>) -> Vec<Arc<GatewayRow>> {
+        let mut all: BTreeMap<String, Arc<GatewayRow>> =
+            stored.into_iter().map(|row| (row.gateway.clone(), Arc::new(row))).collect();
+        for row in self.of(policy) {
+            let later = all.get(&row.gateway).is_none_or(|it| it.last_contact <= row.last_contact);
             if later {
-                all.insert(gateway.clone(), seen.row.clone());
+                all.insert(row.gateway.clone(), row);
             }
         }
         all.into_values().collect()
+    }
+
+    /// What this replica has heard of a policy.
+    fn of(&self, policy: &str) -> Vec<Arc<GatewayRow>> {
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = rows.range((policy.to_owned(), String::new())..);
+        let own = own.take_while(|((of, _), _)| of == policy);
+        own.map(|(_, seen)| Arc::clone(&seen.row)).collect()
     }
 }
 
@@ -116,7 +123,7 @@ fn take<'a>(
     changed
         .map(|seen| {
             seen.changed = false;
-            seen.row.clone()
+            GatewayRow::clone(&seen.row)
         })
         .collect()
 }
@@ -135,19 +142,21 @@ fn make_room(rows: &mut Rows) {
 }
 
 /// What each worker serves: `0=7,1=-`. What is not so written is left out.
-pub fn workers(text: &str) -> BTreeMap<u32, Option<i64>> {
+pub fn workers(text: &str) -> BTreeMap<usize, Option<i64>> {
+    pairs(text).collect()
+}
+
+fn pairs(text: &str) -> impl Iterator<Item = (usize, Option<i64>)> {
     let pairs = text.split(',').take(WORKERS).filter_map(|pair| pair.trim().split_once('='));
-    pairs
-        .filter_map(|(worker, epoch)| {
-            let epoch = if epoch == "-" { None } else { Some(epoch.parse().ok()?) };
-            Some((worker.parse().ok()?, epoch))
-        })
-        .collect()
+    pairs.filter_map(|(worker, epoch)| {
+        let worker = worker.parse().ok().filter(|worker| *worker < WORKERS)?;
+        Some((worker, if epoch == "-" { None } else { Some(epoch.parse().ok()?) }))
+    })
 }
 
 /// As [`workers`] reads it.
-pub fn workers_text(workers: &BTreeMap<u32, Option<i64>>) -> String {
-    let pair = |(worker, epoch): (&u32, &Option<i64>)| match epoch {
+pub fn workers_text(workers: &BTreeMap<usize, Option<i64>>) -> String {
+    let pair = |(worker, epoch): (&usize, &Option<i64>)| match epoch {
         Some(epoch) => format!("{worker}={epoch}"),
         None => format!("{worker}=-"),
     };
@@ -156,11 +165,11 @@ pub fn workers_text(workers: &BTreeMap<u32, Option<i64>>) -> String {
 
 /// Whether a gateway runs an epoch, as far as it has told: every worker, or what it accepted by xDS.
 pub fn runs(row: &GatewayRow, epoch: i64) -> bool {
-    let workers = workers(&row.workers);
-    if workers.is_empty() {
+    let mut workers = pairs(&row.workers).peekable();
+    if workers.peek().is_none() {
         return row.accepted == Some(epoch);
     }
-    workers.values().all(|serves| *serves == Some(epoch))
+    workers.all(|(_, serves)| serves == Some(epoch))
 }
 
 /// How a gateway stands, the epoch that it should run, and the channel that is for it.
@@ -208,6 +217,16 @@ mod tests {
         let read = workers("0=7,1=-,x=2,3,2=9999999999999999999999,4=-1");
         assert_eq!(workers_text(&read), "0=7,1=-,4=-1");
         assert!(workers(&"0=1,".repeat(1000)).len() == 1);
+    }
+
+    #[test]
+    fn no_gateway_has_more_workers_than_the_filter_numbers() {
+        let many: Vec<String> = (0..500).map(|worker| format!("{}=7", 499 - worker)).collect();
+        let (last, first) = (workers(&many.join(",")), workers("64=7,4294967295=7,63=7"));
+        assert_eq!((last.len(), first.keys().collect::<Vec<_>>()), (0, vec![&63]));
+        let most = (0..500).map(|worker| format!("{worker}={}", i64::MIN)).collect::<Vec<_>>();
+        let most = most.join(",");
+        assert!(workers_text(&workers(&most)).len() < 2048);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::log;
 use crate::store::GatewayRow;
 use crate::transfers::{MOST, Transfers};
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// A counter.
@@ -87,7 +88,7 @@ pub struct Fleet {
 
 impl Fleet {
     /// Counts the gateways of a policy.
-    pub fn of(policy: &Policy, name: &str, rows: &[GatewayRow], silent_before: i64) -> Fleet {
+    pub fn of(policy: &Policy, name: &str, rows: &[Arc<GatewayRow>], silent_before: i64) -> Fleet {
         let mut fleet = Fleet::default();
         for row in rows {
             fleet.count(state(policy, name, row, silent_before).0);

@@ -32,6 +32,8 @@ const OWN_PUBLISHING: usize = 2;
 const TURN_WAITS: Duration = Duration::from_secs(5);
 /// Identities whose turns are remembered before those that ask nothing are forgotten.
 const REMEMBERED: usize = 1024;
+/// Fleets that are looked at at once: one of strangers takes some 100 MB.
+const LOOKING: usize = 1;
 /// Reports written in one transaction.
 const REPORTS: usize = 500;
 
@@ -142,6 +144,8 @@ pub struct Service {
     pub unread: Arc<Unread>,
     /// Bounds bundles on their way.
     pub transfers: Transfers,
+    /// Bounds fleets that are looked at.
+    looking: Arc<Semaphore>,
     /// How the gateways of each policy stand, as counted last.
     pub fleets: Mutex<Vec<(String, Fleet)>>,
     current: watch::Sender<Arc<Current>>,
@@ -164,6 +168,7 @@ impl Service {
             publishing: Arc::new(Semaphore::new(PUBLISHING)),
             unread: Arc::default(),
             transfers: Transfers::default(),
+            looking: Arc::new(Semaphore::new(LOOKING)),
             fleets: Mutex::default(),
             current: watch::channel(Arc::default()).0,
             credentials: watch::channel(Arc::new(credentials)).0,
@@ -233,19 +238,42 @@ impl Service {
         }
     }
 
-    /// Counts how the gateways of each policy stand: those of all replicas, as long as the database answers.
-    pub async fn count_fleets(&self) {
+    /// Counts how the gateways of each policy stand.
+    pub async fn count_fleets(self: &Arc<Self>) {
         let current = self.current();
         let mut fleets = Vec::with_capacity(current.policies.len());
-        for (name, policy) in &current.policies {
-            let stored = match self.store.is_up() {
-                true => self.store.gateways(name.clone()).await.unwrap_or_default(),
-                false => Vec::new(),
-            };
-            let rows = self.gateways.merged(name, stored);
-            fleets.push((name.clone(), Fleet::of(policy, name, &rows, self.silent_before())));
+        for name in current.policies.keys() {
+            let (current, silent_before) = (Arc::clone(&current), self.silent_before());
+            let counted = self.look(name, move |name, rows, _| {
+                let policy = current.policies.get(name)?;
+                Some((name.to_owned(), Fleet::of(policy, name, rows, silent_before)))
+            });
+            fleets.extend(counted.await.flatten());
         }
         *self.fleets.lock().await = fleets;
+    }
+
+    /// Looks at the gateways of a policy, by id, on a thread that serves nobody, one fleet after the other: those of all
+    /// replicas, as long as the database answers. Whether it did is told too. None where the service ends.
+    pub async fn look<T: Send + 'static>(
+        self: &Arc<Self>,
+        policy: &str,
+        look: impl FnOnce(&str, &[Arc<GatewayRow>], bool) -> T + Send + 'static,
+    ) -> Option<T> {
+        let turn = Arc::clone(&self.looking).acquire_owned().await.ok()?;
+        let stored = match self.store.is_up() {
+            true => self.store.gateways(policy.to_owned()).await.ok(),
+            false => None,
+        };
+        let (service, policy) = (Arc::clone(self), policy.to_owned());
+        let looked = tokio::task::spawn_blocking(move || {
+            let is_complete = stored.is_some();
+            let rows = service.gateways.merged(&policy, stored.unwrap_or_default());
+            let seen = look(&policy, &rows, is_complete);
+            drop((rows, turn));
+            seen
+        });
+        looked.await.ok()
     }
 
     /// Who was not heard of since counts as silent, in Unix seconds.

@@ -21,6 +21,9 @@ use std::time::{Duration, SystemTime};
 use tower::ServiceExt;
 use zerocopy::FromZeros;
 
+#[path = "service/fleet.rs"]
+mod fleet;
+
 const SEED: [u8; 32] = [7; 32];
 
 fn public_key(seed: &[u8; 32]) -> [u8; 32] {

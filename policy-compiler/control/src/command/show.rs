@@ -1,11 +1,15 @@
 //! `portcullis status`, `history` and `audit`.
 
 use super::ClientError;
+use super::change::encoded;
 use crate::client::{Client, Remote};
 use crate::names;
 use clap::Args;
 use serde_json::Value;
 use std::time::{Duration, UNIX_EPOCH};
+
+/// Gateways of one answer: as many as the service gives.
+const PAGE: usize = 1000;
 
 /// Of which policy.
 #[derive(Args, Clone, Debug)]
@@ -15,6 +19,12 @@ pub struct Status {
     /// The policy; all without it
     #[arg(long, value_name = "NAME", value_parser = names::name)]
     policy: Option<String>,
+    /// So many gateways of each policy, those first that are not current
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+    /// All gateways
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
     /// For programs
     #[arg(long)]
     json: bool,
@@ -22,9 +32,13 @@ pub struct Status {
 
 pub(super) fn status(options: &Status) -> Result<(), ClientError> {
     let client = options.remote.client()?;
+    let most = if options.all { usize::MAX } else { options.limit };
     let mut all = Vec::new();
     for policy in policies(&client, options.policy.as_deref())? {
-        all.push(client.get(&format!("/v1/policies/{policy}/status"))?);
+        all.push(fetch(
+            |query| client.get(&format!("/v1/policies/{policy}/status?{query}")),
+            most,
+        )?);
     }
     if options.json {
         println!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
@@ -37,6 +51,34 @@ pub(super) fn status(options: &Status) -> Result<(), ClientError> {
         print!("{}", table(status));
     }
     Ok(())
+}
+
+/// The status of a policy with so many gateways, those first that are not current, page by page: whoever has made some up
+/// hides neither the numbers nor who refuses.
+fn fetch(
+    ask: impl Fn(&str) -> Result<Value, ClientError>,
+    most: usize,
+) -> Result<Value, ClientError> {
+    let mut status = ask("summary=true")?;
+    let mut gateways = Vec::new();
+    for state in ["refusing", "behind", "silent", "current"] {
+        let mut more = status["summary"][state] != 0;
+        let mut after = String::new();
+        while more && gateways.len() < most {
+            let limit = (most - gateways.len()).min(PAGE);
+            let mut page = ask(&format!("state={state}&limit={limit}{after}"))?;
+            if let Value::Array(found) = page["gateways"].take() {
+                gateways.extend(found);
+            }
+            more = page["next"].is_string();
+            after = format!("&after={}", encoded(page["next"].as_str().unwrap_or_default()));
+        }
+    }
+    let shown = u64::try_from(gateways.len()).unwrap_or(u64::MAX);
+    let known = status["summary"]["gateways"].as_u64().unwrap_or(0);
+    status["left"] = known.saturating_sub(shown).into();
+    status["gateways"] = gateways.into();
+    Ok(status)
 }
 
 fn policies(client: &Client, policy: Option<&str>) -> Result<Vec<String>, ClientError> {
@@ -108,6 +150,9 @@ fn table(status: &Value) -> String {
         summary["refusing"],
         summary["silent"],
     );
+    if let Some(left) = status["left"].as_u64().filter(|left| *left > 0) {
+        page += &format!("note: {left} of them are not shown: `--limit`, `--all`\n");
+    }
     if status["complete"] == false {
         page += "note: the database is away; what other replicas have heard is missing\n";
     }
@@ -274,5 +319,45 @@ mod tests {
             assert!(table.contains(expected), "{expected} in\n{table}");
         }
         assert!(!table.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn who_is_not_current_comes_first_page_by_page() {
+        // 2,500 that are behind, one that refuses, 3 that are current.
+        let ask = |query: &str| {
+            let value = |name: &str| {
+                let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+                pairs.clone().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+            };
+            let Some(state) = value("state") else {
+                let summary = json!({ "gateways": 2504, "current": 3, "behind": 2500,
+                                      "refusing": 1, "silent": 0 });
+                return Ok(json!({ "policy": "bank", "summary": summary }));
+            };
+            let of = match &*state {
+                "current" => 3,
+                "behind" => 2500,
+                "refusing" => 1,
+                _ => panic!("nobody is {state}"),
+            };
+            let from = value("after").map_or(0, |after| after.parse::<usize>().unwrap() + 1);
+            let to = (from + value("limit").unwrap().parse::<usize>().unwrap().min(PAGE)).min(of);
+            let gateways: Vec<Value> =
+                (from..to).map(|it| json!({ "gateway": it.to_string(), "state": state })).collect();
+            let next = (to < of).then(|| (to - 1).to_string());
+            Ok(json!({ "gateways": gateways, "next": next }))
+        };
+        for (most, left) in [(0, 2504), (50, 2454), (1500, 1004), (2502, 2), (usize::MAX, 0)] {
+            let status = fetch(ask, most).unwrap();
+            let states: Vec<String> =
+                list(&status, "gateways").iter().map(|it| text(&it["state"])).collect();
+            let mut all = vec!["refusing"];
+            all.extend([["behind"; 2500].as_slice(), &["current"; 3]].concat());
+            assert_eq!(states, all[..2504 - left], "{most}");
+            assert_eq!(status["left"], left);
+            let told = table(&status);
+            assert_eq!(told.contains(&format!("note: {left} of them are not shown")), left > 0);
+            assert!(told.contains("2504 gateways: 3 current, 2500 behind, 1 refusing, 0 silent"));
+        }
     }
 }

@@ -190,8 +190,10 @@ impl Asked {
 async fn whole<T: Send + 'static>(
     work: impl Future<Output = Result<T, Problem>> + Send + 'static,
 ) -> Result<T, Problem> {
-    tokio::spawn(work).await.unwrap_or_else(|_| {
-        let told = "the service failed: its log may say more";
-        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", told))
-    })
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(failed()))
+}
+
+fn failed() -> Problem {
+    let told = "the service failed: its log may say more";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", told)
 }

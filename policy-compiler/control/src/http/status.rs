@@ -5,6 +5,7 @@ use crate::current::{Current, Policy};
 use crate::gateways::{state, workers};
 use crate::identity::Role;
 use crate::metrics::Fleet;
+use crate::names;
 use crate::service::{Peer, Service};
 use crate::store::{GatewayRow, StoreError};
 use axum::extract::{Path, Query, State};
@@ -15,6 +16,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How a gateway may stand.
+const STATES: [&str; 4] = ["current", "behind", "refusing", "silent"];
+/// Gateways in one answer, at most: some megabytes, where strangers have made them up.
+const GATEWAYS: usize = 1000;
 
 /// Lines of history or audit in one answer, at most.
 const LINES: i64 = 1000;
@@ -48,12 +54,36 @@ pub async fn policy(
 }
 
 /// How much of the status.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extent {
-    /// Numbers by channel, and no gateways: a large fleet's are megabytes.
+    /// Numbers by channel, and no gateways.
     #[serde(default)]
     summary: bool,
+    /// Gateways at most.
+    limit: Option<usize>,
+    /// Those behind this one, by id.
+    after: Option<String>,
+    /// Those that stand so: `behind,refusing`.
+    state: Option<String>,
+}
+
+impl Extent {
+    fn check(self) -> Result<Extent, Problem> {
+        let mut states = self.state.iter().flat_map(|states| states.split(','));
+        if let Some(state) = states.find(|state| !STATES.contains(state)) {
+            let told = format!("`{}` is none of {}", names::bounded(state, 30), STATES.join(", "));
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", told));
+        }
+        Ok(self)
+    }
+
+    fn holds(&self, row: &GatewayRow, state: &str) -> bool {
+        let of_state = |states: &String| states.split(',').any(|it| it == state);
+        !self.summary
+            && self.after.as_ref().is_none_or(|after| row.gateway > *after)
+            && self.state.as_ref().is_none_or(of_state)
+    }
 }
 
 /// Which gateway and worker runs which epoch.
@@ -65,26 +95,47 @@ pub async fn status(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let asked = Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read").await?;
+    let extent = extent.check()?;
     let _turn = asked.turn(&service).await?;
     let current = newest(&service).await;
-    let policy = known(&current.policies, &name)?;
-    // What other replicas have heard is in the database; without it, what this one has.
-    let stored = service.store.gateways(name.clone()).await;
-    let complete = stored.is_ok();
-    let rows = service.gateways.merged(&name, stored.unwrap_or_default());
+    known(&current.policies, &name)?;
     let silent_before = service.silent_before();
+    let told = service.look(&name, move |name, rows, complete| {
+        let mut told = page(name, known(&current.policies, name)?, &extent, rows, silent_before);
+        told["complete"] = json!(complete);
+        Ok(told.to_string())
+    });
+    let told = told.await.unwrap_or_else(|| Err(super::failed()))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], told).into_response())
+}
+
+/// Numbers of all gateways, and some of these.
+fn page(
+    name: &str,
+    policy: &Policy,
+    extent: &Extent,
+    rows: &[Arc<GatewayRow>],
+    silent_before: i64,
+) -> Value {
+    let limit = extent.limit.unwrap_or(GATEWAYS).clamp(1, GATEWAYS);
     let mut fleet = Fleet::default();
     let mut channels = vec![(Fleet::default(), None); policy.channels.len()];
-    let mut gateways = Vec::new();
-    for row in &rows {
-        let state = state(policy, &name, row, silent_before);
+    let (mut gateways, mut left, mut last) = (Vec::new(), 0, None);
+    for row in rows {
+        let state = state(policy, name, row, silent_before);
         fleet.count(state.0);
-        if !extent.summary {
-            gateways.push(gateway(row, state));
-        }
         count(policy, &mut channels, row, state);
+        if !extent.holds(row, state.0) {
+            continue;
+        }
+        if gateways.len() < limit {
+            last = Some(&row.gateway);
+            gateways.push(gateway(row, state));
+        } else {
+            left += 1;
+        }
     }
-    let mut told = describe(&name, policy);
+    let mut told = describe(name, policy);
     for (at, (fleet, refusal)) in channels.into_iter().enumerate() {
         told["channels"][at]["gateways"] = json!({
             "current": fleet.current, "behind": fleet.behind, "refusing": fleet.refusing,
@@ -93,13 +144,14 @@ pub async fn status(
     }
     if !extent.summary {
         told["gateways"] = Value::Array(gateways);
+        told["left"] = json!(left);
+        told["next"] = json!(last.filter(|_| left > 0));
     }
     told["summary"] = json!({
         "gateways": rows.len(), "current": fleet.current, "behind": fleet.behind,
         "refusing": fleet.refusing, "silent": fleet.silent,
     });
-    told["complete"] = json!(complete);
-    Ok(Json(told).into_response())
+    told
 }
 
 /// Counts a gateway among those of its channel, with the reason of the first that refuses. One that a pin holds by its
