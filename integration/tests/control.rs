@@ -188,7 +188,7 @@ fn stable_is_for_all_and_waiting_needs_somebody() {
 
 #[test]
 fn a_bundle_that_a_gateway_refuses_keeps_the_old_one() {
-    let Some(fleet) = Fleet::new() else { return };
+    let Some(mut fleet) = Fleet::new() else { return };
     let gateway = fleet.gateway("gw-1", "bank");
     fleet.publish(&fleet.setup.compile("enforce", 1, "audience: bank"), &["--wait"]);
     answered(&gateway, BAD, 400);
@@ -201,6 +201,19 @@ fn a_bundle_that_a_gateway_refuses_keeps_the_old_one() {
     assert_eq!((pay(&gateway, BAD), pay(&gateway, GOOD)), (400, 200));
     let table = fleet.done(&["status", "--policy", "pay"]);
     assert!(table.contains("refusing") && table.contains("2: "), "{table}");
+    // A service that knows nothing of the refusal does not send the same again, which Envoy would say yes to.
+    fleet.control.kill();
+    fleet.control.restart().unwrap();
+    let told = |result: &str| {
+        let page = fleet.control.get("/metrics").unwrap().text();
+        let name = format!("portcullis_control_xds_resources_total{{result=\"{result}\"}} ");
+        let count = page.lines().find_map(|line| line.strip_prefix(&name)?.parse::<u64>().ok());
+        count.unwrap_or_else(|| panic!("no {name}: {page}"))
+    };
+    fleet.until("gw-1", "refused anew", |_| told("refused") > 0);
+    fleet.until("gw-1", "is there again", |it| it["connected"] == true);
+    assert_eq!(told("accepted"), 0);
+    fleet.until("gw-1", "refuses", |it| it["state"] == "refusing");
     // The next one is taken again.
     fleet.publish(&fleet.setup.compile("monitor", 3, "audience: bank"), &["--wait"]);
     answered(&gateway, BAD, 200);

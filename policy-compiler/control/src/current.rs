@@ -106,64 +106,42 @@ pub struct Stored {
     pub etag: String,
     /// Its bytes.
     pub bytes: Bytes,
-    resources: Mutex<BTreeMap<String, Resource>>,
+    /// By filter.
+    hashes: Mutex<BTreeMap<String, Arc<str>>>,
 }
 
-/// A bundle as an xDS resource, a `TypedExtensionConfig`: what stands before and after the bundle's bytes, which all
-/// gateways and filters share.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resource {
-    /// A hash of the resource.
-    pub hash: Arc<str>,
-    /// Its bytes, in pieces.
-    pub pieces: [Bytes; 3],
-}
+/// A bundle as an xDS resource, a `TypedExtensionConfig`: what stands before the bundle's bytes, which all gateways and
+/// filters share, the bytes, and what stands after them.
+pub type Resource = [Bytes; 3];
 
 impl Stored {
     /// A bundle.
     pub fn new(epoch: i64, content_hash: String, etag: String, bytes: Vec<u8>) -> Stored {
         let bytes = Bytes::from(bytes);
-        Stored { epoch, content_hash, etag, bytes, resources: Mutex::default() }
+        Stored { epoch, content_hash, etag, bytes, hashes: Mutex::default() }
     }
 
-    /// The version of a resource, `HASH.EPOCH.ATTEMPT`, by the hash of its first attempt. The same on every replica, and
-    /// after a restart; nothing is encoded for numbers that a gateway makes up.
-    pub fn version(&self, filter: &Filter, attempt: u16) -> String {
-        format!("{}.{}.{attempt}", self.resource(filter, 0).hash, self.epoch)
+    /// The version of the bundle as a resource, `HASH.EPOCH`, by the hash of its attempt 0. The same on every replica, and
+    /// after a restart.
+    pub fn version(&self, filter: &Filter) -> String {
+        let mut made = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = made.entry(filter.name.clone()).or_insert_with(|| self.hash(filter));
+        format!("{hash}.{}", self.epoch)
     }
 
-    /// The bundle as a resource for a filter: encoded once for each of the service's filters, and anew for each attempt after
-    /// a refusal, of which there are few.
-    pub fn resource(&self, filter: &Filter, attempt: u16) -> Resource {
-        if attempt > 0 {
-            return self.encoded(filter, attempt);
-        }
-        let mut made = self.resources.lock().unwrap_or_else(PoisonError::into_inner);
-        made.entry(filter.name.clone()).or_insert_with(|| self.encoded(filter, 0)).clone()
-    }
-
-    /// How many of them there are.
-    #[cfg(test)]
-    pub fn encodings(&self) -> usize {
-        self.resources.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    fn encoded(&self, filter: &Filter, attempt: u16) -> Resource {
+    /// The bundle as a resource for a filter: another one for each attempt.
+    pub fn resource(&self, filter: &Filter, attempt: u32) -> Resource {
         let bundle = Configuration::Bundle(&self.bytes);
-        let whole = portcullis_ecds::attempt(filter, bundle, attempt);
-        let hash = blake3::hash(&whole).to_hex()[..32].into();
-        let length = self.bytes.len();
-        let found = whole.windows(length.max(1)).position(|it| it == &*self.bytes);
-        let pieces = match found {
-            Some(at) => [
-                Bytes::copy_from_slice(&whole[..at]),
-                self.bytes.clone(),
-                Bytes::copy_from_slice(&whole[at + length..]),
-            ],
-            // There is always one; without it, the copy serves as well.
-            None => [Bytes::from(whole), Bytes::new(), Bytes::new()],
-        };
-        Resource { hash, pieces }
+        let [before, after] = portcullis_ecds::around(filter, bundle, attempt);
+        [before.into(), self.bytes.clone(), after.into()]
+    }
+
+    fn hash(&self, filter: &Filter) -> Arc<str> {
+        let mut hasher = blake3::Hasher::new();
+        for piece in self.resource(filter, 0) {
+            hasher.update(&piece);
+        }
+        hasher.finalize().to_hex()[..32].into()
     }
 }
 

@@ -52,22 +52,31 @@ pub enum Configuration<'a> {
     Json(&'a str),
 }
 
+impl Configuration<'_> {
+    /// Its type, and its bytes.
+    fn value(&self) -> (&'static str, &[u8]) {
+        match self {
+            Configuration::Bundle(bundle) => (BYTES, bundle),
+            Configuration::Json(text) => (STRING, text.as_bytes()),
+        }
+    }
+}
+
 /// One resource: the bytes of an `envoy.config.core.v3.TypedExtensionConfig`, of type [`TYPE_URL`].
 /// The same input gives the same bytes.
 pub fn resource(filter: &Filter, configuration: Configuration<'_>) -> Vec<u8> {
-    attempt(filter, configuration, 0)
+    let [before, after] = around(filter, configuration, 0);
+    [&before[..], configuration.value().1, &after].concat()
 }
 
-/// The same for a gateway that refused it before. Envoy says yes to a resource that equals the last without a look at
-/// it, and releases before 1.40 remember what was refused of one root and configuration: another number is another
-/// root, `portcullis#1`, to Envoy, and the same filter to itself.
-pub fn attempt(filter: &Filter, configuration: Configuration<'_>, number: u16) -> Vec<u8> {
+/// What stands before and after the configuration's bytes in a resource, for a gateway that may have refused it before.
+/// Envoy says yes to a resource that equals the last without a look at it, and releases before 1.40 remember what was
+/// refused of one root and configuration: another number is another root, `portcullis#1`, to Envoy, and the same filter
+/// to itself. 0 is [`resource`].
+pub fn around(filter: &Filter, configuration: Configuration<'_>, number: u32) -> [Vec<u8>; 2] {
     // Numbers of fields: envoy/extensions/wasm/v3/wasm.proto and envoy/config/core/v3/{base,extension}.proto.
-    let (value_type, value) = match configuration {
-        Configuration::Bundle(bundle) => (BYTES, bundle),
-        Configuration::Json(text) => (STRING, text.as_bytes()),
-    };
-    let value = any(value_type, Message::default().bytes(1, value));
+    let (value_type, value) = configuration.value();
+    let value = any(value_type, Message::default().left_out(1, value.len()));
     let data_source = Message::default().text(1, &filter.wasm);
     let code = Message::default().message(1, data_source);
     let vm = Message::default().text(1, VM_ID).text(2, RUNTIME).message(3, code);
@@ -86,7 +95,7 @@ pub fn attempt(filter: &Filter, configuration: Configuration<'_>, number: u16) -
         .message(8, Message::default().message(1, backoff))
         .message(9, Message::default().number(1, 1));
     let wasm = any(WASM, Message::default().message(1, plugin));
-    Message::default().text(1, &filter.name).message(2, wasm).finish()
+    Message::default().text(1, &filter.name).message(2, wasm).around()
 }
 
 /// A file that Envoy reads by `path_config_source`: an `envoy.service.discovery.v3.DiscoveryResponse` with
@@ -131,7 +140,7 @@ pub fn read(file: &[u8]) -> Option<Read<'_>> {
 }
 
 fn any(type_url: &str, message: Message) -> Message {
-    Message::default().text(1, type_url).bytes(2, &message.finish())
+    Message::default().text(1, type_url).message(2, message)
 }
 
 #[cfg(test)]

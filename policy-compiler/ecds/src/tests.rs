@@ -93,9 +93,12 @@ fn says_what_the_shipped_yaml_says() {
 #[test]
 fn another_attempt_is_another_root_and_the_same_filter() {
     let filter = Filter::new("/f.wasm");
-    let of = |number| attempt(&filter, Configuration::Bundle(b"bundle"), number);
+    let of =
+        |number| around(&filter, Configuration::Bundle(b"bundle"), number).join(&b"bundle"[..]);
     assert_eq!(of(0), resource(&filter, Configuration::Bundle(b"bundle")));
-    for (number, root) in [(0, "portcullis"), (1, "portcullis#1"), (u16::MAX, "portcullis#65535")] {
+    for (number, root) in
+        [(0, "portcullis"), (1, "portcullis#1"), (u32::MAX, "portcullis#4294967295")]
+    {
         assert_eq!(at(&of(number), &[2, 2, 1, 1]), b"portcullis");
         assert_eq!(at(&of(number), &[2, 2, 1, 2]), root.as_bytes());
     }

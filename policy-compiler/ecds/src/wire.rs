@@ -3,11 +3,15 @@
 
 /// A message under way.
 #[derive(Clone, Debug, Default)]
-pub struct Message(Vec<u8>);
+pub struct Message {
+    bytes: Vec<u8>,
+    /// Where a value is left out, and how long it is.
+    left_out: Option<(usize, usize)>,
+}
 
 impl From<Vec<u8>> for Message {
     fn from(bytes: Vec<u8>) -> Message {
-        Message(bytes)
+        Message { bytes, left_out: None }
     }
 }
 
@@ -23,9 +27,15 @@ impl Message {
 
     /// A field of bytes; what is empty is written too, so that a message is there.
     pub fn bytes(mut self, field: u32, value: &[u8]) -> Message {
-        self.varint(u64::from(field) << 3 | 2);
-        self.varint(value.len() as u64);
-        self.0.extend_from_slice(value);
+        self.begin(field, value.len());
+        self.bytes.extend_from_slice(value);
+        self
+    }
+
+    /// A field of so many bytes, which are left out: one in all of a message.
+    pub fn left_out(mut self, field: u32, length: usize) -> Message {
+        self.begin(field, length);
+        self.left_out = Some((self.bytes.len(), length));
         self
     }
 
@@ -35,21 +45,40 @@ impl Message {
     }
 
     /// A field of a message.
-    pub fn message(self, field: u32, value: Message) -> Message {
-        self.bytes(field, &value.0)
+    pub fn message(mut self, field: u32, value: Message) -> Message {
+        let left_out = value.left_out.map_or(0, |(_, length)| length);
+        self.begin(field, value.bytes.len() + left_out);
+        if let Some((at, length)) = value.left_out {
+            self.left_out = Some((self.bytes.len() + at, length));
+        }
+        self.bytes.extend_from_slice(&value.bytes);
+        self
     }
 
     /// The bytes.
     pub fn finish(self) -> Vec<u8> {
-        self.0
+        self.bytes
+    }
+
+    /// The bytes before and after what is left out.
+    pub fn around(mut self) -> [Vec<u8>; 2] {
+        let at = self.left_out.map_or(self.bytes.len(), |(at, _)| at);
+        let after = self.bytes.split_off(at);
+        [self.bytes, after]
+    }
+
+    /// What comes before a value that carries its length.
+    fn begin(&mut self, field: u32, length: usize) {
+        self.varint(u64::from(field) << 3 | 2);
+        self.varint(length as u64);
     }
 
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
+            self.bytes.push(value as u8 | 0x80);
             value >>= 7;
         }
-        self.0.push(value as u8);
+        self.bytes.push(value as u8);
     }
 }
 

@@ -10,7 +10,7 @@ mod unread;
 
 use crate::identity::Role;
 use crate::log;
-use crate::service::{Denied, Peer, Service};
+use crate::service::{Denied, Peer, Service, now};
 use crate::transfers::Place;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -112,6 +112,10 @@ pub async fn stream(State(service): State<Arc<Service>>, request: Request) -> Re
     if let Err(denied) = asking.may(&service) {
         return denied.into_http::<Body>().into_response();
     }
+    // Envoy tries again, and comes to another replica maybe.
+    if !service.is_ready() {
+        return Status::unavailable("not ready").into_http::<Body>().into_response();
+    }
     let Ok(slot) = Arc::clone(&peer_streams).try_acquire_owned() else {
         let told = "the connection has as many streams as it may";
         return Status::resource_exhausted(told).into_http::<Body>().into_response();
@@ -130,7 +134,9 @@ pub async fn stream(State(service): State<Arc<Service>>, request: Request) -> Re
 
 async fn run(service: Arc<Service>, asking: Asking, requests: Incoming, sender: Sender) {
     service.metrics.streams.change(1);
-    let mut subscription = Subscription::default();
+    // Envoy says yes to what equals what it refused last, over whatever stream, of whatever replica: no two begin alike.
+    let attempt = getrandom::u32().unwrap_or_else(|_| now() as u32);
+    let mut subscription = Subscription::new(attempt);
     let ended = serve(&service, &mut subscription, requests, &sender, &asking).await;
     subscription.end(&service);
     service.metrics.streams.change(-1);

@@ -104,7 +104,7 @@ impl Push {
         string::encode(5, &self.nonce, &mut next);
         let mut pieces = vec![next.split().freeze()];
         for resource in &self.resources {
-            let length: usize = resource.pieces.iter().map(Bytes::len).sum();
+            let length: usize = resource.iter().map(Bytes::len).sum();
             let mut any = BytesMut::new();
             string::encode(1, &TYPE_URL.to_owned(), &mut any);
             encode_key(2, WireType::LengthDelimited, &mut any);
@@ -113,7 +113,7 @@ impl Push {
             encode_varint((any.len() + length) as u64, &mut next);
             next.extend_from_slice(&any);
             pieces.push(next.split().freeze());
-            pieces.extend(resource.pieces.iter().filter(|it| !it.is_empty()).cloned());
+            pieces.extend(resource.iter().filter(|it| !it.is_empty()).cloned());
         }
         let length: usize = pieces.iter().map(Bytes::len).sum();
         let mut head = vec![0];

@@ -33,10 +33,10 @@ pub enum Reply {
 pub struct Subscription {
     gateway: Option<Gateway>,
     filters: BTreeSet<String>,
-    /// The version that the gateway has, was sent last, or refused: it is not sent again.
+    /// The version that the gateway has, was sent last, or refused, of whatever attempt: it is not sent again.
     version: String,
     nonce: u64,
-    /// The version of what was sent last, until that is answered.
+    /// The version of what was sent last, attempt included, until that is answered.
     unanswered: Option<String>,
     /// Whether what was sent last was refused.
     refused: bool,
@@ -50,7 +50,7 @@ pub struct Subscription {
     /// What it is not sent for that reason, as it was told last.
     held: Vec<Held>,
     /// Which encoding of the resources it gets: another one after each refusal.
-    attempt: u16,
+    attempt: u32,
 }
 
 /// An epoch of a policy that a gateway should have, and the higher one that it accepted.
@@ -63,6 +63,7 @@ struct Held {
 
 /// What a gateway should have.
 struct Wanted {
+    /// `HASH.EPOCH` of each bundle, with `+` between them.
     version: String,
     /// Policies and epochs.
     sent: Vec<(String, i64)>,
@@ -78,6 +79,12 @@ struct Gateway {
 }
 
 impl Subscription {
+    /// A stream, and the number of its first attempt. That must be another one than streams before it have come to: one that
+    /// ended, here or elsewhere, may have ended with a refusal.
+    pub fn new(attempt: u32) -> Subscription {
+        Subscription { attempt, ..Subscription::default() }
+    }
+
     /// Who is there, once that was told.
     pub fn gateway(&self) -> Option<&str> {
         self.gateway.as_ref().map(|gateway| gateway.id.as_str())
@@ -107,7 +114,7 @@ impl Subscription {
         }
         if request.response_nonce.is_empty() {
             if first && !request.version_info.is_empty() {
-                self.connected_anew(service, request.version_info);
+                self.connected_anew(service, &request.version_info);
             }
             self.report(service, |_, _| {});
             return Reply::Other;
@@ -136,21 +143,19 @@ impl Subscription {
     /// configuration to the key.
     pub fn try_again(&mut self) {
         self.refused = false;
+        self.version.clear();
         self.attempt = self.attempt.wrapping_add(1);
     }
 
     /// A gateway that was here before names what it has: if that is what it should have, nothing is sent.
-    fn connected_anew(&mut self, service: &Service, version: String) {
-        let attempt = version.rsplit_once('.').and_then(|(_, attempt)| attempt.parse().ok());
-        self.attempt = attempt.unwrap_or_default();
-        self.accepted = self.named(service, &version);
+    fn connected_anew(&mut self, service: &Service, version: &str) {
+        self.accepted = self.named(service, version);
         if let Some(wanted) = self.wanted(service)
-            && wanted.version == version
+            && wanted.version == without_attempts(version)
         {
-            (self.version, self.sent) = (version, wanted.sent);
-            return self.answered(service, None);
+            (self.version, self.sent) = (wanted.version, wanted.sent);
+            self.answered(service, None);
         }
-        self.attempt = 0;
     }
 
     /// The epochs that a version of this service names, one for each policy that the gateway should have.
@@ -210,10 +215,12 @@ impl Subscription {
             return None;
         }
         self.nonce += 1;
+        self.version.clone_from(&version);
+        let version = with_attempts(&version, self.attempt);
         let encode =
             |(stored, filter): &(Arc<Stored>, Filter)| stored.resource(filter, self.attempt);
         let resources = bundles.iter().map(encode).collect();
-        (self.version, self.sent) = (version.clone(), sent);
+        self.sent = sent;
         (self.unanswered, self.refused) = (Some(version.clone()), false);
         Some(Push { version, nonce: self.nonce.to_string(), resources })
     }
@@ -270,7 +277,7 @@ impl Subscription {
                 held.push(Held { policy: policy.clone(), epoch: choice.epoch, accepted });
             }
             let Some(stored) = of.bundles.get(&epoch) else { continue };
-            versions.push(stored.version(&filter, self.attempt));
+            versions.push(stored.version(&filter));
             bundles.push((Arc::clone(stored), filter));
             sent.push((policy, epoch));
         }
@@ -297,6 +304,18 @@ impl Subscription {
             self.seen.insert(policy);
         }
     }
+}
+
+/// A version as it is sent: `HASH.EPOCH.ATTEMPT` of each bundle.
+fn with_attempts(version: &str, attempt: u32) -> String {
+    let parts = version.split('+').map(|part| format!("{part}.{attempt}"));
+    parts.collect::<Vec<_>>().join("+")
+}
+
+/// The other way.
+fn without_attempts(version: &str) -> String {
+    let parts = version.split('+').map(|part| part.rsplit_once('.').map_or(part, |(it, _)| it));
+    parts.collect::<Vec<_>>().join("+")
 }
 
 /// The epoch of one part of a version, `HASH.EPOCH.ATTEMPT`; another service's versions have none.

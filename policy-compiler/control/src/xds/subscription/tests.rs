@@ -7,7 +7,8 @@ use crate::scratch::Folder;
 use crate::service::{Peer, Settings};
 use crate::store::{Audit, Place, Publication, Rollout, Store};
 use crate::xds::proto::{DiscoveryResponse, Refusal};
-use crate::xds::{Asking, End, Incoming, PIECES, Sender, serve, trailers};
+use crate::xds::{Asking, End, Incoming, PIECES, Sender, run, serve, stream, trailers};
+use axum::extract::State;
 use bytes::Bytes;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
@@ -290,17 +291,77 @@ async fn who_has_a_newer_epoch_is_sent_none_below() {
     assert_eq!(state(&service.current().policies["bank"], "bank", &row, 0).0, "current");
 }
 
+/// Envoy would say yes to it without a look, and the gateway would be called current.
 #[tokio::test]
-async fn numbers_that_a_gateway_makes_up_encode_nothing() {
+async fn what_was_refused_is_not_sent_alike_over_another_stream() {
+    let (_folder, service) = service("refused").await;
+    publish(&service, "stable", 7).await;
+    let mut stream = Subscription::new(u32::MAX);
+    stream.take(&service, first());
+    let seven = stream.next(&service).unwrap();
+    stream.take(&service, answer(&seven, None));
+    let newer = Publication { hundredths: Some(10_000), ..publication("canary", 8) };
+    service.store.publish(newer, Audit::default()).await.unwrap();
+    service.refresh().await.unwrap();
+    let eight = stream.next(&service).unwrap();
+    stream.take(&service, answer(&eight, Some("not yet")));
+    stream.end(&service);
+    // It comes back with what it has, before anything is sent again.
+    let anew = |attempt| {
+        let mut anew = Subscription::new(attempt);
+        let version_info = seven.version.clone();
+        anew.take(&service, DiscoveryRequest { version_info, ..first() });
+        anew
+    };
+    let again = anew(5).next(&service).unwrap();
+    assert!(again.version != eight.version && again.resources[0] != eight.resources[0]);
+    // The same where it should have what it has at first, and the other one later.
+    let to = |hundredths| Rollout {
+        policy: "bank".to_owned(),
+        channel: "canary".to_owned(),
+        labels: None,
+        hundredths: Some(hundredths),
+        priority: None,
+        identity: String::new(),
+        at: 0,
+    };
+    service.store.roll_out(to(0), Audit::default()).await.unwrap();
+    service.refresh().await.unwrap();
+    let mut anew = anew(5);
+    assert_eq!(anew.next(&service), None);
+    service.store.roll_out(to(10_000), Audit::default()).await.unwrap();
+    service.refresh().await.unwrap();
+    let again = anew.next(&service).unwrap();
+    assert!(again.version != eight.version && again.resources[0] != eight.resources[0]);
+}
+
+#[tokio::test]
+async fn no_two_streams_begin_alike() {
+    let (_folder, service) = service("begin").await;
+    publish(&service, "stable", 7).await;
+    let service = Arc::new(service);
+    let mut versions = BTreeSet::new();
+    for _ in 0..8 {
+        let mut wire = wire();
+        let sender = wire.sender.clone();
+        tokio::spawn(run(Arc::clone(&service), wire.asking, wire.requests, sender));
+        let mut pieces = Vec::new();
+        while pieces.len() < 6 {
+            pieces.push(wire.receiver.recv().await.unwrap().unwrap().into_data().unwrap());
+        }
+        versions.insert(read(&pieces).version_info);
+    }
+    assert_eq!(versions.len(), 8);
+}
+
+#[tokio::test]
+async fn numbers_that_a_gateway_makes_up_change_nothing() {
     let (_folder, service) = service("attempts").await;
     publish(&service, "stable", 7).await;
     let mut stream = Subscription::default();
     stream.take(&service, first());
     let version = stream.next(&service).unwrap().version;
     let hash = version.strip_suffix(".7.0").unwrap();
-    let current = service.current();
-    let stored = &current.policies["bank"].bundles[&7];
-    let encoded = stored.encodings();
     for number in 1..100 {
         let mut stranger = Subscription::default();
         let version_info = format!("{hash}.7.{number}");
@@ -312,7 +373,6 @@ async fn numbers_that_a_gateway_makes_up_encode_nothing() {
         other.take(&service, DiscoveryRequest { version_info, ..first() });
         assert_eq!(other.next(&service).unwrap().version, version);
     }
-    assert_eq!(stored.encodings(), encoded);
 }
 
 #[tokio::test]
@@ -352,6 +412,21 @@ fn wire() -> Wire {
     let (sender, receiver) = mpsc::channel(PIECES);
     let peer = Peer::new("192.0.2.7:1".parse().unwrap(), None);
     Wire { requests, sender, receiver, asking: Asking { peer, authorization: None } }
+}
+
+#[tokio::test]
+async fn a_service_that_has_nothing_yet_takes_no_stream() {
+    let (_folder, service) = service("not-ready").await;
+    let service = Arc::new(service);
+    let answer = || async {
+        let mut request = axum::extract::Request::new(axum::body::Body::empty());
+        request.extensions_mut().insert(Peer::new("192.0.2.7:1".parse().unwrap(), None));
+        let response = stream(State(Arc::clone(&service)), request).await;
+        response.headers().get("grpc-status").cloned()
+    };
+    assert_eq!(answer().await, None);
+    service.stop();
+    assert_eq!(answer().await.unwrap(), "14");
 }
 
 #[tokio::test]
