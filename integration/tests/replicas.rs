@@ -165,7 +165,18 @@ fn a_database_that_hangs_stops_neither_gateways_nor_revocations_nor_the_end() {
     let started = Instant::now();
     assert!(control.terminate().unwrap());
     assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
+
+    // One that starts meanwhile is there, has nothing to serve, and says so; it ends when asked to, too.
+    control.restart().unwrap();
+    let status = |path: &str| control.get(path).unwrap().status;
+    assert_eq!((status("/healthz"), status("/readyz")), (200, 503));
+    assert!(ready(&control).starts_with("not ready"));
+    assert_eq!(fetch(&control, "gw-1").0, 503);
+    assert!(control.terminate().unwrap());
+    control.restart().unwrap();
     postgres.signal("CONT").unwrap();
+    until("it is ready", || ready(&control).starts_with("ready"));
+    assert_eq!(fetch(&control, "gw-1"), (200, "2".to_owned()));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::current::Current;
 use crate::gateways::{Gateways, MOST};
 use crate::identity::{Credentials, Identity, Role};
 use crate::metrics::{Fleet, Metrics};
-use crate::store::{Audit, GatewayRow, Store, StoreError};
+use crate::store::{Audit, GatewayRow, Store, StoreError, WITHIN};
 use crate::transfers::Transfers;
 use crate::xds::Unread;
 use crate::{log, tls};
@@ -210,11 +210,22 @@ impl Service {
         self.loaded.load(Ordering::Relaxed) && !*self.stopping.borrow()
     }
 
-    /// Loads what has changed in the database.
+    /// Loads what has changed in the database, for somebody who waits for it.
     ///
     /// # Errors
     /// The database; then what was loaded before is served on.
     pub async fn refresh(&self) -> Result<(), StoreError> {
+        let loaded = tokio::time::timeout(WITHIN, self.load()).await;
+        loaded.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable("what has changed is still being read".to_owned()))
+        })
+    }
+
+    /// The same, however long it takes: what all channels lead to, at first.
+    ///
+    /// # Errors
+    /// The database; then what was loaded before is served on.
+    pub async fn load(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.refreshing.lock().await;
         if let Some(current) = self.store.load(self.current()).await? {
             self.current.send_replace(Arc::new(current));

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::oneshot;
 
 /// Connections that wait to be accepted; Linux takes `net.core.somaxconn` where that is less.
 const QUEUE: u32 = 8192;
@@ -24,6 +25,8 @@ const QUEUE: u32 = 8192;
 const FLUSH: Duration = Duration::from_secs(2);
 /// Gateways are counted, and those that are gone forgotten, every so many times: it takes a look at all of them.
 const COUNTED: u32 = 5;
+/// Connections are accepted after so long, though nothing be loaded yet: who asks whether the service lives is answered.
+const LOADING: Duration = Duration::from_secs(5);
 /// Files that are read again are looked at so often.
 const REREAD: Duration = Duration::from_millis(250);
 /// Requests under way may take this long after the service was asked to end.
@@ -71,12 +74,11 @@ async fn serve(
         .await
         .map_err(|error| StartError(format!("`{}`: {error}", options.listen)))?;
     let address = listener.local_addr().map_err(|error| StartError::from(&error))?;
-    // PostgreSQL may come later; gateways are told to wait meanwhile.
-    if let Err(error) = service.refresh().await {
-        log::warn("the database is away", json!({ "why": error.to_string() }));
-    }
+    // PostgreSQL may come later, and much may be there to read; gateways are told to wait meanwhile.
+    let (tried, first) = oneshot::channel();
+    tokio::spawn(every_moment(Arc::clone(&service), options.refresh(), tried));
+    let _ = tokio::time::timeout(LOADING, first).await;
     announce(options, address, &service)?;
-    tokio::spawn(every_moment(Arc::clone(&service), options.refresh()));
     tokio::spawn(flushing(Arc::clone(&service)));
     tokio::spawn(rereading(Arc::clone(&service)));
     let ended = listen::accept(Arc::clone(&service), listener, tls, options.connections);
@@ -128,13 +130,12 @@ fn announce(options: &Serve, address: SocketAddr, service: &Service) -> Result<(
     Ok(())
 }
 
-/// Loads what other replicas have published.
-async fn every_moment(service: Arc<Service>, refresh: Duration) {
-    let mut away = false;
+/// Loads what is there, which is told once it was tried, and then what is published here and elsewhere.
+async fn every_moment(service: Arc<Service>, refresh: Duration, tried: oneshot::Sender<()>) {
+    let (mut away, mut tried) = (false, Some(tried));
     loop {
-        tokio::time::sleep(refresh).await;
-        let refreshed = service.refresh().await;
-        match &refreshed {
+        let loaded = service.load().await;
+        match &loaded {
             Err(error) => {
                 service.metrics.store_errors.add();
                 if !away {
@@ -144,7 +145,11 @@ async fn every_moment(service: Arc<Service>, refresh: Duration) {
             Ok(()) if away => log::info("the database is back", json!({})),
             Ok(()) => {}
         }
-        away = refreshed.is_err();
+        away = loaded.is_err();
+        if let Some(tried) = tried.take() {
+            let _ = tried.send(());
+        }
+        tokio::time::sleep(refresh).await;
     }
 }
 

@@ -16,9 +16,12 @@ pub use policies::{Assigned, Pinned, Publication, Published, Removed, Rollout};
 pub use records::{Audit, GatewayRow, History};
 
 use crate::current::Current;
+use crate::log;
+use policies::{Kept, Look};
+use serde_json::json;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::mpsc::error::TrySendError;
@@ -27,8 +30,10 @@ use tokio::sync::oneshot;
 
 /// Work that waits for the database at most: as many changes of what is served, and as much of all else.
 const WAITING: usize = 64;
+/// More bundles to read than this are told, since they take their time.
+const TOLD: usize = 16;
 /// How long anybody waits for the database: it may hang rather than be gone.
-const WITHIN: Duration = Duration::from_secs(if cfg!(test) { 4 } else { 15 });
+pub(crate) const WITHIN: Duration = Duration::from_secs(if cfg!(test) { 4 } else { 15 });
 
 /// Where the service's memory is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,6 +189,8 @@ pub struct Store {
     first: Sender<Job>,
     later: Sender<Job>,
     up: Arc<AtomicBool>,
+    /// Bundles that a load has read which has not come to its end.
+    kept: Arc<std::sync::Mutex<Kept>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -199,12 +206,16 @@ impl Store {
     /// # Errors
     /// An SQLite file that cannot be opened, a schema newer than this program, a connection string that is none.
     pub fn open(place: &Place) -> Result<Store, StoreError> {
-        let mut database: Box<dyn Database> = match place {
+        let database: Box<dyn Database> = match place {
             Place::Sqlite(path) => Box::new(sqlite::Sqlite::open(path)?),
             Place::Postgres { url, authorities } => {
                 Box::new(postgres::Postgres::new(url, authorities.as_deref())?)
             }
         };
+        Store::over(database)
+    }
+
+    fn over(mut database: Box<dyn Database>) -> Result<Store, StoreError> {
         let failed = |error: std::io::Error| StoreError::Unavailable(error.to_string());
         let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(failed)?;
         let (first, mut changes) = channel(WAITING);
@@ -217,7 +228,8 @@ impl Store {
                 }
             })
             .map_err(failed)?;
-        Ok(Store { first, later, up: Arc::new(AtomicBool::new(true)) })
+        let up = Arc::new(AtomicBool::new(true));
+        Ok(Store { first, later, up, kept: Arc::default() })
     }
 
     /// Whether the last call reached the database.
@@ -344,15 +356,42 @@ impl Store {
         .await
     }
 
-    /// The current state, with what the older one holds already; none where nothing has changed.
+    /// The current state, with what the older one holds already; none where nothing has changed. All bundles at once may
+    /// take the database longer than anybody waits for it: each is read by itself, and what was read is there for the next
+    /// call where this one fails or is given up.
     ///
     /// # Errors
     /// The database.
     pub async fn load(&self, older: Arc<Current>) -> Result<Option<Current>, StoreError> {
-        self.run(Turn::First, move |database| {
-            transact(database, Kind::Read, |sql| policies::load(sql, &older))
-        })
-        .await
+        loop {
+            let (older, kept) = (Arc::clone(&older), self.with_kept(|kept| kept.clone()));
+            let look = move |database: &mut dyn Database| {
+                transact(database, Kind::Read, |sql| policies::load(sql, &older, &kept))
+            };
+            let Some(Look { current, missing }) = self.run(Turn::First, look).await? else {
+                return Ok(None);
+            };
+            if missing.is_empty() {
+                self.with_kept(Kept::clear);
+                return Ok(Some(current));
+            }
+            if missing.len() > TOLD {
+                log::info("reading bundles", json!({ "missing": missing.len() }));
+            }
+            for (policy, epoch) in missing {
+                let key = (policy.clone(), epoch);
+                let read = move |database: &mut dyn Database| {
+                    transact(database, Kind::Read, |sql| policies::bundle(sql, &policy, epoch))
+                };
+                let bundle = self.run(Turn::First, read).await?;
+                self.with_kept(|kept| kept.insert(key, bundle));
+            }
+            // Others may have published meanwhile: what is served is of one look.
+        }
+    }
+
+    fn with_kept<T>(&self, change: impl FnOnce(&mut Kept) -> T) -> T {
+        change(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What was published, rolled out and pinned, the newest first.

@@ -5,6 +5,7 @@ use crate::current::{ALL, Channel, Current, Pin, Policy, STABLE, Stored, Target}
 use crate::log;
 use crate::names::Labels;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Policies, and channels and pins of each: all of what they lead to is kept in memory.
@@ -432,7 +433,23 @@ fn missing(policy: &str, epoch: i64) -> StoreError {
     StoreError::NotFound(format!("`{policy}` has no bundle of epoch {epoch}"))
 }
 
-pub(super) fn load(sql: &mut dyn Sql, older: &Current) -> Result<Option<Current>, StoreError> {
+/// Bundles by policy and epoch; none where the database has lost one.
+pub(super) type Kept = BTreeMap<(String, i64), Option<Arc<Stored>>>;
+
+/// What one look at the database gives.
+pub(super) struct Look {
+    /// The state, as far as its bundles are in the older one or among those kept.
+    pub current: Current,
+    /// Policies and epochs of the other bundles.
+    pub missing: Vec<(String, i64)>,
+}
+
+/// What is served now; none where nothing has changed.
+pub(super) fn load(
+    sql: &mut dyn Sql,
+    older: &Current,
+    kept: &Kept,
+) -> Result<Option<Look>, StoreError> {
     let revision = sql.query("SELECT value FROM meta WHERE key = 'revision'", &[])?.pop();
     let revision = revision.map_or(0, |mut row| row.int());
     if revision == older.revision {
@@ -463,44 +480,61 @@ pub(super) fn load(sql: &mut dyn Sql, older: &Current) -> Result<Option<Current>
         let (epoch, reason, identity) = (row.int(), row.text(), row.text());
         policy.pins.push(Pin { target, epoch, reason, identity, at: row.int() });
     }
+    let mut missing = Vec::new();
     for (name, policy) in &mut current.policies {
         policy.sort();
-        load_bundles(sql, name, policy, older.policies.get(name))?;
+        let epochs = take_bundles(sql, name, policy, older.policies.get(name), kept)?;
+        missing.extend(epochs.into_iter().map(|epoch| (name.clone(), epoch)));
     }
-    Ok(Some(current))
+    Ok(Some(Look { current, missing }))
 }
 
-/// Takes the bundles that channels and pins lead to: from the older state, or from the database.
-fn load_bundles(
+/// Takes the bundles that channels and pins lead to, and gives the epochs of those that are neither in the older state nor kept.
+fn take_bundles(
     sql: &mut dyn Sql,
     name: &str,
     policy: &mut Policy,
     older: Option<&Policy>,
-) -> Result<(), StoreError> {
+    kept: &Kept,
+) -> Result<Vec<i64>, StoreError> {
     let mut epochs: Vec<i64> = policy.channels.iter().filter_map(|it| it.epoch).collect();
     epochs.extend(policy.pins.iter().map(|pin| pin.epoch));
     epochs.sort_unstable();
     epochs.dedup();
+    let mut missing = Vec::new();
     for epoch in epochs {
-        let query = "SELECT content_hash, etag FROM bundles WHERE policy = $1 AND epoch = $2";
+        let query = "SELECT etag FROM bundles WHERE policy = $1 AND epoch = $2";
         let Some(mut row) = sql.query(query, &[name.into(), epoch.into()])?.pop() else { continue };
-        let (content_hash, etag) = (row.text(), row.text());
-        let known = older.and_then(|older| older.bundles.get(&epoch));
-        let stored = match known.filter(|known| known.etag == etag) {
-            Some(known) => Arc::clone(known),
-            None => match content(sql, name, epoch) {
-                Ok(bytes) => Arc::new(Stored::new(epoch, content_hash, etag, bytes)),
-                // Half a restored backup: nobody gets this one, and everything else goes on.
-                Err(StoreError::NotFound(why)) => {
-                    log::warn("a bundle is not in the database", json!({ "why": why }));
-                    continue;
-                }
-                Err(error) => return Err(error),
-            },
-        };
-        policy.bundles.insert(epoch, stored);
+        let etag = row.text();
+        let kept = kept.get(&(name.to_owned(), epoch));
+        let known = kept.and_then(Option::as_ref);
+        let known = known.or_else(|| older.and_then(|older| older.bundles.get(&epoch)));
+        if let Some(known) = known.filter(|known| known.etag == etag) {
+            policy.bundles.insert(epoch, Arc::clone(known));
+        } else if let Some(None) = kept {
+            // Half a restored backup: nobody gets this one, and everything else goes on.
+            let fields = json!({ "policy": name, "epoch": epoch });
+            log::warn("a bundle is not in the database", fields);
+        } else {
+            missing.push(epoch);
+        }
     }
-    Ok(())
+    Ok(missing)
+}
+
+/// A bundle to serve; none where the database has lost it.
+pub(super) fn bundle(
+    sql: &mut dyn Sql,
+    policy: &str,
+    epoch: i64,
+) -> Result<Option<Arc<Stored>>, StoreError> {
+    let query = "SELECT b.content_hash, b.etag, c.content FROM bundles b, contents c
+                 WHERE b.policy = $1 AND b.epoch = $2 AND c.policy = b.policy AND c.epoch = b.epoch";
+    let row = sql.query(query, &[policy.into(), epoch.into()])?.pop();
+    Ok(row.map(|mut row| {
+        let (content_hash, etag) = (row.text(), row.text());
+        Arc::new(Stored::new(epoch, content_hash, etag, row.bytes()))
+    }))
 }
 
 /// Takes the right to write until the transaction ends.

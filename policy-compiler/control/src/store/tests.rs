@@ -6,6 +6,7 @@ use super::*;
 use crate::current::Policy;
 use crate::scratch::Folder;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 
 fn folder(name: &str) -> Folder {
     Folder::new(&format!("store-{name}"))
@@ -218,6 +219,88 @@ fn nobody_waits_for_a_database_that_hangs() {
     assert!(store.is_up());
 }
 
+/// A database that reads the bytes of bundles slowly, counts that, and fails at one of them.
+struct Watched {
+    database: sqlite::Sqlite,
+    takes: Duration,
+    fails: usize,
+    read: Arc<AtomicUsize>,
+}
+
+impl Database for Watched {
+    fn transaction(&mut self, kind: Kind, work: Work<'_>) -> Result<(), StoreError> {
+        let Watched { database, takes, fails, read } = self;
+        database.transaction(kind, &mut |sql| {
+            work(&mut WatchedSql { sql, takes: *takes, fails: *fails, read })
+        })
+    }
+}
+
+struct WatchedSql<'a> {
+    sql: &'a mut dyn Sql,
+    takes: Duration,
+    fails: usize,
+    read: &'a AtomicUsize,
+}
+
+impl Sql for WatchedSql<'_> {
+    fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+        self.sql.execute(sql, values)
+    }
+
+    fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        if sql.contains("contents") {
+            std::thread::sleep(self.takes);
+            if self.read.fetch_add(1, Ordering::Relaxed) + 1 == self.fails {
+                return Err(StoreError::Unavailable("gone".to_owned()));
+            }
+        }
+        self.sql.query(sql, values)
+    }
+}
+
+/// Six policies with a bundle each, and how often the bytes of one were read.
+fn watched(name: &str, takes: Duration, fails: usize) -> (Folder, Store, Arc<AtomicUsize>) {
+    let folder = folder(name);
+    let store = open(&folder);
+    for number in 0..6 {
+        let policy = format!("policy-{number}");
+        let publication = Publication { policy, ..publication("stable", 7, b"seven") };
+        block(store.publish(publication, Audit::default())).unwrap();
+    }
+    let read = Arc::<AtomicUsize>::default();
+    let database = sqlite::Sqlite::open(&folder.join("control.db")).unwrap();
+    let database = Watched { database, takes, fails, read: Arc::clone(&read) };
+    (folder, Store::over(Box::new(database)).unwrap(), read)
+}
+
+#[test]
+fn all_bundles_may_take_longer_than_anybody_waits_for_the_database() {
+    let (_folder, store, read) = watched("slow", WITHIN / 5, 0);
+    let current = block(store.load(Arc::default())).unwrap().unwrap();
+    assert!(current.policies.values().all(|policy| policy.bundles.len() == 1));
+    assert_eq!((current.policies.len(), read.load(Ordering::Relaxed)), (6, 6));
+}
+
+#[test]
+fn what_a_load_has_read_is_kept_for_the_next() {
+    let (_folder, store, read) = watched("kept", Duration::ZERO, 4);
+    let failed = block(store.load(Arc::default())).map(drop);
+    assert_eq!(failed, Err(StoreError::Unavailable("gone".to_owned())));
+    // One of them is signed anew meanwhile.
+    let anew = publication("stable", 7, b"seven, signed anew");
+    let content_hash = publication("stable", 7, b"seven").content_hash;
+    let anew = Publication { policy: "policy-1".to_owned(), content_hash, ..anew };
+    block(store.publish(anew, Audit::default())).unwrap();
+    let current = block(store.load(Arc::default())).unwrap().unwrap();
+    for (name, policy) in &current.policies {
+        let expected = if name == "policy-1" { &b"seven, signed anew"[..] } else { b"seven" };
+        assert_eq!(policy.bundles[&7].bytes, expected, "{name}");
+    }
+    assert_eq!((current.policies.len(), read.load(Ordering::Relaxed)), (6, 4 + 4));
+    assert_eq!(store.with_kept(|kept| kept.len()), 0);
+}
+
 #[test]
 fn readers_keep_no_publisher_waiting() {
     let folder = folder("readers");
@@ -304,9 +387,10 @@ fn a_full_database_is_told_and_keeps_what_it_has() {
     database.limit_pages();
     let full = publish(&mut database, 8, &vec![8; 1 << 20]);
     assert_eq!(full, Err(StoreError::Unavailable("the disk is full".to_owned())));
-    let current =
-        transact(&mut database, Kind::Read, |sql| policies::load(sql, &Current::default()));
-    assert_eq!(current.unwrap().unwrap().policies["bank"].highest, 7);
+    let current = transact(&mut database, Kind::Read, |sql| {
+        policies::load(sql, &Current::default(), &Kept::new())
+    });
+    assert_eq!(current.unwrap().unwrap().current.policies["bank"].highest, 7);
 }
 
 #[test]
