@@ -4,6 +4,7 @@
 //! In: what gateways subscribe to, acknowledge and refuse. Out: the resource of the channel that is for each, once, and
 //! again with every change. What a gateway holds already is not sent again when it connects anew.
 
+mod incoming;
 mod proto;
 mod subscription;
 mod unread;
@@ -19,18 +20,17 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
-use proto::{DiscoveryRequest, Push};
+use incoming::{Incoming, Pieces};
+use proto::Push;
 use serde_json::json;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use subscription::{Reply, Subscription};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::codec::Codec;
-use tonic::{Code, Status, Streaming};
-use tonic_prost::ProstCodec;
+use tonic::{Code, Status};
 use unread::Requests;
 pub use unread::Unread;
 
@@ -89,18 +89,6 @@ impl Asking {
     }
 }
 
-/// What a gateway says, message by message.
-struct Incoming {
-    requests: Streaming<DiscoveryRequest>,
-    _slot: Option<OwnedSemaphorePermit>,
-}
-
-impl Incoming {
-    async fn next(&mut self) -> Result<Option<DiscoveryRequest>, Status> {
-        self.requests.message().await
-    }
-}
-
 /// A stream.
 pub async fn stream(State(service): State<Arc<Service>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
@@ -120,11 +108,8 @@ pub async fn stream(State(service): State<Arc<Service>>, request: Request) -> Re
         let told = "the connection has as many streams as it may";
         return Status::resource_exhausted(told).into_http::<Body>().into_response();
     };
-    let body = Requests::new(body, &service.unread);
-    let decoder = ProstCodec::<DiscoveryRequest, DiscoveryRequest>::default().decoder();
-    let requests = Streaming::new_request(decoder, body, None, Some(LONGEST));
+    let requests = Incoming::new(Requests::new(body, &service.unread), Some(slot));
     let (sender, receiver) = mpsc::channel(PIECES);
-    let requests = Incoming { requests, _slot: Some(slot) };
     tokio::spawn(run(service, asking, requests, sender));
     let mut response = Response::new(Body::new(StreamBody::new(ReceiverStream::new(receiver))));
     let grpc = HeaderValue::from_static("application/grpc");
@@ -132,7 +117,12 @@ pub async fn stream(State(service): State<Arc<Service>>, request: Request) -> Re
     response
 }
 
-async fn run(service: Arc<Service>, asking: Asking, requests: Incoming, sender: Sender) {
+async fn run<B: Pieces>(
+    service: Arc<Service>,
+    asking: Asking,
+    requests: Incoming<B>,
+    sender: Sender,
+) {
     service.metrics.streams.change(1);
     // Envoy says yes to what equals what it refused last, over whatever stream, of whatever replica: no two begin alike.
     let attempt = getrandom::u32().unwrap_or_else(|_| now() as u32);
@@ -156,6 +146,8 @@ async fn run(service: Arc<Service>, asking: Asking, requests: Incoming, sender: 
 fn trailers(ended: End) -> HeaderMap {
     let code = match ended {
         End::Gone => Code::Ok,
+        // Envoy's log has it: a node too large is nothing that could be seen here.
+        End::Wrong(code) => code,
         End::Stopping | End::Unanswered => Code::Unavailable,
         End::Denied => Code::Unauthenticated,
     };
@@ -183,6 +175,8 @@ impl Sent {
 enum End {
     /// The gateway is gone.
     Gone,
+    /// What it says is no message, or comes too slowly.
+    Wrong(Code),
     /// The service is about to end.
     Stopping,
     /// The gateway does not answer.
@@ -195,6 +189,7 @@ impl End {
     fn name(self) -> &'static str {
         match self {
             End::Gone => "gone",
+            End::Wrong(_) => "wrong message",
             End::Stopping => "stopping",
             End::Unanswered => "unanswered",
             End::Denied => "denied",
@@ -202,10 +197,10 @@ impl End {
     }
 }
 
-async fn serve(
+async fn serve<B: Pieces>(
     service: &Arc<Service>,
     subscription: &mut Subscription,
-    mut requests: Incoming,
+    mut requests: Incoming<B>,
     sender: &Sender,
     asking: &Asking,
 ) -> End {
@@ -228,7 +223,12 @@ async fn serve(
         let unread = sent.as_ref().is_some_and(|sent| sent.turn.is_some());
         tokio::select! {
             request = requests.next() => {
-                let Ok(Some(request)) = request else { return End::Gone };
+                let request = match request {
+                    Ok(Some(request)) => request,
+                    Ok(None) => return End::Gone,
+                    Err(why) if why.code() == Code::Cancelled => return End::Gone,
+                    Err(why) => return End::Wrong(why.code()),
+                };
                 match subscription.take(service, request) {
                     Reply::Accepted => (sent, again, patience) = (None, None, AGAIN),
                     Reply::Refused => {

@@ -108,7 +108,7 @@ impl Drop for Own {
 }
 
 /// Bytes before a message: a flag, and its length in four (gRPC over HTTP/2, "Length-Prefixed-Message").
-const PREFIX: usize = 5;
+pub const PREFIX: usize = 5;
 
 /// Where a stream is among its messages.
 #[derive(Debug, Default)]

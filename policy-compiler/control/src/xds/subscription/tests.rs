@@ -6,6 +6,7 @@ use crate::identity::{Credentials, new_token};
 use crate::scratch::Folder;
 use crate::service::{Peer, Settings};
 use crate::store::{Audit, Place, Publication, Rollout, Store};
+use crate::xds::incoming::Pieces;
 use crate::xds::proto::{DiscoveryResponse, Refusal};
 use crate::xds::{Asking, End, Incoming, PIECES, Sender, run, serve, stream, trailers};
 use axum::extract::State;
@@ -21,9 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
-use tonic::codec::Codec;
-use tonic::{Status, Streaming};
-use tonic_prost::ProstCodec;
+use tonic::Status;
 
 async fn service(name: &str) -> (Folder, Service) {
     let folder = Folder::new(&format!("xds-{name}"));
@@ -391,24 +390,22 @@ async fn another_policy_takes_nothing_from_who_named_none() {
 }
 
 /// A connection's messages, and what it is sent.
-struct Wire {
-    requests: Incoming,
+struct Wire<B> {
+    requests: Incoming<B>,
     sender: Sender,
     receiver: mpsc::Receiver<Result<Frame<Bytes>, Infallible>>,
     asking: Asking,
 }
 
 /// One message, and then nothing for good.
-fn wire() -> Wire {
+fn wire() -> Wire<impl Pieces> {
     let message = first().encode_to_vec();
     let mut frame = vec![0];
     frame.extend((message.len() as u32).to_be_bytes());
     frame.extend(message);
     let frames = [Ok::<_, Status>(Frame::data(Bytes::from(frame)))];
     let frames = tokio_stream::iter(frames).chain(tokio_stream::pending());
-    let decoder = ProstCodec::<DiscoveryRequest, DiscoveryRequest>::default().decoder();
-    let requests = Streaming::new_request(decoder, StreamBody::new(frames), None, None);
-    let requests = Incoming { requests, _slot: None };
+    let requests = Incoming::new(StreamBody::new(frames), None);
     let (sender, receiver) = mpsc::channel(PIECES);
     let peer = Peer::new("192.0.2.7:1".parse().unwrap(), None);
     Wire { requests, sender, receiver, asking: Asking { peer, authorization: None } }
