@@ -1,6 +1,6 @@
 //! Publishing, roll-outs and pins: what the database holds of policies.
 
-use super::{Sql, StoreError, Value};
+use super::{Sql, StoreError, Value, records};
 use crate::current::{ALL, Channel, Current, Pin, Policy, STABLE, Stored, Target};
 use crate::log;
 use crate::names::Labels;
@@ -684,7 +684,5 @@ fn write_history(
             Value::Text(entry.detail.to_string()),
         ],
     )?;
-    // As many changes as anybody asks after; the audit log has its own bound.
-    sql.execute("DELETE FROM history WHERE id <= $1", &[(id - 100_000).into()])?;
-    Ok(())
+    records::prune_history(sql, id)
 }

@@ -2,12 +2,16 @@
 
 use super::{Row, Sql, StoreError, Value};
 
-/// Lines of the audit log that are kept.
-const AUDIT: i64 = 100_000;
+/// Lines of history that are kept, and as many changes of the audit log.
+const LINES: i64 = if cfg!(test) { 300 } else { 100_000 };
 /// Of how many lines of the audit log the refusals are kept.
-const REFUSALS: i64 = 10_000;
+const REFUSALS: i64 = if cfg!(test) { 100 } else { 10_000 };
+/// Changes of each policy that stay besides, whatever is done to others: as many as an answer tells of.
+const OF_POLICY: i64 = if cfg!(test) { 20 } else { 1_000 };
+/// And refusals of each identity.
+const OF_IDENTITY: i64 = if cfg!(test) { 10 } else { 100 };
 /// How many lines are written before the oldest are looked for.
-const PRUNED: i64 = 256;
+const PRUNED: i64 = if cfg!(test) { 16 } else { 256 };
 /// Gateways that are kept, over all policies; those that were not heard of for longest go first.
 const GATEWAYS: i64 = 20_000;
 /// Columns of a gateway's row, and rows of one statement: a database elsewhere costs a round trip for each.
@@ -136,13 +140,39 @@ pub(super) fn record(sql: &mut dyn Sql, it: &Audit) -> Result<(), StoreError> {
 /// Forgets the oldest lines: changes and refusals each among themselves, so that who is refused again and again
 /// displaces no change.
 fn prune(sql: &mut dyn Sql, id: i64) -> Result<(), StoreError> {
-    let refusals = "DELETE FROM audit WHERE status >= 400 AND id <= $1";
-    sql.execute(refusals, &[(id - REFUSALS).into()])?;
+    forget(sql, "audit WHERE status >= 400", ("identity", OF_IDENTITY), id - REFUSALS)?;
     let oldest = "SELECT id FROM audit WHERE status < 400 ORDER BY id DESC LIMIT 1 OFFSET $1";
-    if let Some(mut row) = sql.query(oldest, &[AUDIT.into()])?.pop() {
-        sql.execute("DELETE FROM audit WHERE status < 400 AND id <= $1", &[row.int().into()])?;
+    if let Some(mut row) = sql.query(oldest, &[LINES.into()])?.pop() {
+        forget(sql, "audit WHERE status < 400", ("policy", OF_POLICY), row.int())?;
     }
     Ok(())
+}
+
+/// Forgets the oldest lines of the history, now and then.
+pub(super) fn prune_history(sql: &mut dyn Sql, id: i64) -> Result<(), StoreError> {
+    if id % PRUNED == 0 {
+        forget(sql, "history", ("policy", OF_POLICY), id - LINES)?;
+    }
+    Ok(())
+}
+
+/// Forgets lines up to an id, but for the newest of each policy or identity: who may change one policy, and does so a hundred
+/// thousand times, takes nothing from what is known of another.
+fn forget(
+    sql: &mut dyn Sql,
+    lines: &str,
+    (of, stay): (&str, i64),
+    until: i64,
+) -> Result<(), StoreError> {
+    let table = lines.split(' ').next().unwrap_or_default();
+    let places = format!(
+        "SELECT id, ROW_NUMBER() OVER (PARTITION BY {of} ORDER BY id DESC) AS place FROM {lines}"
+    );
+    let statement = format!(
+        "DELETE FROM {table} WHERE id IN
+             (SELECT id FROM ({places}) AS placed WHERE id <= $1 AND place > $2)"
+    );
+    sql.execute(&statement, &[until.into(), stay.into()]).map(drop)
 }
 
 pub(super) fn audit(
@@ -150,14 +180,14 @@ pub(super) fn audit(
     identity: Option<&str>,
     limit: i64,
 ) -> Result<Vec<Audit>, StoreError> {
-    const LINES: &str =
+    const ALL: &str =
         "SELECT id, at, identity, role, peer, action, policy, status, detail FROM audit";
     let rows = match identity {
         Some(identity) => {
-            let query = format!("{LINES} WHERE identity = $1 ORDER BY id DESC LIMIT $2");
+            let query = format!("{ALL} WHERE identity = $1 ORDER BY id DESC LIMIT $2");
             sql.query(&query, &[identity.into(), limit.into()])?
         }
-        None => sql.query(&format!("{LINES} ORDER BY id DESC LIMIT $1"), &[limit.into()])?,
+        None => sql.query(&format!("{ALL} ORDER BY id DESC LIMIT $1"), &[limit.into()])?,
     };
     let read = |mut row: Row| Audit {
         id: row.int(),

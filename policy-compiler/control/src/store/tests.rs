@@ -82,6 +82,7 @@ everywhere! {
     what_gateways_report_and_people_ask_is_kept,
     many_gateways_are_kept_at_once,
     a_bundle_that_was_lost_holds_up_no_other,
+    who_writes_much_displaces_nothing_of_others,
 }
 
 /// A server, and stores in databases of their own.

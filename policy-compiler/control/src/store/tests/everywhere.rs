@@ -14,6 +14,18 @@ fn pinned(target: Target, epoch: Option<i64>) -> Pinned {
     Pinned { policy, target, epoch, reason: "incident".to_owned(), identity, at: 3000 }
 }
 
+fn rollout(channel: &str, labels: Option<&str>, hundredths: Option<i64>) -> Rollout {
+    Rollout {
+        policy: "bank".to_owned(),
+        channel: channel.to_owned(),
+        labels: labels.map(|it| it.parse().unwrap()),
+        hundredths,
+        priority: None,
+        identity: "ops".to_owned(),
+        at: 2000,
+    }
+}
+
 fn conflict(outcome: Result<Published, StoreError>) -> String {
     match outcome {
         Err(StoreError::Conflict(told)) => told,
@@ -87,15 +99,6 @@ pub fn channels_are_rolled_out_and_pinned(store: &Store) {
     publish(store, "canary", 8, b"eight").unwrap();
     let nobody = Labels::default();
     assert_eq!(load(store).choose("bank", "g", &nobody).unwrap().epoch, 7);
-    let rollout = |channel: &str, labels: Option<&str>, hundredths| Rollout {
-        policy: "bank".to_owned(),
-        channel: channel.to_owned(),
-        labels: labels.map(|it| it.parse().unwrap()),
-        hundredths,
-        priority: None,
-        identity: "ops".to_owned(),
-        at: 2000,
-    };
     block(store.roll_out(rollout("canary", Some("region=eu"), Some(10_000)), Audit::default()))
         .unwrap();
     let eu: Labels = "region=eu".parse().unwrap();
@@ -356,4 +359,35 @@ pub fn a_bundle_that_was_lost_holds_up_no_other(store: &Store) {
     let policy = load(store);
     assert_eq!(policy.bundles.keys().collect::<Vec<_>>(), [&8]);
     assert_eq!(policy.highest, 8);
+}
+
+pub fn who_writes_much_displaces_nothing_of_others(store: &Store) {
+    let of = |policy: &str| Publication {
+        policy: policy.to_owned(),
+        ..publication("stable", 7, policy.as_bytes())
+    };
+    let line = |identity: &str, policy: &str, status| Audit {
+        identity: identity.to_owned(),
+        policy: policy.to_owned(),
+        status,
+        ..Audit::default()
+    };
+    block(store.publish(of("shop"), line("shop", "shop", 0))).unwrap();
+    block(store.record(line("shop", "bank", 403))).unwrap();
+    block(store.publish(of("bank"), line("bank", "bank", 0))).unwrap();
+    // Far more than is kept of all together: of changes, and of refusals.
+    for percentage in 0..400 {
+        let more = rollout("canary", None, Some(percentage));
+        block(store.roll_out(more, line("bank", "bank", 0))).unwrap();
+        block(store.record(line("bank", "shop", 403))).unwrap();
+    }
+    let history = |policy: &str| block(store.history(policy.to_owned(), 1000)).unwrap();
+    assert_eq!(history("shop").iter().map(|it| &*it.action).collect::<Vec<_>>(), ["publish"]);
+    let (kept, newest) = (history("bank").len(), history("bank")[0].revision);
+    assert!((295..=320).contains(&kept) && newest > 400, "{kept} of {newest}");
+    let audit = |identity: &str| block(store.audit(Some(identity.to_owned()), 1000)).unwrap();
+    assert_eq!(audit("shop").iter().map(|it| it.status).collect::<Vec<_>>(), [403, 201]);
+    let refused = audit("bank").iter().filter(|it| it.status == 403).count();
+    let changes = audit("bank").len() - refused;
+    assert!((300..=320).contains(&changes) && (40..=70).contains(&refused), "{changes} {refused}");
 }
