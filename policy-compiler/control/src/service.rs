@@ -29,6 +29,8 @@ const STREAMS: usize = 16;
 const ASKING: usize = 4;
 /// And its publications at once: whoever sends slowly leaves some of [`PUBLISHING`] to others.
 const OWN_PUBLISHING: usize = 2;
+/// And those that wait for that: each may have sent as much already as a connection takes, a megabyte.
+const OWN_WAITING: usize = 16;
 const TURN_WAITS: Duration = Duration::from_secs(5);
 /// Identities whose turns are remembered before those that ask nothing are forgotten.
 const REMEMBERED: usize = 1024;
@@ -111,12 +113,13 @@ struct SeenFile {
 struct Turns {
     asking: Arc<Semaphore>,
     publishing: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
 }
 
 impl Default for Turns {
     fn default() -> Turns {
         let of = |most| Arc::new(Semaphore::new(most));
-        Turns { asking: of(ASKING), publishing: of(OWN_PUBLISHING) }
+        Turns { asking: of(ASKING), publishing: of(OWN_PUBLISHING), waiting: of(OWN_WAITING) }
     }
 }
 
@@ -382,7 +385,8 @@ impl Service {
         &self,
         identity: &str,
     ) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
-        let own = self.turns(identity).publishing;
+        let Turns { publishing: own, waiting, .. } = self.turns(identity);
+        let _waiting = waiting.try_acquire_owned().ok()?;
         let own = tokio::time::timeout(TURN_WAITS, own.acquire_owned()).await.ok()?.ok()?;
         Some((own, Arc::clone(&self.publishing).try_acquire_owned().ok()?))
     }

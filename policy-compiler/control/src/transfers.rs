@@ -24,6 +24,8 @@ pub const MOST: usize = 64;
 pub const WAIT: Duration = Duration::from_secs(6);
 /// Bytes that are given to a connection at once.
 const PIECE: usize = 64 << 10;
+/// The same of other answers: the last piece is the connection's, read or not.
+const SMALL_PIECE: usize = 8 << 10;
 /// A place is for readers that take so many pieces in so long, 256 KiB a second; and for so long in all, so that strangers
 /// who read no faster than that do not keep others waiting for [`WAIT`], unless they are hundreds.
 const FAST: usize = 4;
@@ -104,11 +106,26 @@ impl Drop for Waiting<'_> {
 pub fn body(bytes: Bytes, place: Place, peer: &Peer) -> Body {
     let taken = Arc::new(Taken::default());
     tokio::spawn(watch(Arc::clone(&taken), place, Arc::clone(&peer.end)));
-    Body::new(Transfer { left: bytes, taken })
+    Body::new(Transfer { left: bytes, piece: PIECE, taken })
+}
+
+/// The same for an answer that was made for whoever asked. Its turn ends when all of it was taken: whoever does not read has no
+/// more of them made.
+pub fn answer(bytes: Bytes, turn: OwnedSemaphorePermit, peer: &Peer) -> Body {
+    let taken = Arc::new(Taken::default());
+    let (all, end) = (Arc::clone(&taken), Arc::clone(&peer.end));
+    tokio::spawn(async move {
+        if timeout(ENDED, all.all.notified()).await.is_err() {
+            end.notify_one();
+        }
+        drop(turn);
+    });
+    Body::new(Transfer { left: bytes, piece: SMALL_PIECE, taken })
 }
 
 struct Transfer {
     left: Bytes,
+    piece: usize,
     taken: Arc<Taken>,
 }
 
@@ -131,7 +148,7 @@ impl hyper::body::Body for Transfer {
         if self.left.is_empty() {
             return Poll::Ready(None);
         }
-        let most = PIECE.min(self.left.len());
+        let most = self.piece.min(self.left.len());
         let piece = self.left.split_to(most);
         self.taken.pieces.fetch_add(1, Ordering::Relaxed);
         Poll::Ready(Some(Ok(Frame::data(piece))))
@@ -228,6 +245,31 @@ mod tests {
         let ended = timeout(ENDED - SECOND * 2, stranger.end.notified()).await;
         assert!(ended.is_err(), "too early");
         timeout(SECOND * 2, stranger.end.notified()).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_has_its_turn_until_it_was_read() {
+        let (turns, peer) = (Arc::new(Semaphore::new(1)), peer());
+        for reads in [true, false] {
+            let turn = Arc::clone(&turns).try_acquire_owned().unwrap();
+            let mut body = answer(bundle(), turn, &peer);
+            assert_eq!(
+                body.frame().await.unwrap().unwrap().into_data().unwrap().len(),
+                SMALL_PIECE
+            );
+            tokio::time::sleep(ENDED - SECOND).await;
+            assert_eq!(turns.available_permits(), 0);
+            if reads {
+                assert_eq!(
+                    body.collect().await.unwrap().to_bytes().len(),
+                    3 * PIECE + 1 - SMALL_PIECE
+                );
+                settle().await;
+            } else {
+                timeout(SECOND * 2, peer.end.notified()).await.unwrap();
+            }
+            assert_eq!(turns.available_permits(), 1);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -334,6 +334,43 @@ async fn who_asks_much_waits_for_themselves() {
 }
 
 #[tokio::test]
+async fn who_reads_nothing_is_told_nothing_more() {
+    let it = Running::new("reads-nothing");
+    it.service.refresh().await.unwrap();
+    assert_eq!(it.publish("stable", &bundle(7, "seven", &SEED)).await.head.status, 201);
+    let bearer = format!("Bearer {}", it.reader);
+    let paths = [
+        "/v1/audit",
+        "/v1/policies",
+        "/v1/policies/bank",
+        "/v1/policies/bank/status",
+        "/v1/policies/bank/history",
+    ];
+    for path in paths {
+        let mut unread = Vec::new();
+        for _ in 0..4 {
+            let request = Request::get(path).header("authorization", &bearer);
+            let request = request.body(Body::empty()).unwrap();
+            unread.push(it.router.clone().oneshot(request).await.unwrap());
+        }
+        let another = tokio::time::timeout(Duration::from_millis(50), it.service.turn("ops"));
+        assert!(another.await.is_err(), "{path}");
+        // Who reads on is answered on, and others are all the while.
+        assert!(it.service.turn("ci").await.is_some());
+        let answer = unread.pop().unwrap();
+        assert_eq!(answer.headers()["content-type"], "application/json");
+        answer.into_body().collect().await.unwrap();
+        it.read(path).await;
+    }
+    let nobody = "/v1/audit?identity=a%00b";
+    it.get(nobody, &[("authorization", &bearer)]).await.problem(422, "request");
+    let long = "c".repeat(5000);
+    it.publish(&long, b"x").await.problem(422, "request");
+    let line = it.read("/v1/audit?identity=ci&limit=1").await["audit"][0].clone();
+    assert!(line["detail"].as_str().unwrap().contains("`channel` is not a name"), "{line}");
+}
+
+#[tokio::test]
 async fn a_publisher_that_sends_slowly_leaves_others_their_turn() {
     let it = Running::new("slow");
     it.service.refresh().await.unwrap();
@@ -345,7 +382,7 @@ async fn a_publisher_that_sends_slowly_leaves_others_their_turn() {
             .unwrap();
         tokio::spawn(it.router.clone().oneshot(request))
     };
-    let slow: Vec<_> = (0..6).map(|_| send(it.publisher.clone())).collect();
+    let mut slow: Vec<_> = (0..6).map(|_| send(it.publisher.clone())).collect();
     tokio::time::sleep(Duration::from_millis(200)).await;
     let robot = Peer::new("192.0.2.8:1".parse().unwrap(), None);
     let robot = Peer { names: Arc::from(["spiffe://bank.example/robot".to_owned()]), ..robot };
@@ -353,6 +390,12 @@ async fn a_publisher_that_sends_slowly_leaves_others_their_turn() {
     let seven = Body::from(bundle(7, "seven", &SEED));
     let request = Request::post("/v1/policies/bank/bundles").body(seven).unwrap();
     assert_eq!(router.oneshot(request).await.unwrap().status(), StatusCode::CREATED);
+    // Nor does it make all wait that it likes to: each may hold a megabyte of what it has sent.
+    slow.extend((0..12).map(|_| send(it.publisher.clone())));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let began = std::time::Instant::now();
+    it.publish("stable", &bundle(8, "eight", &SEED)).await.problem(503, "busy");
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     slow.iter().for_each(tokio::task::JoinHandle::abort);
 }
 

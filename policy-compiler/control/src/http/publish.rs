@@ -84,6 +84,8 @@ pub async fn publish(
 }
 
 fn detail(channel: &str, epoch: Option<i64>) -> String {
+    // One that is no name must not push the reason out of the line.
+    let channel = names::bounded(channel, names::NAME);
     match epoch {
         Some(epoch) => format!("channel {channel}, epoch {epoch}"),
         None => format!("channel {channel}"),

@@ -8,14 +8,17 @@ use crate::metrics::Fleet;
 use crate::names;
 use crate::service::{Peer, Service};
 use crate::store::{GatewayRow, StoreError};
+use crate::transfers;
+use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// How a gateway may stand.
 const STATES: [&str; 4] = ["current", "behind", "refusing", "silent"];
@@ -34,10 +37,10 @@ pub async fn policies(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let asked = Asked::of(&service, &headers, &peer, Role::Reader, None, "read").await?;
-    let _turn = asked.turn(&service).await?;
+    let turn = asked.turn(&service).await?;
     let current = newest(&service).await;
     let names: Vec<&String> = current.policies.keys().collect();
-    Ok(Json(json!({ "policies": names, "revision": current.revision })).into_response())
+    Ok(answer(&asked, turn, json!({ "policies": names, "revision": current.revision })))
 }
 
 /// Channels and pins of a policy.
@@ -48,9 +51,9 @@ pub async fn policy(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let asked = Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read").await?;
-    let _turn = asked.turn(&service).await?;
+    let turn = asked.turn(&service).await?;
     let current = newest(&service).await;
-    Ok(Json(describe(&name, known(&current.policies, &name)?)).into_response())
+    Ok(answer(&asked, turn, describe(&name, known(&current.policies, &name)?)))
 }
 
 /// How much of the status.
@@ -96,7 +99,7 @@ pub async fn status(
 ) -> Result<Response, Problem> {
     let asked = Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read").await?;
     let extent = extent.check()?;
-    let _turn = asked.turn(&service).await?;
+    let turn = asked.turn(&service).await?;
     let current = newest(&service).await;
     known(&current.policies, &name)?;
     let silent_before = service.silent_before();
@@ -106,7 +109,7 @@ pub async fn status(
         Ok(told.to_string())
     });
     let told = told.await.unwrap_or_else(|| Err(super::failed()))?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], told).into_response())
+    Ok(answer(&asked, turn, told))
 }
 
 /// Numbers of all gateways, and some of these.
@@ -196,7 +199,7 @@ pub async fn history(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let asked = Asked::of(&service, &headers, &peer, Role::Reader, Some(&name), "read").await?;
-    let _turn = asked.turn(&service).await?;
+    let turn = asked.turn(&service).await?;
     let found = service.store.history(name.clone(), lines.limit()).await?;
     let told = found.into_iter().map(|it| {
         let detail: Value = serde_json::from_str(&it.detail).unwrap_or_default();
@@ -206,7 +209,7 @@ pub async fn history(
         })
     });
     let told: Vec<Value> = told.collect();
-    Ok(Json(json!({ "policy": name, "history": told })).into_response())
+    Ok(answer(&asked, turn, json!({ "policy": name, "history": told })))
 }
 
 /// Who asked for what.
@@ -217,7 +220,11 @@ pub async fn audit(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let asked = Asked::of(&service, &headers, &peer, Role::Reader, None, "read").await?;
-    let _turn = asked.turn(&service).await?;
+    let turn = asked.turn(&service).await?;
+    if lines.identity.as_ref().is_some_and(|name| !names::is_name(name)) {
+        let told = "no identity has such a name";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", told));
+    }
     let found = service.store.audit(lines.identity.clone(), lines.limit()).await?;
     let told = found.into_iter().map(|it| {
         json!({
@@ -226,7 +233,7 @@ pub async fn audit(
         })
     });
     let told: Vec<Value> = told.collect();
-    Ok(Json(json!({ "audit": told })).into_response())
+    Ok(answer(&asked, turn, json!({ "audit": told })))
 }
 
 /// For Prometheus. Open: it names policies and channels, and counts.
@@ -236,6 +243,12 @@ pub async fn metrics(State(service): State<Arc<Service>>) -> Response {
     let (up, ready) = (service.store.is_up(), service.is_ready());
     let page = service.metrics.page(&current, &service.transfers, up, ready, &fleets);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page).into_response()
+}
+
+/// An answer to somebody whose turn it is until they have read it.
+fn answer(asked: &Asked, turn: OwnedSemaphorePermit, told: impl ToString) -> Response {
+    let body = transfers::answer(Bytes::from(told.to_string()), turn, &asked.peer);
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// What is served now, with what was published to any replica a moment ago, as long as the database answers.
