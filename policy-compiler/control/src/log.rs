@@ -1,18 +1,20 @@
 //! The service's log: a JSON object a line, on standard error. Tokens and bundles never stand in it.
 //!
 //! Lines are written by a thread of their own: whoever reads standard error may stop reading, and nothing waits for them.
-//! What finds no room is left out and counted.
+//! What finds no room is left out and counted, and so is what strangers bring about again and again.
 
 use crate::metrics::Counter;
 use serde_json::{Value, json};
 use std::io::{Write, stderr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Lines that wait to be written: some 2 MiB at most.
 const WAITING: usize = 4096;
+/// Lines a second that strangers may bring about: what a day of them takes fits on a disk.
+const STRANGERS: u64 = 50;
 /// How often the end looks whether all was written.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -37,6 +39,16 @@ pub fn warn(message: &str, fields: Value) {
     line("warn", message, fields);
 }
 
+/// Something that whoever connects may bring about as often as they like.
+pub fn of_strangers(level: &str, message: &str, fields: Value) {
+    let log = log();
+    if log.strangers.takes(log.began.elapsed().as_secs()) {
+        log.line(level, message, fields);
+    } else {
+        log.counts.dropped.add();
+    }
+}
+
 /// Lines that were left out.
 pub fn dropped() -> u64 {
     log().counts.dropped.get()
@@ -53,10 +65,29 @@ struct Counts {
     dropped: Counter,
 }
 
+/// What strangers have brought about in a second.
+#[derive(Default)]
+struct Strangers {
+    second: AtomicU64,
+    lines: AtomicU64,
+}
+
+impl Strangers {
+    /// Whether there is room for another line.
+    fn takes(&self, second: u64) -> bool {
+        if self.second.swap(second, Ordering::Relaxed) != second {
+            self.lines.store(0, Ordering::Relaxed);
+        }
+        self.lines.fetch_add(1, Ordering::Relaxed) < STRANGERS
+    }
+}
+
 /// Where lines go.
 struct Log {
     lines: SyncSender<String>,
     counts: Arc<Counts>,
+    began: Instant,
+    strangers: Strangers,
 }
 
 impl Log {
@@ -67,7 +98,7 @@ impl Log {
         let thread = std::thread::Builder::new().name("log".to_owned());
         // Without a thread there is no log: the lines are counted as left out.
         let _ = thread.spawn(move || write(&waiting, &shared, writer));
-        Log { lines, counts }
+        Log { lines, counts, began: Instant::now(), strangers: Strangers::default() }
     }
 
     fn line(&self, level: &str, message: &str, fields: Value) {
@@ -133,6 +164,15 @@ mod tests {
 
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
+        }
+    }
+
+    #[test]
+    fn strangers_have_so_many_lines_a_second() {
+        let strangers = Strangers::default();
+        for second in [0, 1, 7] {
+            let taken = (0..STRANGERS * 3).filter(|_| strangers.takes(second)).count();
+            assert_eq!(taken as u64, STRANGERS, "{second}");
         }
     }
 

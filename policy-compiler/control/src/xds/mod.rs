@@ -138,7 +138,8 @@ async fn run<B: Pieces>(
     if let Some(gateway) = subscription.gateway() {
         let peer = asking.peer.address.to_string();
         let why = ended.name();
-        log::info("xds stream ended", json!({ "gateway": gateway, "peer": peer, "why": why }));
+        let fields = json!({ "gateway": gateway, "peer": peer, "why": why });
+        log::of_strangers("info", "xds stream ended", fields);
     }
 }
 

@@ -186,7 +186,8 @@ impl Subscription {
             Some(why) => {
                 service.metrics.rejected.add();
                 let why = bounded(&why, 300);
-                log::warn(
+                log::of_strangers(
+                    "warn",
                     "a gateway refuses a bundle",
                     json!({ "gateway": self.gateway(), "sent": sent, "why": why }),
                 );
