@@ -107,10 +107,14 @@ impl Generation {
 
     /// From now on it stays, whatever becomes of the configuration that brought it. False where that was so before.
     pub fn set_recorded(&self) -> bool {
-        self.replaces(None);
-        !self.recorded.replace(true)
+        let is_first = !self.recorded.replace(true);
+        if is_first {
+            self.replaces(None);
+        }
+        is_first
     }
 
+    /// Notes what it took the place of. Gives what was noted before.
     fn replaces(&self, generation: Option<Rc<Generation>>) -> Option<Rc<Generation>> {
         let mut former = self.former.try_borrow_mut().ok()?;
         std::mem::replace(&mut former, generation)
