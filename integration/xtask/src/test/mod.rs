@@ -3,6 +3,7 @@
 mod compose;
 mod counts;
 mod packaging;
+mod space;
 mod stages;
 mod tidy;
 
@@ -82,6 +83,9 @@ impl Stage {
 
 /// Runs the stages. A stage that cannot run to its end counts as one failure, and the others go on.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    if options.only.is_empty() && !options.compose {
+        space::check(workspace)?;
+    }
     let started = Instant::now();
     let mut total = Counts::default();
     let mut table = Vec::new();
