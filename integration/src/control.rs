@@ -201,7 +201,8 @@ fn spawn(
     let started = Instant::now();
     loop {
         let address = fs::read_to_string(&address_file).unwrap_or_default();
-        if let Ok(address) = address.trim().parse() {
+        // In a second line it may say where monitors ask.
+        if let Some(Ok(address)) = address.lines().next().map(str::parse) {
             return Ok((child, address));
         }
         let ended = matches!(child.try_wait(), Ok(Some(_)));

@@ -610,10 +610,12 @@ fn hostile_connections_end_nothing() {
 }
 
 #[test]
-fn connections_that_say_nothing_keep_others_out_for_a_moment_only() {
+fn connections_that_say_nothing_keep_others_out_for_a_moment_only_and_no_monitor() {
     let Some(setup) = Setup::new() else { return };
     let dir = envoy::fresh_dir().unwrap();
+    let monitors = ["--metrics-listen", "127.0.0.1:0"];
     let options = ["--trusted-key", &setup.public_key, "--connections", "4"];
+    let options = [&options[..], &monitors].concat();
     let control = Control::start(&setup.artefacts.compiler, &dir, &options).unwrap();
     let silent: Vec<_> = [&b""[..], b"", b"PRI * HTTP", b"P"]
         .iter()
@@ -626,11 +628,18 @@ fn connections_that_say_nothing_keep_others_out_for_a_moment_only() {
     std::thread::sleep(Duration::from_millis(200));
     let answers = || control.get("/healthz").is_ok_and(|it| it.status == 200);
     assert!(!answers(), "all connections are taken");
+    let addresses = std::fs::read_to_string(dir.join("address")).unwrap();
+    let monitors = addresses.lines().nth(1).unwrap().parse().unwrap();
+    let asked = |path| Request::new("GET", path).send(monitors).unwrap();
+    assert!(asked("/metrics").text().contains("portcullis_control_connections_turned_away_total"));
+    assert_eq!(["/healthz", "/readyz"].map(|path| asked(path).status), [200, 200]);
+    assert_eq!(asked("/v1/policies").status, 404, "it is for monitors alone");
     let started = Instant::now();
     while !answers() {
         assert!(started.elapsed() < SOON, "kept out for good");
         std::thread::sleep(Duration::from_millis(200));
     }
+    assert_eq!(control.get("/metrics").unwrap().status, 404, "it is for gateways alone");
     drop(silent);
 }
 

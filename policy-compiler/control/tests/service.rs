@@ -94,7 +94,7 @@ impl Running {
         let credentials = Credentials::parse(&credentials).unwrap();
         let service = Arc::new(Service::new(store, settings, credentials));
         let peer = Peer::new("192.0.2.7:4711".parse().unwrap(), None);
-        let router = router(Arc::clone(&service)).layer(Extension(peer));
+        let router = router(Arc::clone(&service), true).layer(Extension(peer));
         Running { router, service, publisher, reader, folder }
     }
 
@@ -217,7 +217,7 @@ async fn so_many_bundles_are_on_their_way_at_once() {
     // Each comes by a connection of its own, and reads nothing yet.
     let fetch = async || {
         let peer = Peer::new("192.0.2.8:1".parse().unwrap(), None);
-        let router = router(Arc::clone(&it.service)).layer(Extension(peer));
+        let router = router(Arc::clone(&it.service), true).layer(Extension(peer));
         let request = Request::get("/v1/policies/bank/bundle").body(Body::empty()).unwrap();
         router.oneshot(request).await.unwrap()
     };
@@ -386,7 +386,7 @@ async fn a_publisher_that_sends_slowly_leaves_others_their_turn() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     let robot = Peer::new("192.0.2.8:1".parse().unwrap(), None);
     let robot = Peer { names: Arc::from(["spiffe://bank.example/robot".to_owned()]), ..robot };
-    let router = router(Arc::clone(&it.service)).layer(Extension(robot));
+    let router = router(Arc::clone(&it.service), true).layer(Extension(robot));
     let seven = Body::from(bundle(7, "seven", &SEED));
     let request = Request::post("/v1/policies/bank/bundles").body(seven).unwrap();
     assert_eq!(router.oneshot(request).await.unwrap().status(), StatusCode::CREATED);
@@ -496,7 +496,7 @@ async fn who_may_not_is_told_so() {
     let as_robot = |names: &[&str]| {
         let names: Arc<[String]> = names.iter().map(|it| (*it).to_owned()).collect();
         let peer = Peer { names, ..Peer::new("192.0.2.8:1".parse().unwrap(), None) };
-        router(Arc::clone(&it.service)).layer(Extension(peer))
+        router(Arc::clone(&it.service), true).layer(Extension(peer))
     };
     let request = || Request::post(path).body(Body::from(seven.clone())).unwrap();
     let known = as_robot(&["robot.bank.example", "spiffe://bank.example/robot"]);

@@ -28,12 +28,15 @@ use tokio::sync::OwnedSemaphorePermit;
 /// How long an answer may take, an upload included. Streams of xDS have no such end.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
-/// Everything that the service answers.
-pub fn router(service: Arc<Service>) -> Router {
-    let plain = Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(status::metrics))
+/// What monitors ask, by no identity.
+pub fn monitored(service: Arc<Service>) -> Router {
+    bounded(probes().merge(metrics())).with_state(service)
+}
+
+/// Everything that the service answers, but for metrics where an address of their own is for them.
+pub fn router(service: Arc<Service>, has_metrics: bool) -> Router {
+    let plain = if has_metrics { probes().merge(metrics()) } else { probes() };
+    let plain = plain
         .route("/v1/policies", get(status::policies))
         .route("/v1/policies/{policy}", get(status::policy))
         .route("/v1/policies/{policy}/bundle", get(bundles::for_gateway))
@@ -48,7 +51,24 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/v1/policies/{policy}/pins", put(publish::pin).delete(publish::unpin))
         .route("/v1/policies/{policy}/status", get(status::status))
         .route("/v1/policies/{policy}/history", get(status::history))
-        .route("/v1/audit", get(status::audit))
+        .route("/v1/audit", get(status::audit));
+    let streams = Router::new()
+        .route(xds::EXTENSIONS, post(xds::stream))
+        .route(xds::AGGREGATED, post(xds::stream));
+    streams.merge(bounded(plain)).with_state(service)
+}
+
+fn probes() -> Router<Arc<Service>> {
+    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready))
+}
+
+fn metrics() -> Router<Arc<Service>> {
+    Router::new().route("/metrics", get(status::metrics))
+}
+
+/// Answers in time, and in the words of a problem what is no request for these.
+fn bounded(routes: Router<Arc<Service>>) -> Router<Arc<Service>> {
+    routes
         .method_not_allowed_fallback(async || {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -58,11 +78,7 @@ pub fn router(service: Arc<Service>) -> Router {
         })
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "path", "there is nothing here"))
         .layer(from_fn(worded))
-        .layer(from_fn(timely));
-    let streams = Router::new()
-        .route(xds::EXTENSIONS, post(xds::stream))
-        .route(xds::AGGREGATED, post(xds::stream));
-    streams.merge(plain).with_state(service)
+        .layer(from_fn(timely))
 }
 
 async fn timely(request: Request, next: Next) -> Response {

@@ -1,7 +1,6 @@
 //! Accepts connections: HTTP/1.1 and HTTP/2, with or without TLS, as many as are allowed.
 
 use super::begun::Begun;
-use crate::http::router;
 use crate::log;
 use crate::service::{Peer, Service};
 use axum::Router;
@@ -89,9 +88,11 @@ fn times(files: &[PathBuf]) -> Vec<Option<SystemTime>> {
     files.iter().map(|file| std::fs::metadata(file).and_then(|it| it.modified()).ok()).collect()
 }
 
-/// Accepts until the service stops; gives what ends the connections that are open.
+/// Accepts until the service stops, to be answered by the router; gives what ends the connections that are open.
 pub async fn accept(
     service: Arc<Service>,
+    // One for all connections: a fleet has thousands.
+    router: Router,
     listener: TcpListener,
     tls: Option<Tls>,
     most: usize,
@@ -100,8 +101,6 @@ pub async fn accept(
     let slots = Arc::new(Semaphore::new(most));
     let tls = tls.map(Arc::new);
     let mut stopping = service.stopping();
-    // One for all connections: a fleet has thousands.
-    let router = router(Arc::clone(&service));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

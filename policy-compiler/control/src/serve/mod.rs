@@ -7,12 +7,12 @@ mod options;
 pub use options::Serve;
 
 use crate::ended::by_signal;
+use crate::http;
 use crate::log;
 use crate::service::{Service, now};
 use crate::store::Store;
 use serde_json::json;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -25,6 +25,8 @@ const QUEUE: u32 = 8192;
 const FLUSH: Duration = Duration::from_secs(2);
 /// Gateways are counted, and those that are gone forgotten, every so many times: it takes a look at all of them.
 const COUNTED: u32 = 5;
+/// Connections of monitors at once, at most: theirs are not what gateways take.
+const MONITORS: usize = 64;
 /// Connections are accepted after so long, though nothing be loaded yet: who asks whether the service lives is answered.
 const LOADING: Duration = Duration::from_secs(5);
 /// Files that are read again are looked at so often.
@@ -70,18 +72,27 @@ async fn serve(
     service: Arc<Service>,
     tls: Option<listen::Tls>,
 ) -> Result<(), StartError> {
-    let listener = bind(&options.listen)
-        .await
-        .map_err(|error| StartError(format!("`{}`: {error}", options.listen)))?;
-    let address = listener.local_addr().map_err(|error| StartError::from(&error))?;
+    let bound = async |address: &str| {
+        bind(address).await.map_err(|error| StartError(format!("`{address}`: {error}")))
+    };
+    let listener = bound(&options.listen).await?;
+    let monitors = match &options.metrics_listen {
+        Some(address) => Some(bound(address).await?),
+        None => None,
+    };
     // PostgreSQL may come later, and much may be there to read; gateways are told to wait meanwhile.
     let (tried, first) = oneshot::channel();
     tokio::spawn(every_moment(Arc::clone(&service), options.refresh(), tried));
     let _ = tokio::time::timeout(LOADING, first).await;
-    announce(options, address, &service)?;
+    announce(options, &listener, monitors.as_ref(), &service)?;
     tokio::spawn(flushing(Arc::clone(&service)));
     tokio::spawn(rereading(Arc::clone(&service)));
-    let ended = listen::accept(Arc::clone(&service), listener, tls, options.connections);
+    let router = http::router(Arc::clone(&service), monitors.is_none());
+    let ended = listen::accept(Arc::clone(&service), router, listener, tls, options.connections);
+    if let Some(listener) = monitors {
+        let router = http::monitored(Arc::clone(&service));
+        tokio::spawn(listen::accept(Arc::clone(&service), router, listener, None, MONITORS));
+    }
     let stop = async {
         by_signal().await;
         log::info("ending", json!({}));
@@ -113,17 +124,27 @@ async fn bind(address: &str) -> io::Result<TcpListener> {
     Err(last)
 }
 
-fn announce(options: &Serve, address: SocketAddr, service: &Service) -> Result<(), StartError> {
+fn announce(
+    options: &Serve,
+    listener: &TcpListener,
+    monitors: Option<&TcpListener>,
+    service: &Service,
+) -> Result<(), StartError> {
+    let address = |of: &TcpListener| of.local_addr().map_err(|error| StartError::from(&error));
+    let (address, monitors) = (address(listener)?, monitors.map(address).transpose()?);
     let current = service.current();
     let (policies, revision) = (current.policies.len(), current.revision);
     let fields = json!({
-        "address": address.to_string(), "policies": policies, "revision": revision,
+        "address": address.to_string(), "metrics": monitors.map(|it| it.to_string()),
+        "policies": policies, "revision": revision,
         "tls": options.certificate.is_some(), "version": env!("CARGO_PKG_VERSION"),
     });
     log::info("serving", fields);
     if let Some(path) = &options.address_file {
         let beside = path.with_extension("tmp");
-        std::fs::write(&beside, format!("{address}\n"))
+        let lines: String =
+            [Some(address), monitors].iter().flatten().map(|it| format!("{it}\n")).collect();
+        std::fs::write(&beside, lines)
             .and_then(|()| std::fs::rename(&beside, path))
             .map_err(|error| StartError(format!("`{}`: {error}", path.display())))?;
     }

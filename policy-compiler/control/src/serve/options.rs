@@ -24,6 +24,9 @@ pub struct Serve {
         env = "PORTCULLIS_LISTEN"
     )]
     pub listen: String,
+    /// Where to listen for monitors: `/metrics` is here only then, `/healthz` and `/readyz` here too, without TLS
+    #[arg(long, value_name = "HOST:PORT", env = "PORTCULLIS_METRICS_LISTEN")]
+    pub metrics_listen: Option<String>,
     /// The SQLite file that holds everything; made where there is none
     #[arg(long, value_name = "FILE", default_value = "portcullis.db", env = "PORTCULLIS_DATABASE")]
     database: PathBuf,
@@ -81,7 +84,7 @@ pub struct Serve {
     /// What this replica is called in reports, instead of its host's name
     #[arg(long, value_name = "NAME", value_parser = names::name)]
     replica: Option<String>,
-    /// Write the address that is listened on to this file, once it is
+    /// Write the address that is listened on to this file, once it is; in a second line that for monitors
     #[arg(long, value_name = "FILE")]
     pub address_file: Option<PathBuf>,
 }
