@@ -20,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
-use incoming::{Incoming, Pieces};
+use incoming::Incoming;
 use proto::Push;
 use serde_json::json;
 use std::convert::Infallible;
@@ -31,7 +31,6 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
-use unread::Requests;
 pub use unread::Unread;
 
 /// The method of a stream of its own.
@@ -108,7 +107,7 @@ pub async fn stream(State(service): State<Arc<Service>>, request: Request) -> Re
         let told = "the connection has as many streams as it may";
         return Status::resource_exhausted(told).into_http::<Body>().into_response();
     };
-    let requests = Incoming::new(Requests::new(body, &service.unread), Some(slot));
+    let requests = Incoming::new(body, &service.unread, Some(slot));
     let (sender, receiver) = mpsc::channel(PIECES);
     tokio::spawn(run(service, asking, requests, sender));
     let mut response = Response::new(Body::new(StreamBody::new(ReceiverStream::new(receiver))));
@@ -117,12 +116,7 @@ pub async fn stream(State(service): State<Arc<Service>>, request: Request) -> Re
     response
 }
 
-async fn run<B: Pieces>(
-    service: Arc<Service>,
-    asking: Asking,
-    requests: Incoming<B>,
-    sender: Sender,
-) {
+async fn run(service: Arc<Service>, asking: Asking, requests: Incoming, sender: Sender) {
     service.metrics.streams.change(1);
     // Envoy says yes to what equals what it refused last, over whatever stream, of whatever replica: no two begin alike.
     let attempt = getrandom::u32().unwrap_or_else(|_| now() as u32);
@@ -198,10 +192,10 @@ impl End {
     }
 }
 
-async fn serve<B: Pieces>(
+async fn serve(
     service: &Arc<Service>,
     subscription: &mut Subscription,
-    mut requests: Incoming<B>,
+    mut requests: Incoming,
     sender: &Sender,
     asking: &Asking,
 ) -> End {

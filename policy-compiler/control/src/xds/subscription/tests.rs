@@ -6,9 +6,9 @@ use crate::identity::{Credentials, new_token};
 use crate::scratch::Folder;
 use crate::service::{Peer, Settings};
 use crate::store::{Audit, Place, Publication, Rollout, Store};
-use crate::xds::incoming::Pieces;
 use crate::xds::proto::{DiscoveryResponse, Refusal};
 use crate::xds::{Asking, End, Incoming, PIECES, Sender, run, serve, stream, trailers};
+use axum::body::Body;
 use axum::extract::State;
 use bytes::Bytes;
 use http_body_util::StreamBody;
@@ -390,22 +390,22 @@ async fn another_policy_takes_nothing_from_who_named_none() {
 }
 
 /// A connection's messages, and what it is sent.
-struct Wire<B> {
-    requests: Incoming<B>,
+struct Wire {
+    requests: Incoming,
     sender: Sender,
     receiver: mpsc::Receiver<Result<Frame<Bytes>, Infallible>>,
     asking: Asking,
 }
 
 /// One message, and then nothing for good.
-fn wire() -> Wire<impl Pieces> {
+fn wire() -> Wire {
     let message = first().encode_to_vec();
     let mut frame = vec![0];
     frame.extend((message.len() as u32).to_be_bytes());
     frame.extend(message);
     let frames = [Ok::<_, Status>(Frame::data(Bytes::from(frame)))];
     let frames = tokio_stream::iter(frames).chain(tokio_stream::pending());
-    let requests = Incoming::new(StreamBody::new(frames), None);
+    let requests = Incoming::new(Body::new(StreamBody::new(frames)), &Arc::default(), None);
     let (sender, receiver) = mpsc::channel(PIECES);
     let peer = Peer::new("192.0.2.7:1".parse().unwrap(), None);
     Wire { requests, sender, receiver, asking: Asking { peer, authorization: None } }
@@ -416,7 +416,7 @@ async fn a_service_that_has_nothing_yet_takes_no_stream() {
     let (_folder, service) = service("not-ready").await;
     let service = Arc::new(service);
     let answer = || async {
-        let mut request = axum::extract::Request::new(axum::body::Body::empty());
+        let mut request = axum::extract::Request::new(Body::empty());
         request.extensions_mut().insert(Peer::new("192.0.2.7:1".parse().unwrap(), None));
         let response = stream(State(Arc::clone(&service)), request).await;
         response.headers().get("grpc-status").cloned()
