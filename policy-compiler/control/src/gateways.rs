@@ -3,8 +3,13 @@
 use crate::current::Policy;
 use crate::names::{GATEWAY, Labels, bounded};
 use crate::store::GatewayRow;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Bound;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Gateways at most; anybody who may fetch can make some up.
@@ -172,13 +177,74 @@ pub fn runs(row: &GatewayRow, epoch: i64) -> bool {
     workers.all(|(_, serves)| serves == Some(epoch))
 }
 
+/// How a gateway stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// All its workers run what they should.
+    Current,
+    /// Some do not, yet.
+    Behind,
+    /// It refused the bundle that it should run.
+    Refusing,
+    /// Nothing was heard of it for long.
+    Silent,
+}
+
+impl State {
+    /// All there are.
+    pub const ALL: [State; 4] = [State::Current, State::Behind, State::Refusing, State::Silent];
+
+    /// What it is called, wherever it is told or asked for.
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Current => "current",
+            State::Behind => "behind",
+            State::Refusing => "refusing",
+            State::Silent => "silent",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl FromStr for State {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<State, String> {
+        let named = State::ALL.into_iter().find(|state| state.name() == text);
+        named.ok_or_else(|| {
+            format!("`{}` is none of {}", bounded(text, 30), State::ALL.map(State::name).join(", "))
+        })
+    }
+}
+
+impl ValueEnum for State {
+    fn value_variants<'a>() -> &'a [State] {
+        &State::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
 /// How a gateway stands, the epoch that it should run, and the channel that is for it.
 pub fn state<'a>(
     policy: &'a Policy,
     name: &str,
     row: &GatewayRow,
     silent_before: i64,
-) -> (&'static str, Option<i64>, &'a str) {
+) -> (State, Option<i64>, &'a str) {
     let labels: Labels = row.labels.parse().unwrap_or_default();
     let choice = if row.channel.is_empty() {
         policy.choose(name, &row.gateway, &labels)
@@ -187,18 +253,19 @@ pub fn state<'a>(
     };
     let Some(choice) = choice else {
         // Nothing is for it: a channel that is not there, or one without a bundle.
-        let state = if row.last_contact < silent_before { "silent" } else { "behind" };
+        let is_silent = row.last_contact < silent_before;
+        let state = if is_silent { State::Silent } else { State::Behind };
         return (state, None, "");
     };
     // Also one whose stream a replica held that is no more.
     let state = if row.last_contact < silent_before {
-        "silent"
+        State::Silent
     } else if runs(row, choice.epoch) {
-        "current"
+        State::Current
     } else if row.refused_epoch == Some(choice.epoch) {
-        "refusing"
+        State::Refusing
     } else {
-        "behind"
+        State::Behind
     };
     (state, Some(choice.epoch), choice.channel)
 }
@@ -210,6 +277,19 @@ mod tests {
     fn row(gateway: &str, at: i64) -> GatewayRow {
         let (policy, gateway) = ("p".to_owned(), gateway.to_owned());
         GatewayRow { policy, gateway, last_contact: at, ..GatewayRow::default() }
+    }
+
+    #[test]
+    fn states_there_and_back() {
+        for state in State::ALL {
+            assert_eq!(state.name().parse(), Ok(state));
+            assert_eq!(serde_json::to_value(state).unwrap(), state.to_string());
+            assert!(state.name().to_uppercase().parse::<State>().is_err());
+        }
+        let told = "`gone` is none of current, behind, refusing, silent";
+        assert_eq!("gone".parse::<State>(), Err(told.to_owned()));
+        let long = "x".repeat(5000).parse::<State>().unwrap_err();
+        assert!(long.len() < 100, "{long}");
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>). CONTROL.md has the table; a test compares.
 
 use crate::current::{Current, Policy};
-use crate::gateways::state;
+use crate::gateways::{State, state};
 use crate::log;
 use crate::store::GatewayRow;
 use crate::transfers::{MOST, Transfers};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -73,18 +74,9 @@ pub struct Metrics {
     pub turned_away: Counter,
 }
 
-/// How gateways of a policy stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fleet {
-    /// All workers run what they should.
-    pub current: u64,
-    /// Some do not, yet.
-    pub behind: u64,
-    /// The bundle that they should run was refused.
-    pub refusing: u64,
-    /// Nothing was heard of them for long.
-    pub silent: u64,
-}
+/// How many gateways of a policy stand how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fleet(BTreeMap<State, u64>);
 
 impl Fleet {
     /// Counts the gateways of a policy.
@@ -97,13 +89,13 @@ impl Fleet {
     }
 
     /// Counts one that stands so.
-    pub fn count(&mut self, state: &str) {
-        *match state {
-            "current" => &mut self.current,
-            "refusing" => &mut self.refusing,
-            "silent" => &mut self.silent,
-            _ => &mut self.behind,
-        } += 1;
+    pub fn count(&mut self, state: State) {
+        *self.0.entry(state).or_default() += 1;
+    }
+
+    /// The numbers of all states.
+    pub fn numbers(&self) -> [(State, u64); State::ALL.len()] {
+        State::ALL.map(|state| (state, self.0.get(&state).copied().unwrap_or(0)))
     }
 }
 
@@ -168,13 +160,8 @@ impl Metrics {
         });
         page.many("channel_epoch", "gauge", channels);
         let fleets = fleets.iter().flat_map(|(name, fleet)| {
-            let states = [
-                ("current", fleet.current),
-                ("behind", fleet.behind),
-                ("refusing", fleet.refusing),
-                ("silent", fleet.silent),
-            ];
-            states.map(|(state, count)| (format!("policy=\"{name}\",state=\"{state}\""), count))
+            let label = |state| format!("policy=\"{name}\",state=\"{state}\"");
+            fleet.numbers().map(|(state, count)| (label(state), count))
         });
         page.many("gateways", "gauge", fleets);
         page.0

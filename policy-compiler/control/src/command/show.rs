@@ -3,6 +3,7 @@
 use super::ClientError;
 use super::change::encoded;
 use crate::client::{Client, Remote};
+use crate::gateways::State;
 use crate::names;
 use clap::Args;
 use serde_json::Value;
@@ -10,6 +11,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// Gateways of one answer: as many as the service gives.
 const PAGE: usize = 1000;
+/// Which gateways are told first: those that somebody should look at.
+const FIRST: [State; 4] = [State::Refusing, State::Behind, State::Silent, State::Current];
 
 /// Of which policy.
 #[derive(Args, Clone, Debug)]
@@ -61,8 +64,8 @@ fn fetch(
 ) -> Result<Value, ClientError> {
     let mut status = ask("summary=true")?;
     let mut gateways = Vec::new();
-    for state in ["refusing", "behind", "silent", "current"] {
-        let mut more = status["summary"][state] != 0;
+    for state in FIRST {
+        let mut more = status["summary"][state.name()] != 0;
         let mut after = String::new();
         while more && gateways.len() < most {
             let limit = (most - gateways.len()).min(PAGE);
@@ -141,15 +144,8 @@ fn table(status: &Value) -> String {
         ]);
     }
     let summary = &status["summary"];
-    page += &format!(
-        "\n{}{} gateways: {} current, {} behind, {} refusing, {} silent\n",
-        columns(&rows),
-        summary["gateways"],
-        summary["current"],
-        summary["behind"],
-        summary["refusing"],
-        summary["silent"],
-    );
+    let states = State::ALL.map(|state| format!("{} {state}", summary[state.name()])).join(", ");
+    page += &format!("\n{}{} gateways: {states}\n", columns(&rows), summary["gateways"]);
     if let Some(left) = status["left"].as_u64().filter(|left| *left > 0) {
         page += &format!("note: {left} of them are not shown: `--limit`, `--all`\n");
     }

@@ -2,6 +2,7 @@
 
 use super::ClientError;
 use crate::client::Client;
+use crate::gateways::State;
 use clap::Args;
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -104,9 +105,9 @@ fn count(status: &Value, channel: &str, epoch: i64) -> Count {
     let Some(found) = of(status, channel).filter(|it| it["serves"] == epoch) else {
         return Count::default();
     };
-    let number = |state: &str| found["gateways"][state].as_u64().unwrap_or(0);
-    let (run, refuse) = (number("current"), number("refusing"));
-    Count { run, refuse, all: run + refuse + number("behind") }
+    let number = |state: State| found["gateways"][state.name()].as_u64().unwrap_or(0);
+    let (run, refuse) = (number(State::Current), number(State::Refusing));
+    Count { run, refuse, all: run + refuse + number(State::Behind) }
 }
 
 fn reason<'a>(status: &'a Value, channel: &str) -> &'a str {

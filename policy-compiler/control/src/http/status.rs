@@ -2,7 +2,7 @@
 
 use super::{Asked, Problem};
 use crate::current::{Current, Policy};
-use crate::gateways::{state, workers};
+use crate::gateways::{self, state, workers};
 use crate::identity::Role;
 use crate::metrics::Fleet;
 use crate::names;
@@ -20,8 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// How a gateway may stand.
-const STATES: [&str; 4] = ["current", "behind", "refusing", "silent"];
 /// Gateways in one answer, at most: some megabytes, where strangers have made them up.
 const GATEWAYS: usize = 1000;
 
@@ -69,23 +67,24 @@ pub struct Extent {
     after: Option<String>,
     /// Those that stand so: `behind,refusing`.
     state: Option<String>,
+    /// The same.
+    #[serde(skip)]
+    states: Vec<gateways::State>,
 }
 
 impl Extent {
-    fn check(self) -> Result<Extent, Problem> {
-        let mut states = self.state.iter().flat_map(|states| states.split(','));
-        if let Some(state) = states.find(|state| !STATES.contains(state)) {
-            let told = format!("`{}` is none of {}", names::bounded(state, 30), STATES.join(", "));
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", told));
-        }
+    fn check(mut self) -> Result<Extent, Problem> {
+        let states = self.state.iter().flat_map(|states| states.split(','));
+        let states: Result<Vec<gateways::State>, String> = states.map(str::parse).collect();
+        let wrong = |told| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", told);
+        self.states = states.map_err(wrong)?;
         Ok(self)
     }
 
-    fn holds(&self, row: &GatewayRow, state: &str) -> bool {
-        let of_state = |states: &String| states.split(',').any(|it| it == state);
+    fn holds(&self, row: &GatewayRow, state: gateways::State) -> bool {
         !self.summary
             && self.after.as_ref().is_none_or(|after| row.gateway > *after)
-            && self.state.as_ref().is_none_or(of_state)
+            && (self.states.is_empty() || self.states.contains(&state))
     }
 }
 
@@ -140,21 +139,21 @@ fn page(
     }
     let mut told = describe(name, policy);
     for (at, (fleet, refusal)) in channels.into_iter().enumerate() {
-        told["channels"][at]["gateways"] = json!({
-            "current": fleet.current, "behind": fleet.behind, "refusing": fleet.refusing,
-            "silent": fleet.silent, "refusal": refusal,
-        });
+        told["channels"][at]["gateways"] = numbers(&fleet);
+        told["channels"][at]["gateways"]["refusal"] = json!(refusal);
     }
     if !extent.summary {
         told["gateways"] = Value::Array(gateways);
         told["left"] = json!(left);
         told["next"] = json!(last.filter(|_| left > 0));
     }
-    told["summary"] = json!({
-        "gateways": rows.len(), "current": fleet.current, "behind": fleet.behind,
-        "refusing": fleet.refusing, "silent": fleet.silent,
-    });
+    told["summary"] = numbers(&fleet);
+    told["summary"]["gateways"] = json!(rows.len());
     told
+}
+
+fn numbers(fleet: &Fleet) -> Value {
+    fleet.numbers().into_iter().map(|(state, number)| (state.name(), number)).collect()
 }
 
 /// Counts a gateway among those of its channel, with the reason of the first that refuses. One that a pin holds by its
@@ -163,7 +162,7 @@ fn count(
     policy: &Policy,
     channels: &mut [(Fleet, Option<String>)],
     row: &GatewayRow,
-    (state, epoch, channel): (&str, Option<i64>, &str),
+    (state, epoch, channel): (gateways::State, Option<i64>, &str),
 ) {
     let Some(at) = policy.channels.iter().position(|it| it.name == channel) else { return };
     if policy.of_channel(channel).map(|choice| choice.epoch) != epoch {
@@ -171,7 +170,7 @@ fn count(
     }
     let Some((fleet, refusal)) = channels.get_mut(at) else { return };
     fleet.count(state);
-    if state == "refusing" {
+    if state == gateways::State::Refusing {
         refusal.get_or_insert_with(|| row.refused_reason.clone());
     }
 }
@@ -292,7 +291,10 @@ fn describe(name: &str, policy: &Policy) -> Value {
     json!({ "policy": name, "highest": policy.highest, "channels": channels, "pins": pins })
 }
 
-fn gateway(row: &GatewayRow, (state, epoch, channel): (&str, Option<i64>, &str)) -> Value {
+fn gateway(
+    row: &GatewayRow,
+    (state, epoch, channel): (gateways::State, Option<i64>, &str),
+) -> Value {
     let workers: serde_json::Map<String, Value> = workers(&row.workers)
         .into_iter()
         .map(|(worker, epoch)| (worker.to_string(), json!(epoch)))
@@ -301,7 +303,7 @@ fn gateway(row: &GatewayRow, (state, epoch, channel): (&str, Option<i64>, &str))
         row.refused_epoch.map(|epoch| json!({ "epoch": epoch, "reason": row.refused_reason }));
     json!({
         "gateway": row.gateway, "labels": row.labels, "source": row.source, "state": state,
-        "out_of_date": state != "current", "channel": channel, "epoch": epoch, "workers": workers,
+        "out_of_date": state != gateways::State::Current, "channel": channel, "epoch": epoch, "workers": workers,
         "accepted": row.accepted, "refused": refused, "version": row.version,
         "connected": row.connected, "last_contact": row.last_contact, "replica": row.replica,
     })

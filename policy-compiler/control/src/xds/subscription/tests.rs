@@ -1,7 +1,7 @@
 //! A stream's state over a service that serves from memory.
 
 use super::*;
-use crate::gateways::state;
+use crate::gateways::{self, state};
 use crate::identity::{Credentials, new_token};
 use crate::scratch::Folder;
 use crate::service::{Peer, Settings};
@@ -273,7 +273,10 @@ async fn who_has_a_newer_epoch_is_sent_none_below() {
     assert!(!stream.wants(&service), "told once");
     let row = service.gateways.known("bank", "gw-1").unwrap();
     let current = service.current();
-    assert_eq!(state(&current.policies["bank"], "bank", &row, 0), ("refusing", Some(7), "stable"));
+    assert_eq!(
+        state(&current.policies["bank"], "bank", &row, 0),
+        (gateways::State::Refusing, Some(7), "stable")
+    );
     assert_eq!(row.refused_reason, "it has epoch 8, and takes none below");
     // So it is where it comes back with what it has; one that was started anew has nothing.
     let mut anew = Subscription::default();
@@ -287,7 +290,10 @@ async fn who_has_a_newer_epoch_is_sent_none_below() {
     assert!(nine.pieces().iter().any(|it| it == &b"bundle 9"[..]));
     stream.take(&service, answer(&nine, None));
     let row = service.gateways.known("bank", "gw-1").unwrap();
-    assert_eq!(state(&service.current().policies["bank"], "bank", &row, 0).0, "current");
+    assert_eq!(
+        state(&service.current().policies["bank"], "bank", &row, 0).0,
+        gateways::State::Current
+    );
 }
 
 /// Envoy would say yes to it without a look, and the gateway would be called current.
