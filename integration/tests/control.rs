@@ -201,6 +201,10 @@ fn a_bundle_that_a_gateway_refuses_keeps_the_old_one() {
     assert_eq!((pay(&gateway, BAD), pay(&gateway, GOOD)), (400, 200));
     let table = fleet.done(&["status", "--policy", "pay"]);
     assert!(table.contains("refusing") && table.contains("2: "), "{table}");
+    let of = |states: &str| fleet.done(&["status", "--policy", "pay", "--state", states]);
+    assert!(of("refusing,silent").contains("gw-1"));
+    let others = of("current,behind,silent");
+    assert!(!others.contains("gw-1") && others.contains("1 gateways: 0 current"), "{others}");
     // A service that knows nothing of the refusal does not send the same again, which Envoy would say yes to.
     fleet.control.kill();
     fleet.control.restart().unwrap();

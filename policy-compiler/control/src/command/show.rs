@@ -28,6 +28,9 @@ pub struct Status {
     /// All gateways
     #[arg(long, conflicts_with = "limit")]
     all: bool,
+    /// Only gateways that stand so; may be repeated
+    #[arg(long, value_name = "STATE,STATE", value_enum, value_delimiter = ',')]
+    state: Vec<State>,
     /// For programs
     #[arg(long)]
     json: bool,
@@ -41,6 +44,7 @@ pub(super) fn status(options: &Status) -> Result<(), ClientError> {
         all.push(fetch(
             |query| client.get(&format!("/v1/policies/{policy}/status?{query}")),
             most,
+            &options.state,
         )?);
     }
     if options.json {
@@ -52,20 +56,27 @@ pub(super) fn status(options: &Status) -> Result<(), ClientError> {
             println!();
         }
         print!("{}", table(status));
+        if !options.state.is_empty() {
+            let states = options.state.iter().map(State::to_string).collect::<Vec<_>>();
+            println!("note: only those that are {} are listed", states.join(" or "));
+        }
     }
     Ok(())
 }
 
-/// The status of a policy with so many gateways, those first that are not current, page by page: whoever has made some up
-/// hides neither the numbers nor who refuses.
+/// The status of a policy with so many gateways, of some states where these are named, those first that are not current,
+/// page by page: whoever has made some up hides neither the numbers nor who refuses.
 fn fetch(
     ask: impl Fn(&str) -> Result<Value, ClientError>,
     most: usize,
+    states: &[State],
 ) -> Result<Value, ClientError> {
     let mut status = ask("summary=true")?;
-    let mut gateways = Vec::new();
-    for state in FIRST {
-        let mut more = status["summary"][state.name()] != 0;
+    let (mut gateways, mut known) = (Vec::new(), 0);
+    for state in FIRST.into_iter().filter(|it| states.is_empty() || states.contains(it)) {
+        let number = status["summary"][state.name()].as_u64().unwrap_or(0);
+        known += number;
+        let mut more = number > 0;
         let mut after = String::new();
         while more && gateways.len() < most {
             let limit = (most - gateways.len()).min(PAGE);
@@ -78,7 +89,6 @@ fn fetch(
         }
     }
     let shown = u64::try_from(gateways.len()).unwrap_or(u64::MAX);
-    let known = status["summary"]["gateways"].as_u64().unwrap_or(0);
     status["left"] = known.saturating_sub(shown).into();
     status["gateways"] = gateways.into();
     Ok(status)
@@ -344,7 +354,7 @@ mod tests {
             Ok(json!({ "gateways": gateways, "next": next }))
         };
         for (most, left) in [(0, 2504), (50, 2454), (1500, 1004), (2502, 2), (usize::MAX, 0)] {
-            let status = fetch(ask, most).unwrap();
+            let status = fetch(ask, most, &[]).unwrap();
             let states: Vec<String> =
                 list(&status, "gateways").iter().map(|it| text(&it["state"])).collect();
             let mut all = vec!["refusing"];
@@ -354,6 +364,25 @@ mod tests {
             let told = table(&status);
             assert_eq!(told.contains(&format!("note: {left} of them are not shown")), left > 0);
             assert!(told.contains("2504 gateways: 3 current, 2500 behind, 1 refusing, 0 silent"));
+        }
+        // Of some states: nobody else is asked for, listed or left.
+        for (states, most, shown, left) in [
+            (
+                &[State::Current, State::Refusing][..],
+                50,
+                vec!["refusing", "current", "current", "current"],
+                0,
+            ),
+            (&[State::Current], 2, vec!["current", "current"], 1),
+            (&[State::Silent], 50, vec![], 0),
+        ] {
+            let status = fetch(ask, most, states).unwrap();
+            let listed = list(&status, "gateways").iter().map(|it| text(&it["state"]));
+            assert_eq!(
+                (listed.collect::<Vec<_>>(), status["left"].as_u64()),
+                (shown.into_iter().map(str::to_owned).collect(), Some(left))
+            );
+            assert_eq!(status["summary"]["gateways"], 2504);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::current::Current;
+use crate::gateways::State;
 use crate::metrics::Metrics;
 use crate::transfers::Transfers;
 use clap::{Args, Command as Clap, FromArgMatches};
@@ -67,6 +68,25 @@ fn who_does_not_say_where_the_service_is_learns_how() {
     ] {
         let told = told(&arguments);
         assert!(told.contains(flag) && told.contains("`PORTCULLIS_CONTROL`"), "{told}");
+    }
+}
+
+#[test]
+fn gateways_are_asked_for_by_their_states() {
+    let parsed = |arguments: &[&str]| {
+        commands().try_get_matches_from([&["portcullis", "status"], arguments].concat())
+    };
+    let both = ["--state", "refusing,behind", "--state", "silent"];
+    assert!(parsed(&both).is_ok() && parsed(&["--state", "current", "--all"]).is_ok());
+    for wrong in ["gone", "Behind", "behind,", ""] {
+        let told = parsed(&["--state", wrong]).unwrap_err().to_string();
+        for state in State::ALL {
+            assert!(told.contains(state.name()), "{wrong}: {told}");
+        }
+    }
+    // And so the service is asked, in the words of the page.
+    for state in State::ALL {
+        assert!(PAGE.contains(&format!("`{state}`")), "{state}");
     }
 }
 

@@ -61,6 +61,10 @@ async fn a_fleet_that_strangers_made_up_is_told_in_pages() {
     for wrong in ["state=gone", "state=", "limit=x", "limit=-1"] {
         let answer = it.get(&format!("{path}?{wrong}"), &[("authorization", &bearer)]).await;
         answer.problem(422, "request");
+        if wrong.starts_with("state") {
+            let told = answer.json()["detail"].as_str().unwrap().to_owned();
+            assert!(told.ends_with("is none of current, behind, refusing, silent"), "{told}");
+        }
     }
 }
 
