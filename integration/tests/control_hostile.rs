@@ -263,6 +263,10 @@ fn a_gateway_that_lies_is_believed_of_itself_alone() {
             let refusal = Some(Refusal { message: "no".to_owned() });
             floods.say(&Ask { nonce: told.nonce.clone(), refusal, ..first("floods", 0) });
         }
+        // One without a name is served, and stands nowhere.
+        let mut nameless = Stream::open(&connection).await;
+        nameless.say(&first("", 0));
+        assert!(nameless.told().await.version.contains(".1."));
         let mut later = Stream::open(&connection).await;
         later.say(&first("later", 0));
         assert!(later.told().await.version.contains(".1."));
@@ -274,7 +278,9 @@ fn a_gateway_that_lies_is_believed_of_itself_alone() {
     it.until("the honest one is current", || {
         it.control.gateway("pay", "honest").unwrap()["state"] == "current"
     });
+    assert!(it.control.gateway("pay", "").unwrap().is_null());
     let log = it.control.log();
+    assert_eq!(log.matches("a gateway without a node id is not recorded").count(), 1, "{log}");
     let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let levels: BTreeSet<String> = lines.map(|line| line["level"].to_string()).collect();
     assert!(levels.iter().all(|it| it.contains("info") || it.contains("warn")), "{levels:?}");

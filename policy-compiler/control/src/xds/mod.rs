@@ -224,7 +224,13 @@ async fn serve(
                     Err(why) if why.code() == Code::Cancelled => return End::Gone,
                     Err(why) => return End::Wrong(why.code()),
                 };
-                match subscription.take(service, request) {
+                let is_known = subscription.gateway().is_some();
+                let reply = subscription.take(service, request);
+                if !is_known && subscription.gateway() == Some("") {
+                    let fields = json!({ "peer": asking.peer.address.to_string() });
+                    log::of_strangers("warn", "a gateway without a node id is not recorded", fields);
+                }
+                match reply {
                     Reply::Accepted => (sent, again, patience) = (None, None, AGAIN),
                     Reply::Refused => {
                         (sent, again) = (None, Some(Instant::now() + patience));

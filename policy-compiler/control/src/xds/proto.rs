@@ -47,9 +47,6 @@ pub struct Node {
     /// Its id.
     #[prost(string, tag = "1")]
     pub id: String,
-    /// Its cluster.
-    #[prost(string, tag = "2")]
-    pub cluster: String,
     /// `portcullis.labels` stand here.
     #[prost(message, optional, tag = "3")]
     pub metadata: Option<Struct>,

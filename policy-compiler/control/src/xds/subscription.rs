@@ -85,7 +85,7 @@ impl Subscription {
         Subscription { attempt, ..Subscription::default() }
     }
 
-    /// Who is there, once that was told.
+    /// Who is there, once that was told; empty where the gateway has no name.
     pub fn gateway(&self) -> Option<&str> {
         self.gateway.as_ref().map(|gateway| gateway.id.as_str())
     }
@@ -285,8 +285,9 @@ impl Subscription {
         Some(Wanted { version: versions.join("+"), sent, bundles, held })
     }
 
+    /// Keeps what is known of it, if the gateway has a name: those that have none would be one to whoever reads the status.
     fn report(&mut self, service: &Service, change: impl Fn(&str, &mut GatewayRow)) {
-        let Some(gateway) = &self.gateway else { return };
+        let Some(gateway) = self.gateway.as_ref().filter(|it| !it.id.is_empty()) else { return };
         let current = service.current();
         for name in &self.filters {
             let Some((_, policy)) = service.policy_of(name, gateway.labels.get("policy")) else {
@@ -332,9 +333,8 @@ fn gateway(node: &Node) -> Gateway {
     let number = number
         .map(|it| format!("/{}.{}.{}", it.major_number, it.minor_number, it.patch))
         .unwrap_or_default();
-    let id = if node.id.is_empty() { &node.cluster } else { &node.id };
     let version = bounded(&format!("{}{number}", node.user_agent_name), 64);
-    Gateway { id: bounded(id, GATEWAY), labels: labels(node).unwrap_or_default(), version }
+    Gateway { id: bounded(&node.id, GATEWAY), labels: labels(node).unwrap_or_default(), version }
 }
 
 /// `metadata.portcullis.labels`: a map, or text as on the command line. A pair that is wrong is left out.

@@ -188,6 +188,29 @@ async fn who_connects_anew_is_sent_only_what_is_new() {
 }
 
 #[tokio::test]
+async fn who_has_no_name_is_served_and_not_recorded() {
+    let (_folder, service) = service("nameless").await;
+    publish(&service, "stable", 7).await;
+    let canary = Publication { hundredths: Some(9_999), ..publication("canary", 8) };
+    service.store.publish(canary, Audit::default()).await.unwrap();
+    service.refresh().await.unwrap();
+    let mut stream = Subscription::default();
+    stream.take(&service, DiscoveryRequest { node: Some(Node::default()), ..first() });
+    assert_eq!(stream.gateway(), Some(""));
+    // It is within no percentage but all, as by HTTP.
+    let seven = stream.next(&service).unwrap();
+    assert!(seven.pieces().iter().any(|it| it == &b"bundle 7"[..]));
+    assert_eq!(stream.take(&service, answer(&seven, Some("no"))), Reply::Refused);
+    stream.try_again();
+    let again = stream.next(&service).unwrap();
+    assert_eq!(stream.take(&service, answer(&again, None)), Reply::Accepted);
+    stream.alive(&service);
+    stream.end(&service);
+    assert!(service.gateways.merged("bank", Vec::new()).is_empty());
+    assert!(service.gateways.take_changed(10).is_empty());
+}
+
+#[tokio::test]
 async fn a_subscription_that_changes_is_no_answer() {
     let (_folder, service) = service("changes").await;
     publish(&service, "stable", 7).await;
