@@ -18,6 +18,8 @@ pub const ALL: i64 = 10_000;
 pub struct Current {
     /// Counts the changes, over all policies.
     pub revision: i64,
+    /// The change that made it: who did what, and when.
+    pub made_by: String,
     /// The policies by name.
     pub policies: BTreeMap<String, Policy>,
     /// The policy that was published first: what a filter gets that nobody gave a policy.

@@ -450,12 +450,11 @@ pub(super) fn load(
     older: &Current,
     kept: &Kept,
 ) -> Result<Option<Look>, StoreError> {
-    let revision = sql.query("SELECT value FROM meta WHERE key = 'revision'", &[])?.pop();
-    let revision = revision.map_or(0, |mut row| row.int());
-    if revision == older.revision {
+    let (revision, made_by) = revision(sql)?;
+    if revision == older.revision && made_by == older.made_by {
         return Ok(None);
     }
-    let mut current = Current { revision, ..Current::default() };
+    let mut current = Current { revision, made_by, ..Current::default() };
     for mut row in sql.query("SELECT policy, MAX(epoch) FROM bundles GROUP BY policy", &[])? {
         let name = row.text();
         current.policies.insert(name, Policy { highest: row.int(), ..Policy::default() });
@@ -487,6 +486,18 @@ pub(super) fn load(
         missing.extend(epochs.into_iter().map(|epoch| (name.clone(), epoch)));
     }
     Ok(Some(Look { current, missing }))
+}
+
+/// The revision, and the change that made it: a database that was restored, or that lost its last changes when another server
+/// took over, comes to the same number by another change.
+fn revision(sql: &mut dyn Sql) -> Result<(i64, String), StoreError> {
+    let query = "SELECT m.value, h.at, h.policy, h.identity, h.action, h.target, h.epoch, h.detail
+                 FROM meta m LEFT JOIN history h ON h.id = m.value WHERE m.key = 'revision'";
+    let Some(mut row) = sql.query(query, &[])?.pop() else { return Ok((0, String::new())) };
+    let (revision, at) = (row.int(), row.int());
+    let [policy, identity, action, target] = [(); 4].map(|()| row.text());
+    let (epoch, detail) = (row.int(), row.text());
+    Ok((revision, format!("{at} {policy} {identity} {action} {target} {epoch} {detail}")))
 }
 
 /// Takes the bundles that channels and pins lead to, and gives the epochs of those that are neither in the older state nor kept.
