@@ -2,7 +2,11 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use portcullis_integration::http1::Request;
@@ -11,7 +15,7 @@ use serde_json::Value;
 use support::Setup;
 use support::certificates::Authority;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(25);
 
 /// What a gateway gets from a replica: status and epoch.
 fn fetch(control: &Control, gateway: &str) -> (u16, String) {
@@ -219,4 +223,144 @@ fn a_database_is_held_to_its_certificate() {
     postgres.speak_tls(&certificate, &key).unwrap();
     let (is_ready, log) = ready_with(&url, &["--postgres-ca", &own]);
     assert!(!is_ready && log.contains("certificate"), "{log}");
+}
+
+/// Stands between a replica and its database. What was connected when it fell silent stays so, and nothing comes over it any more.
+struct Between {
+    address: SocketAddr,
+    connections: Arc<Mutex<Vec<Arc<AtomicBool>>>>,
+}
+
+impl Between {
+    fn start(database: SocketAddr) -> Between {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(Mutex::new(Vec::new()));
+        let accepted = Arc::clone(&connections);
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, silent) = (client.unwrap(), Arc::new(AtomicBool::new(false)));
+                accepted.lock().unwrap().push(Arc::clone(&silent));
+                let server = TcpStream::connect(database).unwrap();
+                let there = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                for (from, to) in [there, (server, client)] {
+                    let silent = Arc::clone(&silent);
+                    std::thread::spawn(move || carry(from, to, &silent));
+                }
+            }
+        });
+        Between { address, connections }
+    }
+
+    fn fall_silent(&self) {
+        for connection in &*self.connections.lock().unwrap() {
+            connection.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+fn carry(mut from: TcpStream, mut to: TcpStream, silent: &AtomicBool) {
+    let mut piece = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut piece) {
+        if !silent.load(Ordering::Relaxed) && to.write_all(&piece[..count]).is_err() {
+            break;
+        }
+    }
+    // The other side may be gone already.
+    let _ = to.shutdown(Shutdown::Write);
+}
+
+#[test]
+fn a_connection_that_is_silent_for_good_is_given_up() {
+    let Some(setup) = Setup::new() else { return };
+    let Some(postgres) = Postgres::start() else { return };
+    let (postgres, dir) = (postgres.unwrap(), envoy::fresh_dir().unwrap());
+    let between = Between::start(postgres.address());
+    let start = |url: &str, dir: &Path| {
+        let options = ["--trusted-key", &setup.public_key, "--postgres", url];
+        Control::start(&setup.artefacts.compiler, dir, &options).unwrap()
+    };
+    let one = start(&postgres.url(), &dir);
+    let url = postgres.url();
+    let through = url.replace(&postgres.address().to_string(), &between.address.to_string());
+    let two = start(&through, &envoy::fresh_dir().unwrap());
+    until("both are ready", || {
+        ready(&one).starts_with("ready") && ready(&two).starts_with("ready")
+    });
+    publish(&one, &setup.compile("monitor", 1, ""), &[]).unwrap();
+    until("the other serves it", || fetch(&two, "gw").1 == "1");
+
+    between.fall_silent();
+    publish(&one, &setup.compile("monitor", 2, ""), &[]).unwrap();
+    let after = until("the other serves it by another connection", || fetch(&two, "gw").1 == "2");
+    println!("it took {after:?}");
+    until("it is back", || ready(&two).contains("store up"));
+    publish(&two, &setup.compile("monitor", 3, ""), &[]).unwrap();
+}
+
+#[test]
+fn a_database_that_takes_no_writes_is_read_all_the_same() {
+    let Some(setup) = Setup::new() else { return };
+    let Some(postgres) = Postgres::start() else { return };
+    let (postgres, dir) = (postgres.unwrap(), envoy::fresh_dir().unwrap());
+    let url = postgres.url();
+    let options = ["--trusted-key", &setup.public_key, "--postgres", &url];
+    let one = Control::start(&setup.artefacts.compiler, &dir, &options).unwrap();
+    until("it is ready", || ready(&one).starts_with("ready"));
+    publish(&one, &setup.compile("monitor", 1, ""), &[]).unwrap();
+    // As a server that is being replaced, or whose disk is full, may be put.
+    let mut administrator = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+    let mut writes = |taken: &str| {
+        let set = format!("SET default_transaction_read_only = {taken}");
+        administrator.batch_execute(&format!("ALTER ROLE portcullis {set}")).unwrap();
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'portcullis'";
+        administrator.batch_execute(end).unwrap();
+    };
+    writes("on");
+    let second = setup.compile("monitor", 2, "");
+    let refused = publish(&one, &second, &[]).unwrap_err();
+    assert!(refused.contains("read-only transaction"), "{refused}");
+    // One that starts now serves what is there, too, and tells of it.
+    let two = one.beside(&envoy::fresh_dir().unwrap()).unwrap();
+    until("it is ready", || ready(&two) == "ready; store up\n");
+    assert_eq!(fetch(&two, "gw"), (200, "1".to_owned()));
+    for control in [&one, &two] {
+        assert_eq!(control.get("/v1/policies/pay/history").unwrap().status, 200);
+    }
+    writes("off");
+    publish(&two, &second, &[]).unwrap();
+    until("the other serves it", || fetch(&one, "gw").1 == "2");
+}
+
+#[test]
+fn a_replica_follows_a_database_that_lost_what_it_served() {
+    let Some(setup) = Setup::new() else { return };
+    let Some(postgres) = Postgres::start() else { return };
+    let (postgres, dir) = (postgres.unwrap(), envoy::fresh_dir().unwrap());
+    let url = postgres.url();
+    // It looks when it is asked to, and not in between.
+    let options = ["--trusted-key", &setup.public_key, "--postgres", &url, "--refresh", "60000"];
+    let one = Control::start(&setup.artefacts.compiler, &dir, &options).unwrap();
+    let two = one.beside(&envoy::fresh_dir().unwrap()).unwrap();
+    let highest = |control: &Control| {
+        let policy = control.get("/v1/policies/pay").unwrap().text();
+        serde_json::from_str::<Value>(&policy).unwrap()["highest"].as_i64()
+    };
+    let mut administrator = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+    let mut ask = |sql: &str| administrator.batch_execute(sql).unwrap();
+    publish(&one, &setup.compile("monitor", 1, ""), &[]).unwrap();
+    publish(&one, &setup.compile("monitor", 2, ""), &[]).unwrap();
+    assert_eq!((highest(&one), highest(&two)), (Some(2), Some(2)));
+    // A server that had not heard of the last change takes over, and another change gets its number.
+    ask("BEGIN;
+         DELETE FROM history WHERE epoch = 2; DELETE FROM bundles WHERE epoch = 2; DELETE FROM contents WHERE epoch = 2;
+         UPDATE channels SET epoch = 1; UPDATE meta SET value = value - 1 WHERE key = 'revision';
+         COMMIT");
+    // What was connected to the other one is connected no more, which nobody is told 503 for.
+    ask(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'portcullis'",
+    );
+    publish(&one, &setup.compile("enforce", 3, ""), &[]).unwrap();
+    assert_eq!((highest(&one), highest(&two)), (Some(3), Some(3)));
+    assert_eq!((fetch(&one, "gw").1, fetch(&two, "gw").1), ("3".to_owned(), "3".to_owned()));
 }

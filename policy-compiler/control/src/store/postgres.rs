@@ -1,18 +1,20 @@
 //! PostgreSQL: several replicas of the service share one database.
 
-use super::{Database, Kind, Row, Sql, StoreError, Value, Work, schema};
+use super::{Database, Kind, Row, Sql, StoreError, Value, WITHIN, Work, schema};
 use crate::tls;
 use bytes::BytesMut;
-use postgres::config::{Host, SslMode};
-use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use postgres::{Client, Config, NoTls};
 use std::error::Error;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// How long the server may take to answer a connection, and a statement.
+/// How long the server may take to answer a connection, and a statement. The latter two are the server's to keep: see [`wait`].
 const CONNECT_FOR: Duration = Duration::from_secs(5);
 const PREPARE: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
      SET idle_in_transaction_session_timeout = '30s'";
@@ -22,12 +24,20 @@ const PREPARE: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
 const MIGRATE: &str = "BEGIN; SELECT pg_advisory_xact_lock(8101820098873224300)";
 /// Ends with the transaction. One above the other's number.
 const GATEWAYS: &str = "BEGIN; SELECT pg_advisory_xact_lock(8101820098873224301)";
+const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// A connection, made anew where it broke.
 pub struct Postgres {
     config: Config,
     tls: MakeRustlsConnect,
-    client: Option<Client>,
+    runtime: Runtime,
+    session: Option<Session>,
+}
+
+/// A connection, and what reads and writes it while somebody waits for an answer.
+struct Session {
+    client: Client,
+    driven: JoinHandle<Result<(), tokio_postgres::Error>>,
 }
 
 impl Postgres {
@@ -48,23 +58,85 @@ impl Postgres {
         }
         let tls = tls::client(authorities, None)
             .map_err(|error| StoreError::Conflict(error.to_string()))?;
-        Ok(Postgres { config, tls: MakeRustlsConnect::new(tls), client: None })
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Postgres { config, tls: MakeRustlsConnect::new(tls), runtime, session: None })
     }
 
-    fn client(&mut self) -> Result<&mut Client, StoreError> {
-        if self.client.as_ref().is_none_or(Client::is_closed) {
-            self.client = None;
-            let mut client = if self.config.get_ssl_mode() == SslMode::Disable {
-                self.config.connect(NoTls).map_err(failed)?
-            } else {
-                self.config.connect(self.tls.clone()).map_err(failed)?
-            };
-            client.batch_execute(PREPARE).map_err(failed)?;
-            within(&mut client, MIGRATE, &mut |sql| schema::migrate(sql, "BYTEA"))?;
-            self.client = Some(client);
+    /// What is said over the connection, with all tables up to date.
+    fn statements(&mut self) -> Result<Statements<'_>, StoreError> {
+        if self.session.is_some() {
+            self.runtime.block_on(heard());
         }
-        self.client.as_mut().ok_or_else(|| StoreError::Unavailable("not connected".to_owned()))
+        if self.session.as_ref().is_none_or(|it| it.client.is_closed()) {
+            self.end();
+            self.session = Some(wait(&self.runtime, self.connect())?);
+            let prepared = self.connected().and_then(prepare);
+            if prepared.is_err() {
+                self.end();
+            }
+            prepared?;
+        }
+        self.connected()
     }
+
+    fn connected(&self) -> Result<Statements<'_>, StoreError> {
+        let session = self.session.as_ref();
+        let session = session.ok_or_else(|| StoreError::Unavailable("not connected".to_owned()))?;
+        Ok(Statements { runtime: &self.runtime, client: &session.client })
+    }
+
+    async fn connect(&self) -> Result<Session, tokio_postgres::Error> {
+        if self.config.get_ssl_mode() == SslMode::Disable {
+            let (client, connection) = self.config.connect(NoTls).await?;
+            return Ok(Session { client, driven: tokio::spawn(connection) });
+        }
+        let (client, connection) = self.config.connect(self.tls.clone()).await?;
+        Ok(Session { client, driven: tokio::spawn(connection) })
+    }
+
+    /// Ends the connection now, so that the server undoes what was not committed over it.
+    fn end(&mut self) {
+        if let Some(session) = self.session.take() {
+            session.driven.abort();
+            let _ = self.runtime.block_on(session.driven);
+        }
+    }
+}
+
+fn prepare(mut statements: Statements<'_>) -> Result<(), StoreError> {
+    statements.run(PREPARE)?;
+    // Found by reading alone: a database that takes no writes for now is read all the same.
+    let mut version = 0;
+    statements.within(READ, &mut |sql| {
+        let there = sql.query("SELECT to_regclass('meta')::TEXT", &[])?.pop();
+        if there.is_some_and(|mut row| !row.text().is_empty()) {
+            version = schema::version(sql)?;
+        }
+        Ok(())
+    })?;
+    if version == schema::VERSION {
+        return Ok(());
+    }
+    statements.within(MIGRATE, &mut |sql| schema::migrate(sql, "BYTEA"))
+}
+
+/// Has what drives the connection read what has come since it was used last: that the server has ended it, maybe.
+async fn heard() {
+    // The first turn of the runtime sees that something has come, the second has it read.
+    for _ in 0..2 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Waits for an answer, no longer than anybody waits for the store. The server ends statements before that; but a connection whose
+/// other end is stopped, or is something in between that has lost the server, may stay open and silent for good.
+fn wait<T>(
+    runtime: &Runtime,
+    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, StoreError> {
+    let answer = runtime.block_on(async { tokio::time::timeout(WITHIN, answer).await });
+    answer.map_err(|_| StoreError::Unavailable("it does not answer".to_owned()))?.map_err(failed)
 }
 
 /// Whether a server is on another machine, so that somebody may stand between. Where `hostaddr` is given, that is what is
@@ -82,37 +154,47 @@ fn is_far(config: &Config) -> bool {
 impl Database for Postgres {
     fn transaction(&mut self, kind: Kind, work: Work<'_>) -> Result<(), StoreError> {
         let begin = match kind {
-            Kind::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Kind::Read => READ,
             Kind::Write => "BEGIN",
             Kind::Gateways => GATEWAYS,
         };
-        let client = self.client()?;
-        let done = within(client, begin, work);
+        let done = self.statements()?.within(begin, work);
         if matches!(done, Err(StoreError::Unavailable(_))) {
             // Whatever state the session is in, the next transaction gets a new one.
-            self.client = None;
+            self.end();
         }
         done
     }
 }
 
-fn within(client: &mut Client, begin: &str, work: Work<'_>) -> Result<(), StoreError> {
-    client.batch_execute(begin).map_err(failed)?;
-    let done = work(&mut Statements(client));
-    let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let ended = client.batch_execute(end).map_err(failed);
-    done.and(ended)
+struct Statements<'a> {
+    runtime: &'a Runtime,
+    client: &'a Client,
 }
 
-struct Statements<'a>(&'a mut Client);
+impl Statements<'_> {
+    fn run(&self, sql: &str) -> Result<(), StoreError> {
+        wait(self.runtime, self.client.batch_execute(sql))
+    }
+
+    fn within(&mut self, begin: &str, work: Work<'_>) -> Result<(), StoreError> {
+        self.run(begin)?;
+        match work(self) {
+            Ok(()) => self.run("COMMIT"),
+            // The connection is ended, which undoes all: over one that is silent nobody waits for a second answer.
+            Err(error @ StoreError::Unavailable(_)) => Err(error),
+            Err(error) => self.run("ROLLBACK").and(Err(error)),
+        }
+    }
+}
 
 impl Sql for Statements<'_> {
     fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
-        self.0.execute(sql, &arguments(values)).map_err(failed)
+        wait(self.runtime, self.client.execute(sql, &arguments(values)))
     }
 
     fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
-        let rows = self.0.query(sql, &arguments(values)).map_err(failed)?;
+        let rows = wait(self.runtime, self.client.query(sql, &arguments(values)))?;
         rows.iter().map(owned).collect()
     }
 }
@@ -121,8 +203,8 @@ fn arguments(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
     values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
 }
 
-fn owned(row: &postgres::Row) -> Result<Row, StoreError> {
-    let value = |(at, column): (usize, &postgres::Column)| match *column.type_() {
+fn owned(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
+    let value = |(at, column): (usize, &tokio_postgres::Column)| match *column.type_() {
         Type::INT8 => Ok(row.try_get::<_, Option<i64>>(at)?.map_or(Value::Null, Value::Int)),
         Type::BYTEA => Ok(row.try_get::<_, Option<Vec<u8>>>(at)?.map_or(Value::Null, Value::Bytes)),
         _ => Ok(row.try_get::<_, Option<String>>(at)?.map_or(Value::Null, Value::Text)),
@@ -152,7 +234,7 @@ impl ToSql for Value {
     to_sql_checked!();
 }
 
-fn failed(error: postgres::Error) -> StoreError {
+fn failed(error: tokio_postgres::Error) -> StoreError {
     // What the server says, or else what the connection does; neither holds values of columns.
     let told = error.as_db_error().map(|error| error.message().to_owned());
     let told = told.or_else(|| error.source().map(ToString::to_string));

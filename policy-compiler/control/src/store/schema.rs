@@ -56,10 +56,12 @@ pub fn migrate(sql: &mut dyn Sql, bytes_type: &str) -> Result<(), StoreError> {
         "INSERT INTO meta (key, value) VALUES ('schema', 0) ON CONFLICT (key) DO NOTHING",
         &[],
     )?;
+    if version(sql)? == VERSION {
+        return Ok(());
+    }
     // The update locks the row: whoever comes while it is brought up to date waits, and then finds it done.
     sql.execute("UPDATE meta SET value = value WHERE key = 'schema'", &[])?;
-    let found = sql.query("SELECT value FROM meta WHERE key = 'schema'", &[])?.pop();
-    let found = found.map_or(0, |mut row| row.int());
+    let found = version(sql)?;
     if found > VERSION {
         return Err(StoreError::Conflict(format!(
             "the database has schema {found}, this program knows {VERSION}: update it first"
@@ -72,4 +74,13 @@ pub fn migrate(sql: &mut dyn Sql, bytes_type: &str) -> Result<(), StoreError> {
     }
     sql.execute("UPDATE meta SET value = $1 WHERE key = 'schema'", &[VERSION.into()])?;
     Ok(())
+}
+
+/// The schema of the tables.
+///
+/// # Errors
+/// The database.
+pub fn version(sql: &mut dyn Sql) -> Result<i64, StoreError> {
+    let found = sql.query("SELECT value FROM meta WHERE key = 'schema'", &[])?.pop();
+    Ok(found.map_or(0, |mut row| row.int()))
 }
