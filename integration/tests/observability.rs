@@ -187,6 +187,73 @@ fn everything_that_is_asked_for_is_there() {
     assert!(unseen.is_empty(), "{unseen:?}");
 }
 
+/// What somebody on call reads has a section for every alert, and none for others; its commands run.
+#[test]
+fn every_alert_is_in_the_runbook() {
+    let page = shipped("RUNBOOK.md");
+    let names = |text: &str, prefix: &str| -> BTreeSet<String> {
+        text.lines().filter_map(|it| Some(it.trim().strip_prefix(prefix)?.to_owned())).collect()
+    };
+    let rules = shipped("alerts.yaml") + &shipped("control-alerts.yaml");
+    assert_eq!(names(&page, "### "), names(&rules, "- alert: "));
+    let reasons = include_str!("../../filter/OBSERVABILITY.md");
+    let (_, reasons) = reasons.split_once("`portcullis.configuration.refused.REASON` |").unwrap();
+    let reasons = reasons.lines().next().unwrap().split('`').skip(1).step_by(2);
+    let (_, told) = page.split_once("## Reasons").unwrap();
+    for reason in reasons {
+        assert!(told.contains(&format!("`{reason}`")), "{reason}");
+    }
+
+    let Some(setup) = Setup::new() else { return };
+    let upstream = Upstream::start().unwrap();
+    let filter = setup.filter(&setup.compile("enforce", 3, ""), serde_json::json!({}));
+    let bootstrap = Bootstrap::to(upstream.address()).filter(&filter).workers(1);
+    let envoy = Envoy::start(&setup.artefacts.envoy, &bootstrap).unwrap();
+    let serves = |_: &Envoy| {
+        Request::post_json("/pay", GOOD).send(envoy.address()).is_ok_and(|it| it.status == 200)
+    };
+    envoy.wait_until("the policy", LIMIT, serves).unwrap();
+    std::fs::write(setup.dir.join("envoy.log"), envoy.log()).unwrap();
+    let (_, block) = page.split_once("```sh runbook\n").unwrap();
+    let compiler = setup.artefacts.compiler.parent().unwrap().display().to_string();
+    let output = std::process::Command::new("sh")
+        .args(["-e", "-c", block.split("```").next().unwrap()])
+        .current_dir(&setup.dir)
+        .env("PATH", format!("{compiler}:{}", std::env::var("PATH").unwrap()))
+        .env("ADMIN", envoy.admin().to_string())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for told in ["portcullis.epoch.", "configuration accepted"] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+}
+
+/// Istio leaves out what its gateway is not told to keep.
+#[test]
+fn istio_keeps_what_alerts_ask_of_envoy() {
+    let path = artefacts::root().join("envoy-config/istio/gateway.yaml");
+    let gateway = std::fs::read_to_string(path).unwrap();
+    let (_, kept) = gateway.split_once("inclusionPrefixes: [").unwrap();
+    let kept: Vec<String> = kept.split(']').next().unwrap().split(", ").map(named).collect();
+    let mut asked = Vec::new();
+    expressions(&serde_saphyr::from_str(&shipped("alerts.yaml")).unwrap(), &mut asked);
+    let asked: BTreeSet<Selector> = asked.iter().flat_map(|text| selectors(text)).collect();
+    assert!(asked.len() > 15, "{asked:?}");
+    for Selector { metric, .. } in asked {
+        assert!(kept.iter().any(|prefix| metric.starts_with(prefix)), "{metric}: {kept:?}");
+    }
+}
+
+/// How the names of Envoy's metrics with a prefix begin in Prometheus.
+fn named(prefix: &str) -> String {
+    match prefix.strip_prefix("wasmcustom.") {
+        Some(own) => own.replace('.', "_"),
+        None => format!("envoy_{}", prefix.replace('.', "_")),
+    }
+}
+
 /// Envoy never takes a metric away, and rules must not tell of a policy that is gone.
 #[test]
 fn a_filter_that_is_taken_out_clears_its_gauges() {
