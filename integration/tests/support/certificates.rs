@@ -30,7 +30,9 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = named(uri);
         let uri = SanType::URI(uri.to_owned().try_into().unwrap());
-        params.subject_alt_names = vec![uri, SanType::IpAddress(address)];
+        // The name that the shipped configuration holds the control service to.
+        let name = SanType::DnsName("control.bank.example".try_into().unwrap());
+        params.subject_alt_names = vec![uri, SanType::IpAddress(address), name];
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         (certificate.pem(), key.serialize_pem())
     }
