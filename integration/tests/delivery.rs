@@ -195,6 +195,50 @@ fn blocks(language: &str) -> Vec<String> {
     blocks.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
+/// Runs what the document says, in the folder of the releases, with the values of a test.
+#[track_caller]
+fn follow(artefacts: &Artefacts, releases: &Releases, values: &[(&str, String)], script: &str) {
+    let free = "render envoy --listen 127.0.0.1:0 --admin 127.0.0.1:0";
+    let compiler = artefacts.compiler.parent().unwrap().display().to_string();
+    let output = std::process::Command::new("sh")
+        .args(["-e", "-c", &script.replace("render envoy", free)])
+        .current_dir(releases.dir())
+        .env("PATH", format!("{compiler}:{}", std::env::var("PATH").unwrap()))
+        .env("KEY", &releases.keys[0])
+        .env("WASM", &artefacts.filter)
+        .envs(values.iter().map(|(name, value)| (name, value)))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_glass_is_broken_and_mended_as_the_document_says() {
+    let Some(artefacts) = Artefacts::find() else { return };
+    let releases = Releases::new(&artefacts, 0).unwrap();
+    let policy = fs::read_to_string(releases.dir().join("policy.yaml")).unwrap();
+    let policy = format!("{policy}\nbreak_glass: {{ permitted: true }}\n");
+    fs::write(releases.dir().join("glass.yaml"), policy).unwrap();
+    let bundle = releases.release_with(EPOCH, &["-p", "glass.yaml"]).unwrap();
+    fs::write(releases.dir().join("policy.bundle"), bundle).unwrap();
+    let upstream = Upstream::start().unwrap();
+    let values = [
+        ("UPSTREAM", upstream.address().to_string()),
+        ("UNTIL", "2100-01-01T00:00:00Z".to_owned()),
+    ];
+    let [render] = blocks("sh delivery-test").try_into().unwrap();
+    let [broken] = blocks("sh break-glass-test").try_into().unwrap();
+    follow(&artefacts, &releases, &values, &render);
+    let text = fs::read_to_string(releases.dir().join("gateway/envoy.yaml")).unwrap();
+    let envoy = Envoy::start_text(&artefacts.envoy, &text, 1).unwrap();
+    assert_eq!((status(&envoy, "/users/1"), status(&envoy, BAD)), (200, 400));
+    let answers = |expected| move |envoy: &Envoy| status(envoy, BAD) == expected;
+    follow(&artefacts, &releases, &values, &broken);
+    envoy.wait_until("no refusal", LIMIT, answers(200)).unwrap();
+    follow(&artefacts, &releases, &values, &render);
+    envoy.wait_until("refusals again", LIMIT, answers(400)).unwrap();
+}
+
 #[test]
 fn the_examples_of_the_document_work() {
     let Some(artefacts) = Artefacts::find() else { return };
@@ -203,22 +247,9 @@ fn the_examples_of_the_document_work() {
     let upstream = Upstream::start().unwrap();
     let options = ["--trusted-key", &releases.keys[0]];
     let control = Control::start(&artefacts.compiler, &fresh_dir().unwrap(), &options).unwrap();
-    let run = |script: &str| {
-        let free = "render envoy --listen 127.0.0.1:0 --admin 127.0.0.1:0";
-        let script = script.replace("render envoy", free);
-        let compiler = artefacts.compiler.parent().unwrap().display().to_string();
-        let output = std::process::Command::new("sh")
-            .args(["-e", "-c", &script])
-            .current_dir(releases.dir())
-            .env("PATH", format!("{compiler}:{}", std::env::var("PATH").unwrap()))
-            .env("KEY", &releases.keys[0])
-            .env("WASM", &artefacts.filter)
-            .env("UPSTREAM", upstream.address().to_string())
-            .env("STORE", control.address().to_string())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    };
+    let values =
+        [("UPSTREAM", upstream.address().to_string()), ("STORE", control.address().to_string())];
+    let run = |script: &str| follow(&artefacts, &releases, &values, script);
     let [render] = blocks("sh delivery-test").try_into().unwrap();
     run(&render);
     let text = fs::read_to_string(releases.dir().join("gateway/envoy.yaml")).unwrap();
