@@ -160,7 +160,7 @@ strictness:
   formats: assert
   # strict: exactly one alternative; lenient: at least one.
   one_of: strict
-  # Declared bodies that cannot be judged, such as forms: allow | block.
+  # Declared bodies that no schema can judge, such as encrypted ones: allow | block.
   unenforced_bodies: allow
 
 # CORS preflight requests: allow | judge.
@@ -191,8 +191,9 @@ const SERVERS: &str = "\
     # base_paths: [/v1]
 ";
 
+// `\x20` is a space that the line before does not swallow.
 const EXCEPTIONS: &str = "\
-    # Exceptions, operation by operation: mode, undeclared, limits, strictness.
+\x20   # Exceptions, operation by operation: mode, undeclared, limits, strictness.
     # operations:
 ";
 
@@ -203,7 +204,7 @@ const OUTBOUND: &str = "\
 ";
 
 const SENT: &str = "\
-  # The document also declares requests that the API sends. For a gateway of outgoing traffic, in a policy of its own
+\x20 # The document also declares requests that the API sends. For a gateway of outgoing traffic, in a policy of its own
   # or on hosts of its own; `path` says where that gateway sees each of them.
   # - name: @NAME@
   #   documents: [@DOCUMENT@]

@@ -164,7 +164,8 @@ fn mode_name(code: u8) -> &'static str {
 
 fn print_text(told: &Value) {
     let text = |value: &Value| match value {
-        Value::String(text) if text.is_empty() => "(any)".to_owned(),
+        // A gateway that has an audience takes no bundle without one.
+        Value::String(text) if text.is_empty() => "(none)".to_owned(),
         Value::String(text) => text.clone(),
         Value::Null => "(none)".to_owned(),
         other => other.to_string(),

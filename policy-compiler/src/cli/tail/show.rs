@@ -185,10 +185,15 @@ impl Summary {
                 }
             }
             "suppressed" => self.suppressed += event["suppressed"].as_u64().unwrap_or(0),
-            "configuration" if event["outcome"] != "accepted" => self.refused += 1,
+            "configuration" if !as_wanted(&event["outcome"]) => self.refused += 1,
             _ => {}
         }
     }
+}
+
+/// Every VM denies for a moment where Envoy starts before the first policy comes: `policy-missing` tells where it lasts.
+fn as_wanted(outcome: &Value) -> bool {
+    ["accepted", "denying", "fetch-recovered"].iter().any(|it| outcome == it)
 }
 
 impl fmt::Display for Summary {
@@ -311,6 +316,7 @@ mod tests {
             r#"{"portcullis":1,"event":"finding","verdict":"monitor","code":"path-undeclared"}"#,
             r#"{"portcullis":1,"event":"suppressed","suppressed":7}"#,
             r#"{"portcullis":1,"event":"configuration","outcome":"refused"}"#,
+            r#"{"portcullis":1,"event":"configuration","outcome":"denying"}"#,
         ] {
             summary.count(&read(line).unwrap().event);
         }
