@@ -49,7 +49,8 @@ fn the_commands_lead_from_a_document_to_a_gateway() {
     for command in commands() {
         let command = command
             .replace("PUBLIC_KEY", &public_key)
-            .replace("127.0.0.1:8080", &upstream.address().to_string());
+            .replace("127.0.0.1:9000", &upstream.address().to_string());
+        assert!(!command.contains(":8080"), "`{command}`: Envoy itself listens there");
         seen.push(command.split(' ').take(2).collect::<Vec<_>>().join(" "));
         if command.starts_with("export PATH=") {
             continue;

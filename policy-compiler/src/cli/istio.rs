@@ -91,6 +91,9 @@ pub fn run(options: &RenderIstio) -> Result<Rendered, RenderError> {
 pub fn render(options: &RenderIstio, bytes: Vec<u8>) -> Result<Rendered, RenderError> {
     let trust = trust_of(&options.trusted_keys, options.allow_unsigned)?;
     let bundle = Bundle::open(bytes, &trust).map_err(super::render::refused)?;
+    if options.poll.is_none() {
+        super::render::minimum_epoch(options.minimum_epoch, &bundle)?;
+    }
     let size = bundle.as_bytes().len();
     if options.poll.is_none() && size > LARGEST_INLINE {
         return Err(RenderError::TooLarge { size, limit: LARGEST_INLINE });

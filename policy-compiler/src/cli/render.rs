@@ -17,8 +17,10 @@ use thiserror::Error;
 
 mod polling;
 mod replaced;
+mod sense;
 
 pub use polling::Polling;
+pub(super) use sense::minimum_epoch;
 
 const BOOTSTRAP: &str = include_str!("../../../envoy-config/envoy.yaml");
 const STATIC: &str = include_str!("../../../envoy-config/envoy-static.yaml");
@@ -191,6 +193,7 @@ impl Rendered {
 /// Arguments that make no sense, or a bundle that the configuration's own trust refuses.
 pub fn render(options: &RenderEnvoy, bytes: Vec<u8>) -> Result<Rendered, RenderError> {
     let bundle = Bundle::open(bytes, &trust(options)?).map_err(refused)?;
+    sense::check(options, &bundle)?;
     let polls = options.polling.is_on();
     let template = match options.is_static {
         _ if polls => polling::TEMPLATE,
@@ -609,7 +612,7 @@ pub(super) mod tests {
             mounted_at: None,
             trusted_keys: vec![KEY.to_owned()],
             allow_unsigned: false,
-            minimum_epoch: Some(3),
+            minimum_epoch: None,
             upstream: "bank.internal:9443".to_owned(),
             listen: "[::]:8081".to_owned(),
             admin: "127.0.0.1:9902".to_owned(),
@@ -632,6 +635,7 @@ pub(super) mod tests {
 
     #[test]
     fn values_stand_in_the_files() {
+        let options = || RenderEnvoy { minimum_epoch: Some(3), ..options() };
         let rendered = render(&options(), bundle(true)).unwrap();
         let bootstrap = text(&rendered, "envoy.yaml");
         for expected in [

@@ -144,7 +144,8 @@ mod tests {
     }
 
     fn rendered(polling: Polling) -> Result<String, RenderError> {
-        let rendered = render(&RenderEnvoy { polling, ..options() }, bundle(true))?;
+        let options = RenderEnvoy { polling, minimum_epoch: Some(3), ..options() };
+        let rendered = render(&options, bundle(true))?;
         assert_eq!(rendered.files.len(), 1);
         Ok(text(&rendered, "envoy.yaml").to_owned())
     }
