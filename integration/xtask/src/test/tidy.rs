@@ -62,20 +62,35 @@ fn with_extension<'a>(
     files.iter().filter(move |file| file.extension().is_some_and(|e| e == extension))
 }
 
-/// Links of Markdown files to files of the repository that are not there.
+/// Links of Markdown files to files of the repository, and to headings in them, that are not there.
 fn broken_links(workspace: &Workspace, files: &[PathBuf]) -> Vec<String> {
     let mut faults = Vec::new();
     for file in with_extension(files, "md") {
         let text = read(workspace, file);
         let dir = workspace.root.join(file.parent().unwrap_or(Path::new("")));
         for target in link_targets(&text) {
-            let path = target.split('#').next().unwrap_or_default();
-            if !path.is_empty() && !path.contains(':') && !dir.join(path).exists() {
+            let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+            if path.contains(':') {
+                continue;
+            }
+            let to = if path.is_empty() { workspace.root.join(file) } else { dir.join(path) };
+            let is_page = to.extension().is_some_and(|it| it == "md");
+            let lacks = || !has_heading(&std::fs::read_to_string(&to).unwrap_or_default(), heading);
+            if !to.exists() || (is_page && !heading.is_empty() && lacks()) {
                 faults.push(format!("{} links to `{target}`, which is not there", file.display()));
             }
         }
     }
     faults
+}
+
+/// Whether a page has a heading whose anchor, as GitHub makes it, is this: lower case, hyphens for spaces, no other punctuation.
+fn has_heading(markdown: &str, anchor: &str) -> bool {
+    markdown.lines().filter(|line| line.starts_with('#')).any(|line| {
+        let text = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        let kept = text.chars().filter(|it| it.is_alphanumeric() || "-_".contains(*it));
+        kept.eq(anchor.chars())
+    })
 }
 
 fn link_targets(markdown: &str) -> impl Iterator<Item = &str> {
@@ -154,9 +169,12 @@ mod tests {
     fn a_broken_link_is_a_fault() {
         let dir = std::env::temp_dir().join(format!("portcullis-tidy-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
-        std::fs::write(dir.join("a.md"), "[b](b.md) [self](a.md)").unwrap();
+        let text =
+            "# What `a` is\n[b](b.md) [self](a.md) [here](#what-a-is) [gone](a.md#what-b-is)";
+        std::fs::write(dir.join("a.md"), text).unwrap();
         let workspace = Workspace { root: dir.clone(), target: dir.clone() };
-        assert_eq!(broken_links(&workspace, &[PathBuf::from("a.md")]).len(), 1);
+        let faults = broken_links(&workspace, &[PathBuf::from("a.md")]);
+        assert_eq!(faults.len(), 2, "{faults:?}");
         std::fs::remove_dir_all(dir).unwrap();
     }
 }
