@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use portcullis_integration::http1::Request;
 use portcullis_integration::load::{Load, Shape};
-use portcullis_integration::{Bootstrap, Envoy, Upstream, artefacts, envoy};
+use portcullis_integration::{Bootstrap, Control, Envoy, Upstream, artefacts, envoy};
 use serde_json::{Value, json};
 use support::{BAD, GOOD, Setup};
 
@@ -449,5 +449,50 @@ fn swap(mounted: &Path, version: &str, content: &str) {
     let link = mounted.join("portcullis.yaml");
     if !link.is_symlink() {
         std::os::unix::fs::symlink("..data/portcullis.yaml", link).unwrap();
+    }
+}
+
+/// The service's command as the manifest has it, its probes, and that the gateways' manifests lead to it.
+#[test]
+fn the_control_service_runs_as_its_manifest_says() {
+    let Some(setup) = Setup::new() else { return };
+    let all = shipped("control.yaml");
+    let of = |kind: &str| all.iter().find(|it| it["kind"] == kind).unwrap();
+    let container = &of("Deployment")["spec"]["template"]["spec"]["containers"][0];
+    let command = container["command"].as_array().unwrap();
+    let words: Vec<&str> = command.iter().map(|it| it.as_str().unwrap()).collect();
+    assert_eq!(words[..2], ["portcullis", "serve"]);
+    // Where things are is the harness's, and lies on the mounted folders in the manifest.
+    let (mut options, mut places) = (Vec::new(), BTreeMap::new());
+    let mut rest = words[2..].iter().copied();
+    while let Some(word) = rest.next() {
+        match word {
+            "--listen" | "--credentials" | "--database" => {
+                places.insert(word, rest.next().unwrap());
+            }
+            "PUBLIC_KEY" => options.push(setup.public_key.as_str()),
+            _ => options.push(word),
+        }
+    }
+    for (flag, mount) in [("--credentials", "credentials"), ("--database", "control")] {
+        let mounts = container["volumeMounts"].as_array().unwrap();
+        let mount = mounts.iter().find(|it| it["name"] == mount).unwrap();
+        assert!(places[flag].starts_with(mount["mountPath"].as_str().unwrap()), "{places:?}");
+    }
+    let control =
+        Control::start(&setup.artefacts.compiler, &envoy::fresh_dir().unwrap(), &options).unwrap();
+    for probe in ["readinessProbe", "livenessProbe"] {
+        let path = container[probe]["httpGet"]["path"].as_str().unwrap();
+        assert_eq!(Request::get(path).send(control.address()).unwrap().status, 200, "{path}");
+    }
+    let service = of("Service");
+    let (name, place) = (&service["metadata"]["name"], &service["metadata"]["namespace"]);
+    let port = &service["spec"]["ports"][0]["port"];
+    let host = format!("{}.{}.svc", name.as_str().unwrap(), place.as_str().unwrap());
+    let to = format!("address: {host}.cluster.local, port_value: {port}");
+    assert!(places["--listen"].ends_with(&format!(":{port}")), "{places:?}");
+    for name in ["envoyfilter.yaml", "wasmplugin.yaml"] {
+        let path = artefacts::root().join("envoy-config/istio").join(name);
+        assert!(std::fs::read_to_string(path).unwrap().contains(&to), "{name}: {to}");
     }
 }

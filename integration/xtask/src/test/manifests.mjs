@@ -14,9 +14,13 @@ const KINDS = {
   EnvoyFilter: "@kubernetes-models/istio/networking.istio.io/v1alpha3/EnvoyFilter",
   ConfigMap: "kubernetes-models/v1/ConfigMap",
   Deployment: "kubernetes-models/apps/v1/Deployment",
+  Namespace: "kubernetes-models/v1/Namespace",
+  NetworkPolicy: "kubernetes-models/networking.k8s.io/v1/NetworkPolicy",
+  PersistentVolumeClaim: "kubernetes-models/v1/PersistentVolumeClaim",
+  Service: "kubernetes-models/v1/Service",
 };
 // What users name themselves, or Envoy defines.
-const FREE = new Set(["labels", "annotations", "matchLabels", "pluginConfig", "value", "data"]);
+const FREE = new Set(["labels", "annotations", "matchLabels", "pluginConfig", "value", "data", "requests", "limits"]);
 
 // The names of fields that a model's declaration, and those that it refers to, know: API servers drop others silently.
 function declared(file, seen = new Map()) {
@@ -34,13 +38,13 @@ function declared(file, seen = new Map()) {
   return seen;
 }
 
-function* unknown(value, names, at = "") {
-  if (Array.isArray(value)) for (const [i, item] of value.entries()) yield* unknown(item, names, `${at}/${i}`);
+function* unknown(value, names, free, at = "") {
+  if (Array.isArray(value)) for (const [i, item] of value.entries()) yield* unknown(item, names, free, `${at}/${i}`);
   else if (value && typeof value === "object")
     for (const [name, member] of Object.entries(value)) {
       if (!names.has(name)) yield `${at}/${name} is not known`;
       // A variable's or a patch's `value` is free, and so are maps of names.
-      if (!FREE.has(name)) yield* unknown(member, names, `${at}/${name}`);
+      if (!free.has(name)) yield* unknown(member, names, free, `${at}/${name}`);
     }
 }
 
@@ -57,7 +61,9 @@ async function faults(document) {
     wrong.push(error.message);
   }
   const names = new Set([...declared(`${file}.d.ts`).values()].flat());
-  return [...wrong, ...unknown(document, names)];
+  // A Service selects by labels at once.
+  const free = document.kind === "Service" ? new Set([...FREE, "selector"]) : FREE;
+  return [...wrong, ...unknown(document, names, free)];
 }
 
 // The check itself must be able to fail.
