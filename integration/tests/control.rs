@@ -769,7 +769,7 @@ fn walk_through(fleet: &Fleet) {
         assert!(output.status.success(), "{line}: {errors}");
         followed += 1;
     }
-    assert_eq!(followed, 14);
+    assert_eq!(followed, 16);
     // A gateway that was within the canary's 25 % has what was rolled back to, like every other.
     for id in 0..64 {
         let request = Request::get("/v1/policies/bank/bundle");

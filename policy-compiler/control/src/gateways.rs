@@ -111,6 +111,12 @@ impl Gateways {
         all.into_values().collect()
     }
 
+    /// A gateway of a policy that this replica has heard of since.
+    pub fn heard_of(&self, policy: &str, since: i64) -> Option<String> {
+        let row = self.of(policy).into_iter().find(|row| row.last_contact >= since)?;
+        Some(row.gateway.clone())
+    }
+
     /// What this replica has heard of a policy.
     fn of(&self, policy: &str) -> Vec<Arc<GatewayRow>> {
         let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
@@ -355,6 +361,8 @@ mod tests {
         gateways.report(row("new", 10));
         gateways.forget(10);
         assert!(gateways.known("p", "old").is_none() && gateways.known("p", "new").is_some());
+        assert_eq!(gateways.heard_of("p", 10).as_deref(), Some("new"));
+        assert_eq!(gateways.heard_of("p", 11).or(gateways.heard_of("o", 0)), None);
     }
 
     #[test]

@@ -244,8 +244,7 @@ impl Service {
             if rows.is_empty() {
                 return;
             }
-            let forgotten = now() - self.settings.forget_after.as_secs() as i64;
-            if self.store.keep_gateways(rows.clone(), forgotten).await.is_err() {
+            if self.store.keep_gateways(rows.clone(), self.forgotten_before()).await.is_err() {
                 self.gateways.put_back(&rows);
                 return;
             }
@@ -293,6 +292,11 @@ impl Service {
     /// Who was not heard of since counts as silent, in Unix seconds.
     pub fn silent_before(&self) -> i64 {
         now() - self.settings.silent_after.as_secs() as i64
+    }
+
+    /// Who was not heard of since is forgotten, in Unix seconds.
+    pub fn forgotten_before(&self) -> i64 {
+        now() - self.settings.forget_after.as_secs() as i64
     }
 
     /// Reads the credentials file again where it has changed. One that is wrong changes nothing.

@@ -23,6 +23,8 @@ use zerocopy::FromZeros;
 
 #[path = "service/fleet.rs"]
 mod fleet;
+#[path = "service/removed.rs"]
+mod removed;
 
 const SEED: [u8; 32] = [7; 32];
 
@@ -687,36 +689,6 @@ async fn channels_pins_and_promotion_by_http() {
         it.get(unreadable, &[]).await.problem(422, "request");
     }
     it.ask("PATCH", rollout, &[], b"").await.problem(405, "method");
-}
-
-#[tokio::test]
-async fn a_channel_that_was_typed_wrong_goes_again() {
-    let it = Running::new("removed");
-    it.service.refresh().await.unwrap();
-    it.publish("stable", &bundle(7, "seven", &SEED)).await;
-    it.publish("canry", &bundle(8, "eight", &SEED)).await;
-    let remove = async |channel: &str| {
-        it.change("DELETE", &format!("/v1/policies/bank/channels/{channel}"), b"").await
-    };
-    let pin = json!({ "channel": "canari", "epoch": 7 }).to_string();
-    it.change("PUT", "/v1/policies/bank/pins", pin.as_bytes()).await.problem(404, "not-found");
-    let reader = format!("Bearer {}", it.reader);
-    let path = "/v1/policies/bank/channels/canry";
-    it.ask("DELETE", path, &[("authorization", &reader)], b"").await.problem(403, "forbidden");
-    remove("stable").await.problem(409, "conflict");
-    remove("canary").await.problem(404, "not-found");
-    let removed = remove("canry").await;
-    assert_eq!(removed.head.status, 200, "{}", removed.text());
-    assert_eq!(removed.json(), json!({ "policy": "bank", "channel": "canry" }));
-    it.get(&format!("{path}/bundle"), &[]).await.problem(404, "not-found");
-    let told = it.read("/v1/policies/bank").await;
-    let channels = told["channels"].as_array().unwrap();
-    assert_eq!((channels.len(), &told["highest"]), (1, &json!(8)));
-    let lines = it.read("/v1/audit").await["audit"].clone();
-    let line = |at: usize| (lines[at]["action"].clone(), lines[at]["status"].clone());
-    assert_eq!(line(0), (json!("remove"), json!(200)));
-    assert_eq!(line(1), (json!("remove"), json!(404)));
-    assert_eq!(lines[0]["detail"], "channel canry");
 }
 
 #[tokio::test]

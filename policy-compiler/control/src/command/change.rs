@@ -100,6 +100,23 @@ pub(super) fn remove_channel(options: &RemoveChannel) -> Result<(), ClientError>
     Ok(())
 }
 
+/// Which policy goes.
+#[derive(Args, Clone, Debug)]
+pub struct RemovePolicy {
+    #[command(flatten)]
+    remote: Remote,
+    /// The policy
+    #[arg(value_name = "NAME", value_parser = names::name)]
+    policy: String,
+}
+
+pub(super) fn remove_policy(options: &RemovePolicy) -> Result<(), ClientError> {
+    let client = options.remote.client()?;
+    client.delete(&format!("/v1/policies/{}", options.policy))?;
+    println!("removed `{}`", options.policy);
+    Ok(())
+}
+
 /// What is held.
 #[derive(Args, Clone, Debug)]
 #[group(required = true, multiple = false, id = "target")]

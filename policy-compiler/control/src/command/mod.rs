@@ -28,6 +28,8 @@ pub enum Command {
     Rollout(change::RollOut),
     /// Remove a channel that is for nobody: one whose name was typed wrong
     RemoveChannel(change::RemoveChannel),
+    /// Remove a policy that is for nobody: one whose name was typed wrong
+    RemovePolicy(change::RemovePolicy),
     /// Sign an older policy under a higher epoch, and publish it
     Rollback(rollback::Rollback),
     /// Hold a channel, or gateways by label, at an epoch
@@ -55,6 +57,7 @@ pub fn run(command: &Command) -> ExitCode {
         Command::Promote(options) => change::promote(options),
         Command::Rollout(options) => change::roll_out(options),
         Command::RemoveChannel(options) => change::remove_channel(options),
+        Command::RemovePolicy(options) => change::remove_policy(options),
         Command::Rollback(options) => rollback::run(options),
         Command::Pin(options) => change::pin(options),
         Command::Unpin(options) => change::unpin(options),

@@ -54,6 +54,7 @@ fn who_does_not_say_where_the_service_is_learns_how() {
         let outcome = match Command::from_arg_matches(&matches).unwrap() {
             Command::Status(options) => show::status(&options),
             Command::RemoveChannel(options) => change::remove_channel(&options),
+            Command::RemovePolicy(options) => change::remove_policy(&options),
             Command::Sync(options) => sync::run(&options),
             other => panic!("{other:?}"),
         };
@@ -64,6 +65,7 @@ fn who_does_not_say_where_the_service_is_learns_how() {
     for (arguments, flag) in [
         (vec!["status"], "`--to URL`"),
         ([&["remove-channel", "--channel", "a"][..], &of].concat(), "`--to URL`"),
+        (vec!["remove-policy", "bank"], "`--to URL`"),
         ([&sync[..], &of].concat(), "`--from URL`"),
     ] {
         let told = told(&arguments);

@@ -38,7 +38,7 @@ pub fn router(service: Arc<Service>, has_metrics: bool) -> Router {
     let plain = if has_metrics { probes().merge(metrics()) } else { probes() };
     let plain = plain
         .route("/v1/policies", get(status::policies))
-        .route("/v1/policies/{policy}", get(status::policy))
+        .route("/v1/policies/{policy}", get(status::policy).delete(publish::remove_policy))
         .route("/v1/policies/{policy}/bundle", get(bundles::for_gateway))
         .route("/v1/policies/{policy}/bundles", post(publish::publish))
         .route("/v1/policies/{policy}/bundles/{epoch}", get(bundles::by_epoch))

@@ -5,7 +5,7 @@ use crate::current::{STABLE, Target, etag};
 use crate::identity::Role;
 use crate::names::{self, Labels};
 use crate::service::{Peer, Service, now};
-use crate::store::{Assigned, Pinned, Publication, Published, Removed, Rollout};
+use crate::store::{Assigned, Pinned, Publication, Published, Removed, RemovedPolicy, Rollout};
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -285,6 +285,38 @@ pub async fn remove(
         };
         let done = done.await;
         asked.audited(&service, &detail(&channel, None), done).await
+    });
+    answer(done.await)
+}
+
+/// Removes a policy that is for nobody: one whose name was typed wrong.
+pub async fn remove_policy(
+    State(service): State<Arc<Service>>,
+    Extension(peer): Extension<Peer>,
+    Path(policy): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let asked =
+        Asked::of(&service, &headers, &peer, Role::Publisher, Some(&policy), "remove-policy")
+            .await?;
+    let done = whole(async move {
+        let done = async {
+            let (told, since) = (json!({ "policy": policy }), service.forgotten_before());
+            let line = asked.line(StatusCode::OK, "the policy");
+            let removed = RemovedPolicy {
+                heard_of: service.gateways.heard_of(&policy, since),
+                policy,
+                since,
+                identity: asked.identity.name.clone(),
+                at: now(),
+            };
+            let _turn = asked.turn(&service).await?;
+            service.store.remove_policy(removed, line).await?;
+            shown(&service).await;
+            Ok((StatusCode::OK, told))
+        };
+        let done = done.await;
+        asked.audited(&service, "the policy", done).await
     });
     answer(done.await)
 }

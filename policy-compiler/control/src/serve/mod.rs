@@ -9,7 +9,7 @@ pub use options::Serve;
 use crate::ended::by_signal;
 use crate::http;
 use crate::log;
-use crate::service::{Service, now};
+use crate::service::Service;
 use crate::store::Store;
 use serde_json::json;
 use std::io;
@@ -189,7 +189,7 @@ async fn flushing(service: Arc<Service>) {
         if !round.is_multiple_of(COUNTED) {
             continue;
         }
-        service.gateways.forget(now() - service.settings.forget_after.as_secs() as i64);
+        service.gateways.forget(service.forgotten_before());
         service.count_fleets().await;
     }
 }

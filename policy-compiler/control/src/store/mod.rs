@@ -12,7 +12,7 @@ mod records;
 mod schema;
 mod sqlite;
 
-pub use policies::{Assigned, Pinned, Publication, Published, Removed, Rollout};
+pub use policies::{Assigned, Pinned, Publication, Published, Removed, RemovedPolicy, Rollout};
 pub use records::{Audit, GatewayRow, History};
 
 use crate::current::Current;
@@ -303,6 +303,18 @@ impl Store {
     /// No such channel, one that leads gateways to something, or the database.
     pub async fn remove(&self, removed: Removed, audit: Audit) -> Result<(), StoreError> {
         self.change(audit, |()| 200, move |sql| policies::remove(sql, &removed)).await
+    }
+
+    /// Removes a policy that is for nobody.
+    ///
+    /// # Errors
+    /// No such policy, one that gateways are led to or served by, or the database.
+    pub async fn remove_policy(
+        &self,
+        removed: RemovedPolicy,
+        audit: Audit,
+    ) -> Result<(), StoreError> {
+        self.change(audit, |()| 200, move |sql| policies::remove_policy(sql, &removed)).await
     }
 
     /// Holds a channel, or gateways by label, at an epoch; without an epoch, releases them.

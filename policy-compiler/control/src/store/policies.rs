@@ -14,6 +14,8 @@ const CHANNELS: i64 = 16;
 const PINS: i64 = 64;
 /// Bundles of a policy that are kept although nothing leads to them any more.
 const KEPT: i64 = 200;
+/// What the history calls the end of a policy.
+const REMOVE_POLICY: &str = "remove-policy";
 
 /// A bundle to publish: verified already.
 #[derive(Clone, Debug)]
@@ -102,6 +104,21 @@ pub struct Removed {
     pub policy: String,
     /// The channel.
     pub channel: String,
+    /// Who asks.
+    pub identity: String,
+    /// When, in Unix seconds.
+    pub at: i64,
+}
+
+/// A policy to remove.
+#[derive(Clone, Debug)]
+pub struct RemovedPolicy {
+    /// The policy.
+    pub policy: String,
+    /// A gateway that this replica has heard of, if there is one.
+    pub heard_of: Option<String>,
+    /// Gateways that were not heard of since are forgotten, in Unix seconds. One that is silent may be served still.
+    pub since: i64,
     /// Who asks.
     pub identity: String,
     /// When, in Unix seconds.
@@ -207,14 +224,8 @@ fn keep(sql: &mut dyn Sql, it: &Publication) -> Result<Published, StoreError> {
         )?;
         return Ok(Published::Changed);
     }
-    match highest(sql, &it.policy)? {
-        Some(highest) if highest > it.epoch => {
-            return Err(StoreError::Conflict(format!(
-                "epoch {} is not above {highest}, the highest that was published",
-                it.epoch
-            )));
-        }
-        Some(_) => {}
+    let highest = match highest(sql, &it.policy)? {
+        Some(highest) => Some(highest),
         None => {
             let count = "SELECT COUNT(*) FROM policies WHERE name <> $1";
             bounded(sql, count, std::slice::from_ref(&policy), POLICIES, "policies")?;
@@ -224,7 +235,14 @@ fn keep(sql: &mut dyn Sql, it: &Publication) -> Result<Published, StoreError> {
                  SELECT $1, COALESCE(MAX(since), 0) + 1 FROM policies WHERE 1 = 1 ON CONFLICT (name) DO NOTHING",
                 std::slice::from_ref(&policy),
             )?;
+            highest_removed(sql, &it.policy)?
         }
+    };
+    if let Some(highest) = highest.filter(|highest| *highest >= it.epoch) {
+        return Err(StoreError::Conflict(format!(
+            "epoch {} is not above {highest}, the highest that was published",
+            it.epoch
+        )));
     }
     sql.execute(
         "INSERT INTO bundles (policy, epoch, content_hash, etag, name, key_id, audience, not_before, not_after,
@@ -347,6 +365,62 @@ pub(super) fn remove(sql: &mut dyn Sql, it: &Removed) -> Result<(), StoreError> 
     let detail = json!({ "before": epoch });
     let entry = Entry { action: "remove", target: &it.channel, epoch: None, detail };
     write_history(sql, revision, &it.policy, (&it.identity, it.at), entry)
+}
+
+/// Removes a policy that is for nobody: no gateway that is there may lose what it is served by.
+pub(super) fn remove_policy(sql: &mut dyn Sql, it: &RemovedPolicy) -> Result<(), StoreError> {
+    let revision = next_revision(sql)?;
+    let Some(highest) = highest(sql, &it.policy)? else {
+        return Err(StoreError::NotFound(format!("no policy is called `{}`", it.policy)));
+    };
+    let policy = Value::from(&*it.policy);
+    let pins = "SELECT target FROM pins WHERE policy = $1 ORDER BY target LIMIT 1";
+    if let Some(pin) = first(sql, pins, std::slice::from_ref(&policy))? {
+        let told = format!("`{}` has a pin of {pin}: release it first", it.policy);
+        return Err(StoreError::Conflict(told));
+    }
+    let channels =
+        "SELECT name FROM channels WHERE policy = $1 AND name <> $2 ORDER BY name LIMIT 1";
+    if let Some(channel) = first(sql, channels, &[policy.clone(), STABLE.into()])? {
+        let told = format!("`{}` has the channel `{channel}`: remove it first", it.policy);
+        return Err(StoreError::Conflict(told));
+    }
+    let gateways = "SELECT gateway FROM gateways WHERE policy = $1 AND last_contact >= $2
+                    ORDER BY gateway LIMIT 1";
+    let heard_of = match &it.heard_of {
+        Some(gateway) => Some(gateway.clone()),
+        None => first(sql, gateways, &[policy.clone(), it.since.into()])?,
+    };
+    if let Some(gateway) = heard_of {
+        return Err(StoreError::Conflict(format!(
+            "`{gateway}` was heard of, and may be served by `{}`: that counts until `serve --forget-after`",
+            it.policy
+        )));
+    }
+    for (table, column) in [
+        ("contents", "policy"),
+        ("bundles", "policy"),
+        ("channels", "policy"),
+        ("policies", "name"),
+    ] {
+        let statement = format!("DELETE FROM {table} WHERE {column} = $1");
+        sql.execute(&statement, std::slice::from_ref(&policy))?;
+    }
+    let entry =
+        Entry { action: REMOVE_POLICY, target: "", epoch: Some(highest), detail: json!({}) };
+    write_history(sql, revision, &it.policy, (&it.identity, it.at), entry)
+}
+
+/// The highest epoch of policies of this name that were removed: gateways may have it.
+fn highest_removed(sql: &mut dyn Sql, policy: &str) -> Result<Option<i64>, StoreError> {
+    let query = "SELECT MAX(epoch) FROM history WHERE policy = $1 AND action = $2";
+    let row = sql.query(query, &[policy.into(), REMOVE_POLICY.into()])?.pop();
+    Ok(row.and_then(|mut row| row.optional()))
+}
+
+/// The text that comes first, if there is any.
+fn first(sql: &mut dyn Sql, query: &str, values: &[Value]) -> Result<Option<String>, StoreError> {
+    Ok(sql.query(query, values)?.into_iter().next().map(|mut row| row.text()))
 }
 
 /// That a channel is not there, and which are.

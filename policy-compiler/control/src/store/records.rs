@@ -27,9 +27,9 @@ pub struct History {
     pub at: i64,
     /// Who.
     pub identity: String,
-    /// `publish`, `promote`, `rollout`, `remove`, `pin` or `unpin`.
+    /// `publish`, `promote`, `rollout`, `remove`, `pin`, `unpin` or `remove-policy`.
     pub action: String,
-    /// The channel, or the pin's target.
+    /// The channel, or the pin's target; empty where it is the policy.
     pub target: String,
     /// The epoch.
     pub epoch: Option<i64>,
@@ -156,8 +156,8 @@ pub(super) fn prune_history(sql: &mut dyn Sql, id: i64) -> Result<(), StoreError
     Ok(())
 }
 
-/// Forgets lines up to an id, but for the newest of each policy or identity: who may change one policy, and does so a hundred
-/// thousand times, takes nothing from what is known of another.
+/// Forgets lines up to an id, but for the newest of each identity, or policy that is there: who may change one policy, and does
+/// so a hundred thousand times, takes nothing from what is known of another.
 fn forget(
     sql: &mut dyn Sql,
     lines: &str,
@@ -166,11 +166,13 @@ fn forget(
 ) -> Result<(), StoreError> {
     let table = lines.split(' ').next().unwrap_or_default();
     let places = format!(
-        "SELECT id, ROW_NUMBER() OVER (PARTITION BY {of} ORDER BY id DESC) AS place FROM {lines}"
+        "SELECT id, {of}, ROW_NUMBER() OVER (PARTITION BY {of} ORDER BY id DESC) AS place FROM {lines}"
     );
+    // Names of policies that are no more are without number.
+    let gone = if of == "policy" { "OR policy NOT IN (SELECT name FROM policies)" } else { "" };
     let statement = format!(
         "DELETE FROM {table} WHERE id IN
-             (SELECT id FROM ({places}) AS placed WHERE id <= $1 AND place > $2)"
+             (SELECT id FROM ({places}) AS placed WHERE id <= $1 AND (place > $2 {gone}))"
     );
     sql.execute(&statement, &[until.into(), stay.into()]).map(drop)
 }

@@ -74,6 +74,7 @@ everywhere! {
     channels_are_rolled_out_and_pinned,
     what_is_not_there_is_not_pinned_and_a_pin_can_always_be_changed,
     a_channel_that_is_for_nobody_can_be_removed,
+    a_policy_that_is_for_nobody_can_be_removed,
     a_publication_and_its_rollout_are_one_change,
     changes_and_their_audit_lines_are_one,
     nothing_is_loaded_twice,

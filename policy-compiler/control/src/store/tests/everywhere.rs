@@ -231,6 +231,59 @@ pub fn a_channel_that_is_for_nobody_can_be_removed(store: &Store) {
     assert_eq!(newest.detail, r#"{"before":9}"#);
 }
 
+pub fn a_policy_that_is_for_nobody_can_be_removed(store: &Store) {
+    let removed = |policy: &str, since| RemovedPolicy {
+        policy: policy.to_owned(),
+        heard_of: None,
+        since,
+        identity: "ops".to_owned(),
+        at: 4000,
+    };
+    let remove = |it| block(store.remove_policy(it, Audit::default()));
+    let why = |outcome: Result<(), StoreError>| match outcome {
+        Err(StoreError::Conflict(told) | StoreError::NotFound(told)) => told,
+        other => panic!("{other:?}"),
+    };
+    publish(store, "stable", 7, b"seven").unwrap();
+    let other = Publication { policy: "shop".to_owned(), ..publication("stable", 3, b"three") };
+    block(store.publish(other, Audit::default())).unwrap();
+    publish(store, "canary", 8, b"eight").unwrap();
+    assert!(why(remove(removed("bnak", 0))).contains("no policy is called `bnak`"));
+    assert!(why(remove(removed("bank", 0))).contains("the channel `canary`: remove it first"));
+    let (policy, channel) = ("bank".to_owned(), "canary".to_owned());
+    let canary = Removed { policy, channel, identity: "ops".to_owned(), at: 4000 };
+    block(store.remove(canary, Audit::default())).unwrap();
+    let target = || Target::Channel("stable".to_owned());
+    block(store.pin(pinned(target(), Some(7)), Audit::default())).unwrap();
+    assert!(why(remove(removed("bank", 0))).contains("a pin of channel stable: release it first"));
+    block(store.pin(pinned(target(), None), Audit::default())).unwrap();
+    // A gateway that another replica has heard of, or this one.
+    let (policy, gateway) = ("bank".to_owned(), "gw".to_owned());
+    let row = GatewayRow { policy, gateway, last_contact: 5000, ..GatewayRow::default() };
+    block(store.keep_gateways(vec![row], 0)).unwrap();
+    assert!(why(remove(removed("bank", 5000))).contains("`gw`"));
+    let heard = RemovedPolicy { heard_of: Some("gw-2".to_owned()), ..removed("bank", 6000) };
+    assert!(why(remove(heard)).contains("`gw-2`"));
+    assert_eq!((load(store).highest, load(store).channels.len()), (8, 1), "all of it is there");
+    let by_ops = Audit { identity: "ops".to_owned(), ..Audit::default() };
+    assert_eq!(block(store.remove_policy(removed("bank", 5001), by_ops)), Ok(()));
+    let current = block(store.load(Arc::default())).unwrap().unwrap();
+    assert_eq!(current.policies.keys().collect::<Vec<_>>(), ["shop"]);
+    assert_eq!(current.first.as_deref(), Some("shop"));
+    assert!(block(store.content("bank".to_owned(), 7)).is_err());
+    assert!(why(remove(removed("bank", 6000))).contains("no policy"));
+    let newest = &block(store.history("bank".to_owned(), 1)).unwrap()[0];
+    assert_eq!((&*newest.action, &*newest.target, newest.epoch), ("remove-policy", "", Some(8)));
+    let lines = block(store.audit(Some("ops".to_owned()), 10)).unwrap();
+    assert_eq!(lines.iter().map(|it| it.status).collect::<Vec<_>>(), [200]);
+    // Gateways may have what it had: one of the name that comes later goes on from there.
+    for (epoch, content) in [(7, b"seven"), (8, b"other")] {
+        assert!(conflict(publish(store, "stable", epoch, content)).contains("not above 8"));
+    }
+    assert_eq!(publish(store, "stable", 9, b"nine"), Ok(Published::New));
+    assert_eq!((load(store).highest, load(store).bundles.len()), (9, 1));
+}
+
 pub fn a_publication_and_its_rollout_are_one_change(store: &Store) {
     publish(store, "stable", 7, b"seven").unwrap();
     let to = |channel: &str, epoch, content: &[u8], hundredths| Publication {
@@ -375,6 +428,15 @@ pub fn who_writes_much_displaces_nothing_of_others(store: &Store) {
     block(store.publish(of("shop"), line("shop", "shop", 0))).unwrap();
     block(store.record(line("shop", "bank", 403))).unwrap();
     block(store.publish(of("bank"), line("bank", "bank", 0))).unwrap();
+    block(store.publish(of("gone"), line("gone", "gone", 0))).unwrap();
+    let gone = RemovedPolicy {
+        policy: "gone".to_owned(),
+        heard_of: None,
+        since: 0,
+        identity: "gone".to_owned(),
+        at: 0,
+    };
+    block(store.remove_policy(gone, line("gone", "gone", 0))).unwrap();
     // Far more than is kept of all together: of changes, and of refusals.
     for percentage in 0..400 {
         let more = rollout("canary", None, Some(percentage));
@@ -387,6 +449,8 @@ pub fn who_writes_much_displaces_nothing_of_others(store: &Store) {
     assert!((295..=320).contains(&kept) && newest > 400, "{kept} of {newest}");
     let audit = |identity: &str| block(store.audit(Some(identity.to_owned()), 1000)).unwrap();
     assert_eq!(audit("shop").iter().map(|it| it.status).collect::<Vec<_>>(), [403, 201]);
+    // What is no more keeps nothing for good.
+    assert_eq!((history("gone").len(), audit("gone").len()), (0, 0));
     let refused = audit("bank").iter().filter(|it| it.status == 403).count();
     let changes = audit("bank").len() - refused;
     assert!((300..=320).contains(&changes) && (40..=70).contains(&refused), "{changes} {refused}");
