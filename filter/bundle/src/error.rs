@@ -93,7 +93,7 @@ pub enum OpenError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ActivationError {
     /// The bundle is meant for somebody else.
-    #[error("the bundle is meant for `{found}`, this gateway is `{expected}`")]
+    #[error("the bundle is meant for {}, this gateway is `{expected}`", whom(found))]
     Audience {
         /// The bundle's audience.
         found: String,
@@ -124,4 +124,9 @@ pub enum ActivationError {
         /// The least epoch allowed.
         minimum: u64,
     },
+}
+
+/// An audience in words: a gateway that has one refuses what names none, too.
+fn whom(audience: &str) -> String {
+    if audience.is_empty() { "no audience".to_owned() } else { format!("`{audience}`") }
 }

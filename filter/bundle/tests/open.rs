@@ -224,6 +224,10 @@ fn activation_looks_at_time_epoch_and_audience() {
         bundle.check_activation(150, 5, Some("b")),
         Err(ActivationError::Audience { .. })
     ));
+    let bytes = write(&least(), &Identity { audience: String::new(), ..identity }).unwrap();
+    let nobody = Bundle::open(bytes, &Trust { allow_unsigned: true, ..Trust::default() }).unwrap();
+    let refused = nobody.check_activation(150, 5, Some("b")).unwrap_err().to_string();
+    assert_eq!(refused, "the bundle is meant for no audience, this gateway is `b`");
 }
 
 /// Adds a limit of so many windows, then concurrencies, then windows.
