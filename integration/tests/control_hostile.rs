@@ -12,7 +12,7 @@ use h2::client::{self, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
 use portcullis_integration::http1::{Body, Request, Response};
 use portcullis_integration::usage::Usage;
-use portcullis_integration::{Control, envoy};
+use portcullis_integration::{Control, Postgres, envoy};
 use prost::Message;
 use support::Setup;
 
@@ -130,15 +130,29 @@ fn run(work: impl Future<Output = ()>) {
 struct Attacked {
     setup: Setup,
     control: Control,
+    /// Another replica, and the database that they share; else it is SQLite.
+    shared: Option<(Control, Postgres)>,
 }
 
 impl Attacked {
-    fn new() -> Option<Attacked> {
+    fn over_sqlite() -> Option<Attacked> {
         let setup = Setup::new()?;
         let dir = envoy::fresh_dir().unwrap();
         let options = ["--trusted-key", &setup.public_key];
         let control = Control::start(&setup.artefacts.compiler, &dir, &options).unwrap();
-        Some(Attacked { setup, control })
+        Some(Attacked { setup, control, shared: None })
+    }
+
+    fn over_postgres() -> Option<Attacked> {
+        let setup = Setup::new()?;
+        let postgres = Postgres::start()?.unwrap();
+        let dir = envoy::fresh_dir().unwrap();
+        let options = ["--trusted-key", &setup.public_key, "--postgres", &postgres.url()];
+        let control = Control::start(&setup.artefacts.compiler, &dir, &options).unwrap();
+        let other = control.beside(&envoy::fresh_dir().unwrap()).unwrap();
+        let it = Attacked { setup, control, shared: Some((other, postgres)) };
+        it.until("it is ready", || it.control.get("/readyz").unwrap().status == 200);
+        Some(it)
     }
 
     /// A publisher for one policy; gives the token, once the service knows it.
@@ -188,21 +202,75 @@ impl Attacked {
         }
     }
 
-    /// It answers, nothing in it has failed, and its database is whole.
+    /// It answers, nothing in it has failed, its database is whole, and another replica has all of it.
     fn is_whole(&mut self) {
         assert_eq!(self.control.get("/readyz").unwrap().status, 200);
         assert!(!self.control.log().contains("panicked"), "{}", self.control.log());
+        if let Some((other, postgres)) = &self.shared {
+            for path in ["/v1/policies", "/v1/policies/pay", "/v1/policies/pay/history"] {
+                let [one, two] = [&self.control, other].map(|it| it.get(path).unwrap().text());
+                assert_eq!(one, two, "{path}");
+            }
+            let torn =
+                "SELECT policy, epoch FROM bundles b FULL JOIN contents c USING (policy, epoch)
+                        WHERE b.size IS DISTINCT FROM LENGTH(c.content)";
+            assert_eq!(database(postgres).query(torn, &[]).unwrap().len(), 0);
+            return;
+        }
         self.control.kill();
         let file = self.control.dir().join("control.db");
         let database = rusqlite::Connection::open(file).unwrap();
         let checked = database.query_row("PRAGMA integrity_check", [], |row| row.get(0));
         assert_eq!(checked, Ok("ok".to_owned()));
     }
+
+    /// All that the service has written, but for bundles.
+    fn written(&self) -> Vec<u8> {
+        let files = ["serve.log", "control.db", "control.db-wal"];
+        let read = |file| std::fs::read(self.control.dir().join(file)).unwrap_or_default();
+        let mut written = files.map(read).concat();
+        for table in ["audit", "bundles", "gateways", "history", "pins"] {
+            let Some((_, postgres)) = &self.shared else { break };
+            let query = format!("SELECT it::TEXT FROM {table} it");
+            for row in database(postgres).query(&query, &[]).unwrap() {
+                written.extend(row.get::<_, String>(0).into_bytes());
+            }
+        }
+        written
+    }
 }
 
-#[test]
-fn a_stream_keeps_no_room_for_what_it_said() {
-    let Some(mut it) = Attacked::new() else { return };
+fn database(postgres: &Postgres) -> postgres::Client {
+    postgres::Client::connect(&postgres.url(), postgres::NoTls).unwrap()
+}
+
+/// Each over both databases.
+macro_rules! attacks {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $name() {
+                if let Some(it) = super::Attacked::over_sqlite() { super::$name(it) }
+            })*
+        }
+
+        mod replicas {
+            $(#[test]
+            fn $name() {
+                if let Some(it) = super::Attacked::over_postgres() { super::$name(it) }
+            })*
+        }
+    };
+}
+
+attacks! {
+    a_stream_keeps_no_room_for_what_it_said,
+    a_gateway_that_lies_is_believed_of_itself_alone,
+    a_publisher_of_one_policy_touches_no_other,
+    streams_that_are_reset_and_answers_that_nobody_reads_cost_little,
+}
+
+fn a_stream_keeps_no_room_for_what_it_said(mut it: Attacked) {
     assert_eq!(it.publish("pay", &it.control.publisher, &it.bundle("enforce", 1)), 201);
     let resident = |it: &Attacked| Usage::of(it.control.id()).unwrap().resident;
     let before = resident(&it);
@@ -230,9 +298,7 @@ fn a_stream_keeps_no_room_for_what_it_said() {
     it.is_whole();
 }
 
-#[test]
-fn a_gateway_that_lies_is_believed_of_itself_alone() {
-    let Some(mut it) = Attacked::new() else { return };
+fn a_gateway_that_lies_is_believed_of_itself_alone(mut it: Attacked) {
     assert_eq!(it.publish("pay", &it.control.publisher, &it.bundle("enforce", 1)), 201);
     run(async {
         let connection = connect(it.control.address()).await;
@@ -287,9 +353,7 @@ fn a_gateway_that_lies_is_believed_of_itself_alone() {
     it.is_whole();
 }
 
-#[test]
-fn a_publisher_of_one_policy_touches_no_other() {
-    let Some(mut it) = Attacked::new() else { return };
+fn a_publisher_of_one_policy_touches_no_other(mut it: Attacked) {
     let token = it.publisher_of("shop");
     let bundles: Vec<Vec<u8>> = (1..4).map(|epoch| it.bundle("enforce", epoch)).collect();
     for policy in ["shop", "pay"] {
@@ -347,17 +411,12 @@ fn a_publisher_of_one_policy_touches_no_other() {
         [of(&bundles[2]), of(&other)].map(|it| it.join().unwrap())
     });
     assert_eq!(BTreeSet::from(both), BTreeSet::from([201, 409]));
-    for file in ["serve.log", "control.db", "control.db-wal"] {
-        let text = std::fs::read(it.control.dir().join(file)).unwrap_or_default();
-        let found = text.windows(token.len()).any(|it| it == token.as_bytes());
-        assert!(!found, "a token stands in {file}");
-    }
+    let found = it.written().windows(token.len()).any(|it| it == token.as_bytes());
+    assert!(!found, "a token stands where the service writes");
     it.is_whole();
 }
 
-#[test]
-fn streams_that_are_reset_and_answers_that_nobody_reads_cost_little() {
-    let Some(mut it) = Attacked::new() else { return };
+fn streams_that_are_reset_and_answers_that_nobody_reads_cost_little(mut it: Attacked) {
     assert_eq!(it.publish("pay", &it.control.publisher, &it.bundle("enforce", 1)), 201);
     let upload = || {
         http::Request::post("http://control/v1/policies/pay/bundles")
