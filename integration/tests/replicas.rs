@@ -284,6 +284,11 @@ fn a_connection_that_is_silent_for_good_is_given_up() {
     let url = postgres.url();
     let through = url.replace(&postgres.address().to_string(), &between.address.to_string());
     let two = start(&through, &envoy::fresh_dir().unwrap());
+    // Of its servers the first takes connections and never answers. Which is asked first later is drawn: mostly a sound one here.
+    let never_answers = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (first, sound) = (never_answers.local_addr().unwrap(), postgres.address().to_string());
+    let servers = format!("{first}{}", format!(",{sound}").repeat(50));
+    let three = start(&url.replace(&sound, &servers), &envoy::fresh_dir().unwrap());
     until("both are ready", || {
         ready(&one).starts_with("ready") && ready(&two).starts_with("ready")
     });
@@ -296,6 +301,7 @@ fn a_connection_that_is_silent_for_good_is_given_up() {
     println!("it took {after:?}");
     until("it is back", || ready(&two).contains("store up"));
     publish(&two, &setup.compile("monitor", 3, ""), &[]).unwrap();
+    until("the third has asked another server", || fetch(&three, "gw").1 == "3");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -29,6 +29,8 @@ const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// A connection, made anew where it broke.
 pub struct Postgres {
     config: Config,
+    /// In which order several servers are asked.
+    order: LoadBalanceHosts,
     tls: MakeRustlsConnect,
     runtime: Runtime,
     session: Option<Session>,
@@ -60,7 +62,8 @@ impl Postgres {
             .map_err(|error| StoreError::Conflict(error.to_string()))?;
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Postgres { config, tls: MakeRustlsConnect::new(tls), runtime, session: None })
+        let (order, tls) = (config.get_load_balance_hosts(), MakeRustlsConnect::new(tls));
+        Ok(Postgres { config, order, tls, runtime, session: None })
     }
 
     /// What is said over the connection, with all tables up to date.
@@ -70,7 +73,11 @@ impl Postgres {
         }
         if self.session.as_ref().is_none_or(|it| it.client.is_closed()) {
             self.end();
-            self.session = Some(wait(&self.runtime, self.connect())?);
+            let connected = wait(&self.runtime, self.connect());
+            // The first of several servers may be there and never answer: the next time another one is asked first, maybe.
+            let order = if connected.is_ok() { self.order } else { LoadBalanceHosts::Random };
+            self.config.load_balance_hosts(order);
+            self.session = Some(connected?);
             let prepared = self.connected().and_then(prepare);
             if prepared.is_err() {
                 self.end();
