@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use portcullis_integration::http1::Request;
+use portcullis_integration::http1::{Body, Connection, Request, Response};
 use portcullis_integration::{Control, Postgres, envoy};
 use serde_json::Value;
 use support::Setup;
@@ -47,6 +47,17 @@ fn publish(control: &Control, bundle: &Path, more: &[&str]) -> Result<String, St
     } else {
         Err(String::from_utf8(errors).unwrap())
     }
+}
+
+/// The same, once: the command tries again.
+fn publish_once(control: &Control, bundle: &Path) -> Response {
+    let bearer = format!("Bearer {}", control.publisher);
+    let body = Body::Sized(std::fs::read(bundle).unwrap());
+    let request = Request::new("POST", "/v1/policies/pay/bundles").body(body);
+    let request = request.header("authorization", bearer).header("connection", "close");
+    let mut connection = Connection::open(control.address()).unwrap();
+    connection.set_patience(Duration::from_secs(60)).unwrap();
+    connection.exchange(&request).unwrap()
 }
 
 fn ready(control: &Control) -> String {
@@ -105,14 +116,7 @@ fn two_replicas_serve_one_fleet() {
     until("the loss is noticed", || ready(&two).contains("store away"));
     assert_eq!((fetch(&one, "gw-1").1, fetch(&two, "gw-2").1), ("2".to_owned(), "2".to_owned()));
     let third = setup.compile("enforce", 3, "");
-    let refused = std::fs::read(&third).map(|bundle| {
-        let bearer = format!("Bearer {}", one.publisher);
-        let body = portcullis_integration::http1::Body::Sized(bundle);
-        let request = Request::new("POST", "/v1/policies/pay/bundles").body(body);
-        let request = request.header("authorization", bearer).header("connection", "close");
-        request.send(one.address()).unwrap()
-    });
-    let refused = refused.unwrap();
+    let refused = publish_once(&one, &third);
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5".to_owned())));
     // A replica that starts now waits, and has gateways wait.
     let three = one.beside(&envoy::fresh_dir().unwrap()).unwrap();
@@ -133,6 +137,20 @@ fn credentials(control: &Control, change: impl Fn(&str) -> String) {
     std::fs::write(path, change(&text)).unwrap();
 }
 
+/// With a database that hangs, and an epoch 1.
+fn goes_on_without(control: &Control) {
+    let policies = || control.get("/v1/policies").map(|it| it.status).ok();
+    credentials(control, |text| {
+        text.lines().filter(|line| !line.starts_with("ops")).map(|it| format!("{it}\n")).collect()
+    });
+    let revoked = until("a token is revoked", || policies() == Some(401));
+    assert!(revoked < Duration::from_secs(10), "{revoked:?}");
+    until("the loss is noticed", || ready(control).contains("store away"));
+    let metrics = control.get("/metrics").unwrap().text();
+    assert!(metrics.contains("portcullis_control_store_up 0"), "{metrics}");
+    assert_eq!(fetch(control, "gw-1"), (200, "1".to_owned()));
+}
+
 #[test]
 fn a_database_that_hangs_stops_neither_gateways_nor_revocations_nor_the_end() {
     let Some(setup) = Setup::new() else { return };
@@ -147,20 +165,22 @@ fn a_database_that_hangs_stops_neither_gateways_nor_revocations_nor_the_end() {
     postgres.signal("STOP").unwrap();
     assert_eq!(fetch(&control, "gw-1"), (200, "1".to_owned()));
     assert_eq!(ready(&control), "ready; store up\n", "nobody has waited for it long enough");
-    let policies = || control.get("/v1/policies").map(|it| it.status).ok();
-    credentials(&control, |text| {
-        text.lines().filter(|line| !line.starts_with("ops")).map(|it| format!("{it}\n")).collect()
+    let second = setup.compile("monitor", 2, "");
+    std::thread::scope(|scope| {
+        // Publishers are told, too, within the time for one answer of the database, and a little.
+        let told = scope.spawn(|| {
+            let started = Instant::now();
+            (publish_once(&control, &second), started.elapsed())
+        });
+        goes_on_without(&control);
+        let (refused, after) = told.join().unwrap();
+        assert!(refused.text().contains("does not answer"), "{}", refused.text());
+        assert!(after < Duration::from_secs(25), "{after:?}");
     });
-    let revoked = until("a token is revoked", || policies() == Some(401));
-    assert!(revoked < Duration::from_secs(10), "{revoked:?}");
-    until("the loss is noticed", || ready(&control).contains("store away"));
-    let metrics = control.get("/metrics").unwrap().text();
-    assert!(metrics.contains("portcullis_control_store_up 0"), "{metrics}");
-    assert_eq!(fetch(&control, "gw-1"), (200, "1".to_owned()));
 
     postgres.signal("CONT").unwrap();
     until("it is back", || ready(&control).contains("store up"));
-    publish(&control, &setup.compile("monitor", 2, ""), &[]).unwrap();
+    publish(&control, &second, &[]).unwrap();
     assert_eq!(fetch(&control, "gw-1"), (200, "2".to_owned()));
 
     // What the gateway reported just now cannot be written any more: that keeps the service no longer than it says.

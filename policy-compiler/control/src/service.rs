@@ -32,6 +32,8 @@ const OWN_PUBLISHING: usize = 2;
 /// And those that wait for that: each may have sent as much already as a connection takes, a megabyte.
 const OWN_WAITING: usize = 16;
 const TURN_WAITS: Duration = Duration::from_secs(5);
+/// How long who is refused waits until that is written: a database that hangs has kept them waiting already.
+const RECORDED: Duration = Duration::from_secs(5);
 /// Identities whose turns are remembered before those that ask nothing are forgotten.
 const REMEMBERED: usize = 1024;
 /// Fleets that are looked at at once: one of strangers takes some 100 MB.
@@ -408,7 +410,10 @@ impl Service {
     pub async fn audit(&self, audit: Audit) {
         self.log(&audit);
         let recorded = match self.turn(&audit.identity).await {
-            Some(_turn) => self.store.record(audit).await.map_err(|error| error.to_string()),
+            Some(_turn) => match tokio::time::timeout(RECORDED, self.store.record(audit)).await {
+                Ok(recorded) => recorded.map_err(|error| error.to_string()),
+                Err(_) => Err("the database does not answer".to_owned()),
+            },
             None => Err("this identity asks too much at once".to_owned()),
         };
         if let Err(why) = recorded {
