@@ -196,7 +196,8 @@ fn a_bundle_that_a_gateway_refuses_keeps_the_old_one() {
     let bundle = bundle.display().to_string();
     let refused =
         fleet.refused(&["publish", &bundle, "--policy", "pay", "--wait", "--wait-for", "20"]);
-    assert!(refused.contains("1 gateways refuse epoch 2"), "{refused}");
+    assert!(refused.contains("1 of 1 gateways refuse epoch 2"), "{refused}");
+    assert!(refused.contains("status --policy pay --state refusing"), "{refused}");
     fleet.until("gw-1", "refused", |it| it["state"] == "refusing" && it["refused"]["epoch"] == 2);
     assert_eq!((pay(&gateway, BAD), pay(&gateway, GOOD)), (400, 200));
     let table = fleet.done(&["status", "--policy", "pay"]);
@@ -481,10 +482,12 @@ fn tls_and_certificates() {
             .current_dir(&dir)
             .args(["sync", "--from", &url, "--policy", "pay", "--once", "--ca", &ca]);
         command.args(["-o", "synced.bundle", "--trusted-key", &setup.public_key]).args(more);
-        command.env_remove("PORTCULLIS_TOKEN").output().unwrap().status.success()
+        let output = command.env_remove("PORTCULLIS_TOKEN").output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    assert!(!sync(&[]));
-    assert!(sync(&certificate[2..]));
+    let (done, told) = sync(&[]);
+    assert!(!done && told.contains("401: this needs a bearer token"), "{told}");
+    assert!(sync(&certificate[2..]).0);
     assert_eq!(std::fs::read(dir.join("synced.bundle")).unwrap(), std::fs::read(&bundle).unwrap());
     assert!(!control.log().contains(&control.publisher), "a token in the log");
 

@@ -133,7 +133,8 @@ impl Answer {
         Ok(Answer { status, etag, retry_after, body })
     }
 
-    fn refused(&self) -> ClientError {
+    /// The answer as an error, in the words of its problem.
+    pub fn refused(&self) -> ClientError {
         let problem: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let told = problem["detail"].as_str().map(str::to_owned);
         let detail = told.unwrap_or_else(|| {

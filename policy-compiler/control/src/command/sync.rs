@@ -220,9 +220,9 @@ impl<'a> Synced<'a> {
                 self.fault = Some(Fault::Failed("missing"));
                 Err(ClientError::Other("nothing is published for this gateway".to_owned()))
             }
-            status => {
+            _ => {
                 self.fault = Some(Fault::Failed("status"));
-                Err(ClientError::Refused { status, detail: "no bundle".to_owned() })
+                Err(answer.refused())
             }
         };
         (taken, wait)

@@ -59,9 +59,11 @@ pub(super) fn run(
         }
         if count.refuse > 0 {
             return Err(ClientError::Other(format!(
-                "{} gateways refuse epoch {epoch}: {}",
+                "{} of {} gateways refuse epoch {epoch}: {}; {}",
                 count.refuse,
-                reason(&status, channel)
+                count.all,
+                reason(&status, channel),
+                named(policy, State::Refusing)
             )));
         }
         if count.run == count.all && count.all > 0 {
@@ -74,12 +76,19 @@ pub(super) fn run(
             }
             let left = count.all - count.run;
             return Err(ClientError::Other(format!(
-                "{left} gateways do not run epoch {epoch} after {} s",
-                limit.as_secs()
+                "{left} of {} gateways do not run epoch {epoch} after {} s; {}",
+                count.all,
+                limit.as_secs(),
+                named(policy, State::Behind)
             )));
         }
         std::thread::sleep(pause);
     }
+}
+
+/// How to learn which gateways these are.
+fn named(policy: &str, state: State) -> String {
+    format!("`portcullis status --policy {policy} --state {state}` names them")
 }
 
 /// What is told of a channel.

@@ -65,8 +65,8 @@ pub struct Serve {
     /// The wasm filter, as Envoy is going to find it: for xDS
     #[arg(long, value_name = "PATH", default_value = "/etc/portcullis/portcullis_filter.wasm")]
     wasm: String,
-    /// A filter that xDS serves, and the policy that it gets, where neither the gateway's label `policy` nor there
-    /// being one policy only says so; may be repeated
+    /// A filter that xDS serves, and the policy that it gets; without one the gateway's label `policy` says which, and
+    /// without that it is the one that was published first; may be repeated
     #[arg(long = "filter", value_name = "NAME[=POLICY]", default_value = "portcullis", value_parser = filter)]
     filters: Vec<(String, Option<String>)>,
     /// After so long without a word a gateway counts as silent
