@@ -24,7 +24,7 @@ pub struct Serve {
         env = "PORTCULLIS_LISTEN"
     )]
     pub listen: String,
-    /// Where to listen for monitors: `/metrics` is here only then, `/healthz` and `/readyz` here too, without TLS
+    /// Where to listen for monitors, without TLS: `/metrics` is served here alone then, `/healthz` and `/readyz` here too
     #[arg(long, value_name = "HOST:PORT", env = "PORTCULLIS_METRICS_LISTEN")]
     pub metrics_listen: Option<String>,
     /// The SQLite file that holds everything; made where there is none
